@@ -1,0 +1,196 @@
+"""Options that several commands share, and how flags, environment, configuration files and defaults are merged.
+
+Precedence: flag > `IMGSCAN_*` > configuration file > default. A value of a file is converted by the option's own type,
+so it is checked as a flag would be.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from imgscan.config import Setting, discover, read_settings
+from imgscan.errors import InputError
+from imgscan.model import Severity
+
+F = TypeVar("F", bound=Callable[..., Any])
+FAIL_ON_CHOICES: Final = (*(severity.value for severity in Severity), "never")
+NOT_CONFIGURABLE: Final = frozenset({"config", "no_config", "context", "targets", "help"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One `--format NAME[=PATH]`; `path` None means stdout."""
+
+    name: str
+    path: Path | None
+
+
+class OutputType(click.ParamType):
+    """`NAME` or `NAME=PATH`; `-` as a path is stdout."""
+
+    name = "NAME[=PATH]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Output:  # noqa: ANN401
+        if isinstance(value, Output):
+            return value
+        from imgscan.report import REPORTERS
+
+        name, _, path = str(value).partition("=")
+        if name not in REPORTERS:
+            self.fail(f"unknown format {name!r}; choose from {', '.join(REPORTERS)}", param, ctx)
+        return Output(name=name, path=Path(path) if path not in ("", "-") else None)
+
+
+class PairType(click.ParamType):
+    """`KEY=VALUE`, as a tuple. Without `=` the value is taken from the environment when `from_environment` is set, as
+    `docker build --build-arg KEY` does."""
+
+    def __init__(self, name: str, *, from_environment: bool = False) -> None:
+        self.name = name
+        self._from_environment = from_environment
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:  # noqa: ANN401
+        if isinstance(value, tuple):
+            return value
+        key, equals, rest = str(value).partition("=")
+        if not key or not (equals or self._from_environment):
+            self.fail(f"{value!r} is not of the form {self.name}", param, ctx)
+        if not equals and key not in os.environ:
+            self.fail(f"{key} has no value and is not set in the environment", param, ctx)
+        return key, rest if equals else os.environ[key]
+
+
+def shared_options(command: F) -> F:
+    """What every command that writes a report takes."""
+    options = (
+        click.option(
+            "--format",
+            "formats",
+            type=OutputType(),
+            multiple=True,
+            envvar="IMGSCAN_FORMAT",
+            help="Write the report as table (default), json or markdown, to PATH or stdout. Repeatable.",
+        ),
+        click.option(
+            "--fail-on",
+            type=click.Choice(FAIL_ON_CHOICES),
+            default=Severity.HIGH.value,
+            show_default=True,
+            envvar="IMGSCAN_FAIL_ON",
+            help="Exit 1 for findings of this severity or above.",
+        ),
+        click.option(
+            "--budget",
+            "budgets",
+            type=PairType("KEY=VALUE"),
+            multiple=True,
+            envvar="IMGSCAN_BUDGET",
+            help="Exit 1 over a limit: image-size=250MB, reclaimable=20MB, efficiency=0.95, rebuild-source=20s, "
+            "rebuild-lockfile=60s. Repeatable.",
+        ),
+        click.option("--exit-zero", is_flag=True, envvar="IMGSCAN_EXIT_ZERO", help="Exit 0 whatever the verdict."),
+        click.option(
+            "--strict", is_flag=True, envvar="IMGSCAN_STRICT", help="Exit 5 if anything could not be looked at."
+        ),
+        click.option("-q", "--quiet", is_flag=True, envvar="IMGSCAN_QUIET", help="Only the reports asked for."),
+        click.option(
+            "-v", "--verbose", is_flag=True, envvar="IMGSCAN_VERBOSE", help="Every row, and progress line by line."
+        ),
+        click.option(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            show_default=True,
+            envvar="IMGSCAN_COLOR",
+            help="Colours; auto heeds NO_COLOR, FORCE_COLOR and the terminal.",
+        ),
+        click.option(
+            "--config",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            envvar="IMGSCAN_CONFIG",
+            help="Read only this configuration file.",
+        ),
+        click.option("--no-config", is_flag=True, envvar="IMGSCAN_NO_CONFIG", help="Read no configuration file."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def option_names(command: click.Command) -> dict[str, click.Option]:
+    """The options a configuration file may set, by key: the long name without dashes."""
+    return {
+        max(param.opts, key=len).lstrip("-"): param
+        for param in command.params
+        if isinstance(param, click.Option) and param.name not in NOT_CONFIGURABLE
+    }
+
+
+def merged_params(ctx: click.Context, start: Path) -> dict[str, Any]:
+    """The command's parameters with the configuration files of `start` put under flags and environment.
+
+    Raises InputError for a broken file, an unknown key, or a value that the option would refuse.
+    """
+    params = dict(ctx.params)
+    if params.get("no_config"):
+        return params
+    files = [params["config"]] if params.get("config") else discover(start)
+    options = option_names(ctx.command)
+    for key, setting in read_settings(files, all_keys()).items():
+        option = options.get(key)
+        if option is None or option.name is None:
+            continue
+        if ctx.get_parameter_source(option.name) in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP):
+            params[option.name] = _convert(ctx, option, setting)
+    return params
+
+
+def all_keys() -> frozenset[str]:
+    """Every key that a configuration file may hold: it serves all commands, each takes what it knows."""
+    from imgscan.cli.main import COMMANDS, cli
+
+    keys: set[str] = set()
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        if command is not None and any(param.name == "formats" for param in command.params):
+            keys.update(option_names(command))
+    return frozenset(keys)
+
+
+def _convert(ctx: click.Context, option: click.Option, setting: Setting) -> Any:  # noqa: ANN401 - of the option's type
+    value = setting.value
+    if option.multiple:
+        if isinstance(value, Mapping):
+            value = [f"{key}={item}" for key, item in value.items()]
+        value = value if isinstance(value, list) else [value]
+    elif isinstance(value, (list, Mapping)):
+        raise InputError(f"{setting.file}: {setting.key} takes one value")
+    elif isinstance(value, bool) and not option.is_flag:
+        raise InputError(f"{setting.file}: {setting.key} takes a value, not true or false")
+    try:
+        converted = option.type_cast_value(ctx, value)
+    except click.BadParameter as error:
+        raise InputError(f"{setting.file}: {setting.key}: {error.message}") from error
+    if isinstance(converted, Path) and not converted.is_absolute():
+        # A path in a file is meant from where the file lies, not from where the command is run.
+        return setting.file.parent / converted
+    return converted
+
+
+def use_color(choice: str) -> bool:
+    """Whether stdout gets colours: the flag, then NO_COLOR, FORCE_COLOR, then whether it is a terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,87 @@
+"""`imgscan rules` and `imgscan explain`: the rule book for people and programs."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from imgscan.errors import InputError
+from imgscan.model import Rule
+
+_INDENT: Final = "    "
+
+
+@click.command("rules")
+@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.argument("prefix", default="")
+def rules(style: str, prefix: str) -> None:
+    """List the rules whose id begins with PREFIX (secret-, layer-, cache-, context-, config-, tech-)."""
+    chosen = [rule for rule in all_rules().values() if rule.id.startswith(prefix)]
+    if not chosen:
+        raise InputError(f"no rule begins with {prefix!r}", next_step="imgscan rules lists all")
+    if style == "json":
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(chosen), indent=2).decode())
+        return
+    from tabulate import tabulate
+
+    rows = [(rule.id, rule.severity.value, rule.risk_id or "-", rule.title) for rule in chosen]
+    click.echo(tabulate(rows, ("rule", "severity", "risk", "title"), tablefmt="simple"))
+
+
+@click.command("explain")
+@click.argument("rule_id", metavar="RULE")
+def explain(rule_id: str) -> None:
+    """Explain RULE: why it matters, how to fix it, a bad and a good example."""
+    book = all_rules()
+    if rule_id not in book:
+        near = difflib.get_close_matches(rule_id, list(book), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "imgscan rules lists all"
+        raise InputError(f"there is no rule {rule_id!r}", next_step=hint)
+    click.echo(explanation(book[rule_id]))
+
+
+def all_rules() -> Mapping[str, Rule]:
+    """The whole rule book by id, in order of the ids."""
+    from imgscan.detect.secrets.rules import default_rules
+    from imgscan.rulebook import load_rules
+
+    book = {**load_rules(), **default_rules()}
+    return {rule_id: book[rule_id] for rule_id in sorted(book)}
+
+
+def explanation(rule: Rule) -> str:
+    """One rule as text, as `imgscan explain` shows it."""
+    facts = f"severity {rule.severity}, confidence {rule.confidence}"
+    facts += f", risk {rule.risk_id}" if rule.risk_id else ""
+    parts = [
+        rule.id,
+        rule.title,
+        f"{facts}, since {rule.since}",
+        "",
+        "Why",
+        _paragraph(rule.why),
+        "",
+        "Fix",
+        _paragraph(rule.fix),
+        "",
+        "Bad",
+        textwrap.indent(rule.bad, _INDENT),
+        "",
+        "Good",
+        textwrap.indent(rule.good, _INDENT),
+    ]
+    if rule.source:
+        parts += ["", "Source", _paragraph(rule.source)]
+    return "\n".join(parts)
+
+
+def _paragraph(text: str) -> str:
+    return textwrap.fill(
+        " ".join(text.split()), 88, initial_indent=_INDENT, subsequent_indent=_INDENT, break_long_words=False
+    )

@@ -1,0 +1,56 @@
+"""`imgscan schema`: the JSON Schemas, generated from the same definitions that the program runs on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import click
+
+_TYPES: Final[dict[str, dict[str, Any]]] = {
+    "integer": {"type": "integer"},
+    "integer range": {"type": "integer"},
+    "boolean": {"type": "boolean"},
+    "choice": {"type": "string"},
+}
+
+
+@click.command("schema")
+@click.argument("which", type=click.Choice(["report", "config"]))
+def schema(which: str) -> None:
+    """Print the JSON Schema (draft 2020-12) of the JSON report or of the configuration file."""
+    from imgscan.report.json import schema as report_schema
+
+    click.echo(json.dumps(report_schema() if which == "report" else config_schema(), indent=2))
+
+
+def config_schema() -> dict[str, Any]:
+    """The schema of `.imgscan.toml` and `[tool.imgscan]`: every key is an option of a command."""
+    from imgscan.cli.main import COMMANDS, cli
+    from imgscan.cli.options import all_keys, option_names
+
+    known = all_keys()
+    properties: dict[str, Any] = {}
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        for key, option in option_names(command).items() if command else ():
+            if key in known:
+                properties.setdefault(key, _property(option))
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "imgscan configuration",
+        "type": "object",
+        "properties": dict(sorted(properties.items())),
+        "additionalProperties": False,
+    }
+
+
+def _property(option: click.Option) -> dict[str, Any]:
+    kind = {"type": "boolean"} if option.is_flag else dict(_TYPES.get(option.type.name, {"type": "string"}))
+    if isinstance(option.type, click.Choice):
+        kind["enum"] = list(option.type.choices)
+    if option.multiple:
+        strings = {"type": "array", "items": kind}
+        table = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+        kind = {"anyOf": [kind, strings, table]}
+    return {"description": option.help or "", **kind}

@@ -1,0 +1,55 @@
+"""Escaping at the sink: every name inside an image or a repository may be hostile.
+
+One function per sink. Reporters interpolate no text that has not been through one of them.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from typing import Final
+
+# Controls that move the cursor, hide or reorder text: C0, DEL, C1, and Unicode's format characters (bidi overrides,
+# zero-width, tags) and line separators, which `unicodedata` files under Cc, Cf, Zl, Zp; Cs are lone surrogates.
+_UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
+# Characters with a meaning in GitHub's and GitLab's Markdown, `@` and `#` because they notify people and link issues.
+_MARKDOWN_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+\-!|~@:$^=])")
+
+
+def path_text(path: bytes) -> str:
+    """A path of a layer as text for reports: UTF-8, bytes that are not as `\\xNN`."""
+    return path.decode("utf-8", "backslashreplace")
+
+
+def plain(text: str) -> str:
+    """Text for a terminal or a log: control and invisible characters become visible escapes, on one line."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible(ch) if unicodedata.category(ch) in _UNSAFE_CATEGORIES else ch for ch in text)
+
+
+def _visible(ch: str) -> str:
+    code = ord(ch)
+    if code <= 0xFF:
+        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(ch, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def markdown(text: str) -> str:
+    """Text for Markdown prose or a table cell: nothing in it is markup, a mention, a link or a cell border."""
+    escaped = html.escape(plain(text), quote=False)
+    return _MARKDOWN_SPECIAL.sub(lambda m: f"&#{ord(m.group(1))};", escaped)
+
+
+def markdown_code(text: str) -> str:
+    """Text as inline code that is safe in a table cell too: an HTML code element, since backticks cannot be escaped."""
+    return f"<code>{markdown(text)}</code>"
+
+
+def shorten(text: str, width: int) -> str:
+    """At most `width` characters, the middle replaced by an ellipsis."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"

@@ -1,0 +1,498 @@
+"""The nouns of imgscan: frozen records that every stage takes and gives.
+
+Nothing here does input or output. Everything reachable from `Report` is serialisable by msgspec, and the
+published JSON Schema (`imgscan schema report`) is generated from it, so a field added here is a field of the report.
+Sizes are bytes (`*_bytes`), times are seconds (`*_s`, `seconds`), layer indices count from the base upwards from 0,
+lines count from 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NewType
+
+Digest = NewType("Digest", str)
+"""`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
+
+SCHEMA_VERSION: Final = "1.0"
+
+
+class Severity(StrEnum):
+    """How bad it is if the finding is right; ordered by `rank`."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """4 for critical down to 0 for info."""
+        return _SEVERITY_RANK[self]
+
+
+_SEVERITY_RANK: Final = {s: 4 - i for i, s in enumerate(Severity)}
+
+
+class Confidence(StrEnum):
+    """How likely the finding is right."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Evidence(StrEnum):
+    """What stands behind a finding, weakest first: a missing guard, known-bad text, a simulation of the project's own
+    files, something seen in the image, something a run showed."""
+
+    ABSENT = "absent"
+    PATTERN = "pattern"
+    DERIVED = "derived"
+    OBSERVED = "observed"
+    PROVEN = "proven"
+
+
+class Status(StrEnum):
+    """What became of a path of a layer in the layers above it."""
+
+    VISIBLE = "visible"
+    OVERWRITTEN = "overwritten"
+    DELETED = "deleted"
+
+
+class Validity(StrEnum):
+    """What offline checks (checksums, structure) say of a secret."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+
+
+class Place(StrEnum):
+    """Where a finding lies."""
+
+    FILE = "file"
+    ENV = "env"
+    HISTORY = "history"
+    LABEL = "label"
+    CMD = "cmd"
+    ENTRYPOINT = "entrypoint"
+    HEALTHCHECK = "healthcheck"
+    ONBUILD = "onbuild"
+    CONFIG = "config"
+    ATTESTATION = "attestation"
+    CONTEXT = "context"
+    DOCKERFILE = "dockerfile"
+    COMPOSE = "compose"
+    SCRIPT = "script"
+    BUILD = "build"
+
+
+class EntryKind(StrEnum):
+    """What a tar entry of a layer is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symlink"
+    HARDLINK = "hardlink"
+    DEVICE = "device"
+    FIFO = "fifo"
+
+
+class WasteCause(StrEnum):
+    """Why bytes of a layer are not visible in the image."""
+
+    OVERWRITTEN = "overwritten"
+    DELETED = "deleted"
+    OPAQUE = "opaque"
+    METADATA_ONLY = "metadata-only"
+    TYPE_CHANGED = "type-changed"
+    DUPLICATE = "duplicate"
+
+
+class Verdict(StrEnum):
+    """May it merge?"""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceLine:
+    """A line of a file of the project."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """One Dockerfile instruction.
+
+    `stage` is the stage's index (-1: before the first FROM), `ordinal` its place in the stage, FROM being 1. `text` is
+    the instruction in one line, continuations joined, without comments; `line`..`end_line` is its span, heredocs
+    included.
+    """
+
+    stage: int
+    ordinal: int
+    keyword: str
+    text: str
+    file: str
+    line: int
+    end_line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a finding lies: a path of a layer, a line of a project file, an entry of the image's configuration.
+
+    `inside` names the nested archives' members on the way to the bytes; `status` is what became of the path in later
+    layers.
+    """
+
+    place: Place
+    layer: int | None = None
+    path: str | None = None
+    line: int | None = None
+    dockerfile: SourceLine | None = None
+    inside: tuple[str, ...] = ()
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """What to do about a finding; `patch` is a unified diff where one can be made."""
+
+    text: str
+    patch: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong.
+
+    `fingerprint` stays equal when lines move; it never holds, and never allows to confirm, a short secret.
+    `excerpt` is redacted. `places` lists every place of the same thing, `location` is the first of them.
+    """
+
+    rule_id: str
+    severity: Severity
+    confidence: Confidence
+    evidence: Evidence
+    risk_id: str | None
+    message: str
+    fingerprint: str
+    location: Location
+    fix: Fix
+    places: tuple[Location, ...] = ()
+    status: Status | None = None
+    validity: Validity | None = None
+    excerpt: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Something that could not be looked at; makes a report incomplete."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A stretch of wall clock time, seconds since the epoch."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a build that belongs to the user: FROM, RUN, COPY, ADD, WORKDIR (and, in the classic builder, every
+    instruction).
+
+    `stage` is the stage's name or index as text, `ordinal` the step's number within the stage's numbered steps,
+    `line` the Dockerfile line it comes from (None if it could not be attributed). `seconds` is the sum of its
+    intervals. `inputs` are indices into `BuildTrace.steps` of the steps it waits for.
+    """
+
+    stage: str
+    ordinal: int
+    instruction: str
+    line: int | None
+    cached: bool
+    seconds: float
+    intervals: tuple[Interval, ...] = ()
+    inputs: tuple[int, ...] = ()
+    error: str | None = None
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildFailure:
+    """Why a build failed: the step, the engine's words, the log lines that matter, and the cause when it is known."""
+
+    step: str
+    line: int | None
+    message: str
+    log: tuple[str, ...]
+    cause: str | None = None
+    rule_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildTrace:
+    """One build, as the engine told it. `seconds` is the wall clock time of the whole request."""
+
+    builder: str
+    steps: tuple[Step, ...]
+    seconds: float
+    image_id: str | None
+    failure: BuildFailure | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BustedBy:
+    """The first step that ran again, hence the instruction to blame for all that ran after it."""
+
+    line: int | None
+    instruction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One rebuild scenario: what was touched, how long each repeat took, which steps were cached in the last one.
+
+    `steps` are those of the median repeat; `steps_total` and `steps_cached` count the user's steps without FROM.
+    `spread_s` is the largest minus the smallest repeat.
+    """
+
+    name: str
+    touched: str | None
+    seconds: tuple[float, ...]
+    median_s: float
+    spread_s: float
+    steps_total: int
+    steps_cached: int
+    steps: tuple[Step, ...]
+    busted_by: BustedBy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bust:
+    """A step that a source edit re-ran although it need not: the instruction to blame and what it costs."""
+
+    scenario: str
+    blamed: BustedBy
+    step: str
+    step_line: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheMetrics:
+    """What the scenarios say of the build cache. Ratios are cached user steps over user steps, 0 to 1."""
+
+    source_hit_ratio: float | None
+    lockfile_hit_ratio: float | None
+    wasted_seconds_per_source_edit: float | None
+    busts: tuple[Bust, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildInfo:
+    """How the image was built and rebuilt."""
+
+    builder: str
+    engine: str
+    store: str
+    cpus: int
+    scenarios: tuple[Timing, ...] = ()
+    failure: BuildFailure | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """A change of one project file, as a unified diff."""
+
+    file: str
+    diff: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What rebuilding with a patch showed."""
+
+    equivalent: bool
+    before_s: float
+    after_s: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerReport:
+    """One layer as it stands in the report. `size_bytes` is the sum of its files' sizes, uncompressed."""
+
+    index: int
+    diff_id: Digest
+    digest: Digest | None
+    size_bytes: int
+    entries: int
+    whiteouts: int
+    reclaimable_bytes: int
+    from_base: bool
+    instruction: str | None
+    dockerfile: SourceLine | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waste:
+    """Bytes that are shipped but not visible: who shipped them, who shadowed them. Layer indices."""
+
+    path: str
+    bytes: int
+    cause: WasteCause
+    shipped_by: int
+    shadowed_by: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiveMetrics:
+    """The three figures of dive 0.13, by its own formulas, for users who move over."""
+
+    efficiency: float
+    wasted_bytes: int
+    user_wasted_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageReport:
+    """The image by size. `reclaimable_bytes` = `size_bytes` - `visible_bytes`, exactly; duplicates are listed in
+    `waste` but not counted in it. `efficiency` = visible / size."""
+
+    size_bytes: int
+    visible_bytes: int
+    reclaimable_bytes: int
+    efficiency: float
+    base_layers: int
+    base_method: str
+    dive: DiveMetrics
+    layers: tuple[LayerReport, ...]
+    waste: tuple[Waste, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotRead:
+    """Bytes that were not scanned, and why."""
+
+    where: str
+    bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much was scanned for secrets."""
+
+    bytes: int
+    entries: int
+    not_read: tuple[NotRead, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """One line of the risk register. Probability and impact 1..3, score their product.
+
+    `probability` and `impact` are what the evidence says; the `inherent_*` figures are those of the catalogue, before
+    any evidence. `evidence` holds fingerprints of findings, `because` the sentence that explains the figures,
+    `verified` says that a run showed the controls to hold.
+    """
+
+    id: str
+    description: str
+    category: str
+    probability: int
+    impact: int
+    score: int
+    priority: str
+    evidence: tuple[str, ...]
+    mitigation: str
+    verified: bool
+    because: str
+    inherent_probability: int
+    inherent_impact: int
+    inherent_score: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A budget and what was measured against it. `actual` is None when it could not be measured."""
+
+    key: str
+    limit: str
+    actual: str | None
+    broken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Who wrote the report, and with which rules."""
+
+    name: str
+    version: str
+    rule_packs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What was looked at. `kind`: build, image, archive, layout, registry, context."""
+
+    kind: str
+    ref: str
+    image_id: str | None = None
+    platform: str | None = None
+    dockerfile: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything imgscan found out; every output format is a view of this."""
+
+    schema_version: str
+    tool: Tool
+    target: Target
+    complete: bool
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    image: ImageReport | None = None
+    findings: tuple[Finding, ...] = ()
+    coverage: Coverage | None = None
+    build: BuildInfo | None = None
+    cache: CacheMetrics | None = None
+    risks: tuple[Risk, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule as a product: what `imgscan explain`, the documentation, SARIF and JSON say of it."""
+
+    id: str
+    title: str
+    severity: Severity
+    confidence: Confidence
+    why: str
+    fix: str
+    bad: str
+    good: str
+    risk_id: str | None = None
+    since: str = "0.1.0"
+    source: str | None = None

@@ -1,0 +1,32 @@
+"""The report as JSON, and the JSON Schema of it. Both come from the dataclasses of `model`, by msgspec."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from imgscan.errors import InputError
+from imgscan.model import SCHEMA_VERSION, Report
+from imgscan.report import Style
+
+_SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def render(report: Report, style: Style | None = None) -> str:
+    """Two spaces of indent, keys in the order of the dataclasses: same input, same bytes."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+
+
+def decode(data: bytes) -> Report:
+    """A report from its JSON. Raises InputError naming the place that does not fit."""
+    try:
+        return msgspec.json.decode(data, type=Report)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise InputError(f"not a report of imgscan (schema {SCHEMA_VERSION}): {error}") from error
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) that every JSON report of this version satisfies."""
+    (out,), components = msgspec.json.schema_components([Report], ref_template="#/$defs/{name}")
+    return {"$schema": _SCHEMA_DIALECT, "title": "imgscan report", **out, "$defs": components}

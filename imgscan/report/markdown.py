@@ -1,0 +1,187 @@
+"""The report as GitHub/GitLab Markdown: for a step summary, an issue, a pull request.
+
+tabulate's Markdown formats escape nothing, so every cell goes through `escape.markdown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from tabulate import tabulate
+
+from imgscan.escape import markdown, markdown_code, shorten
+from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
+from imgscan.report import Style
+from imgscan.report.summary import (
+    base_line,
+    counts,
+    interesting_layers,
+    scenario_row,
+    source_line,
+    split_findings,
+    status_text,
+    todos,
+    where,
+)
+from imgscan.report.units import human_bytes, human_seconds, percent
+
+_MARK: Final = {
+    Severity.CRITICAL: "🔴",
+    Severity.HIGH: "🟠",
+    Severity.MEDIUM: "🟡",
+    Severity.LOW: "🔵",
+    Severity.INFO: "⚪",
+}
+_ROWS: Final = 50
+_CELL: Final = 120
+
+
+def render(report: Report, style: Style | None = None) -> str:
+    """The whole report; long sections are folded and cut at 50 rows (JSON has all)."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    sign = "🟢" if report.verdict is Verdict.GO else "🔴"
+    yield f"## {sign} imgscan: {report.verdict.value} for {markdown_code(report.target.ref)}"
+    yield ""
+    yield f"Findings: {counts(report.findings)}."
+    yield from _bullets(report.reasons)
+    yield from _todo(report)
+    if report.build and report.build.failure:
+        yield from _failure(report.build.failure)
+    yield from _rebuilds(report)
+    yield from _risks(report)
+    for title, findings in split_findings(report):
+        yield from _findings(title, findings)
+    yield from _image(report)
+    yield from _coverage(report)
+
+
+def _bullets(texts: Sequence[str]) -> Iterator[str]:
+    if texts:
+        yield ""
+        yield from (f"- {markdown(text)}" for text in texts)
+
+
+def _table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> Iterator[str]:
+    yield ""
+    yield tabulate(rows, headers, tablefmt="pipe", disable_numparse=True)
+
+
+def _todo(report: Report) -> Iterator[str]:
+    things = todos(report)
+    if not things:
+        return
+    yield "\n### What to do first\n"
+    for number, todo in enumerate(things, start=1):
+        places = ", ".join(markdown_code(place) for place in todo.where)
+        yield f"{number}. {_MARK[todo.severity]} {markdown(todo.headline)} ({places})  "
+        yield f"   {markdown(' '.join(todo.fix.split()))} ({markdown_code('imgscan explain ' + todo.rule_id)})"
+
+
+def _failure(failure: BuildFailure) -> Iterator[str]:
+    yield "\n### The build failed\n"
+    line = f"Line {failure.line}: " if failure.line else ""
+    yield f"{line}{markdown_code(failure.step)}"
+    yield ""
+    yield markdown(failure.message)
+    if failure.cause:
+        yield f"\n**Cause:** {markdown(failure.cause)}"
+    if failure.log:
+        yield "\n<pre>"
+        yield from (markdown(text) for text in failure.log)
+        yield "</pre>"
+
+
+def _rebuilds(report: Report) -> Iterator[str]:
+    if not report.build or not report.build.scenarios:
+        return
+    yield "\n### What an edit costs (measured)"
+    rows = [
+        (markdown(name), markdown_code(touched), took, cached, markdown_code(shorten(blamed, _CELL)))
+        for name, touched, took, cached, blamed in map(scenario_row, report.build.scenarios)
+    ]
+    yield from _table(rows, ("Rebuild", "Touched", "Takes", "Cached steps", "Everything re-ran from line"))
+    busts = report.cache.busts if report.cache else ()
+    yield from _bullets(
+        [
+            f"{bust.scenario} re-ran {shorten(bust.step, _CELL)} (line {bust.step_line}), "
+            f"{human_seconds(bust.seconds)}; to blame is line {bust.blamed.line}: "
+            f"{shorten(bust.blamed.instruction, _CELL)}"
+            for bust in busts
+        ]
+    )
+
+
+def _risks(report: Report) -> Iterator[str]:
+    if not report.risks:
+        return
+    yield "\n### Risk register"
+    rows = [
+        (
+            risk.id,
+            markdown(risk.description),
+            f"{risk.probability} × {risk.impact} = **{risk.score}**",
+            risk.priority,
+            markdown(risk.because + (" (verified)" if risk.verified else "")),
+        )
+        for risk in report.risks
+    ]
+    yield from _table(rows, ("Risk", "What", "P × I", "Priority", "Because"))
+
+
+def _findings(title: str, findings: Sequence[Finding]) -> Iterator[str]:
+    yield f"\n<details><summary>{title} ({len(findings)}: {counts(findings)})</summary>"
+    rows = [
+        (
+            f"{_MARK[f.severity]} {f.severity}",
+            markdown_code(f.rule_id),
+            markdown_code(shorten(where(f.location), _CELL)),
+            markdown(status_text(f) or f.evidence.value),
+            markdown(shorten(f.message, 2 * _CELL)),
+        )
+        for f in findings[:_ROWS]
+    ]
+    yield from _table(rows, ("Severity", "Rule", "Where", "Status", "What"))
+    if len(findings) > _ROWS:
+        yield f"\n{len(findings) - _ROWS} more in the JSON report."
+    yield "\n</details>"
+
+
+def _image(report: Report) -> Iterator[str]:
+    image = report.image
+    if image is None:
+        return
+    yield "\n### The image\n"
+    yield (
+        f"{human_bytes(image.size_bytes)} in {len(image.layers)} layers, "
+        f"{human_bytes(image.reclaimable_bytes)} reclaimable ({percent(image.efficiency)} efficient). "
+        f"{markdown(base_line(report))}"
+    )
+    rows = [
+        (
+            str(layer.index),
+            human_bytes(layer.size_bytes),
+            human_bytes(layer.reclaimable_bytes) if layer.reclaimable_bytes else "-",
+            markdown(source_line(layer.dockerfile)) or "-",
+            markdown_code(shorten(layer.instruction or "-", _CELL)),
+        )
+        for layer in interesting_layers(image.layers)
+    ]
+    if rows:
+        yield from _table(rows, ("Layer", "Size", "Wasted", "From", "Instruction"))
+
+
+def _coverage(report: Report) -> Iterator[str]:
+    texts = [f"skipped: {s.where}: {s.reason}" for s in report.skipped]
+    if report.coverage:
+        coverage = report.coverage
+        texts.extend(f"not read: {item.where}: {item.reason}" for item in coverage.not_read)
+        yield f"\n<sub>Scanned {coverage.entries} entries, {human_bytes(coverage.bytes)}."
+        yield f"imgscan {report.tool.version}, rules: {markdown(', '.join(report.tool.rule_packs))}.</sub>"
+    if texts:
+        yield f"\n<details><summary>{len(texts)} not looked at</summary>"
+        yield from _bullets(texts[:_ROWS])
+        yield "\n</details>"

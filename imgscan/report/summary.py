@@ -1,0 +1,165 @@
+"""What a person reads first, computed once for every text format: the order of findings, what to do, the rows of the
+tables. In: a `Report`. Out: plain, unescaped values; the formats escape them at their sink."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from imgscan.model import (
+    Evidence,
+    Finding,
+    LayerReport,
+    Location,
+    Place,
+    Report,
+    Severity,
+    SourceLine,
+    Status,
+    Timing,
+    Validity,
+)
+from imgscan.report.units import human_bytes, human_seconds
+
+TODO_LIMIT: Final = 6
+_EVIDENCE_RANK: Final = {evidence: index for index, evidence in enumerate(Evidence)}
+_STATUS_TEXT: Final = {
+    Status.VISIBLE: "visible",
+    Status.OVERWRITTEN: "overwritten later, still in the image",
+    Status.DELETED: "deleted later, still in the image",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Todo:
+    """One thing to do: what is wrong, where it comes from, how to mend it, how many findings it settles."""
+
+    severity: Severity
+    headline: str
+    where: tuple[str, ...]
+    fix: str
+    rule_id: str
+    findings: int
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """The worst first; equal ones by evidence, rule, place: the same order in every run."""
+    return sorted(
+        findings,
+        key=lambda f: (
+            -f.severity.rank,
+            -_EVIDENCE_RANK[f.evidence],
+            f.rule_id,
+            f.location.layer if f.location.layer is not None else -1,
+            f.location.path or "",
+            f.location.line or 0,
+            f.fingerprint,
+        ),
+    )
+
+
+def todos(report: Report, limit: int = TODO_LIMIT) -> list[Todo]:
+    """What to do first: the findings of one rule are one thing to do; only medium and above."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in ordered(report.findings):
+        if finding.severity.rank >= Severity.MEDIUM.rank:
+            groups.setdefault(finding.rule_id, []).append(finding)
+    return [
+        Todo(
+            severity=group[0].severity,
+            headline=group[0].message if len(group) == 1 else f"{group[0].message} (and {len(group) - 1} more)",
+            where=tuple(dict.fromkeys(where(f.location) for f in group))[:3],
+            fix=group[0].fix.text,
+            rule_id=rule_id,
+            findings=len(group),
+        )
+        for rule_id, group in list(groups.items())[:limit]
+    ]
+
+
+def where(location: Location) -> str:
+    """A place in words: `layer 5 /app/.env:3 (Dockerfile:14)`, `ENV (Dockerfile:9)`, `backend/.env`."""
+    parts: list[str] = []
+    if location.layer is not None:
+        parts.append(f"layer {location.layer}")
+    path = "!".join((location.path or "", *location.inside)).rstrip("!")
+    if location.place not in (Place.FILE, Place.CONTEXT, Place.DOCKERFILE):
+        parts.append(location.place.value)
+    own_line = location.dockerfile is not None and location.path == location.dockerfile.file
+    if path and not own_line:
+        parts.append(f"{path}:{location.line}" if location.line else path)
+    if location.dockerfile:
+        line = source_line(location.dockerfile)
+        parts.append(f"({line})" if parts else line)
+    return " ".join(parts) or location.place.value
+
+
+def source_line(line: SourceLine | None) -> str:
+    """`Dockerfile:14`, or nothing."""
+    return f"{line.file}:{line.line}" if line else ""
+
+
+def status_text(finding: Finding) -> str:
+    """What became of it and what the offline checks say, in a few words."""
+    words = [finding.status.value] if finding.status else []
+    if finding.validity in (Validity.VALID, Validity.INVALID):
+        words.append("checksum ok" if finding.validity is Validity.VALID else "checksum wrong")
+    return ", ".join(words)
+
+
+def status_sentence(status: Status) -> str:
+    """The status as a warning that deleting is not removing."""
+    return _STATUS_TEXT[status]
+
+
+def split_findings(report: Report) -> list[tuple[str, list[Finding]]]:
+    """Findings by the question they answer, in reading order, empty sections left out."""
+    sections: dict[str, list[Finding]] = {title: [] for title, _ in SECTIONS}
+    for finding in ordered(report.findings):
+        family = finding.rule_id.split("-", 1)[0]
+        title = next((title for title, families in SECTIONS if family in families), SECTIONS[-1][0])
+        sections[title].append(finding)
+    return [(title, found) for title, found in sections.items() if found]
+
+
+SECTIONS: Final = (
+    ("Secrets", ("secret", "context")),
+    ("Build cache", ("cache",)),
+    ("Size and waste", ("layer",)),
+    ("Image and project", ("config", "tech", "data", "ops", "env", "net", "backup")),
+)
+
+
+def scenario_row(timing: Timing) -> tuple[str, str, str, str, str]:
+    """Name, touched file, median with spread, cached steps, the instruction that everything re-ran from."""
+    spread = f" ± {human_seconds(timing.spread_s / 2)}" if len(timing.seconds) > 1 else ""
+    blamed = timing.busted_by
+    return (
+        timing.name,
+        timing.touched or "-",
+        f"{human_seconds(timing.median_s)}{spread}",
+        f"{timing.steps_cached} / {timing.steps_total}",
+        "-" if blamed is None else f"{blamed.line or '?'}: {blamed.instruction}",
+    )
+
+
+def interesting_layers(layers: Sequence[LayerReport]) -> list[LayerReport]:
+    """The user's own layers; of the base only what it weighs is of interest."""
+    return [layer for layer in layers if not layer.from_base]
+
+
+def base_line(report: Report) -> str:
+    """The base image in one line."""
+    image = report.image
+    if image is None or not image.base_layers:
+        return ""
+    size = sum(layer.size_bytes for layer in image.layers[: image.base_layers])
+    noun = "layer" if image.base_layers == 1 else "layers"
+    return f"{image.base_layers} base {noun}, {human_bytes(size)} ({image.base_method})"
+
+
+def counts(findings: Sequence[Finding]) -> str:
+    """`2 critical, 3 high, 1 low`."""
+    by_severity = {severity: sum(1 for f in findings if f.severity is severity) for severity in Severity}
+    return ", ".join(f"{count} {severity}" for severity, count in by_severity.items() if count) or "none"

@@ -1,0 +1,267 @@
+"""The report for a terminal, read top to bottom: the verdict, what to do first, then the evidence.
+
+Every text that comes from an image or a repository goes through `escape.plain`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from tabulate import tabulate
+
+from imgscan.escape import plain, shorten
+from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict
+from imgscan.report import Style
+from imgscan.report.summary import (
+    base_line,
+    counts,
+    interesting_layers,
+    scenario_row,
+    source_line,
+    split_findings,
+    status_text,
+    todos,
+    where,
+)
+from imgscan.report.units import human_bytes, human_seconds, percent
+
+_COLORS: Final = {
+    Severity.CRITICAL: "1;31",
+    Severity.HIGH: "31",
+    Severity.MEDIUM: "33",
+    Severity.LOW: "36",
+    Severity.INFO: "2",
+}
+_ROWS: Final = 12
+"""Rows of a section before it is cut; `--verbose` and the other formats have all."""
+
+
+def render(report: Report, style: Style) -> str:
+    """The whole report as text."""
+    return "\n".join(_lines(report, _Pen(style))) + "\n"
+
+
+class _Pen:
+    """Knows the terminal: colours on or off, how wide, how much to show."""
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self.width = max(60, style.width)
+
+    def paint(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.style.color else text
+
+    def severity(self, severity: Severity) -> str:
+        return self.paint(severity.value, _COLORS[severity])
+
+    def heading(self, text: str) -> str:
+        return "\n" + self.paint(text.upper(), "1")
+
+    def wrap(self, text: str, indent: str) -> list[str]:
+        return textwrap.wrap(
+            plain(" ".join(text.split())),
+            self.width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+    def rows(self, items: Sequence[object]) -> int:
+        return len(items) if self.style.verbose else _ROWS
+
+    def table(self, rows: Sequence[Sequence[str]], headers: Sequence[str], right: Sequence[int] = ()) -> str:
+        align = ["right" if index in right else "left" for index in range(len(headers))]
+        text: str = tabulate(rows, headers, tablefmt="simple", colalign=align, disable_numparse=True)
+        return textwrap.indent(text, "  ")
+
+
+def _lines(report: Report, pen: _Pen) -> Iterator[str]:
+    yield from _headline(report, pen)
+    yield from _todo(report, pen)
+    if report.build and report.build.failure:
+        yield from _failure(report.build, pen)
+    if report.build and report.build.scenarios:
+        yield from _rebuilds(report, report.build.scenarios, pen)
+    for title, findings in split_findings(report):
+        yield from _findings(title, findings, pen)
+    if report.image:
+        yield from _image(report, report.image, pen)
+    yield from _risks(report, pen)
+    yield from _coverage(report, pen)
+
+
+def _headline(report: Report, pen: _Pen) -> Iterator[str]:
+    target = report.target
+    title = f"imgscan {report.tool.version}  {plain(target.ref)}"
+    if target.dockerfile:
+        title += f"  ({plain(target.dockerfile)})"
+    yield pen.paint(title, "1")
+    if report.build:
+        build = report.build
+        engine = f"{plain(build.engine)}, store {plain(build.store)}, {build.cpus} CPUs"
+        yield f"built with {plain(build.builder)} on engine {engine}"
+    good = report.verdict is Verdict.GO
+    yield ""
+    badge = pen.paint(f" {report.verdict.value} ", "1;30;42" if good else "1;37;41")
+    yield f"{badge}  findings: {counts(report.findings)}"
+    for reason in report.reasons:
+        yield from pen.wrap(f"- {reason}", "  ")
+    if not report.complete:
+        yield "  " + pen.paint(f"incomplete: {len(report.skipped)} things could not be looked at (listed below)", "33")
+
+
+def _todo(report: Report, pen: _Pen) -> Iterator[str]:
+    things = todos(report)
+    if not things:
+        return
+    yield pen.heading("What to do first")
+    for number, todo in enumerate(things, start=1):
+        first, *rest = pen.wrap(todo.headline, "     ") or [""]
+        yield f"  {number}. {pen.severity(todo.severity)}: {first.strip()}"
+        yield from rest
+        yield from (pen.paint(line, "2") for line in pen.wrap("at " + "; ".join(todo.where), "     "))
+        yield from pen.wrap(f"fix: {todo.fix}", "     ")
+    yield f"  More on any of these: imgscan explain {things[0].rule_id}"
+
+
+def _failure(build: BuildInfo, pen: _Pen) -> Iterator[str]:
+    failure = build.failure
+    if failure is None:
+        return
+    yield pen.heading("The build failed")
+    line = f"line {failure.line}: " if failure.line else ""
+    yield from pen.wrap(f"step    {line}{failure.step}", "  ")
+    yield from pen.wrap(f"engine  {failure.message}", "  ")
+    if failure.cause:
+        yield from pen.wrap(f"cause   {failure.cause}", "  ")
+    if failure.log:
+        yield "  log"
+        yield from (f"    {shorten(plain(text), pen.width - 4)}" for text in failure.log)
+
+
+def _rebuilds(report: Report, timings: Sequence[Timing], pen: _Pen) -> Iterator[str]:
+    yield pen.heading("What an edit costs (measured)")
+    room = max(20, pen.width - 66)
+    rows = [
+        (name, shorten(plain(touched), 28), took, cached, shorten(plain(blamed), room))
+        for name, touched, took, cached, blamed in map(scenario_row, timings)
+    ]
+    yield pen.table(rows, ("rebuild", "touched", "takes", "cached", "everything re-ran from line"), right=(2, 3))
+    cache = report.cache
+    if cache is None:
+        return
+    for bust in cache.busts:
+        blame = f"line {bust.blamed.line}: {bust.blamed.instruction}"
+        again = f"{bust.scenario} re-ran `{bust.step}` (line {bust.step_line}), {human_seconds(bust.seconds)}"
+        yield from pen.wrap(f"{again}; to blame is {blame}", "  ")
+    if cache.source_hit_ratio is not None and not cache.busts:
+        yield "  A source edit re-runs no dependency install."
+
+
+def _findings(title: str, findings: Sequence[Finding], pen: _Pen) -> Iterator[str]:
+    yield pen.heading(f"{title} ({len(findings)})")
+    shown = findings[: pen.rows(findings)]
+    room = max(24, pen.width - 12 - 34 - 26)
+    rows = [
+        (
+            pen.severity(f.severity),
+            f.rule_id,
+            shorten(plain(where(f.location) + _more(f)), room),
+            plain(status_text(f) or f.evidence.value),
+        )
+        for f in shown
+    ]
+    yield pen.table(rows, ("severity", "rule", "where", "status"))
+    if len(findings) > len(shown):
+        yield f"  … and {len(findings) - len(shown)} more (-v shows all)"
+
+
+def _more(finding: Finding) -> str:
+    extra = len(finding.places) - 1
+    return f" and {extra} more {'place' if extra == 1 else 'places'}" if extra > 0 else ""
+
+
+def _image(report: Report, image: ImageReport, pen: _Pen) -> Iterator[str]:
+    yield pen.heading("The image")
+    yield (
+        f"  {human_bytes(image.size_bytes)} in {len(image.layers)} layers, {human_bytes(image.visible_bytes)} visible, "
+        f"{human_bytes(image.reclaimable_bytes)} reclaimable ({percent(image.efficiency)} efficient)"
+    )
+    if base := base_line(report):
+        yield f"  {base}"
+    room = max(20, pen.width - 48)
+    rows = [
+        (
+            str(layer.index),
+            human_bytes(layer.size_bytes),
+            human_bytes(layer.reclaimable_bytes) if layer.reclaimable_bytes else "-",
+            plain(source_line(layer.dockerfile)) or "-",
+            shorten(plain(layer.instruction or "-"), room),
+        )
+        for layer in interesting_layers(image.layers)
+    ]
+    if rows:
+        yield pen.table(rows, ("layer", "size", "wasted", "from", "instruction"), right=(0, 1, 2))
+    yield from _waste(image, pen)
+
+
+def _waste(image: ImageReport, pen: _Pen) -> Iterator[str]:
+    if not image.waste:
+        return
+    worst = sorted(image.waste, key=lambda w: (-w.bytes, w.path))
+    shown = worst[: pen.rows(worst)]
+    yield ""
+    rows = [
+        (
+            human_bytes(w.bytes),
+            w.cause.value,
+            f"{w.shipped_by} → {w.shadowed_by}" if w.shadowed_by is not None else str(w.shipped_by),
+            shorten(plain(w.path), max(20, pen.width - 50)),
+        )
+        for w in shown
+    ]
+    yield pen.table(rows, ("bytes", "wasted because", "layers", "path"), right=(0,))
+    if len(worst) > len(shown):
+        rest = sum(w.bytes for w in worst[len(shown) :])
+        yield f"  … and {len(worst) - len(shown)} more, {human_bytes(rest)} (-v shows all)"
+
+
+def _risks(report: Report, pen: _Pen) -> Iterator[str]:
+    if not report.risks:
+        return
+    yield pen.heading("Risk register")
+    room = max(24, pen.width - 60)
+    rows = [
+        (
+            risk.id,
+            f"{risk.probability} × {risk.impact} = {risk.score}",
+            risk.priority,
+            str(risk.inherent_score),
+            shorten(plain(risk.because + (" (verified)" if risk.verified else "")), room),
+        )
+        for risk in report.risks
+    ]
+    yield pen.table(rows, ("risk", "P × I", "priority", "inherent", "because"), right=(3,))
+
+
+def _coverage(report: Report, pen: _Pen) -> Iterator[str]:
+    coverage = report.coverage
+    if coverage:
+        unread = sum(item.bytes for item in coverage.not_read)
+        yield pen.heading("Coverage")
+        yield (
+            f"  scanned {coverage.entries} entries, {human_bytes(coverage.bytes)}; "
+            + (
+                f"not read: {len(coverage.not_read)}, {human_bytes(unread)}"
+                if coverage.not_read
+                else "nothing left out"
+            )
+        )
+        for item in coverage.not_read[: pen.rows(coverage.not_read)]:
+            yield from pen.wrap(f"not read: {item.where}: {item.reason}", "  ")
+        yield f"  rules: {plain(', '.join(report.tool.rule_packs))}"
+    for skipped in report.skipped[: pen.rows(report.skipped)]:
+        yield from pen.wrap(f"skipped: {skipped.where}: {skipped.reason}", "  ")

@@ -1,0 +1,1 @@
+"""Weighing what was found: the catalogue of risks, the register with probability and impact, the verdict."""

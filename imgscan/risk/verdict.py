@@ -1,0 +1,37 @@
+"""The verdict: findings, budgets, risks and the threshold in, GO or NO-GO with reasons out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imgscan.model import Budget, BuildFailure, Finding, Risk, Severity, Verdict
+from imgscan.risk.catalog import NO_GO_SCORE
+
+
+def judge(
+    findings: Sequence[Finding],
+    risks: Sequence[Risk],
+    budgets: Sequence[Budget],
+    *,
+    fail_on: Severity | None,
+    failure: BuildFailure | None = None,
+) -> tuple[Verdict, tuple[str, ...]]:
+    """GO or NO-GO, and one sentence per reason. `fail_on` is inclusive; None switches the findings' threshold off."""
+    reasons: list[str] = []
+    if failure is not None:
+        reasons.append("the image does not build")
+    if fail_on is not None:
+        over = [f for f in findings if f.severity.rank >= fail_on.rank]
+        if over:
+            reasons.append(f"{len(over)} {_plural(over, 'finding')} of severity {fail_on} or above")
+    reasons.extend(f"budget {b.key}: {b.actual} is over {b.limit}" for b in budgets if b.broken)
+    reasons.extend(
+        f"{r.id} scores {r.score} ({r.priority}): {r.because}"
+        for r in risks
+        if r.score >= NO_GO_SCORE and not r.verified
+    )
+    return (Verdict.NO_GO if reasons else Verdict.GO), tuple(reasons)
+
+
+def _plural(items: Sequence[object], noun: str) -> str:
+    return noun if len(items) == 1 else f"{noun}s"

@@ -1,0 +1,206 @@
+"""Records that several test modules build on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imgscan.model import (
+    SCHEMA_VERSION,
+    Budget,
+    BuildInfo,
+    Bust,
+    BustedBy,
+    CacheMetrics,
+    Confidence,
+    Coverage,
+    Digest,
+    DiveMetrics,
+    Evidence,
+    Finding,
+    Fix,
+    ImageReport,
+    LayerReport,
+    Location,
+    NotRead,
+    Place,
+    Report,
+    Risk,
+    Severity,
+    Skipped,
+    SourceLine,
+    Status,
+    Step,
+    Target,
+    Timing,
+    Tool,
+    Validity,
+    Verdict,
+    Waste,
+    WasteCause,
+)
+
+HOSTILE = "a|b<img src=x>@org/team `x` [y](z)\x1b[31m\u202eevil\n::error::"
+
+
+def finding(**changes: Any) -> Finding:
+    """A finding of a secret in a layer; `changes` replace fields."""
+    location = Location(
+        place=Place.FILE,
+        layer=5,
+        path="/app/backend/.env",
+        line=2,
+        dockerfile=SourceLine(file="Dockerfile", line=14),
+        status=Status.DELETED,
+    )
+    fields: dict[str, Any] = {
+        "rule_id": "secret-github-token",
+        "severity": Severity.CRITICAL,
+        "confidence": Confidence.HIGH,
+        "evidence": Evidence.OBSERVED,
+        "risk_id": "SEC-001",
+        "message": "A GitHub token lies in /app/backend/.env",
+        "fingerprint": "0123456789abcdef",
+        "location": location,
+        "fix": Fix(text="Revoke it, then keep the file out of the build context."),
+        "places": (location,),
+        "status": Status.DELETED,
+        "validity": Validity.VALID,
+        "excerpt": "ghp_…9Zab",
+    }
+    return Finding(**{**fields, **changes})
+
+
+def timing(**changes: Any) -> Timing:
+    """A touch-source scenario of three repeats that ran two of four steps again."""
+    step = Step(stage="build", ordinal=2, instruction="RUN pnpm install", line=12, cached=False, seconds=6.0)
+    fields: dict[str, Any] = {
+        "name": "touch-source",
+        "touched": "backend/src/index.ts",
+        "seconds": (8.0, 8.4, 9.0),
+        "median_s": 8.4,
+        "spread_s": 1.0,
+        "steps_total": 4,
+        "steps_cached": 2,
+        "steps": (step,),
+        "busted_by": BustedBy(line=9, instruction="COPY . ."),
+    }
+    return Timing(**{**fields, **changes})
+
+
+def layer(index: int, **changes: Any) -> LayerReport:
+    """A layer of the user's."""
+    fields: dict[str, Any] = {
+        "index": index,
+        "diff_id": Digest(f"sha256:{index:064x}"),
+        "digest": None,
+        "size_bytes": 10_000_000,
+        "entries": 120,
+        "whiteouts": 0,
+        "reclaimable_bytes": 0,
+        "from_base": False,
+        "instruction": "COPY . .",
+        "dockerfile": SourceLine(file="Dockerfile", line=9),
+    }
+    return LayerReport(**{**fields, **changes})
+
+
+def image(**changes: Any) -> ImageReport:
+    """A base layer and one of the user's, with one wasted file."""
+    fields: dict[str, Any] = {
+        "size_bytes": 110_000_000,
+        "visible_bytes": 102_000_000,
+        "reclaimable_bytes": 8_000_000,
+        "efficiency": 102 / 110,
+        "base_layers": 1,
+        "base_method": "from-image",
+        "dive": DiveMetrics(efficiency=0.95, wasted_bytes=16_000_000, user_wasted_percent=0.8),
+        "layers": (
+            layer(0, size_bytes=100_000_000, from_base=True, instruction="ADD rootfs", dockerfile=None),
+            layer(1, reclaimable_bytes=8_000_000),
+        ),
+        "waste": (
+            Waste(path="/app/model.bin", bytes=8_000_000, cause=WasteCause.METADATA_ONLY, shipped_by=1, shadowed_by=2),
+        ),
+    }
+    return ImageReport(**{**fields, **changes})
+
+
+def risk(**changes: Any) -> Risk:
+    """SEC-001 at its worst."""
+    fields: dict[str, Any] = {
+        "id": "SEC-001",
+        "description": "Leaking secrets into Docker image layers",
+        "category": "Security",
+        "probability": 3,
+        "impact": 3,
+        "score": 9,
+        "priority": "CRITICAL",
+        "evidence": ("0123456789abcdef",),
+        "mitigation": "Keep secrets out of the build context.",
+        "verified": False,
+        "because": "1 live-looking secret, 1 in the image",
+        "inherent_probability": 2,
+        "inherent_impact": 3,
+        "inherent_score": 6,
+    }
+    return Risk(**{**fields, **changes})
+
+
+def report(**changes: Any) -> Report:
+    """A report with something in every part."""
+    cache = CacheMetrics(
+        source_hit_ratio=0.5,
+        lockfile_hit_ratio=0.25,
+        wasted_seconds_per_source_edit=6.0,
+        busts=(
+            Bust(
+                scenario="touch-source",
+                blamed=BustedBy(line=9, instruction="COPY . ."),
+                step="RUN pnpm install",
+                step_line=12,
+                seconds=6.0,
+            ),
+        ),
+    )
+    fields: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": Tool(name="imgscan", version="0.0.0", rule_packs=("imgscan (80 rules)",)),
+        "target": Target(
+            kind="build", ref="shop", image_id="sha256:1", platform="linux/amd64", dockerfile="Dockerfile"
+        ),
+        "complete": False,
+        "verdict": Verdict.NO_GO,
+        "reasons": ("1 finding of severity high or above",),
+        "skipped": (Skipped(where="layer 3", reason="the gzip stream ends early"),),
+        "image": image(),
+        "findings": (
+            finding(),
+            finding(
+                rule_id="cache-copy-before-install",
+                severity=Severity.HIGH,
+                evidence=Evidence.PROVEN,
+                risk_id="PERF-001",
+                message="COPY . . comes before pnpm install",
+                fingerprint="1111111111111111",
+                location=Location(
+                    place=Place.DOCKERFILE,
+                    path="Dockerfile",
+                    line=9,
+                    dockerfile=SourceLine(file="Dockerfile", line=9),
+                ),
+                places=(),
+                status=None,
+                validity=None,
+                excerpt=None,
+                fix=Fix(text="Copy the manifests first."),
+            ),
+        ),
+        "coverage": Coverage(
+            bytes=110_000_000, entries=12_345, not_read=(NotRead(where="/app/x.7z", bytes=12, reason="encrypted"),)
+        ),
+        "build": BuildInfo(builder="buildkit", engine="20.10.24", store="overlay2", cpus=2, scenarios=(timing(),)),
+        "cache": cache,
+        "risks": (risk(),),
+        "budgets": (Budget(key="image-size", limit="100 MB", actual="110 MB", broken=True),),
+    }
+    return Report(**{**fields, **changes})

@@ -1,0 +1,45 @@
+"""GO or NO-GO, and why."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import finding, risk
+
+from imgscan.model import Budget, BuildFailure, Finding, Risk, Severity, Verdict
+from imgscan.risk.verdict import judge
+
+BROKEN = Budget(key="image-size", limit="100 MB", actual="110 MB", broken=True)
+KEPT = Budget(key="image-size", limit="100 MB", actual="90 MB", broken=False)
+LOW_RISK = risk(score=3, probability=1, priority="LOW")
+
+
+@pytest.mark.parametrize(
+    ("findings", "risks", "budgets", "fail_on", "verdict"),
+    [
+        pytest.param((), (), (), Severity.HIGH, Verdict.GO, id="nothing"),
+        pytest.param((finding(severity=Severity.HIGH),), (), (), Severity.HIGH, Verdict.NO_GO, id="inclusive"),
+        pytest.param((finding(severity=Severity.MEDIUM),), (), (), Severity.HIGH, Verdict.GO, id="below"),
+        pytest.param((finding(severity=Severity.CRITICAL),), (), (), None, Verdict.GO, id="threshold-off"),
+        pytest.param((), (risk(),), (), None, Verdict.NO_GO, id="risk"),
+        pytest.param((), (risk(score=6, impact=2),), (), None, Verdict.NO_GO, id="risk-high"),
+        pytest.param((), (risk(verified=True),), (), None, Verdict.GO, id="risk-mitigated"),
+        pytest.param((), (LOW_RISK,), (), None, Verdict.GO, id="risk-low"),
+        pytest.param((), (), (BROKEN,), None, Verdict.NO_GO, id="budget-broken"),
+        pytest.param((), (), (KEPT,), None, Verdict.GO, id="budget-kept"),
+    ],
+)
+def test_verdict(
+    findings: tuple[Finding, ...],
+    risks: tuple[Risk, ...],
+    budgets: tuple[Budget, ...],
+    fail_on: Severity | None,
+    verdict: Verdict,
+) -> None:
+    told, reasons = judge(findings, risks, budgets, fail_on=fail_on)
+    assert told is verdict
+    assert bool(reasons) == (verdict is Verdict.NO_GO)
+
+
+def test_failed_build_is_no_go() -> None:
+    failure = BuildFailure(step="RUN x", line=3, message="exit code 1", log=())
+    assert judge((), (), (), fail_on=None, failure=failure) == (Verdict.NO_GO, ("the image does not build",))

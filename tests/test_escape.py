@@ -1,0 +1,58 @@
+"""Escaping: nothing that a terminal or Markdown gives a meaning to survives."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgscan.escape import markdown, path_text, plain, shorten
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("plain text.py", "plain text.py", id="plain"),
+        pytest.param("größe-日本", "größe-日本", id="unicode-letters"),
+        pytest.param("a\nb\tc", "a\\nb\\tc", id="line-end-and-tab"),
+        pytest.param("\x1b[2J", "\\x1b[2J", id="ansi"),
+        pytest.param("\x9b31m", "\\x9b31m", id="c1-csi"),
+        pytest.param("a\u202eb", "a\\u202eb", id="bidi-override"),
+        pytest.param("a\u200bb", "a\\u200bb", id="zero-width"),
+        pytest.param("\U000e0041", "\\U000e0041", id="tag-character"),
+        pytest.param("\ud800", "\\ud800", id="lone-surrogate"),
+        pytest.param("a\u2028b", "a\\u2028b", id="line-separator"),
+    ],
+)
+def test_plain(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+@given(st.text())
+def test_plain_is_one_harmless_line(text: str) -> None:
+    shown = plain(text)
+    assert len(shown.splitlines()) <= 1
+    assert not any(unicodedata.category(ch) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for ch in shown)
+    shown.encode()
+
+
+@given(st.text())
+def test_markdown_is_text_only(text: str) -> None:
+    shown = markdown(text)
+    assert not re.search(r"[<>|`*_\[\]@~\\]", shown)
+    assert html.unescape(shown) == plain(text)
+
+
+@given(st.binary())
+def test_path_text_is_printable_text(path: bytes) -> None:
+    path_text(path).encode()
+
+
+@given(st.text(), st.integers(min_value=1, max_value=50))
+def test_shorten_keeps_the_width(text: str, width: int) -> None:
+    assert len(shorten(text, width)) <= width
+    assert shorten(text, width) == text or "…" in shorten(text, width)
