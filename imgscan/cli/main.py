@@ -9,6 +9,7 @@ import importlib
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -18,7 +19,10 @@ from imgscan import __version__
 from imgscan.errors import EXIT_INTERNAL, ImgscanError, Interrupted
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "build-report": ("imgscan.cli.build_report", "Build an image, scan it, time its rebuilds, weigh the risks: GO or NO-GO."),
+    "build-report": (
+        "imgscan.cli.build_report",
+        "Build an image, scan it, time its rebuilds, weigh the risks: GO or NO-GO.",
+    ),
     "scan": ("imgscan.cli.scan", "Scan images: of the engine, or saved as archives."),
     "lint": ("imgscan.cli.lint", "Check Dockerfile, .dockerignore and context without an engine."),
     "rules": ("imgscan.cli.rules", "List every rule."),
@@ -107,7 +111,7 @@ def run(args: list[str]) -> int:
         # The reader of our output went away (`imgscan … | head`): not an error, but stdout must not be flushed again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback, never exit code 1
+    except Exception as error:  # the last line of defence: never a traceback, never exit code 1
         return _internal(error)
 
 
@@ -129,7 +133,7 @@ def _internal(error: Exception) -> int:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""
+    place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
     click.echo(f"imgscan: internal error: {type(error).__name__}{place}", err=True)
     if os.environ.get("IMGSCAN_TRACEBACK"):
         import traceback

@@ -33,7 +33,7 @@ class Output:
     path: Path | None
 
 
-class OutputType(click.ParamType):
+class OutputType(click.ParamType[Output]):
     """`NAME` or `NAME=PATH`; `-` as a path is stdout."""
 
     name = "NAME[=PATH]"
@@ -49,7 +49,7 @@ class OutputType(click.ParamType):
         return Output(name=name, path=Path(path) if path not in ("", "-") else None)
 
 
-class PairType(click.ParamType):
+class PairType(click.ParamType[tuple[str, str]]):
     """`KEY=VALUE`, as a tuple. Without `=` the value is taken from the environment when `from_environment` is set, as
     `docker build --build-arg KEY` does."""
 

@@ -46,7 +46,7 @@ def config_schema() -> dict[str, Any]:
 
 
 def _property(option: click.Option) -> dict[str, Any]:
-    kind = {"type": "boolean"} if option.is_flag else dict(_TYPES.get(option.type.name, {"type": "string"}))
+    kind: dict[str, Any] = {"type": "boolean"} if option.is_flag else dict(_TYPES.get(option.type.name, {"type": "string"}))
     if isinstance(option.type, click.Choice):
         kind["enum"] = list(option.type.choices)
     if option.multiple:

@@ -24,7 +24,7 @@ from imgscan.report.summary import (
     todos,
     where,
 )
-from imgscan.report.units import human_bytes, human_seconds, percent
+from imgscan.units import human_bytes, human_seconds, percent
 
 _MARK: Final = {
     Severity.CRITICAL: "🔴",

@@ -20,7 +20,7 @@ from imgscan.model import (
     Timing,
     Validity,
 )
-from imgscan.report.units import human_bytes, human_seconds
+from imgscan.units import human_bytes, human_seconds
 
 TODO_LIMIT: Final = 6
 _EVIDENCE_RANK: Final = {evidence: index for index, evidence in enumerate(Evidence)}

@@ -25,7 +25,7 @@ from imgscan.report.summary import (
     todos,
     where,
 )
-from imgscan.report.units import human_bytes, human_seconds, percent
+from imgscan.units import human_bytes, human_seconds, percent
 
 _COLORS: Final = {
     Severity.CRITICAL: "1;31",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgscan.report.units import human_bytes, human_seconds, percent
+from imgscan.units import human_bytes, human_seconds, percent
 
 
 @pytest.mark.parametrize(

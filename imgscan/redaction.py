@@ -1,0 +1,77 @@
+"""No plaintext leaves: texts are cleaned as they come in, and the finished report is swept once more.
+
+In: texts from the engine (step names, logs, errors) and a finished `Report`. Out: the same without any secret that is
+known or recognised. A secret is *known* when the scan found it, or when a build argument or a Dockerfile gave it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from imgscan.model import Report
+
+MIN_SWEPT: Final = 8
+"""A shorter secret (`test`, `postgres`) is a word; replacing it everywhere would destroy the report's own text. Where
+it stands as a value it is recognised and replaced all the same."""
+_MIN_LINE: Final = 16
+
+Recognise = Callable[[str], Iterable[tuple[str, str]]]
+"""Finds secrets in a text: pairs of plaintext and what may be shown of it."""
+
+
+class Redactor:
+    """Remembers secrets and takes them out of texts."""
+
+    def __init__(self, recognise: Recognise) -> None:
+        self._recognise = recognise
+        self._known: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+
+    def learn(self, secret: str, shown: str) -> None:
+        """Remember a secret; of a secret of several lines (a key) also every line that is long enough to be one."""
+        self._remember(secret, shown)
+        lines = secret.replace("\\n", "\n").splitlines()
+        if len(lines) > 1:
+            for line in lines:
+                text = line.strip()
+                if len(text) >= _MIN_LINE and "-----" not in text:
+                    self._remember(text, shown)
+
+    def clean(self, text: str) -> str:
+        """The text without secrets; the ones recognised in it are remembered too."""
+        for secret, shown in self._recognise(text):
+            text = text.replace(secret, shown)
+            self.learn(secret, shown)
+        return self.replace_known(text)
+
+    def replace_known(self, text: str) -> str:
+        """The text without the secrets remembered so far."""
+        if not self._known:
+            return text
+        if self._pattern is None:
+            # The longest first, so that a secret is not left over behind a prefix of it that is a secret too.
+            ordered = sorted(self._known, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, ordered)))
+        return self._pattern.sub(lambda match: self._known[match.group()], text)
+
+    def sweep(self, report: Report) -> Report:
+        """The report with every text cleaned of known secrets, and made fit for UTF-8."""
+        return msgspec.convert(self._walk(msgspec.to_builtins(report)), type=Report)
+
+    def _walk(self, value: Any) -> Any:  # noqa: ANN401 - a tree of builtins
+        if isinstance(value, str):
+            return self.replace_known(value.encode("utf-8", "backslashreplace").decode())
+        if isinstance(value, dict):
+            return {key: self._walk(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._walk(item) for item in value]
+        return value
+
+    def _remember(self, secret: str, shown: str) -> None:
+        if len(secret) >= MIN_SWEPT and secret not in self._known and secret != shown:
+            self._known[secret] = shown
+            self._pattern = None

@@ -1,0 +1,130 @@
+"""The command line as a whole: help, versions, wrong input, exit codes, no traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from imgscan import __version__
+from imgscan.cli import main as cli_main
+from imgscan.cli.main import COMMANDS, cli, run
+from imgscan.errors import BuildError, EngineError, ImgscanError, IncompleteError, InputError
+
+
+def told(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    code = run(list(args))
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return code, out, err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = told(capsys, name, "--help")
+    assert code == 0
+    assert out.startswith(f"Usage: imgscan {name}")
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help and p.name != "style"]
+    assert not silent
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, "--version") == (0, f"imgscan {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        pytest.param(["scann"], 2, "Did you mean 'scan'?", id="unknown-command"),
+        pytest.param(["scan", "--nope"], 2, "No such option", id="unknown-option"),
+        pytest.param(["scan"], 2, "Missing argument", id="no-target"),
+        pytest.param(
+            ["lint", "--format", "xml"], 2, "unknown format 'xml'; choose from table, json, markdown", id="format"
+        ),
+        pytest.param(["lint", "--fail-on", "bad"], 2, "'bad' is not one of", id="fail-on"),
+        pytest.param(["lint", "--budget", "x"], 2, "'x' is not of the form KEY=VALUE", id="budget-form"),
+        pytest.param(["lint", "--budget", "speed=1"], 2, "unknown budget 'speed'", id="budget-key"),
+        pytest.param(
+            ["lint", "--format", "json", "--format", "markdown"], 2, "would mix on stdout", id="two-on-stdout"
+        ),
+        pytest.param(["lint", "--format", "json=/nowhere/x.json"], 2, "there is no folder /nowhere", id="no-folder"),
+        pytest.param(["explain", "secret-githbu-token"], 2, "did you mean secret-github-token", id="rule-typo"),
+        pytest.param(["rules", "zzz"], 2, "no rule begins with 'zzz'", id="no-rules"),
+        pytest.param(["schema", "x"], 2, "'x' is not one of", id="schema"),
+    ],
+)
+def test_wrong_usage(args: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    got, out, err = told(capsys, *args)
+    assert got == code
+    assert words in err
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        pytest.param(InputError("bad input", cause="because", next_step="do this"), 2, id="input"),
+        pytest.param(EngineError("no engine", cause="because", next_step="do this"), 3, id="engine"),
+        pytest.param(BuildError("failed", cause="because", next_step="do this"), 4, id="build"),
+        pytest.param(IncompleteError("cut", cause="because", next_step="do this"), 5, id="incomplete"),
+    ],
+)
+def test_errors_end_in_their_code(
+    error: ImgscanError, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_main, "cli", _Raises(error))
+    got, _, err = told(capsys, "x")
+    assert got == code
+    assert err == f"imgscan: {error.what}\n  because\n  do this\n"
+
+
+def test_a_bug_is_70_and_shows_no_values(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_main, "cli", _Raises(ValueError("hunter2")))
+    code, _, err = told(capsys, "x")
+    assert code == 70
+    assert "internal error: ValueError at test_main.py:" in err
+    assert "hunter2" not in err
+
+
+def test_interrupt_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_main, "cli", _Raises(KeyboardInterrupt()))
+    assert told(capsys, "x")[0] == 130
+
+
+class _Raises:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def main(self, **_: object) -> None:
+        raise self.error
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; sys.argv=['imgscan','--help']\nfrom imgscan.cli.main import main\ntry: main()\nexcept SystemExit: pass\n"
+    heavy = "docker requests yaml hyperscan re2 msgspec tabulate jinja2 dockerfile_parse asyncio"
+    check = f"{code}print([m for m in '{heavy}'.split() if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = told(capsys, "completion", shell)
+    assert code == 0
+    assert "_IMGSCAN_COMPLETE" in out
+
+
+def test_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m imgscan schema report | head -1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
