@@ -46,7 +46,8 @@ def config_schema() -> dict[str, Any]:
 
 
 def _property(option: click.Option) -> dict[str, Any]:
-    kind: dict[str, Any] = {"type": "boolean"} if option.is_flag else dict(_TYPES.get(option.type.name, {"type": "string"}))
+    named = _TYPES.get(option.type.name, {"type": "string"})
+    kind: dict[str, Any] = {"type": "boolean"} if option.is_flag else dict(named)
     if isinstance(option.type, click.Choice):
         kind["enum"] = list(option.type.choices)
     if option.multiple:
