@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import click
@@ -13,10 +13,14 @@ from imgscan.errors import InputError
 from imgscan.model import Rule
 
 _INDENT: Final = "    "
+FOREIGN_PREFIX: Final = "secret-trufflehog3-"
+"""Rules of an installed trufflehog3: there on some machines only, hence not in the documentation."""
 
 
 @click.command("rules")
-@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--format", "style", type=click.Choice(["table", "json", "markdown"]), default="table", help="How to print them."
+)
 @click.argument("prefix", default="")
 def rules(style: str, prefix: str) -> None:
     """List the rules whose id begins with PREFIX (secret-, layer-, cache-, context-, config-, tech-)."""
@@ -27,6 +31,9 @@ def rules(style: str, prefix: str) -> None:
         import msgspec
 
         click.echo(msgspec.json.format(msgspec.json.encode(chosen), indent=2).decode())
+        return
+    if style == "markdown":
+        click.echo(rules_page(chosen), nl=False)
         return
     from tabulate import tabulate
 
@@ -79,6 +86,35 @@ def explanation(rule: Rule) -> str:
     if rule.source:
         parts += ["", "Source", _paragraph(rule.source)]
     return "\n".join(parts)
+
+
+def rules_page(book: Iterable[Rule]) -> str:
+    """The documentation's page of rules: a table of them, then each with why, fix and examples."""
+    chosen = [rule for rule in book if not rule.id.startswith(FOREIGN_PREFIX)]
+    parts = [
+        "# Rules",
+        "",
+        "Made by `imgscan rules --format markdown` from the files in `rules/`; `imgscan explain RULE` shows the same.",
+        "",
+        "| rule | severity | risk | what it finds |",
+        "|---|---|---|---|",
+    ]
+    parts += [f"| [`{r.id}`](#{r.id}) | {r.severity} | {r.risk_id or ''} | {_prose(r.title)} |" for r in chosen]
+    for rule in chosen:
+        parts += ["", f"## {rule.id}", "", f"{_prose(rule.title)}."]
+        parts += ["", f"**Why.** {_prose(rule.why)}", "", f"**Fix.** {_prose(rule.fix)}"]
+        parts += ["", "Bad:", "", _fence(rule.bad), "", "Good:", "", _fence(rule.good)]
+        if rule.source:
+            parts += ["", f"Source: {_prose(rule.source)}"]
+    return "\n".join(parts) + "\n"
+
+
+def _prose(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _fence(text: str) -> str:
+    return f"```text\n{text}\n```"
 
 
 def _paragraph(text: str) -> str:

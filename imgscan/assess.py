@@ -1,0 +1,195 @@
+"""From facts to a report: every detector is asked, findings are put together, risks weighed, the verdict given. Pure.
+
+In: what scanning, building and reading the project gave. Out: one `Report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from imgscan import __version__
+from imgscan.detect import cachebust, filemodes, imageconfig, leftbehind, size
+from imgscan.detect.secrets.findings import LocatedHit, secret_findings
+from imgscan.dockerfile.context import BuildContext
+from imgscan.dockerfile.tree import Dockerfile
+from imgscan.escape import path_text
+from imgscan.layers.attribution import Attributed
+from imgscan.layers.dive import dive_metrics
+from imgscan.model import (
+    SCHEMA_VERSION,
+    BuildInfo,
+    CacheMetrics,
+    Coverage,
+    EntryKind,
+    Finding,
+    ImageReport,
+    LayerReport,
+    NotRead,
+    Place,
+    Report,
+    Severity,
+    Skipped,
+    Status,
+    Target,
+    Timing,
+    Tool,
+)
+from imgscan.project import contextfiles, workspace
+from imgscan.risk.budgets import Limit, check_budgets
+from imgscan.risk.register import Facts, assess
+from imgscan.risk.verdict import judge
+from imgscan.scan import ImageScan, locate_hits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A Dockerfile with its context and how it is built. `builder` is buildkit, classic or podman."""
+
+    context: BuildContext
+    dockerfile: Dockerfile
+    target: str | None
+    build_args: Mapping[str, str]
+    builder: str = "buildkit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What forbids the merge: the findings' threshold (None: none) and the budgets."""
+
+    fail_on: Severity | None
+    limits: tuple[Limit, ...] = ()
+
+
+def project_findings(project: Project, timings: Sequence[Timing] = ()) -> Iterator[Finding]:
+    """What the project's own files say, and what measured rebuilds add to it."""
+    shared = {"target": project.target, "build_args": project.build_args}
+    yield from cachebust.detect(
+        project.dockerfile, project.context, builder=project.builder, timings=tuple(timings), **shared
+    )
+    yield from contextfiles.detect(project.dockerfile, project.context, **shared)
+    yield from workspace.detect(project.dockerfile, project.context, **shared)
+
+
+def image_report(scan: ImageScan, attributed: Attributed) -> ImageReport:
+    """The image by size, layer by layer."""
+    stacked = scan.stacked
+    attributions = {item.layer: item for item in attributed.layers}
+    layers = tuple(
+        LayerReport(
+            index=layer.index,
+            diff_id=layer.diff_id,
+            digest=layer.digest,
+            size_bytes=stacked.layer_bytes[layer.index],
+            entries=scan.layers[layer.index].listing.entries,
+            whiteouts=len(scan.layers[layer.index].listing.whiteouts) + len(scan.layers[layer.index].listing.opaques),
+            reclaimable_bytes=stacked.layer_reclaimable[layer.index],
+            from_base=attributions[layer.index].from_base,
+            instruction=attributions[layer.index].instruction,
+            dockerfile=attributions[layer.index].dockerfile,
+        )
+        for layer in scan.image.layers
+    )
+    return ImageReport(
+        size_bytes=stacked.size_bytes,
+        visible_bytes=stacked.visible_bytes,
+        reclaimable_bytes=stacked.reclaimable_bytes,
+        efficiency=stacked.efficiency,
+        base_layers=attributed.base_layers,
+        base_method=attributed.base_method,
+        dive=dive_metrics([layer.listing for layer in scan.layers]),
+        layers=layers,
+        waste=tuple(item.as_waste() for item in stacked.waste),
+    )
+
+
+def image_findings(scan: ImageScan, image: ImageReport, project: Project | None) -> Iterator[Finding]:
+    """What the image's size, files and configuration say."""
+    dockerfile = project.dockerfile if project else None
+    target = project.target if project else None
+    build_args = project.build_args if project else {}
+    yield from size.detect(image)
+    yield from leftbehind.detect(_listed_paths(scan), image.layers)
+    yield from filemodes.detect(scan.stacked.visible(), image.layers)
+    yield from imageconfig.detect(scan.image.config, dockerfile=dockerfile, target=target, build_args=build_args)
+
+
+def secrets_of(scan: ImageScan, attributed: Attributed, project_hits: Iterable[LocatedHit]) -> list[Finding]:
+    """Secrets of image and project together: the same secret in both is one finding."""
+    return secret_findings((*locate_hits(scan, attributed.layers), *project_hits))
+
+
+def make_report(
+    *,
+    target: Target,
+    findings: Iterable[Finding],
+    gate: Gate,
+    rule_packs: tuple[str, ...],
+    skipped: Iterable[Skipped] = (),
+    image: ImageReport | None = None,
+    coverage: Coverage | None = None,
+    build: BuildInfo | None = None,
+    cache: CacheMetrics | None = None,
+) -> Report:
+    """Everything together, with the verdict. The same input gives the same report."""
+    kept = tuple(sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint)))
+    left_out = tuple(skipped)
+    timings = build.scenarios if build else ()
+    budgets = check_budgets(gate.limits, image, timings)
+    failure = build.failure if build else None
+    scanned = image is not None and not left_out and not (coverage and coverage.not_read)
+    risks = assess(Facts(findings=kept, build=build, cache=cache, image_scanned=scanned))
+    verdict, reasons = judge(kept, risks, budgets, fail_on=gate.fail_on, failure=failure)
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        tool=Tool(name="imgscan", version=__version__, rule_packs=rule_packs),
+        target=target,
+        complete=not left_out and failure is None and not (coverage and coverage.not_read),
+        verdict=verdict,
+        reasons=reasons,
+        skipped=left_out,
+        image=image,
+        findings=kept,
+        coverage=coverage,
+        build=build,
+        cache=cache,
+        risks=risks,
+        budgets=budgets,
+    )
+
+
+def without_doubles(findings: Iterable[Finding]) -> list[Finding]:
+    """Each fingerprint once, and no finding that only a name gave where the secret itself was found."""
+    once = {finding.fingerprint: finding for finding in findings}
+    seen = {
+        (place.place, place.path, place.line if place.place is Place.DOCKERFILE else None)
+        for finding in once.values()
+        if finding.rule_id.startswith("secret-")
+        for place in finding.places
+    }
+    return [f for f in once.values() if f.rule_id not in _BY_NAME or not _is_covered(f, seen)]
+
+
+_BY_NAME = frozenset({"config-secret-in-env", "context-secret-in-arg"})
+
+
+def _is_covered(finding: Finding, seen: set[tuple[Place, str | None, int | None]]) -> bool:
+    location = finding.location
+    line = location.line if location.place is Place.DOCKERFILE else None
+    return (location.place, location.path, line) in seen
+
+
+def merge_coverage(first: Coverage, second: Coverage | None) -> Coverage:
+    """Two parts of one scan as one."""
+    if second is None:
+        return first
+    not_read: tuple[NotRead, ...] = (*first.not_read, *second.not_read)
+    return Coverage(bytes=first.bytes + second.bytes, entries=first.entries + second.entries, not_read=not_read)
+
+
+def _listed_paths(scan: ImageScan) -> Iterator[tuple[int, str, int, Status]]:
+    for index, layer in enumerate(scan.layers):
+        for item in layer.listing.items:
+            if item.kind is EntryKind.FILE:
+                status, _ = scan.stacked.status_of(index, item.path)
+                yield index, "/" + path_text(item.path), item.size_bytes, status

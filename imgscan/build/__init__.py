@@ -1,0 +1,1 @@
+"""Building an image again and again: Dockerfile and context -> BuildTrace, Timings, CacheMetrics."""

@@ -1,0 +1,221 @@
+"""Raw steps + Dockerfile -> the report's steps, each with the line it comes from. Pure.
+
+BuildKit numbers RUN, COPY, ADD, WORKDIR and the FROM of an external image within a stage (`cmdTotal` in moby/buildkit
+frontend/dockerfile/dockerfile2llb/convert.go); the classic builder numbers every instruction of the file; Podman every
+instruction of a stage, FROM included.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from imgscan.build.steps import Clean, RawStep, seconds_of
+from imgscan.dockerfile.parse import (
+    Command,
+    Dockerfile,
+    Stage,
+    base_image,
+    expand,
+    find_stage,
+    mount_options,
+    stage_scope,
+)
+from imgscan.dockerfile.stages import parent_stages
+from imgscan.errors import InputError
+from imgscan.model import Instruction, Step
+
+_NUMBERED: Final = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
+_UNNAMED: Final = re.compile(r"stage-(\d+)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSettings:
+    """What decides how the Dockerfile is carried out."""
+
+    target: str | None = None
+    build_args: Mapping[str, str]
+
+
+def make_steps(
+    builder: str, raw: Sequence[RawStep], dockerfile: Dockerfile | None, settings: BuildSettings, clean: Clean
+) -> tuple[Step, ...]:
+    """The steps of a trace, in the engine's order; those that were never started nor cached are left out.
+
+    Without a Dockerfile (one that only the engine can read) the steps have no lines.
+    """
+    if dockerfile is None:
+        found: list[Instruction | None] = [None] * len(raw)
+    elif builder == "buildkit":
+        found = _match_buildkit(raw, dockerfile, settings)
+    elif builder == "podman":
+        found = [_match_podman(step, dockerfile) for step in raw]
+    else:
+        found = _match_classic(raw, dockerfile)
+    inputs = [step.inputs for step in raw]
+    if dockerfile is not None and builder != "buildkit":
+        inputs = _inputs_by_dockerfile(found, dockerfile, settings)
+    before_from = [instruction is not None and instruction.stage < 0 for instruction in found]
+    kept = [at for at, step in enumerate(raw) if (step.cached or step.ran) and not before_from[at]]
+    renumbered = {at: new for new, at in enumerate(kept)}
+    return tuple(
+        _step(raw[at], found[at], dockerfile, tuple(renumbered[i] for i in inputs[at] if i in renumbered), clean)
+        for at in kept
+    )
+
+
+def is_from(step: Step) -> bool:
+    """Whether a step only makes its base image available; such steps count in no ratio."""
+    return step.instruction[:4].upper() == "FROM"
+
+
+def _step(
+    raw: RawStep, instruction: Instruction | None, dockerfile: Dockerfile | None, inputs: tuple[int, ...], clean: Clean
+) -> Step:
+    stage = raw.stage
+    if instruction is not None and dockerfile is not None and 0 <= instruction.stage < len(dockerfile.stages):
+        stage = dockerfile.stages[instruction.stage].name or str(instruction.stage)
+    # The engine's spelling has the values of variables in it; the file's has their names.
+    same = instruction is not None and instruction.keyword == raw.keyword
+    return Step(
+        stage=clean(stage),
+        ordinal=raw.ordinal,
+        instruction=clean(instruction.text if instruction is not None and same else raw.text),
+        line=instruction.line if instruction is not None else None,
+        cached=raw.cached,
+        seconds=0.0 if raw.cached else round(seconds_of(raw.intervals), 6),
+        intervals=raw.intervals,
+        inputs=inputs,
+        error=clean(raw.error) if raw.error else None,
+        log=clean(raw.log),
+    )
+
+
+def _match_buildkit(
+    raw: Sequence[RawStep], dockerfile: Dockerfile, settings: BuildSettings
+) -> list[Instruction | None]:
+    sequences: dict[tuple[int, int], list[Instruction]] = {}
+    found: list[Instruction | None] = []
+    for step in raw:
+        stage = _stage_of(step.stage, dockerfile)
+        if stage is None:
+            found.append(None)
+            continue
+        key = (stage.index, step.total)
+        if key not in sequences:
+            sequences[key] = _numbered(stage, step.total, dockerfile, settings)
+        found.append(_pick(sequences[key], step))
+    return found
+
+
+def _stage_of(label: str, dockerfile: Dockerfile) -> Stage | None:
+    """BuildKit labels a stage by name or as `stage-<index>`, and gives the only stage of a file no label at all."""
+    if not label:
+        return dockerfile.stages[0] if len(dockerfile.stages) == 1 else None
+    named = [stage for stage in dockerfile.stages if stage.name == label.lower()]
+    if named:
+        return named[-1]
+    unnamed = _UNNAMED.match(label)
+    index = int(unnamed[1]) if unnamed else -1
+    return dockerfile.stages[index] if 0 <= index < len(dockerfile.stages) else None
+
+
+def _numbered(stage: Stage, total: int, dockerfile: Dockerfile, settings: BuildSettings) -> list[Instruction]:
+    """The instructions that BuildKit gives numbers to, in order."""
+    parent = parent_stages(dockerfile, settings.build_args)[stage.index]
+    own = [command for command in stage.commands if command.keyword in _NUMBERED]
+    external = parent is None and _base(dockerfile, stage, settings) != "scratch"
+    heads = [stage.commands[0].instruction] if external else []
+    # The triggers of ONBUILD come first. Those of an external image are not in this file: their line is the FROM's.
+    triggers = [c for c in (parent.commands if parent else ()) if c.trigger and c.trigger.keyword in _NUMBERED]
+    extra = max(0, min(total - len(own) - len(heads), 10_000))
+    brought = [c.instruction for c in triggers][:extra]
+    brought += [stage.commands[0].instruction] * (extra - len(brought))
+    roots = _root_workdirs(stage, dockerfile, settings)
+    return heads + brought + [c.instruction for c in own if c.instruction.ordinal not in roots]
+
+
+def _root_workdirs(stage: Stage, dockerfile: Dockerfile, settings: BuildSettings) -> frozenset[int]:
+    """WORKDIRs that come out at `/`: BuildKit makes no directory for them, hence gives them no number."""
+    scope = stage_scope(dockerfile, stage, settings.build_args)
+    folder = "/"
+    roots: set[int] = set()
+    for command in stage.commands:
+        if command.keyword == "WORKDIR":
+            folder = posixpath.normpath(posixpath.join(folder, _expanded(command.value, scope, dockerfile)))
+            if folder in ("/", "//") and not command.value.startswith("."):
+                roots.add(command.instruction.ordinal)
+    return frozenset(roots)
+
+
+def _pick(sequence: Sequence[Instruction], step: RawStep) -> Instruction | None:
+    """The instruction of that number; where the keyword says that the numbers are off, the nearest one that fits."""
+    at = step.ordinal - 1
+    if 0 <= at < len(sequence) and sequence[at].keyword in (step.keyword, "FROM", "ONBUILD"):
+        return sequence[at]
+    same = [i for i, instruction in enumerate(sequence) if instruction.keyword == step.keyword]
+    return sequence[min(same, key=lambda i: abs(i - at))] if same else None
+
+
+def _match_podman(step: RawStep, dockerfile: Dockerfile) -> Instruction | None:
+    index = int(_UNNAMED.sub(r"\1", step.stage)) if step.stage else 0
+    if index >= len(dockerfile.stages):
+        return None
+    return _pick([command.instruction for command in dockerfile.stages[index].commands], step)
+
+
+def _match_classic(raw: Sequence[RawStep], dockerfile: Dockerfile) -> list[Instruction | None]:
+    commands = [*dockerfile.global_args, *(command for stage in dockerfile.stages for command in stage.commands)]
+    sequence = [command.instruction for command in commands]
+    return [_pick(sequence, step) for step in raw]
+
+
+def _inputs_by_dockerfile(
+    found: Sequence[Instruction | None], dockerfile: Dockerfile, settings: BuildSettings
+) -> list[tuple[int, ...]]:
+    """What each step waits for: the one before it in its stage, and the ends of the stages it is made from."""
+    last: dict[int, int] = {}
+    ends = {i.stage: at for at, i in enumerate(found) if i is not None and i.stage >= 0}
+    parents = parent_stages(dockerfile, settings.build_args)
+    inputs: list[tuple[int, ...]] = []
+    for at, instruction in enumerate(found):
+        waits: set[int] = set()
+        if instruction is not None and instruction.stage >= 0:
+            command = dockerfile.stages[instruction.stage].commands[instruction.ordinal - 1]
+            sources = _source_stages(command, dockerfile)
+            parent = parents[instruction.stage]
+            if instruction.keyword == "FROM" and parent is not None:
+                sources.add(parent.index)
+            waits = {ends[stage] for stage in sources if stage in ends}
+            if instruction.stage in last:
+                waits.add(last[instruction.stage])
+            last[instruction.stage] = at
+        inputs.append(tuple(sorted(waits - {at})))
+    return inputs
+
+
+def _source_stages(command: Command, dockerfile: Dockerfile) -> set[int]:
+    """The stages that a COPY or RUN takes files from."""
+    names = [command.flag("from")] if command.keyword == "COPY" else []
+    for name, value in command.flags:
+        if name == "mount" and value:
+            names += [option for key, option in mount_options(value) if key == "from"]
+    stages = [find_stage(dockerfile, name, command.instruction.stage) for name in names if name]
+    return {stage.index for stage in stages if stage is not None}
+
+
+def _base(dockerfile: Dockerfile, stage: Stage, settings: BuildSettings) -> str:
+    try:
+        return base_image(dockerfile, stage, settings.build_args)
+    except InputError:
+        return stage.base
+
+
+def _expanded(word: str, scope: Mapping[str, str], dockerfile: Dockerfile) -> str:
+    try:
+        return expand(word, scope, escape=dockerfile.escape)
+    except InputError:
+        return word

@@ -1,0 +1,44 @@
+"""`imgscan scan`: images of an engine, or saved as archives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from imgscan.cli.options import merged_params, shared_options
+
+
+@click.command("scan")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@shared_options
+@click.pass_context
+def scan(ctx: click.Context, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
+    """Scan images: names of the engine's images, or files that `docker save` wrote (.tar, .tar.gz, .tar.zst, - for
+    standard input).
+
+    Finds secrets in every layer, also in files that a later layer deletes, wasted bytes, and what is wrong with the
+    configuration. With several targets the exit code is the worst one's.
+    """
+    from pathlib import Path
+
+    params = merged_params(ctx, Path())
+    from imgscan.cli.output import exit_code, plan_outputs, write_reports
+    from imgscan.cli.session import open_session, scan_target
+    from imgscan.errors import InputError
+
+    outputs = plan_outputs(params["formats"], quiet=params["quiet"])
+    targets: tuple[str, ...] = params["targets"]
+    if len(targets) > 1 and any(output.name != "table" or output.path for output in outputs):
+        raise InputError(
+            "several targets can only be written as tables",
+            next_step="scan one target at a time for json or markdown",
+        )
+    session = open_session(params)
+    codes = []
+    for target in targets:
+        report = scan_target(target, session)
+        session.progress.clear()
+        write_reports(report, outputs, params)
+        codes.append(exit_code(report, exit_zero=params["exit_zero"], strict=params["strict"]))
+    return max(codes)

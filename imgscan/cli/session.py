@@ -1,0 +1,129 @@
+"""What the commands share once their options are known: the scanner, the redactor, progress, the gate; and the steps
+from a target or a context to records."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from imgscan.assess import Gate, Project, image_findings, image_report, make_report, secrets_of
+from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.detect.secrets.redact import redact
+from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
+from imgscan.dockerfile.context import BuildContext, read_context
+from imgscan.dockerfile.parse import Dockerfile, parse
+from imgscan.dockerfile.substitute import substitute_bases
+from imgscan.errors import InputError
+from imgscan.escape import path_text
+from imgscan.model import Report, Severity, Target
+from imgscan.progress import Progress
+from imgscan.redaction import Redactor
+from imgscan.risk.budgets import parse_budgets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One run of a command."""
+
+    scanner: SecretScanner
+    redactor: Redactor
+    progress: Progress
+    gate: Gate
+
+    def learn(self, hits: Iterable[LocatedHit]) -> None:
+        """Remember the secrets of hits, so that no text of the report shows them."""
+        for item in hits:
+            secret = item.hit.secret.decode("utf-8", "replace")
+            self.redactor.learn(secret, redact(item.hit.secret, reveal=item.hit.rule.reveal))
+
+
+def open_session(params: Mapping[str, Any]) -> Session:
+    """Check the gate's options, then load the rules. Raises InputError."""
+    fail_on = None if params["fail_on"] == "never" else Severity(params["fail_on"])
+    gate = Gate(fail_on=fail_on, limits=parse_budgets(params["budgets"]))
+    progress = make_progress(quiet=params["quiet"], verbose=params["verbose"])
+    progress.stage("loading rules")
+    scanner = load_scanner()
+    for note in scanner.notes:
+        progress.note(note)
+
+    def recognise(text: str) -> Iterator[tuple[str, str]]:
+        data = text.encode("utf-8", "surrogatepass")
+        for hit in scanner.scan_bytes(data, path="log", literal=True):
+            yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
+
+    return Session(scanner=scanner, redactor=Redactor(recognise), progress=progress, gate=gate)
+
+
+def make_progress(*, quiet: bool, verbose: bool) -> Progress:
+    """Progress as the terminal allows: a live line on a terminal, plain lines with --verbose."""
+    terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+    return Progress(sys.stderr, live=terminal and not quiet, lines=verbose and not quiet)
+
+
+def open_project(params: Mapping[str, Any]) -> Project:
+    """The context and its Dockerfile, base images substituted as asked for. Raises InputError."""
+    context = read_context(params["context"], params["file"])
+    dockerfile = parse(context.dockerfile_text, _shown_name(context))
+    build_args = declared_args(dockerfile, params["build_args"])
+    images = dict(params["base_images"])
+    if images:
+        text = substitute_bases(dockerfile, images, build_args)
+        data = text.encode("utf-8", "surrogateescape")
+        context = replace(context, dockerfile_text=data)
+        dockerfile = parse(data, dockerfile.file)
+    target = params["target"]
+    names = [stage.name or str(stage.index) for stage in dockerfile.stages]
+    if target is not None and target.lower() not in names and target not in map(str, range(len(names))):
+        raise InputError(f"{dockerfile.file} has no stage {target!r}", next_step=f"its stages: {', '.join(names)}")
+    return Project(context=context, dockerfile=dockerfile, target=target, build_args=build_args)
+
+
+def declared_args(dockerfile: Dockerfile, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The build arguments that the Dockerfile declares, or that every build knows. Others would only make the engine
+    complain: a configuration file may serve several Dockerfiles."""
+    commands = [*dockerfile.global_args, *(command for stage in dockerfile.stages for command in stage.commands)]
+    declared = {word.partition("=")[0] for command in commands if command.keyword == "ARG" for word in command.words}
+    return {key: value for key, value in pairs if key in declared or key.lower().endswith("_proxy")}
+
+
+def scan_target(target: str, session: Session) -> Report:
+    """One image, scanned and weighed. Raises EngineError or InputError."""
+    from imgscan.engine import Engine
+    from imgscan.layers.attribution import attribute
+    from imgscan.scan import locate_hits, scan_image
+    from imgscan.source import needs_engine, open_image
+
+    with ExitStack() as stack:
+        engine = stack.enter_context(Engine.connect()) if needs_engine(target) else None
+        reader = open_image(target, engine=engine)
+        stack.callback(reader.close)
+        scan = scan_image(reader, session.scanner, session.progress)
+    attributed = attribute(scan.image, None, None, {}, None)
+    session.learn(locate_hits(scan, attributed.layers))
+    image = image_report(scan, attributed)
+    report = make_report(
+        target=Target(kind=reader.kind, ref=target, image_id=scan.image.image_id or None, platform=scan.image.platform),
+        findings=(*secrets_of(scan, attributed, ()), *image_findings(scan, image, None)),
+        gate=session.gate,
+        rule_packs=session.scanner.pack_names,
+        skipped=scan.skipped,
+        image=image,
+        coverage=scan.coverage,
+    )
+    return session.redactor.sweep(report)
+
+
+def _shown_name(context: BuildContext) -> str:
+    """The Dockerfile's path from the context, where it lies inside."""
+    path = Path(context.dockerfile_path)
+    try:
+        relative = path.resolve().relative_to(context.root.resolve())
+    except ValueError:
+        relative = path
+    return path_text(os.fsencode(relative))

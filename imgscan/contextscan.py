@@ -1,0 +1,73 @@
+"""The build context searched for secrets: every file that reaches the engine, and the Dockerfile by instruction.
+
+In: a `BuildContext` and its parsed Dockerfile. Out: located hits and how much was read. Links are not followed: what
+they point to is not sent either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from imgscan.detect.secrets.documents import dockerfile_documents, scan_document
+from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
+from imgscan.dockerfile.context import BuildContext, ContextFile
+from imgscan.dockerfile.tree import Dockerfile
+from imgscan.escape import path_text
+from imgscan.model import Coverage, EntryKind, Location, NotRead, Place, SourceLine
+from imgscan.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextScan:
+    """Secrets of the context and of the Dockerfile, and what was read for it."""
+
+    hits: tuple[LocatedHit, ...] = field(repr=False)
+    coverage: Coverage
+
+
+def scan_context(
+    context: BuildContext, dockerfile: Dockerfile, scanner: SecretScanner, progress: Progress
+) -> ContextScan:
+    """Search the Dockerfile and every file of the context. A file that cannot be read is in `coverage.not_read`."""
+    hits = list(_dockerfile_hits(dockerfile, scanner))
+    not_read: list[NotRead] = []
+    size = entries = 0
+    for file in context.files:
+        if file.kind is not EntryKind.FILE or file.path == context.dockerfile:
+            continue
+        shown = path_text(os.fsencode(file.path))
+        progress.update(f"searching the build context: {shown}")
+        try:
+            found = _scan_file(context, file, shown, scanner)
+        except OSError as error:
+            not_read.append(NotRead(where=shown, bytes=file.size_bytes, reason=error.strerror or "cannot be read"))
+            continue
+        size += file.size_bytes
+        entries += 1
+        hits.extend(
+            LocatedHit(hit=hit, location=Location(place=Place.CONTEXT, path=shown, line=hit.line)) for hit in found
+        )
+    return ContextScan(hits=tuple(hits), coverage=Coverage(bytes=size, entries=entries, not_read=tuple(not_read)))
+
+
+def _scan_file(context: BuildContext, file: ContextFile, shown: str, scanner: SecretScanner) -> list[SecretHit]:
+    # A file may have become a link or a pipe since the context was listed: neither is followed or waited for.
+    handle = os.open(context.root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as content:
+        return scanner.scan(content.read, path=shown, size=file.size_bytes)
+
+
+def _dockerfile_hits(dockerfile: Dockerfile, scanner: SecretScanner) -> Iterator[LocatedHit]:
+    for document in dockerfile_documents(dockerfile):
+        for hit in scan_document(scanner, document):
+            line = hit.line
+            location = Location(
+                place=Place.DOCKERFILE,
+                path=document.path,
+                line=line,
+                dockerfile=SourceLine(file=dockerfile.file, line=document.line or line),
+            )
+            yield LocatedHit(hit=hit, location=location)

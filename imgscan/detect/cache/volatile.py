@@ -1,0 +1,131 @@
+"""ARG, ENV and LABEL with a new value for every build above an install (`cache-volatile-arg`).
+
+BuildKit: the value is in the environment of every later RUN of the stage and of the stages FROM it; a LABEL never busts
+anything. The classic builder: ARGs end with their stage, and an ENV or LABEL re-runs every step below it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from imgscan.detect.cache.calls import Call, calls_of
+from imgscan.detect.cache.order import chain_stages, dockerfile_line
+from imgscan.detect.stages.producers import run_script
+from imgscan.detect.stages.records import RunStep, Simulation, StageView
+from imgscan.detect.words import is_ambiguous_name, is_volatile_name
+from imgscan.dockerfile.parse import Command
+from imgscan.model import Confidence, Evidence, Finding, Fix
+from imgscan.rulebook import make_finding
+
+RULE: Final = "cache-volatile-arg"
+_NAMED: Final = 6
+_FILLER: Final = re.compile(
+    r"|dev(?:elopment)?|latest|unknown|local|snapshot|none|main|master|head|0(?:\.0)*(?:[-+].*)?|n/?a|unset|unreleased|edge",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Volatile:
+    """A declaration of a volatile value. `given`: this very build passes a value."""
+
+    command: Command
+    name: str
+    given: bool
+
+
+def detect_volatile(simulation: Simulation, build_args: Mapping[str, str], builder: str) -> Iterator[Finding]:
+    """One finding for each stage that declares such values above an install, the names of all of them in it."""
+    for view in simulation.stages:
+        if view.stage.index not in simulation.needed:
+            continue
+        installs: dict[int, tuple[RunStep, Call]] = {}
+        volatiles: list[_Volatile] = []
+        for volatile in _volatiles(view, build_args, builder):
+            below = list(_installs_below(simulation, view.stage.index, volatile, builder))
+            if below:
+                volatiles.append(volatile)
+                installs.update((run.command.start, (run, call)) for run, call in below)
+        if volatiles:
+            yield _finding([installs[at] for at in sorted(installs)], volatiles, builder)
+
+
+def _volatiles(view: StageView, build_args: Mapping[str, str], builder: str) -> Iterator[_Volatile]:
+    keywords = ("ARG", "ENV", "LABEL") if builder == "classic" else ("ARG", "ENV")
+    known: set[str] = set()
+    for command in view.stage.commands:
+        if command.keyword not in keywords:
+            continue
+        for word in command.words:
+            name, assigned, value = word.partition("=")
+            inherited = any(re.search(rf"\$\{{?{re.escape(other)}\b", value) for other in known)
+            if not inherited and not _changes(view, command, name, value if assigned else None, build_args):
+                continue
+            known.add(name)
+            given = name in build_args if command.keyword == "ARG" else any(arg in value for arg in build_args)
+            yield _Volatile(command=command, name=name, given=given)
+
+
+def _changes(view: StageView, command: Command, name: str, value: str | None, build_args: Mapping[str, str]) -> bool:
+    """Whether builds of different commits have different values here."""
+    if not is_volatile_name(name):
+        return False
+    if command.keyword == "ARG":
+        pinned = value is not None and name not in build_args and not _FILLER.fullmatch(value) and "$" not in value
+        if not is_ambiguous_name(name):
+            return True
+        # ARG VERSION=1.2.3 that a RUN reads is the version of a tool, edited by hand.
+        return not pinned and not any(_uses(run, name) for run in view.runs)
+    if value and "$" in value:
+        return True
+    return command.keyword == "ENV" and bool(value) and not is_ambiguous_name(name)
+
+
+def _uses(run: RunStep, name: str) -> bool:
+    return re.search(rf"\$\{{?{re.escape(name)}\b", run_script(run.command)) is not None
+
+
+def _installs_below(
+    simulation: Simulation, stage: int, volatile: _Volatile, builder: str
+) -> Iterator[tuple[RunStep, Call]]:
+    """The installs below the declaration that have no need of the value."""
+    stages = sorted(chain_stages(simulation, stage))
+    if builder == "classic" and volatile.command.keyword == "ARG":
+        stages = [stage]
+    for at in stages:
+        for run in simulation.stages[at].runs:
+            if at == stage and run.command.instruction.ordinal < volatile.command.instruction.ordinal:
+                continue
+            call = next((call for call in calls_of(run) if not call.implicit), None)
+            if call is not None and not _uses(run, volatile.name):
+                yield run, call
+
+
+def _finding(installs: Sequence[tuple[RunStep, Call]], volatiles: Sequence[_Volatile], builder: str) -> Finding:
+    names = list(dict.fromkeys(v.name for v in volatiles))
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    first = volatiles[0].command
+    steps = [f"line {run.command.instruction.line} ({call.label})" for run, call in installs]
+    again = ", ".join(steps[:_NAMED]) + (f" and {len(steps) - _NAMED} more" if len(steps) > _NAMED else "")
+    how = "every later step" if builder == "classic" else "the environment of every later RUN"
+    given = any(v.given for v in volatiles)
+    when = "with every new value" if given else "as soon as builds pass different values"
+    lines = list(dict.fromkeys(v.command.instruction.line for v in volatiles))
+    where = ("line " if len(lines) == 1 else "lines ") + ", ".join(map(str, lines[:_NAMED]))
+    commands = [*(v.command for v in volatiles), *(run.command for run, _ in installs)]
+    return make_finding(
+        RULE,
+        message=(
+            f"{shown} ({where}) {'is' if len(names) == 1 else 'are'} part of {how}, so {again} "
+            f"{'runs' if len(steps) == 1 else 'run'} again {when}, without any use of {'it' if len(names) == 1 else 'them'}."
+        ),
+        location=dockerfile_line(first),
+        places=tuple(dict.fromkeys(map(dockerfile_line, commands))),
+        evidence=Evidence.DERIVED if given else Evidence.PATTERN,
+        identity=(first.instruction.file, *sorted(names), installs[0][1].label),
+        confidence=Confidence.MEDIUM if not given and all(is_ambiguous_name(name) for name in names) else None,
+        fix=Fix(text=f"Move {where} below the installs, directly above the instruction that uses the value."),
+    )

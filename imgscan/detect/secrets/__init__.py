@@ -1,0 +1,5 @@
+"""Secrets: rule packs and bytes in, redacted hits out.
+
+`rules` (what to look for) -> `matcher` (where it may be) -> `confirm` (where it is) -> `filters` and `validators` (what it
+is worth) -> `scanner` (one document) ; `documents` makes documents of an image's configuration and of project files.
+"""

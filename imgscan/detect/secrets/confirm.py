@@ -1,0 +1,84 @@
+"""Regions that may hold a match, confirmed: the rule's own regular expression says where the secret is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+from imgscan.detect.secrets.matcher import re2_options
+from imgscan.detect.secrets.rules import SecretRule
+
+# Of one rule in one document; a dictionary of tokens is one finding's worth of news, not a million.
+MOST_MATCHES: Final = 1000
+_QUOTES: Final = b"\"'`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A rule's match in a block: `start`..`end` is the secret, `match_start` where its context begins."""
+
+    rule: SecretRule
+    start: int
+    end: int
+    match_start: int
+    match_end: int
+    secret: bytes = field(repr=False)
+    name: str = ""
+
+
+def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int) -> Iterator[Match]:
+    """Matches of one pattern that lie in data[low:high]. The next one is looked for from the end of the secret, not of
+    the match, so that two secrets may share the separator between them."""
+    shape = _shape(pattern)
+    at, found = low, 0
+    while found < MOST_MATCHES:
+        hit = shape.regex.search(data, at, high)
+        if hit is None:
+            return
+        start, end = _secret_span(rule, shape, hit, data)
+        at = max(end, hit.start() + 1)
+        if hit.end() - hit.start() > rule.max_length or end <= start:
+            continue
+        found += 1
+        yield Match(
+            rule=rule,
+            start=start,
+            end=end,
+            match_start=hit.start(),
+            match_end=hit.end(),
+            secret=bytes(data[start:end]),
+            name=(hit.group(shape.name) or b"").decode("utf-8", "replace") if shape.name else "",
+        )
+
+
+def _secret_span(rule: SecretRule, shape: _Shape, hit: Any, data: bytes) -> tuple[int, int]:
+    spans = (hit.span(group) for group in shape.secrets)
+    start, end = next((span for span in spans if span[0] >= 0), hit.span())
+    if rule.whole:
+        start, end = hit.span()
+    if rule.quoted and end - start > 2 and data[end - 1] in _QUOTES:
+        opened = max(data.rfind(quote, start, end - 1) for quote in (b'"', b"'", b"|"))
+        return (opened + 1, end - 1) if opened >= start else (start, end)
+    return start, end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """A compiled pattern: which groups may hold the secret (the one named `secret`, else all), which the name."""
+
+    regex: Any
+    secrets: tuple[int, ...]
+    name: int
+
+
+@lru_cache(maxsize=2048)
+def _shape(pattern: bytes) -> _Shape:
+    import re2
+
+    regex = re2.compile(pattern, re2_options())
+    names = regex.groupindex
+    secret = names.get(b"secret")
+    groups = tuple(range(1, regex.groups + 1)) if secret is None else (secret,)
+    return _Shape(regex=regex, secrets=groups, name=names.get(b"name", 0))

@@ -1,0 +1,149 @@
+"""hyperscan databases: compiled from patterns, kept on disk between runs.
+
+Compiling takes seconds, loading a compiled database less than a millisecond. A cached database is native data for a C
+library, so it is used only if this user alone can have written it and its digest is right. It holds no secret: only
+automata of published patterns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import stat
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+_MAGIC: Final = b"imgscan-db-1\n"
+_DIGEST_BYTES: Final = 32
+_LARGEST: Final = 64 * 1024 * 1024
+
+
+def cache_dir() -> Path:
+    """Where compiled databases are kept: `$XDG_CACHE_HOME/imgscan`, by default `~/.cache/imgscan`."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(base) if base.startswith("/") else Path(os.path.expanduser("~")) / ".cache"  # noqa: PTH111 - never raises
+    return root / "imgscan"
+
+
+def load_database(patterns: Sequence[bytes], cache: Path | None) -> tuple[Any, tuple[int, ...]]:
+    """A block mode database of `patterns` (None if there are none), from the cache or compiled, and the indices of the
+    patterns that hyperscan refuses.
+
+    A cache that cannot be read, trusted or written is as good as none.
+    """
+    key = _cache_key(patterns)
+    kept = _read(cache / f"{key}.hsdb", key) if cache is not None else None
+    if kept is not None:
+        return kept
+    database, refused = _compile_accepted(patterns)
+    if cache is not None and database is not None:
+        _write(cache, key, database, refused)
+    return database, refused
+
+
+def _cache_key(patterns: Sequence[bytes]) -> str:
+    import hyperscan
+
+    parts = [hyperscan.__version__, platform.machine(), sys.platform, *(p.hex() for p in patterns)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _compile(patterns: Sequence[bytes], ids: Sequence[int]) -> Any:
+    import hyperscan
+
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(expressions=list(patterns), ids=list(ids), elements=len(patterns), flags=[0] * len(patterns))
+    return database
+
+
+def _compile_accepted(patterns: Sequence[bytes]) -> tuple[Any, tuple[int, ...]]:
+    """A database of the patterns that hyperscan takes, and the indices of the others; each is tried alone only when all
+    together are refused."""
+    import hyperscan
+
+    everything = range(len(patterns))
+    if not patterns:
+        return None, ()
+    try:
+        return _compile(patterns, everything), ()
+    except hyperscan.HyperscanError:
+        accepted = [i for i in everything if _compiles(patterns[i])]
+    refused = tuple(sorted(set(everything) - set(accepted)))
+    return (_compile([patterns[i] for i in accepted], accepted) if accepted else None), refused
+
+
+def _compiles(pattern: bytes) -> bool:
+    import hyperscan
+
+    try:
+        _compile([pattern], [0])
+    except hyperscan.HyperscanError:
+        return False
+    return True
+
+
+def _read(path: Path, key: str) -> tuple[Any, tuple[int, ...]] | None:
+    """A cached database, or None if it is missing, foreign, writable by others, damaged or of another library."""
+    import hyperscan
+
+    data = _read_trusted(path)
+    if data is None or not data.startswith(_MAGIC):
+        return None
+    digest, body = data[len(_MAGIC) :][:_DIGEST_BYTES], data[len(_MAGIC) + _DIGEST_BYTES :]
+    if hashlib.sha256(key.encode() + body).digest() != digest:
+        return None
+    refused, _, blob = body.partition(b"\n")
+    try:
+        return hyperscan.loadb(blob, hyperscan.HS_MODE_BLOCK), tuple(int(i) for i in refused.split())
+    except (hyperscan.HyperscanError, ValueError):
+        return None
+
+
+def _read_trusted(path: Path) -> bytes | None:
+    """The bytes of a regular file that belongs to this user, in a directory that belongs to this user, neither writable
+    by anybody else; no link is followed."""
+    try:
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        file = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+    except OSError:
+        return None
+    else:
+        with os.fdopen(file, "rb") as stream:
+            facts = os.fstat(file)
+            if not (_is_ours(os.fstat(directory)) and _is_ours(facts) and stat.S_ISREG(facts.st_mode)):
+                return None
+            return stream.read(_LARGEST) if facts.st_size < _LARGEST else None
+    finally:
+        os.close(directory)
+
+
+def _is_ours(facts: os.stat_result) -> bool:
+    return facts.st_uid == os.geteuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _write(cache: Path, key: str, database: Any, refused: tuple[int, ...]) -> None:
+    """Keep a database: written beside its place and renamed, so a reader sees all of it or nothing."""
+    import hyperscan
+
+    body = b" ".join(str(i).encode() for i in refused) + b"\n" + hyperscan.dumpb(database)
+    digest = hashlib.sha256(key.encode() + body).digest()
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".writing-", dir=cache)
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(_MAGIC + digest + body)
+        os.replace(name, cache / f"{key}.hsdb")  # noqa: PTH105 - the temporary name is text
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(name)  # noqa: PTH108 - the temporary name is text

@@ -1,0 +1,290 @@
+"""What of an image's configuration and of a project's files may hold a secret, as documents to scan.
+
+An image configuration gives one document for each environment variable, label, command, history entry and attestation;
+a Dockerfile one for each instruction; compose and env files one for each assignment. Names and values that are known to
+be apart travel as `assignments`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from imgscan.detect.secrets.hits import SecretHit
+from imgscan.model import Place
+
+if TYPE_CHECKING:
+    from imgscan.detect.secrets.scanner import SecretScanner
+    from imgscan.dockerfile.parse import Command, Dockerfile
+
+Assignments = tuple[tuple[str, str], ...]
+
+_NOP: Final = re.compile(r"^/bin/sh -c #\(nop\)\s+")
+_BUILDKIT_COMMENT: Final = re.compile(r"\s+# buildkit$")
+_BUILD_ARGS: Final = re.compile(r"^(?:RUN )?\|(\d{1,4}) ")
+_KEYWORD: Final = re.compile(r"^(ENV|ARG|LABEL)\s+", re.IGNORECASE)
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_ENV_LINE: Final = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]{0,200})\s*=\s*(.*?)\s*$")
+_COMPOSE_ITEM: Final = re.compile(r"^\s*(?:-\s+)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,200})[\"']?\s*[:=]\s*(.*?)\s*$")
+_DEEPEST_JSON: Final = 64
+_LONGEST_LINE: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """Something to scan.
+
+    `path` says where it is in words that locate it for a reader (`ENV NPM_TOKEN`, `history[3]`, `Dockerfile`), `layer` the
+    layer a history entry made (None for entries that made none), `line` the line of its file where it starts. `text` is
+    scanned as bytes, `assignments` as names and values.
+    """
+
+    place: Place
+    path: str
+    layer: int | None = None
+    line: int | None = None
+    text: bytes = b""
+    assignments: Assignments = ()
+
+
+class HistoryLike(Protocol):
+    """An entry of an image's history."""
+
+    @property
+    def created_by(self) -> str | None: ...
+    @property
+    def comment(self) -> str | None: ...
+    @property
+    def empty_layer(self) -> bool: ...
+
+
+class ImageConfigLike(Protocol):
+    """The parts of an image configuration that are text."""
+
+    @property
+    def env(self) -> tuple[str, ...]: ...
+    @property
+    def labels(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def cmd(self) -> tuple[str, ...]: ...
+    @property
+    def entrypoint(self) -> tuple[str, ...]: ...
+    @property
+    def healthcheck(self) -> tuple[str, ...] | None: ...
+    @property
+    def onbuild(self) -> tuple[str, ...]: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def workdir(self) -> str: ...
+    @property
+    def history(self) -> Sequence[HistoryLike]: ...
+
+
+def image_documents(config: ImageConfigLike, documents: Iterable[tuple[str, bytes]] = ()) -> Iterator[Document]:
+    """The documents of an image configuration, then those of its attestations, given as (name, JSON)."""
+    for entry in config.env:
+        name, _, value = entry.partition("=")
+        yield Document(place=Place.ENV, path=f"ENV {name}", assignments=((name, value),))
+    for name, value in config.labels:
+        yield Document(place=Place.LABEL, path=f"LABEL {name}", assignments=((name, value),))
+    yield from _command(Place.CMD, "CMD", config.cmd)
+    yield from _command(Place.ENTRYPOINT, "ENTRYPOINT", config.entrypoint)
+    yield from _command(Place.HEALTHCHECK, "HEALTHCHECK", config.healthcheck or ())
+    for number, trigger in enumerate(config.onbuild):
+        yield _instruction(trigger, Document(place=Place.ONBUILD, path=f"ONBUILD[{number}]"))
+    for key, value in (("User", config.user), ("WorkingDir", config.workdir)):
+        if value:
+            yield Document(place=Place.CONFIG, path=key, text=_encode(value))
+    yield from history_documents(config.history)
+    for name, data in documents:
+        yield Document(place=Place.ATTESTATION, path=name, text=data, assignments=_json_build_args(data))
+
+
+def history_documents(history: Sequence[HistoryLike]) -> Iterator[Document]:
+    """One document for each history entry; the layer counts the entries that made one."""
+    layer = 0
+    for number, entry in enumerate(history):
+        made = None if entry.empty_layer else layer
+        layer += not entry.empty_layer
+        document = Document(place=Place.HISTORY, path=f"history[{number}]", layer=made)
+        if entry.created_by:
+            yield _instruction(entry.created_by, document)
+        if entry.comment:
+            yield replace(document, text=_encode(entry.comment))
+
+
+def _command(place: Place, keyword: str, words: Sequence[str]) -> Iterator[Document]:
+    """An argument list: as one text, and its `NAME=value` words and `--name value` pairs as assignments."""
+    if not words:
+        return
+    options = [
+        (left.lstrip("-"), right)
+        for left, right in zip(words, words[1:], strict=False)
+        if left.startswith("--") and "=" not in left
+    ]
+    equations = [split for word in words if (split := _split_word(word.lstrip("-"))) is not None]
+    yield Document(place=place, path=keyword, text=_encode(" ".join(words)), assignments=(*equations, *options))
+
+
+def _split_word(word: str) -> tuple[str, str] | None:
+    name, equals, value = word.partition("=")
+    return (name, value) if equals and _NAME.fullmatch(name) is not None else None
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _instruction(created_by: str, document: Document) -> Document:
+    """A history entry or trigger. Forms: `ENV A=b`, `/bin/sh -c #(nop)  ENV A=b`, `RUN |2 A=b C=d /bin/sh -c … # buildkit`
+    and the classic builder's `|2 A=b C=d /bin/sh -c …`."""
+    text = _BUILDKIT_COMMENT.sub("", _NOP.sub("", created_by))
+    assignments: Assignments = ()
+    build_args = _BUILD_ARGS.match(text)
+    keyword = _KEYWORD.match(text)
+    if build_args is not None:
+        assignments, text = split_build_args(text[build_args.end() :], int(build_args.group(1)))
+    elif keyword is not None:
+        assignments = parse_pairs(text[keyword.end() :])
+    return replace(document, text=_encode(text), assignments=assignments)
+
+
+def split_build_args(text: str, count: int) -> tuple[Assignments, str]:
+    """`A=b C=d e /bin/sh -c …` with `count` arguments, which are not quoted: a value ends where the next name, or the
+    shell, starts. Returns the assignments and the command."""
+    shell = re.search(
+        r" (?:/[^\s=]+/)?(?:ba|da|a|z|k)?sh(?: -[A-Za-z]+)* -[a-z]*c |(?: (?:powershell|cmd)(?:\.exe)? )", text
+    )
+    head, command = (text[: shell.start()], text[shell.start() + 1 :]) if shell is not None else (text, "")
+    starts = [m for m in re.finditer(r"(?:^| )([A-Za-z_][A-Za-z0-9_]*)=", head)][: max(count, 0)]
+    ends = [m.start() for m in starts[1:]] + [len(head)]
+    return tuple((m.group(1), head[m.end() : end]) for m, end in zip(starts, ends, strict=True)), command
+
+
+def parse_pairs(text: str) -> Assignments:
+    """The rest of an ENV, ARG or LABEL: `A=b C="d e"`, the old `A b c` (one pair), or, as history writes them, `A=b c`
+    without quotes."""
+    text = text[:_LONGEST_LINE]
+    first = text.split(None, 1)[:1]
+    if not first or "=" not in first[0]:
+        name, _, value = text.strip().partition(" ")
+        return ((name, value.strip()),) if name and value else ()
+    try:
+        words = shlex.split(text, posix=True)
+    except ValueError:
+        words = text.split()
+    pairs: list[tuple[str, str]] = []
+    for word in words:
+        split = _split_word(word)
+        if split is not None:
+            pairs.append(split)
+        elif pairs:
+            pairs[-1] = (pairs[-1][0], f"{pairs[-1][1]} {word}")
+    return tuple(pairs)
+
+
+def _json_build_args(data: bytes) -> Assignments:
+    """Build arguments of a provenance attestation: keys `build-arg:NAME`, at any depth."""
+    try:
+        root = json.loads(data)
+    except (ValueError, RecursionError):
+        return ()
+    found: list[tuple[str, str]] = []
+    _collect_build_args(root, found, 0)
+    return tuple(found)
+
+
+def _collect_build_args(value: Any, found: list[tuple[str, str]], depth: int) -> None:
+    if depth > _DEEPEST_JSON:
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, str) and key.startswith(("build-arg:", "label:")):
+                found.append((key.partition(":")[2], inner))
+            else:
+                _collect_build_args(inner, found, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _collect_build_args(inner, found, depth + 1)
+
+
+def dockerfile_documents(dockerfile: Dockerfile) -> Iterator[Document]:
+    """One document for each instruction: assignments of ARG, ENV and LABEL, the whole text of the others, heredocs
+    included."""
+    commands = [*dockerfile.global_args, *(command for stage in dockerfile.stages for command in stage.commands)]
+    for command in commands:
+        document = Document(place=Place.DOCKERFILE, path=dockerfile.file, line=command.instruction.line)
+        if command.instruction.keyword.upper() in ("ARG", "ENV", "LABEL"):
+            pairs = tuple(pair for word in command.words if (pair := _split_pair(word)) is not None)
+            yield replace(document, assignments=pairs)
+        else:
+            yield replace(document, text=_source_text(dockerfile, command))
+
+
+def _split_pair(word: str) -> tuple[str, str] | None:
+    name, equals, value = word.partition("=")
+    return (name, value) if equals else None
+
+
+def _source_text(dockerfile: Dockerfile, command: Command) -> bytes:
+    """The instruction as it is written, so that lines of hits count from its first line."""
+    return _encode(dockerfile.text[command.start : command.end])
+
+
+def env_file_documents(text: str, path: str, *, place: Place = Place.CONTEXT) -> Iterator[Document]:
+    """One document for each `NAME=value` line of an env file, quotes and comments taken off."""
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _ENV_LINE.match(line[:_LONGEST_LINE]) if not line.lstrip().startswith("#") else None
+        if found is not None:
+            pair = (found.group(1), _unquoted(found.group(2)))
+            yield Document(place=place, path=path, line=number, assignments=(pair,))
+
+
+def compose_documents(text: str, path: str) -> Iterator[Document]:
+    """One document for each line of a compose file that assigns a scalar (`NAME: value`, `- NAME=value`); other lines as
+    text. Read line by line, so that lines are right and broken YAML is still scanned."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("#") or not line.strip():
+            continue
+        found = _COMPOSE_ITEM.match(line[:_LONGEST_LINE])
+        value = _unquoted(found.group(2)) if found is not None else ""
+        document = Document(place=Place.COMPOSE, path=path, line=number)
+        if found is not None and value:
+            yield replace(document, assignments=((found.group(1), value),))
+        else:
+            yield replace(document, text=_encode(line))
+
+
+def _unquoted(value: str) -> str:
+    """A value without its quotes, or without the comment after it."""
+    if len(value) >= 2 and value[0] in "\"'":
+        end = value.find(value[0], 1)
+        return value[1:end] if end > 0 else value[1:]
+    return re.split(r"\s#", value, maxsplit=1)[0].strip().rstrip("\"'")
+
+
+def scan_document(scanner: SecretScanner, document: Document) -> list[SecretHit]:
+    """The secrets of a document: its assignments, then its text without what the assignments already gave. Lines count in
+    the file that the document is part of."""
+    hits = [
+        hit for name, value in document.assignments for hit in scanner.scan_assignment(name, value, path=document.path)
+    ]
+    known = {hit.secret for hit in hits}
+    if document.text:
+        hits += [
+            hit
+            for hit in scanner.scan_bytes(document.text, path=document.path, literal=True)
+            if not _is_known(hit, known)
+        ]
+    if document.line is None:
+        return hits
+    return [replace(hit, line=hit.line + document.line - 1) for hit in hits]
+
+
+def _is_known(hit: SecretHit, known: set[bytes]) -> bool:
+    return any(hit.secret in secret or secret in hit.secret for secret in known)

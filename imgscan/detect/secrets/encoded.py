@@ -1,0 +1,75 @@
+"""Secrets inside base64: Kubernetes secrets, registry credentials, data URLs.
+
+Decoding every run of base64 would cost more than the whole scan. Instead the three ways in which each known token
+prefix can look in base64 are patterns too, and only the text around such a hit is decoded.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+_ALPHABET: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+_SHORTEST_FRAGMENT: Final = 5
+_LONGEST_RUN: Final = 24 * 1024
+_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/_-]")
+_BEFORE: Final = 8 * 1024
+
+
+def fragments(prefix: bytes) -> tuple[bytes, ...]:
+    """How `prefix` looks inside base64, at each of the three alignments; those too short to mean anything left out."""
+    found = []
+    for shift in range(3):
+        text = base64.b64encode(b"\0" * shift + prefix)
+        # Characters that also hold bits of the unknown bytes before and after are cut off.
+        start = (8 * shift + 5) // 6
+        end = (8 * (shift + len(prefix))) // 6
+        found.append(text[start:end])
+    return tuple(f for f in found if len(f) >= _SHORTEST_FRAGMENT)
+
+
+def encoded_pattern(prefixes: Iterable[str]) -> bytes:
+    """One pattern for all prefixes in all alignments; b"" when there are none."""
+    pieces = sorted({piece for prefix in prefixes for piece in fragments(prefix.encode())})
+    return b"|".join(re.escape(piece) for piece in pieces)
+
+
+def decoded_runs(data: bytes, low: int, high: int) -> Iterator[tuple[int, int, bytes]]:
+    """The base64 runs that touch data[low:high], decoded: (start, end, decoded), at most 24 KiB of each."""
+    at = low
+    while at < high:
+        if data[at] not in _ALPHABET:
+            at += 1
+            continue
+        start = _run_start(data, at)
+        end = _run_end(data, start)
+        if end - start >= 2 * _SHORTEST_FRAGMENT:
+            yield from ((start, end, decoded) for decoded in _decoded(data[start:end]))
+        at = max(end, at + 1)
+
+
+def _run_start(data: bytes, at: int) -> int:
+    floor = max(at - _BEFORE, 0)
+    stops = [m.end() for m in _NOT_BASE64.finditer(data, floor, at)]
+    return stops[-1] if stops else floor
+
+
+def _run_end(data: bytes, start: int) -> int:
+    stop = _NOT_BASE64.search(data, start, start + _LONGEST_RUN)
+    return stop.start() if stop is not None else min(start + _LONGEST_RUN, len(data))
+
+
+def _decoded(run: bytes) -> Iterator[bytes]:
+    """The run decoded from its start and, since a word or path before it may have been taken in, from the three
+    characters after it."""
+    plain = run.replace(b"-", b"+").replace(b"_", b"/")
+    for shift in range(4):
+        piece = plain[shift:]
+        piece = piece[: len(piece) - (len(piece) % 4 == 1)]
+        try:
+            yield base64.b64decode(piece + b"=" * (-len(piece) % 4))
+        except (binascii.Error, ValueError):
+            continue

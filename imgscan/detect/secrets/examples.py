@@ -1,0 +1,161 @@
+"""Example secrets, assembled when asked for.
+
+A rule's record holds examples as parts, so that no token stands in the repository (push protection would stop it) and
+checksums are right by construction. A part is text, or a mapping with one of: `random` (an alphabet's name, with
+`length`), `crc` (a checksum over what stands before it), `base64` (parts), `jwt` (claims), `pem`, `openssh`, `bytes`.
+The same rule always gives the same example.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from imgscan.detect.secrets.validators import BASE36, BASE62, base36, base62
+
+_HEX: Final = b"0123456789abcdef"
+_LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
+ALPHABETS: Final[Mapping[str, bytes]] = {
+    "base62": BASE62,
+    "base36": BASE36,
+    "hex": _HEX,
+    "HEX": _HEX.upper(),
+    "digits": b"0123456789",
+    "digits1": b"123456789",
+    "lower": _LOWER,
+    "letters": _LOWER + _LOWER.upper(),
+    "upper": _LOWER.upper(),
+    "UPPER36": BASE36.upper(),
+    "base32": _LOWER.upper() + b"234567",
+    "url64": BASE62 + b"-_",
+    "base64": BASE62 + b"+/",
+    "base58": b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
+    "password": BASE62 + b"!#%^*",
+}
+_LINE: Final = 64
+
+
+def assemble(parts: Sequence[Any], seed: str) -> bytes:
+    """The example that `parts` describe; `seed` (the rule's id) decides the random ones."""
+    return _join(parts, _random_bytes(seed))
+
+
+def _random_bytes(seed: str) -> Iterator[int]:
+    counter = 0
+    while True:
+        yield from hashlib.sha256(f"{seed}/{counter}".encode()).digest()
+        counter += 1
+
+
+def _join(parts: Sequence[Any], source: Iterator[int]) -> bytes:
+    text = b""
+    for part in parts:
+        text += part.encode() if isinstance(part, str) else _part(part, text, source)
+    return text
+
+
+def _part(part: Mapping[str, Any], before: bytes, source: Iterator[int]) -> bytes:
+    match part:
+        case {"random": str(alphabet), "length": int(length)}:
+            return _random(ALPHABETS[alphabet], length, source)
+        case {"crc": str(kind)}:
+            return _checksum(kind, before)
+        case {"base64": list(inner)}:
+            return base64.b64encode(_join(inner, source))
+        case {"url64": list(inner)}:
+            return base64.urlsafe_b64encode(_join(inner, source)).rstrip(b"=")
+        case {"bytes": int(length)}:
+            return bytes(next(source) for _ in range(length))
+        case {"hex": str(digits)}:
+            return bytes.fromhex(digits)
+        case {"jwt": dict(claims)}:
+            return _jwt(claims, source)
+        case {"pem": str(label), **options}:
+            return _pem(label, options, source)
+        case {"bech32": str(human)}:
+            return _bech32(human, source)
+        case _:
+            raise ValueError(f"not a part of an example: {part!r}")
+
+
+def _random(alphabet: bytes, length: int, source: Iterator[int]) -> bytes:
+    """Characters of `alphabet`, none twice in a row, so that no example looks like a placeholder by chance."""
+    text = bytearray()
+    while len(text) < length:
+        char = alphabet[next(source) % len(alphabet)]
+        if not text or text[-1] != char:
+            text.append(char)
+    return bytes(text)
+
+
+def _checksum(kind: str, before: bytes) -> bytes:
+    """The checksum of the token that ends `before`: the last word of the text so far."""
+    token = before.replace(b'"', b" ").replace(b"=", b" ").split()[-1]
+    match kind:
+        case "github":
+            return base62(zlib.crc32(token.partition(b"_")[2]), 6)
+        case "gitlab":
+            return base36(zlib.crc32(token), 7)
+        case "grafana":
+            return zlib.crc32(token.rstrip(b"_")).to_bytes(4, "little").hex().encode()
+        case "HEX":
+            return b"=%08X" % zlib.crc32(token)
+        case _:
+            raise ValueError(f"not a checksum: {kind}")
+
+
+def _jwt(claims: Mapping[str, Any], source: Iterator[int]) -> bytes:
+    header = json.dumps({"alg": "HS256", "typ": "JWT"}, separators=(",", ":")).encode()
+    body = json.dumps(claims, separators=(",", ":")).encode()
+    signature = bytes(next(source) for _ in range(32))
+    return b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in (header, body, signature))
+
+
+def _pem(label: str, options: Mapping[str, Any], source: Iterator[int]) -> bytes:
+    """A block that parses as a key of its kind; its numbers are random, so it opens nothing."""
+    body = base64.b64encode(_openssh(source, options) if "OPENSSH" in label else _der(label, source))
+    lines = [body[i : i + _LINE] for i in range(0, len(body), _LINE)]
+    if options.get("encrypted") and "RSA" in label:
+        lines = [b"Proc-Type: 4,ENCRYPTED", b"DEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF", b"", *lines]
+    dashes, name = b"-" * 5, label.encode()
+    block = [dashes + b"BEGIN " + name + dashes, *lines, dashes + b"END " + name + dashes]
+    return (b"\\n" if options.get("escaped") else b"\n").join(block)
+
+
+def _der(label: str, source: Iterator[int]) -> bytes:
+    numbers = b"".join(_tlv(0x02, bytes((1, *(next(source) for _ in range(size))))) for size in (128, 3, 128, 64, 64))
+    pkcs1 = _tlv(0x30, _tlv(0x02, b"\0") + numbers)
+    if "RSA" in label:
+        return pkcs1
+    if "EC" in label.split():
+        return _tlv(0x30, _tlv(0x02, b"\1") + _tlv(0x04, bytes(next(source) for _ in range(32))))
+    algorithm = _tlv(0x30, bytes.fromhex("06092a864886f70d0101010500"))
+    return _tlv(0x30, _tlv(0x02, b"\0") + algorithm + _tlv(0x04, pkcs1))
+
+
+def _tlv(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + content
+
+
+def _openssh(source: Iterator[int], options: Mapping[str, Any]) -> bytes:
+    cipher = b"aes256-ctr" if options.get("encrypted") else b"none"
+    strings = (cipher, b"bcrypt" if options.get("encrypted") else b"none", b"")
+    head = b"".join(len(text).to_bytes(4, "big") + text for text in strings)
+    return b"openssh-key-v1\0" + head + (1).to_bytes(4, "big") + bytes(next(source) for _ in range(300))
+
+
+def _bech32(human: str, source: Iterator[int]) -> bytes:
+    """A bech32 string (BIP 173) over 32 random bytes, upper case as age writes it."""
+    from imgscan.detect.secrets.validators import bech32_checksum
+
+    alphabet = b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"
+    values = [next(source) & 31 for _ in range(51)] + [0]
+    return human.upper().encode() + b"1" + bytes(alphabet[v] for v in values + bech32_checksum(human.lower(), values))

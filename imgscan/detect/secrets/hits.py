@@ -1,0 +1,195 @@
+"""A confirmed match judged: is it a secret, how sure is that, how bad is it there; and overlapping hits folded."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from imgscan.detect.secrets import assignments, filters, uris
+from imgscan.detect.secrets.confirm import Match
+from imgscan.detect.secrets.redact import excerpt
+from imgscan.detect.secrets.rules import SecretRule, Weight
+from imgscan.detect.secrets.validators import Checked, check
+from imgscan.model import Confidence, Severity, Validity
+
+_BEFORE_BYTES: Final = 160
+_DEMOTED: Final = {
+    Severity.CRITICAL: Severity.MEDIUM,
+    Severity.HIGH: Severity.MEDIUM,
+    Severity.MEDIUM: Severity.LOW,
+    Severity.LOW: Severity.LOW,
+    Severity.INFO: Severity.INFO,
+}
+_LESS_SURE: Final = {
+    Confidence.HIGH: Confidence.MEDIUM,
+    Confidence.MEDIUM: Confidence.LOW,
+    Confidence.LOW: Confidence.LOW,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretHit:
+    """A secret found in a document.
+
+    `line` counts from 1 and `offset` is in bytes, both in the document; `context` is a redacted excerpt. `detail` is what
+    an offline check learnt (an AWS account number, "encrypted"), never part of the secret; `proven` says that a checksum
+    fits. `secret` is plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`.
+    """
+
+    rule: SecretRule
+    secret: bytes = field(repr=False)
+    line: int
+    offset: int
+    context: str
+    validity: Validity
+    confidence: Confidence
+    severity: Severity
+    detail: str = ""
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A hit and the stretches of the document that its secret and its whole match cover."""
+
+    hit: SecretHit
+    start: int
+    end: int
+    match_start: int
+    match_end: int
+
+
+def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool = False) -> SecretHit | None:
+    """The hit that a match in block `data` of document `path` is, None when it is no secret. `literal`: the document is
+    image configuration or build instructions, so an assignment is an environment's."""
+    rule, secret = match.rule, match.secret
+    if rule.path is not None and rule.path.search(path) is None:
+        return None
+    if rule.id == assignments.ENV_ASSIGNMENT:
+        return _judge_assignment(match, data, path, line=line, offset=offset, literal=literal)
+    if rule.id == uris.URI_CREDENTIALS:
+        return _judge_uri(match, data, path, line=line, offset=offset)
+    if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
+        return None
+    checked = check(rule.validators, secret)
+    severity, confidence = _weigh(rule, checked, path)
+    return SecretHit(
+        rule=rule,
+        secret=secret,
+        line=line,
+        offset=offset,
+        context=excerpt(bytes(data[max(match.start - _BEFORE_BYTES, 0) : match.start]), secret, reveal=rule.reveal),
+        validity=checked.validity,
+        confidence=confidence,
+        severity=severity,
+        detail=checked.detail,
+        proven=checked.proven,
+    )
+
+
+def _weigh(rule: SecretRule, checked: Checked, path: str) -> tuple[Severity, Confidence]:
+    """The rule's severity and confidence after checks and place: a checksum that fits beats any place, one that does not
+    fit, a test, documentation or vendored code make it less likely to be live."""
+    severity, confidence = checked.severity or rule.severity, rule.confidence
+    if checked.proven:
+        return severity, Confidence.HIGH
+    if checked.validity is Validity.INVALID:
+        confidence = Confidence.LOW
+    if filters.place_of(path) is not filters.Where.OWN:
+        severity, confidence = _DEMOTED[severity], _LESS_SURE[confidence]
+    return severity, confidence
+
+
+def _judge_uri(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
+    text = bytes(data[match.match_start : match.match_end])
+    verdict = uris.judge_uri(text)
+    if verdict is None:
+        return None
+    severity, confidence = verdict
+    if filters.place_of(path) is not filters.Where.OWN:
+        severity, confidence = _DEMOTED[severity], _LESS_SURE[confidence]
+    return SecretHit(
+        rule=match.rule,
+        secret=match.secret,
+        line=line,
+        offset=offset,
+        context=uris.uri_context(text),
+        validity=Validity.UNKNOWN,
+        confidence=confidence,
+        severity=severity,
+    )
+
+
+def _judge_assignment(
+    match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool
+) -> SecretHit | None:
+    """A `name = value` of a configuration file. In programs only a quoted value is a literal."""
+    env_file, where = assignments.is_env_file(path), filters.place_of(path)
+    in_quotes = match.start > 0 and data[match.start - 1] in b"\"'"
+    if where is filters.Where.VENDOR or (assignments.is_code(path) and not in_quotes):
+        return None
+    verdict = assignments.judge_value(match.name, match.secret, code=not env_file)
+    if verdict is None:
+        return None
+    severity, confidence = verdict
+    if not (env_file or literal) or where is not filters.Where.OWN:
+        severity, confidence = Severity.LOW, _LESS_SURE[confidence]
+    return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
+
+
+def assignment_hit(
+    rule: SecretRule, name: str, value: bytes, verdict: tuple[Severity, Confidence], *, line: int, offset: int
+) -> SecretHit:
+    """The hit for a literal value under a sensitive name."""
+    return SecretHit(
+        rule=rule,
+        secret=value,
+        line=line,
+        offset=offset,
+        context=excerpt(f"{name}=".encode("utf-8", "replace"), value, reveal=False),
+        validity=Validity.UNKNOWN,
+        confidence=verdict[1],
+        severity=verdict[0],
+    )
+
+
+def fold(candidates: Iterable[Candidate]) -> list[SecretHit]:
+    """One hit for each stretch of text: the rule that says more about it wins, then the longer secret. A foreign rule's
+    hit is folded into any own hit whose match it touches. Sorted by place."""
+    ranked = sorted(candidates, key=lambda c: (-c.hit.rule.weight, c.start - c.end, c.start, c.hit.rule.id))
+    secrets, matches = _Spans(), _Spans()
+    kept = []
+    for candidate in ranked:
+        foreign = candidate.hit.rule.weight is Weight.FOREIGN
+        if secrets.touch(candidate.start, candidate.end):
+            continue
+        if foreign and matches.touch(candidate.match_start, candidate.match_end):
+            continue
+        secrets.add(candidate.start, candidate.end)
+        if not foreign and not matches.touch(candidate.match_start, candidate.match_end):
+            matches.add(candidate.match_start, candidate.match_end)
+        kept.append(candidate.hit)
+    return sorted(kept, key=lambda hit: (hit.offset, hit.rule.id))
+
+
+class _Spans:
+    """Stretches that do not overlap, kept sorted, so that one more is compared with two neighbours only."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def touch(self, start: int, end: int) -> bool:
+        return bisect_right(self._ends, start) < bisect_left(self._starts, end)
+
+    def add(self, start: int, end: int) -> None:
+        at = bisect_left(self._starts, start)
+        self._starts.insert(at, start)
+        self._ends.insert(at, end)
+
+
+def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Each rule's hit on each stretch once."""
+    return list({(c.hit.rule.id, c.start, c.end, c.hit.secret): c for c in candidates}.values())

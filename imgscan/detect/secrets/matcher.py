@@ -1,0 +1,156 @@
+"""Where in a block of bytes which pattern may match: all patterns at once, in one pass.
+
+Two back ends, same answers after `confirm`: hyperscan (a gigabyte a second) and, where its wheel does not exist,
+google-re2's `Filter`. Both give regions to confirm: (pattern index, from, to).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+Region = tuple[int, int, int]
+"""Pattern index, and the stretch of the block in which its match lies."""
+
+# More raw hits than this in one block and the block is hostile or a dictionary: one callback each would cost more
+# than asking RE2, whose cost does not depend on the number of matches.
+_FLOOD: Final = 20_000
+_SLACK: Final = 2
+
+
+class Matcher(Protocol):
+    """Finds the regions of a block in which some pattern may match."""
+
+    name: str
+
+    def regions(self, data: bytes) -> list[Region]:
+        """Regions to confirm, sorted, those of one pattern not overlapping."""
+        ...
+
+
+def load_matcher(
+    patterns: Sequence[bytes], lengths: Sequence[int], *, backend: str = "auto", cache: Path | None = None
+) -> Matcher:
+    """A matcher for `patterns`; `lengths[i]` bounds a match of pattern i.
+
+    `backend` is `hyperscan`, `re2`, or `auto`: hyperscan when it can be imported. `cache` is the directory for compiled
+    databases, None for none.
+    """
+    if backend == "re2" or (backend == "auto" and not _has_hyperscan()):
+        return Re2Matcher(patterns)
+    return HyperscanMatcher(patterns, lengths, cache)
+
+
+def _has_hyperscan() -> bool:
+    try:
+        import hyperscan  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class Re2Matcher:
+    """RE2's filter: one pass finds the literals that each pattern needs, so it says which patterns may match, not where;
+    a region is the whole block. (`re2.Set` would be exact, but patterns with counted repetitions blow up its automaton, and
+    when it runs out of memory its answer looks like "nothing found".)"""
+
+    name = "re2"
+
+    def __init__(self, patterns: Sequence[bytes]) -> None:
+        import re2
+
+        options = re2_options()
+        self._filter = re2.Filter()
+        for pattern in patterns:
+            self._filter.Add(pattern, options)
+        self._empty = not patterns
+        if not self._empty:
+            self._filter.Compile()
+
+    def regions(self, data: bytes) -> list[Region]:
+        if self._empty:
+            return []
+        return [(index, 0, len(data)) for index in sorted(self._filter.Match(data, potential=True) or ())]
+
+
+def re2_options() -> Any:
+    """RE2 on bytes, silent."""
+    import re2
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    return options
+
+
+class HyperscanMatcher:
+    """One hyperscan database in block mode. Patterns that hyperscan refuses are left to a `Re2Matcher`."""
+
+    name = "hyperscan"
+
+    def __init__(self, patterns: Sequence[bytes], lengths: Sequence[int], cache: Path | None) -> None:
+        from imgscan.detect.secrets.database import load_database
+
+        database, refused = load_database(patterns, cache)
+        self._database = database
+        self._patterns = tuple(patterns)
+        self._lengths = tuple(lengths)
+        self._refused = refused
+        self._refused_set = Re2Matcher([patterns[i] for i in refused]) if refused else None
+        self._flood_set: Re2Matcher | None = None
+        self._local = threading.local()
+
+    def regions(self, data: bytes) -> list[Region]:
+        raw: list[tuple[int, int]] = []
+        if self._database is not None and not self._collect(data, raw):
+            return self._flooded(data)
+        found = merge_regions(raw, self._lengths, len(data)) if raw else []
+        if self._refused_set is not None:
+            found += [(self._refused[i], low, high) for i, low, high in self._refused_set.regions(data)]
+            found.sort()
+        return found
+
+    def _collect(self, data: bytes, raw: list[tuple[int, int]]) -> bool:
+        """Fill `raw` with (pattern, end of match); False when there are too many."""
+        import hyperscan
+
+        append = raw.append
+
+        def on_match(index: int, _start: int, end: int, _flags: int, _context: object) -> bool:
+            append((index, end))
+            return len(raw) > _FLOOD
+
+        try:
+            self._database.scan(data, match_event_handler=on_match, scratch=self._scratch())
+        except hyperscan.ScanTerminated:
+            return False
+        return len(raw) <= _FLOOD
+
+    def _flooded(self, data: bytes) -> list[Region]:
+        if self._flood_set is None:
+            self._flood_set = Re2Matcher(self._patterns)
+        return self._flood_set.regions(data)
+
+    def _scratch(self) -> Any:
+        """hyperscan's working memory: one for each thread."""
+        import hyperscan
+
+        scratch = getattr(self._local, "scratch", None)
+        if scratch is None:
+            scratch = self._local.scratch = hyperscan.Scratch(self._database)
+        return scratch
+
+
+def merge_regions(raw: list[tuple[int, int]], lengths: Sequence[int], size: int) -> list[Region]:
+    """Match ends as regions that hold the whole matches, overlapping ones of one pattern merged."""
+    regions: list[Region] = []
+    for index, end in sorted(set(raw)):
+        reach = lengths[index] + _SLACK
+        low, high = max(end - reach, 0), min(end + reach, size)
+        if regions and regions[-1][0] == index and low <= regions[-1][2]:
+            regions[-1] = (index, regions[-1][1], high)
+        else:
+            regions.append((index, low, high))
+    return regions

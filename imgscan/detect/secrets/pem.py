@@ -1,0 +1,110 @@
+"""Private keys in PEM form, parsed: RFC 7468 armour, PKCS#1, SEC 1, PKCS#8 (RFC 5958), OpenSSH's own, PuTTY, OpenPGP.
+
+Enough structure is read to tell a key from a specimen or a regular expression in source code, and an encrypted key from
+one that anybody can use; the key itself is never used.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from imgscan.detect.secrets.validators import INVALID, UNKNOWN, Checked, decode_base64
+from imgscan.model import Severity, Validity
+
+_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?)-----(.*)", re.DOTALL)
+_HEADER: Final = re.compile(rb"^[A-Za-z][A-Za-z0-9-]*: .*$")
+_LINE_END: Final = re.compile(rb"(?:\\+[rn]|[\r\n])+")
+# A line of a key, alone or as a comment or a string literal of source code.
+_KEY_LINE: Final = re.compile(rb"^[\s#*>|]*(?://\s)?[\"'`]?([A-Za-z0-9+/=\s]*?)(?:[\"'`][\s+.,;)\\]*|\\)?\s*$")
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2}(?:=[A-Za-z0-9+/]{4})?")  # with the checksum of OpenPGP's armour
+_SHORTEST_BODY: Final = 40
+_OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
+_SEQUENCE, _INTEGER, _OCTETS, _OBJECT_ID = 0x30, 0x02, 0x04, 0x06
+_PLAIN: Final = Checked(validity=Validity.VALID, detail="not encrypted")
+
+
+def check_private_key(secret: bytes) -> Checked:
+    """Whether a PEM block holds a key that parses, and whether it is encrypted (severity medium then)."""
+    block = _BLOCK.search(secret)
+    if block is None:
+        return UNKNOWN
+    label, rest = block.group(1), block.group(2).partition(b"-----END")[0]
+    if b"ENCRYPTED" in label or b"ENCRYPTED" in rest[:200]:
+        return _encrypted("")
+    if b"BLOCK" in label:
+        return UNKNOWN
+    body = body_of(rest)
+    der = decode_base64(body) if body is not None else None
+    if der is None:
+        return INVALID
+    if b"OPENSSH" in label:
+        return _check_openssh(der)
+    return _PLAIN if holds_key(der) else INVALID
+
+
+def body_of(text: bytes) -> bytes | None:
+    """The base64 of a PEM block without headers, line ends (escaped ones too) and the string quotes of source code; None
+    when a line is something else."""
+    pieces = []
+    for line in _LINE_END.split(text):
+        found = _KEY_LINE.match(line)
+        if found is None and _HEADER.match(line.strip()) is None:
+            return None
+        if found is not None and re.search(rb"[A-Za-z0-9]", line) is not None:
+            pieces.append(b"".join(found.group(1).split()))
+    return b"".join(pieces)
+
+
+def lacks_key_body(secret: bytes) -> bool:
+    """True when what stands between BEGIN and END is no base64 of 30 bytes and more: an ellipsis, source code, prose."""
+    block = _BLOCK.search(secret)
+    if block is None:
+        return True
+    body = body_of(block.group(2).partition(b"-----END")[0])
+    return body is None or len(body) < _SHORTEST_BODY or _BASE64.fullmatch(body) is None
+
+
+def _encrypted(cipher: str) -> Checked:
+    detail = f"encrypted with {cipher}" if cipher else "encrypted"
+    return Checked(validity=Validity.VALID, detail=detail, severity=Severity.MEDIUM)
+
+
+def _check_openssh(der: bytes) -> Checked:
+    """OpenSSH's PROTOCOL.key: magic, then cipher name, KDF name, ... as length-prefixed strings."""
+    if not der.startswith(_OPENSSH_MAGIC):
+        return INVALID
+    at = len(_OPENSSH_MAGIC)
+    length = int.from_bytes(der[at : at + 4], "big")
+    cipher = der[at + 4 : at + 4 + length]
+    if not 0 < length <= 64 or len(cipher) != length or not cipher.isascii():
+        return INVALID
+    if cipher == b"none":
+        return _PLAIN
+    return _encrypted(re.sub(r"[^A-Za-z0-9@._-]", "", cipher.decode("ascii")))
+
+
+def holds_key(der: bytes) -> bool:
+    """True for a DER SEQUENCE that starts like a private key: a version, then an integer (PKCS#1, DSA), an octet string
+    (SEC 1) or an algorithm (PKCS#8), and that is not cut off."""
+    outer = _element(der, 0)
+    if outer is None or outer[0] != _SEQUENCE or outer[2] > len(der):
+        return False
+    version = _element(der, outer[1])
+    if version is None or version[0] != _INTEGER or version[2] - version[1] > 1 or version[2] > len(der):
+        return False
+    second = _element(der, version[2])
+    return second is not None and second[0] in (_INTEGER, _OCTETS, _SEQUENCE) and second[2] <= len(der)
+
+
+def _element(der: bytes, at: int) -> tuple[int, int, int] | None:
+    """Tag, start and end of the content of the DER element at `at`; None if its header is cut off or absurd."""
+    if at + 2 > len(der):
+        return None
+    tag, length, start = der[at], der[at + 1], at + 2
+    if length & 0x80:
+        size = length & 0x7F
+        if not 1 <= size <= 4 or start + size > len(der):
+            return None
+        length, start = int.from_bytes(der[start : start + size], "big"), start + size
+    return tag, start, start + length

@@ -1,0 +1,166 @@
+"""Secret rules as data: `rules/secrets/*.yml` in, `SecretRule` records out.
+
+A pack is one YAML file: `family`, the family's `remedy`, `bad` and `good` texts, and a list of rules. A rule's record
+has `id, title, severity, confidence, variable, grants, rotate, pattern | patterns` and, where they apply, `trigger,
+max_length, keywords, prefixes, scope, weight, entropy, validators, filters, reveal, path, source, examples,
+near_misses`. Patterns are RE2 (linear time) on bytes; `.` is any byte but a newline, `\b` and classes are ASCII.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from functools import cache
+from typing import Any, Final
+
+from imgscan.errors import ImgscanError
+from imgscan.model import Confidence, Rule, Severity
+from imgscan.rulebook import load_yaml, rules_dir
+
+RISK_ID: Final = "SEC-001"
+DEFAULT_MAX_LENGTH: Final = 256
+# The longest text one rule may cover: it decides how much two scan windows overlap. A 16384 bit RSA key as PEM is
+# 12.7 kB; with each newline escaped and quoted it stays below this.
+LONGEST_MATCH: Final = 32 * 1024
+
+
+class Scope(StrEnum):
+    """Where a rule is looked for: in all bytes, or only in small configuration-like text."""
+
+    EVERYWHERE = "everywhere"
+    CONFIG = "config"
+
+
+class Weight(IntEnum):
+    """Who wins when two rules see the same text: the one that says more about it."""
+
+    FOREIGN = 0
+    GENERIC = 1
+    CONTEXT = 2
+    SPECIFIC = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRule:
+    """One kind of secret: what to say of it (`about`) and how to find it.
+
+    `patterns` confirm a hit; the secret is their group named `secret`, else their first group that took part, else (and
+    with `whole`) the whole match, and a group named `name` is what it is assigned to. `triggers` (the patterns, unless the record has a
+    `trigger`) are what the matcher looks for. `max_length` bounds a whole match, context included, in bytes.
+    `prefixes` are literal beginnings that are looked for inside base64 too. `reveal` is False for passwords, of which
+    an excerpt shows nothing. `quoted` says that the secret is the last quoted string of the match, `path` which
+    files the rule is for.
+    """
+
+    about: Rule
+    patterns: tuple[bytes, ...]
+    triggers: tuple[bytes, ...]
+    whole: bool = False
+    max_length: int = DEFAULT_MAX_LENGTH
+    scope: Scope = Scope.EVERYWHERE
+    weight: Weight = Weight.SPECIFIC
+    keywords: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    entropy: float | None = None
+    validators: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    reveal: bool = True
+    quoted: bool = False
+    path: re.Pattern[str] | None = None
+    examples: tuple[Any, ...] = ()
+    near_misses: tuple[Any, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The rule's public name, `secret-…`."""
+        return self.about.id
+
+    @property
+    def severity(self) -> Severity:
+        """How bad the secret is when it is real and lies where it works."""
+        return self.about.severity
+
+    @property
+    def confidence(self) -> Confidence:
+        """How likely a hit is the secret, before checks of its content and place."""
+        return self.about.confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """Rules of one origin, and what could not be taken from it."""
+
+    name: str
+    rules: tuple[SecretRule, ...]
+    notes: tuple[str, ...] = ()
+
+
+@cache
+def own_pack() -> Pack:
+    """imgscan's own rules, all families, sorted by file name and place in the file."""
+    rules = [
+        rule_from_record(record, family)
+        for path in sorted((rules_dir() / "secrets").glob("*.yml"))
+        for family in (load_yaml(path),)
+        for record in family["rules"]
+    ]
+    ids = [rule.id for rule in rules]
+    if len(set(ids)) != len(ids):
+        raise ImgscanError(f"two secret rules share an id: {sorted({i for i in ids if ids.count(i) > 1})}")
+    return Pack(name="imgscan", rules=tuple(rules))
+
+
+def default_rules(*, trufflehog3: bool = True) -> dict[str, Rule]:
+    """Every secret rule as a `model.Rule`, by id: imgscan's own and, when it is installed, trufflehog3's."""
+    from imgscan.detect.secrets.trufflehog3 import installed_pack
+
+    packs = (own_pack(), installed_pack()) if trufflehog3 else (own_pack(),)
+    return {rule.id: rule.about for pack in packs for rule in pack.rules}
+
+
+def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> SecretRule:
+    """One record of a pack, the family's texts filled in; a missing key raises KeyError with its name."""
+    patterns = tuple(p.encode("latin-1") for p in record.get("patterns") or (record["pattern"],))
+    trigger = record.get("trigger")
+    return SecretRule(
+        about=_about(record, family),
+        patterns=patterns,
+        triggers=patterns if trigger is None else (trigger.encode("latin-1"),),
+        max_length=min(record.get("max_length", DEFAULT_MAX_LENGTH), LONGEST_MATCH),
+        scope=Scope(record.get("scope", "everywhere")),
+        weight=Weight[record.get("weight", "specific").upper()],
+        keywords=tuple(record.get("keywords", ())),
+        prefixes=tuple(record.get("prefixes", ())),
+        entropy=record.get("entropy"),
+        validators=tuple(record.get("validators", ())),
+        filters=tuple(record.get("filters", ("placeholder", "public"))),
+        reveal=record.get("reveal", True),
+        path=re.compile(record["path"], re.IGNORECASE) if "path" in record else None,
+        examples=tuple(tuple(parts) for parts in record.get("examples", ())),
+        near_misses=tuple(tuple(parts) for parts in record.get("near_misses", ())),
+    )
+
+
+def _about(record: Mapping[str, Any], family: Mapping[str, Any]) -> Rule:
+    """The record as a product: `{variable}`, `{file}` and `{id}` in the family's texts become the rule's own."""
+    variable = record["variable"]
+    words = {
+        "variable": variable,
+        "id": variable.lower(),
+        "file": record.get("file", ".env"),
+        "title": record["title"],
+    }
+    return Rule(
+        id=record["id"],
+        title=record["title"],
+        severity=Severity(record["severity"]),
+        confidence=Confidence(record["confidence"]),
+        why=f"{record['grants'].strip()} {family['why'].strip()}",
+        fix=f"{record['rotate'].strip()} {record.get('remedy', family['remedy']).strip().format_map(words)}",
+        bad=record.get("bad", family["bad"]).strip("\n").format_map(words),
+        good=record.get("good", family["good"]).strip("\n").format_map(words),
+        risk_id=RISK_ID,
+        source=record.get("source"),
+    )

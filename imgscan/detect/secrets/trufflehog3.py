@@ -1,0 +1,180 @@
+"""trufflehog3's rules, and rule files of the same shape, as a `Pack`.
+
+The installed distribution's data file is read; the package is never imported. Shape: a list of `{id, message, pattern,
+severity}`. Patterns must be RE2 (no look-around, no back-references), so that no file can make them slow. Its entropy
+rules (`alphabet` and `threshold` instead of a `pattern`) are not taken: on package trees they flag every digest and
+every minified file (39 % false alarms in published comparisons), and what they find of value the other rules find.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from imgscan.detect.secrets.matcher import re2_options
+from imgscan.detect.secrets.rules import RISK_ID, Pack, SecretRule, Weight
+from imgscan.errors import InputError
+from imgscan.model import Confidence, Rule, Severity
+
+_DISTRIBUTION: Final = "trufflehog3"
+_RULE_FILE: Final = "trufflehog3/static/rules.yml"
+_LARGEST_FILE: Final = 256 * 1024
+_MOST_RULES: Final = 1000
+_LONGEST_PATTERN: Final = 4096
+_MATCH_BYTES: Final = 512
+_QUOTE_AT_END: Final = re.compile(r"""\[['"|]+\]$""")
+_SEVERITIES: Final = {
+    "CRITICAL": Severity.CRITICAL,
+    "HIGH": Severity.HIGH,
+    "MEDIUM": Severity.MEDIUM,
+    "LOW": Severity.LOW,
+}
+# Theirs that match a label rather than a secret: alone (imgscan's own rule found no key there) they say little.
+_LABELS: Final = frozenset(
+    {"private.key", "private.pgp-key", "google.gcp-service-account", "google.oauth-token", "generic.password-in-url"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    fields: dict[str, str]
+    line: int
+
+
+@cache
+def installed_pack() -> Pack:
+    """trufflehog3's own rules. Not installed: no rules. Missing or damaged: no rules and a note."""
+    try:
+        distribution = importlib.metadata.distribution(_DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return Pack(name=_DISTRIBUTION, rules=())
+    try:
+        return pack_from_file(Path(str(distribution.locate_file(_RULE_FILE))), name=_DISTRIBUTION)
+    except InputError as error:
+        return Pack(name=_DISTRIBUTION, rules=(), notes=(f"trufflehog3's rules are not used: {error}",))
+
+
+def pack_from_file(path: Path, *, name: str) -> Pack:
+    """A rule file as a pack; rule ids become `secret-<name>-<id>`.
+
+    Raises InputError with file and line for a file that is too large or no YAML, and for a pattern that is no RE2.
+    """
+    records = _read_records(path, path.name)
+    notes = [f"{path.name}:{r.line}: rule without a pattern is not used" for r in records if "pattern" not in r.fields]
+    rules = tuple(_rule(record, name, path.name) for record in records if "pattern" in record.fields)
+    return Pack(name=name, rules=_with_unique_ids(rules), notes=() if name == _DISTRIBUTION else tuple(notes))
+
+
+def _with_unique_ids(rules: tuple[SecretRule, ...]) -> tuple[SecretRule, ...]:
+    """The first rule of each id; a file may repeat them."""
+    return tuple({rule.id: rule for rule in reversed(rules)}[rule_id] for rule_id in dict.fromkeys(r.id for r in rules))
+
+
+def _read_records(path: Path, shown: str) -> list[_Record]:
+    import yaml
+
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise InputError(f"the rule file {shown} cannot be read: {error.strerror}") from error
+    if len(data) > _LARGEST_FILE:
+        raise InputError(f"the rule file {shown} is larger than {_LARGEST_FILE // 1024} KiB")
+    try:
+        root = yaml.compose(data, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
+        raise InputError(f"{shown}:{line}: not valid YAML: {error.problem}") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{shown}: not valid YAML") from error
+    records = list(_records_of(root, shown))
+    if len(records) > _MOST_RULES:
+        raise InputError(f"the rule file {shown} has more than {_MOST_RULES} rules")
+    return records
+
+
+def _records_of(root: Any, shown: str) -> Iterator[_Record]:
+    """The rules of a composed document: a list, or a mapping with the list under `rules`."""
+    import yaml
+
+    if isinstance(root, yaml.MappingNode):
+        root = next((value for key, value in root.value if key.value == "rules"), None)
+    if not isinstance(root, yaml.SequenceNode):
+        raise InputError(f"{shown}:1: a rule file is a list of rules with id, message, pattern and severity")
+    for node in root.value:
+        line = node.start_mark.line + 1
+        if not isinstance(node, yaml.MappingNode):
+            raise InputError(f"{shown}:{line}: a rule is a mapping with id, message, pattern and severity")
+        pairs = [
+            (k.value, v.value) for k, v in node.value if isinstance(v, yaml.ScalarNode) and isinstance(k.value, str)
+        ]
+        yield _Record(fields=dict(pairs), line=line)
+
+
+def _rule(record: _Record, pack: str, shown: str) -> SecretRule:
+    fields, where = record.fields, f"{shown}:{record.line}"
+    own_id = re.sub(r"[^a-z0-9]+", "-", fields.get("id", "").lower()).strip("-")
+    if not own_id:
+        raise InputError(f"{where}: the rule has no id")
+    severity = _SEVERITIES.get(fields.get("severity", "MEDIUM").upper())
+    if severity is None:
+        raise InputError(f"{where}: severity is one of {', '.join(_SEVERITIES)}")
+    pattern = _checked_pattern(fields["pattern"], where)
+    vague = b".*" in pattern or fields["id"] in _LABELS
+    foreign = pack == _DISTRIBUTION
+    if foreign and vague:
+        severity = Severity.INFO if fields["id"] in _LABELS else Severity.LOW
+    quoted = _QUOTE_AT_END.search(fields["pattern"]) is not None
+    return SecretRule(
+        about=_about(f"secret-{pack}-{own_id}", fields.get("message", own_id), severity, vague, pack),
+        patterns=(pattern,),
+        triggers=(pattern,),
+        max_length=_MATCH_BYTES,
+        whole=True,
+        weight=Weight.FOREIGN if foreign else Weight.CONTEXT,
+        filters=("placeholder", "public") if foreign else (),
+        quoted=quoted and foreign,
+        reveal=not vague,
+    )
+
+
+def _checked_pattern(text: str, where: str) -> bytes:
+    """The pattern for RE2; Python's `\\Z` is RE2's `\\z`."""
+    import re2
+
+    if len(text) > _LONGEST_PATTERN:
+        raise InputError(f"{where}: the pattern is longer than {_LONGEST_PATTERN} characters")
+    pattern = re.sub(r"(?<!\\)((?:\\\\)*)\\Z", r"\1\\z", text).encode("utf-8", "replace")
+    try:
+        regex = re2.compile(pattern, re2_options())
+    except re2.error as error:
+        words = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error.args[0])
+        cause = "patterns are RE2, without look-around and back-references, so that they run in linear time"
+        raise InputError(f"{where}: bad pattern: {words}", cause=cause) from error
+    if regex.search(b"") is not None:
+        raise InputError(f"{where}: bad pattern: it matches the empty text, so it would match everywhere")
+    return pattern
+
+
+def _about(rule_id: str, message: str, severity: Severity, vague: bool, pack: str) -> Rule:
+    title = re.sub(r"\s+", " ", message).strip()[:120] or rule_id
+    return Rule(
+        id=rule_id,
+        title=title,
+        severity=severity,
+        confidence=Confidence.LOW if vague else Confidence.MEDIUM,
+        why=f'Text in the image matches the rule "{title}" of {pack}. Whoever can pull the image can read and use it.',
+        fix=(
+            "Check what it is. If it is a secret, revoke it where it was issued, remove it from the build, and hand it over at "
+            "run time or with RUN --mount=type=secret."
+        ),
+        bad="COPY . .        # the file with the secret is in the context",
+        good="# .dockerignore lists the file\nRUN --mount=type=secret,id=token …",
+        risk_id=RISK_ID,
+        source=f"rules of {pack}",
+    )

@@ -1,0 +1,98 @@
+"""A document of any size as overlapping windows of bounded size.
+
+A window knows where it lies in the document (offset and lines before it) and which part of it is its own: what starts
+outside of that part belongs to a neighbour, which sees it whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+WINDOW_BYTES: Final = 1024 * 1024
+_LEFT_CONTEXT: Final = 256
+_SAMPLES: Final = 64
+_SAMPLE_STEP: Final = 1024
+_SAMPLE_BYTES: Final = 256
+_SHORTEST_SAMPLE: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """`data[own_start:own_end]` belongs to this window; `offset` is where `data` starts in the document, `lines` the
+    number of newlines before it."""
+
+    data: bytes
+    offset: int
+    lines: int
+    own_start: int
+    own_end: int
+    first: bool
+    last: bool
+
+
+def read_windows(read: Callable[[int], bytes], *, overlap: int, size: int = WINDOW_BYTES) -> Iterator[Window]:
+    """The document as windows of at most `size` bytes, each sharing `overlap` bytes (and a little context to the left)
+    with the one before.
+
+    `read(n)` gives up to n bytes and b"" at the end. Every byte is in the own part of exactly one window.
+    """
+    carried, offset, lines, own_start = b"", 0, 0, 0
+    while True:
+        data, ended = _fill(read, carried, size)
+        own_end = len(data) if ended else len(data) - overlap
+        yield Window(
+            data=data, offset=offset, lines=lines, own_start=own_start, own_end=own_end, first=offset == 0, last=ended
+        )
+        if ended:
+            return
+        keep_from = max(own_end - _LEFT_CONTEXT, 0)
+        lines += data.count(b"\n", 0, keep_from)
+        carried, offset, own_start = data[keep_from:], offset + keep_from, own_end - keep_from
+
+
+def _fill(read: Callable[[int], bytes], carried: bytes, size: int) -> tuple[bytes, bool]:
+    """`carried` filled up to `size` bytes, and whether the document ended."""
+    parts, have = [carried] if carried else [], len(carried)
+    ended = False
+    while have < size and not ended:
+        part = read(size - have)
+        ended = not part
+        if part:
+            parts.append(part)
+            have += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts), ended
+
+
+def holds_utf16(data: bytes) -> bool:
+    """True when some stretch of `data` looks like UTF-16 text: in samples spread over it, every other byte is NUL."""
+    if data.find(b"\0") < 0:
+        return False
+    step = max(len(data) // _SAMPLES, _SAMPLE_STEP)
+    return any(_looks_utf16(data[at : at + _SAMPLE_BYTES]) for at in range(0, len(data), step))
+
+
+def _looks_utf16(sample: bytes) -> bool:
+    half = len(sample) // 2
+    if half < _SHORTEST_SAMPLE or not half * 8 <= sample.count(0) * 10 <= half * 11:
+        return False
+    zeros = sample[0::2].count(0), sample[1::2].count(0)
+    return min(zeros) * 20 <= half and max(zeros) * 10 >= half * 8
+
+
+def without_nuls(data: bytes) -> bytes:
+    """UTF-16 of either byte order and alignment as the ASCII in it: every NUL dropped, other bytes kept."""
+    return data.translate(None, b"\0")
+
+
+def original_offset(data: bytes, offset: int) -> int:
+    """Where byte `offset` of `without_nuls(data)` lies in `data`."""
+    low, high = 0, len(data)
+    while low < high:
+        middle = (low + high) // 2
+        if middle + 1 - data.count(b"\0", 0, middle + 1) > offset:
+            high = middle
+        else:
+            low = middle + 1
+    return low

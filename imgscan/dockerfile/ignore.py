@@ -1,0 +1,273 @@
+"""`.dockerignore`: the text -> rules, and whether a path is ignored.
+
+Same results as moby/patternmatcher: `ignorefile.ReadAll` reads the lines, `MatchesOrParentMatches` decides. Patterns
+are Go's (`*`, `?`, `[a-z]`, backslash) plus `**`, anchored at the root of the context; the last one that matches wins.
+They run on RE2, in linear time whatever the pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import groupby
+from posixpath import normpath
+from typing import Any, Final
+
+from imgscan.dockerfile.lexer import GO_SPACE
+from imgscan.dockerfile.pattern import replace_surrogates
+from imgscan.errors import InputError
+
+_MAX_LINE_BYTES: Final = 65_535
+_ESCAPED: Final = frozenset(".+()|{}$")
+_BAD_PATTERN: Final = "syntax error in pattern"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgnorePattern:
+    """One pattern: `text` cleaned, without its `!`; `negated` re-includes; `line` is where it stands in the file.
+
+    `kind` says how patternmatcher compares: `exact`, `prefix` (`dir/**`), `suffix` (`**/name`) or `regex`, with the
+    expression it compares by.
+    """
+
+    text: str
+    negated: bool
+    line: int
+    kind: str
+    regex: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatternRun:
+    """Patterns in a row that are all negated, or none of them: only whether any of them matches plays a part.
+
+    `matches` looks at the path itself, not at the directories above it.
+    """
+
+    negated: bool
+    matches: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoreRules:
+    """The patterns of an ignore file in order; `file` is its name for messages."""
+
+    patterns: tuple[IgnorePattern, ...]
+    file: str | None = None
+    runs: tuple[PatternRun, ...] = field(repr=False, compare=False)
+
+
+def parse_ignore(text: str, file: str | None = None) -> IgnoreRules:
+    """The rules of an ignore file's text. Raises InputError naming file and line for a pattern the engine refuses."""
+    patterns: list[IgnorePattern] = []
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+        try:
+            cleaned = _clean_line(line)
+            if cleaned is not None:
+                patterns.append(_make_pattern(cleaned, number))
+        except ValueError as error:
+            raise InputError(
+                f"{file or '.dockerignore'}:{number}: {error}",
+                cause="docker build refuses this ignore file, too",
+                next_step="correct the pattern",
+            ) from error
+    runs = tuple(
+        PatternRun(negated=negated, matches=_any_matcher(run))
+        for negated, run in groupby(patterns, key=lambda pattern: pattern.negated)
+    )
+    return IgnoreRules(patterns=tuple(patterns), file=file, runs=runs)
+
+
+def is_ignored(rules: IgnoreRules, path: str) -> bool:
+    """Whether the rules keep that path (relative, with slashes) out of the build context.
+
+    True if the last pattern that matches the path, or one of the directories above it, is not negated.
+    """
+    path = go_clean(path)
+    if path == ".":
+        return False  # the context itself cannot be ignored
+    above = [path[:end] for end, ch in enumerate(path) if ch == "/" and end]
+    ignored = False
+    for run in rules.runs:
+        # A run that could not change the answer is not asked.
+        if run.negated == ignored and (run.matches(path) or any(map(run.matches, above))):
+            ignored = not run.negated
+    return ignored
+
+
+def may_match_below(pattern: IgnorePattern, directory: str) -> bool:
+    """Whether the pattern might match something inside the directory; False only where it surely cannot."""
+    if pattern.kind == "suffix":
+        return True
+    special = re.search(r"[*?\[\]\\]", pattern.text)
+    literal = pattern.text[: special.start()] if special else pattern.text
+    inside = f"{directory}/"
+    if not literal.startswith(inside) and not (special and inside.startswith(literal)):
+        return False
+    # A class or an escape may stand for a slash and `**` for any number of them; else a pattern has its depth.
+    open_ended = "**" in pattern.text or any(ch in pattern.text for ch in "[]\\")
+    return open_ended or pattern.text.count("/") > directory.count("/")
+
+
+def go_clean(path: str) -> str:
+    """filepath.Clean of Go, which unlike normpath makes one slash of two leading ones."""
+    cleaned = normpath(path)
+    return cleaned[1:] if cleaned.startswith("//") else cleaned
+
+
+def _clean_line(line: str) -> str | None:
+    """The pattern of a line as ignorefile.ReadAll gives it; None for a comment or an empty line."""
+    if len(line.encode("utf-8", "surrogateescape")) > _MAX_LINE_BYTES:
+        raise ValueError(f"the line is longer than {_MAX_LINE_BYTES} bytes")
+    if line.startswith("#"):
+        return None
+    pattern = line.strip(GO_SPACE)
+    if not pattern:
+        return None
+    negated = pattern.startswith("!")
+    if negated:
+        pattern = pattern[1:].strip(GO_SPACE)
+    if pattern:
+        pattern = go_clean(pattern)
+        if len(pattern) > 1 and pattern.startswith("/"):
+            pattern = pattern[1:]
+    return f"!{pattern}" if negated else pattern
+
+
+def _make_pattern(line: str, number: int) -> IgnorePattern:
+    pattern = go_clean(line.strip(GO_SPACE))
+    negated = pattern.startswith("!")
+    if negated:
+        if pattern == "!":
+            raise ValueError('illegal exclusion pattern: "!"')
+        pattern = pattern[1:]
+    check_glob(pattern)
+    kind, regex = translate(pattern)
+    if kind == "regex":
+        _compile(regex)
+    return IgnorePattern(text=pattern, negated=negated, line=number, kind=kind, regex=regex)
+
+
+def _any_matcher(patterns: Iterable[IgnorePattern]) -> Callable[[str], bool]:
+    """A function that says whether any of the patterns matches a path itself.
+
+    patternmatcher compares strings where there are no wildcards or `**` stands at one end only. That is not only faster
+    than its expressions, it differs from them (in names with line feeds), so it is done here, too.
+    """
+    exact: set[str] = set()
+    starts: list[str] = []
+    ends: list[str] = []
+    regexes: list[str] = []
+    for pattern in patterns:
+        if pattern.kind == "exact":
+            exact.add(pattern.text)
+        elif pattern.kind == "prefix":
+            starts.append(pattern.text[:-2])
+        elif pattern.kind == "suffix":
+            ends.append(pattern.text[2:])
+            exact.update([pattern.text[3:]] if pattern.text.startswith("**/") else [])
+        else:
+            regexes.append(pattern.regex)
+    prefixes, suffixes = tuple(starts), tuple(ends)
+    search = _searcher(regexes)
+
+    def matches(path: str) -> bool:
+        return path in exact or path.startswith(prefixes) or path.endswith(suffixes) or search(path)
+
+    return matches
+
+
+def _searcher(regexes: list[str]) -> Callable[[str], bool]:
+    if not regexes:
+        return lambda _path: False
+    try:
+        compiled = [_compile("|".join(f"(?:{regex})" for regex in regexes))]
+    except ValueError:
+        compiled = [_compile(regex) for regex in regexes]  # together they are too large
+
+    def search(path: str) -> bool:
+        text = path if path.isascii() else replace_surrogates(path)
+        return any(regex.search(text) is not None for regex in compiled)
+
+    return search
+
+
+def translate(pattern: str) -> tuple[str, str]:
+    """The kind of a cleaned pattern (see `IgnorePattern`) and its expression: `compile` of patternmatcher."""
+    out = ["^"]
+    kind = "exact"
+    pos = 0
+    text = replace_surrogates(pattern)
+    while pos < len(text):
+        ch, start = text[pos], pos
+        pos += 1
+        if ch == "*" and text.startswith("*", pos):
+            pos += 2 if text.startswith("/", pos + 1) else 1
+            at_end = pos == len(text)
+            if not at_end:
+                out.append("(.*/)?")
+            elif kind != "exact":
+                out.append(".*")
+            kind = "suffix" if start == 0 else "prefix" if at_end and kind == "exact" else "regex"
+        elif ch in "*?":
+            out.append("[^/]*" if ch == "*" else "[^/]")
+            kind = "regex"
+        elif ch in _ESCAPED:
+            out.append(f"\\{ch}")
+        elif ch == "\\":
+            out.append(text[start : pos + 1])
+            pos += 1
+            kind = "regex"
+        else:
+            out.append(ch)
+            kind = "regex" if ch in "[]" else kind
+    return kind, "".join(out) + "$"
+
+
+def _compile(regex: str) -> Any:  # noqa: ANN401 - re2 has no types
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(regex, options)
+    except re2.error as error:
+        raise ValueError(_BAD_PATTERN) from error
+
+
+def check_glob(pattern: str) -> None:
+    """Raise ValueError for what filepath.Match of Go calls a bad pattern: an open or empty class, a stray `-` in one, a
+    backslash at the end."""
+    pos = 0
+    while pos < len(pattern):
+        ch = pattern[pos]
+        pos += 1
+        if ch == "\\":
+            pos += 1
+            if pos > len(pattern):
+                raise ValueError(_BAD_PATTERN)
+        elif ch == "[":
+            pos = _check_class(pattern, pos)
+
+
+def _check_class(pattern: str, pos: int) -> int:
+    """Check the class whose `[` stands right before `pos`; gives the place behind its `]`."""
+    pos += pattern.startswith("^", pos)
+    ranges = 0
+    while not (ranges and pattern.startswith("]", pos)):
+        pos = _check_class_char(pattern, pos)
+        if pattern.startswith("-", pos):
+            pos = _check_class_char(pattern, pos + 1)
+        ranges += 1
+    return pos + 1
+
+
+def _check_class_char(pattern: str, pos: int) -> int:
+    escaped = pattern.startswith("\\", pos)
+    end = pos + escaped + 1
+    ch = pattern[pos + escaped : end]
+    # Go wants something behind every character of a class, and takes no byte that is not UTF-8.
+    if not ch or (not escaped and ch in "-]") or "\udc80" <= ch <= "\udcff" or end >= len(pattern):
+        raise ValueError(_BAD_PATTERN)
+    return end

@@ -1,0 +1,354 @@
+"""The container engine: a thin, typed edge around the docker SDK's `APIClient`.
+
+In: requests of imgscan. Out: plain records and streams, and only `EngineError` (the engine is not there, or went away)
+or `InputError` (no such image) on failure. Works with Docker 20.10 and later and with Podman's compatible API.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from imgscan.endpoint import Endpoint, find_endpoints
+from imgscan.errors import EngineError, InputError
+from imgscan.escape import plain, shorten
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+    from imgscan.build.wire import BuildStream
+
+_TIMEOUT_S: Final = 60
+_CONNECT_TIMEOUT_S: Final = 10
+_GONE: Final = re.compile(
+    r"connection (refused|reset|aborted)|broken pipe|no such file|remote end closed", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What the engine says of itself. `kind` is docker or podman; `store` is the graph driver, or
+    `containerd:<snapshotter>`; `cpus` are those of the engine's machine; `platform` is `os/architecture`."""
+
+    kind: str
+    version: str
+    api_version: str
+    store: str
+    cpus: int
+    platform: str
+    root_dir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheRecord:
+    """One record of the engine's build cache, as `docker system df` lists it."""
+
+    id: str
+    kind: str
+    description: str
+    size_bytes: int
+    in_use: bool
+
+
+class Engine:
+    """A connected engine; use it as a context manager or `close` it."""
+
+    def __init__(self, api: APIClient, host: str) -> None:
+        self.api = api
+        self._sdk: Any = api  # the same, for what the SDK's type stubs do not know
+        self.host = host
+        self.info = self._read_info()
+
+    @classmethod
+    def connect(cls, host: str | None = None) -> Self:
+        """The engine at `host`, else the one that DOCKER_HOST, the docker context or the usual sockets reach.
+
+        Raises EngineError that lists what was tried.
+        """
+        endpoints = find_endpoints(host, os.environ, Path.home())
+        tried: list[str] = []
+        for endpoint in endpoints:
+            socket = endpoint.host.removeprefix("unix://")
+            if len(endpoints) > 1 and endpoint.host.startswith("unix://") and not Path(socket).exists():
+                tried.append(f"{socket} (not there)")
+                continue
+            try:
+                return cls(open_client(endpoint), endpoint.host)
+            except EngineError as error:
+                tried.append(f"{endpoint.host} ({endpoint.origin}): {error.cause or error.what}")
+        raise EngineError(
+            "no container engine answers",
+            cause="tried " + "; ".join(tried),
+            next_step=_advice(tried),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.api.close()
+
+    @contextmanager
+    def calling(self, doing: str, image: str | None = None) -> Iterator[None]:
+        """Errors of the SDK and of the connection become EngineError; `image` not being there becomes InputError."""
+        import docker.errors
+        import requests.exceptions
+        import urllib3.exceptions
+
+        try:
+            yield
+        except docker.errors.NotFound as error:
+            if image is None:
+                raise EngineError(
+                    f"the engine at {self.host} failed while {doing}", cause=engine_words(error)
+                ) from error
+            raise InputError(
+                f"no image {plain(shorten(image, 200))} in the engine at {self.host}",
+                next_step=f"docker pull {plain(shorten(image, 200))}, or docker images to see what is there",
+            ) from error
+        except docker.errors.DockerException as error:
+            raise EngineError(f"the engine at {self.host} failed while {doing}", cause=engine_words(error)) from error
+        except requests.exceptions.Timeout as error:
+            raise EngineError(f"the engine at {self.host} did not answer in time while {doing}") from error
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise self.went_away(doing, error) from error
+
+    def went_away(self, doing: str, error: Exception | None = None) -> EngineError:
+        """The error for a connection that broke."""
+        return EngineError(
+            f"the engine at {self.host} went away while {doing}",
+            cause=_connection_words(error) if error else "the connection was closed in the middle of its answer",
+            next_step="see that it runs (docker info), then run the same command again",
+        )
+
+    def inspect_image(self, ref: str) -> dict[str, Any]:
+        """The engine's record of an image."""
+        with self.calling("reading an image's configuration", ref):
+            return dict(self._sdk.inspect_image(ref))
+
+    def history(self, ref: str) -> list[dict[str, Any]]:
+        """The image's history, newest entry first, as the engine gives it."""
+        with self.calling("reading an image's history", ref):
+            return list(self._sdk.history(ref))
+
+    def image_ids(self) -> frozenset[str]:
+        """The ids of all images, intermediate ones of the classic builder included."""
+        with self.calling("listing images"):
+            return frozenset(self.api.images(quiet=True, all=True))
+
+    def tags(self, prefix: str = "") -> dict[str, str]:
+        """Tag -> image id of every tag that starts with `prefix`, in the form that the engine accepts back."""
+        with self.calling("listing images"):
+            images = self.api.images()
+        named = {tag: image["Id"] for image in images for tag in image.get("RepoTags") or ()}
+        return {tag: image_id for tag, image_id in named.items() if short_tag(tag).startswith(prefix)}
+
+    def remove_image(self, ref: str, *, force: bool = False, prune_parents: bool = True) -> bool:
+        """Remove a tag, and the image when it was the last one; False when it is not there or something needs it."""
+        import docker.errors
+
+        with self.calling(f"removing {ref}"):
+            try:
+                self.api.remove_image(ref, force=force, noprune=not prune_parents)
+            except docker.errors.APIError as error:
+                if error.status_code in (404, 409):
+                    return False
+                raise
+        return True
+
+    def remove_container(self, container_id: str) -> None:
+        """Stop and remove a container; no error when it is gone already or being removed."""
+        import docker.errors
+
+        with self.calling("removing a container"):
+            try:
+                self.api.remove_container(container_id, force=True, v=True)
+            except docker.errors.APIError as error:
+                if error.status_code not in (404, 409):
+                    raise
+
+    def cache_records(self) -> tuple[CacheRecord, ...]:
+        """The build cache; empty for engines that have none."""
+        with self.calling("listing the build cache"):
+            response = self._get("/system/df", {"type": "build-cache"} if self._api_at_least(1, 42) else {})
+        return tuple(
+            CacheRecord(
+                id=str(record.get("ID") or ""),
+                kind=str(record.get("Type") or ""),
+                description=str(record.get("Description") or ""),
+                size_bytes=int(record.get("Size") or 0),
+                in_use=bool(record.get("InUse")),
+            )
+            for record in response.get("BuildCache") or ()
+        )
+
+    def prune_cache_record(self, record_id: str) -> int:
+        """Remove one record of the build cache by its id, nothing else; bytes freed."""
+        from docker.utils import convert_filters
+
+        if not re.fullmatch(r"[A-Za-z0-9]{8,}", record_id):
+            # The engine takes the filter as a regular expression: anything but an id could match more than one record.
+            raise ValueError(f"not the id of a cache record: {record_id!r}")
+        params = {"filters": convert_filters({"id": f"^{record_id}$"})}
+        with self.calling("removing a cache mount of this run"):
+            response = self.api.post(self.api_url("/build/prune"), params=params, timeout=_TIMEOUT_S)
+            self._sdk._raise_for_status(response)
+            return int(response.json().get("SpaceReclaimed") or 0)
+
+    def build(
+        self, body: Iterator[bytes], params: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> BuildStream:
+        """Start a build: sends the tar and gives the engine's records as they come. `close` cancels the build.
+
+        Raises EngineError when the engine refuses the request, in its words, or is gone.
+        """
+        from imgscan.build.wire import start_build
+
+        return start_build(self, body, params, headers or {})
+
+    def cancel_build(self, build_id: str) -> None:
+        """Cancel the build that was started with `buildid`; no error when it is over or the engine cannot."""
+        # Whatever goes wrong here (the errors of requests are OSErrors): closing the connection has cancelled it too.
+        with suppress(OSError):
+            self.api.post(self.api_url("/build/cancel"), params={"id": build_id}, timeout=_CONNECT_TIMEOUT_S)
+
+    def registry_headers(self) -> dict[str, str]:
+        """The header with the user's registry logins, for builders that pull base images themselves."""
+        import docker.errors
+
+        headers: dict[str, str] = {}
+        try:
+            self._sdk._set_auth_headers(headers)
+        except (docker.errors.DockerException, OSError, ValueError):
+            # A broken credential helper must not stop builds that pull nothing.
+            return {}
+        return headers
+
+    def api_url(self, path: str) -> str:
+        """The full URL of a path of the negotiated API version."""
+        return f"{self.api.base_url}/v{self.api.api_version}{path}"
+
+    def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+        response = self.api.get(self.api_url(path), params=params, timeout=_TIMEOUT_S)
+        self._sdk._raise_for_status(response)
+        return dict(response.json())
+
+    def _api_at_least(self, major: int, minor: int) -> bool:
+        parts = self.info.api_version.split(".")
+        return tuple(int(part) for part in parts[:2] if part.isdigit()) >= (major, minor)
+
+    def _read_info(self) -> EngineInfo:
+        with self.calling("reading its version"):
+            version, info = self.api.version(), self.api.info()
+        return read_info(version, info)
+
+
+def read_info(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineInfo:
+    """What `/version` and `/info` say, as a record."""
+    components = [str(part.get("Name", "")) for part in version.get("Components") or ()]
+    status = {str(row[0]): str(row[1]) for row in info.get("DriverStatus") or () if len(row) == 2}
+    driver = str(info.get("Driver") or "unknown")
+    containerd = "containerd" in status.get("driver-type", "")
+    return EngineInfo(
+        kind="podman" if any("podman" in name.lower() for name in components) else "docker",
+        version=str(version.get("Version") or "unknown"),
+        api_version=str(version.get("ApiVersion") or ""),
+        store=f"containerd:{driver}" if containerd else driver,
+        cpus=int(info.get("NCPU") or 0),
+        platform=f"{version.get('Os', 'linux')}/{version.get('Arch', 'unknown')}",
+        root_dir=str(info.get("DockerRootDir") or ""),
+    )
+
+
+def short_tag(tag: str) -> str:
+    """A tag as the user gave it: Podman puts `localhost/` before names that it built and `docker.io/library/` before
+    names that it pulled."""
+    return tag.removeprefix("localhost/").removeprefix("docker.io/library/")
+
+
+def open_client(endpoint: Endpoint) -> APIClient:
+    """A client whose API version is negotiated; EngineError when nothing answers."""
+    import docker.errors
+    import requests.exceptions
+    from docker import APIClient
+
+    try:
+        client = APIClient(base_url=endpoint.host, version="auto", timeout=_CONNECT_TIMEOUT_S, tls=_tls(endpoint))
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:
+        raise EngineError(f"no engine at {endpoint.host}", cause=_connection_words(error)) from error
+    client.timeout = _TIMEOUT_S
+    if endpoint.host.startswith("unix://"):
+        # A proxy of the environment is for the network; a socket needs none.
+        client.trust_env = False
+    return client
+
+
+def _tls(endpoint: Endpoint) -> Any:  # noqa: ANN401 - the SDK wants a TLSConfig or False
+    if endpoint.tls_dir is None:
+        return False
+    from docker.tls import TLSConfig
+
+    directory = endpoint.tls_dir
+    pair = (str(directory / "cert.pem"), str(directory / "key.pem"))
+    ca_cert = directory / "ca.pem"
+    return TLSConfig(
+        client_cert=pair if all(Path(part).is_file() for part in pair) else None,
+        ca_cert=str(ca_cert) if endpoint.tls_verify and ca_cert.is_file() else None,
+        verify=endpoint.tls_verify,
+    )
+
+
+def engine_words(error: Exception) -> str:
+    """What the engine said, without the SDK's wrapping."""
+    return plain(str(getattr(error, "explanation", None) or error))
+
+
+def _connection_words(error: Exception) -> str:
+    """The innermost reason of a failed connection: `[Errno 13] Permission denied` out of three wrapped errors."""
+    reason: BaseException = error
+    for _ in range(8):
+        inner = reason.__cause__ or reason.__context__
+        if inner is None:
+            break
+        reason = inner
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror.lower()
+    return plain(shorten(str(reason) or type(reason).__name__, 300))
+
+
+_ADVICE: Final[tuple[tuple[Callable[[str], bool], str], ...]] = (
+    (
+        lambda tried: "permission denied" in tried,
+        "add yourself to the engine's group (sudo usermod -aG docker $USER, then log in again), or run with sudo",
+    ),
+    (
+        lambda tried: "refused" in tried,
+        "nothing listens on the socket: start the engine (sudo systemctl start docker, or open Docker Desktop)",
+    ),
+    (
+        lambda tried: "DOCKER_HOST" in tried or "docker context" in tried,
+        "correct DOCKER_HOST or `docker context use`, or unset it to try this machine's own engine",
+    ),
+    (
+        lambda tried: True,
+        "start an engine (sudo systemctl start docker, podman system service), or install one "
+        "(Debian: sudo apt install docker.io), or set DOCKER_HOST",
+    ),
+)
+
+
+def _advice(tried: list[str]) -> str:
+    text = "; ".join(tried)
+    return next(advice for applies, advice in _ADVICE if applies(text))

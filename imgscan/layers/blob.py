@@ -1,0 +1,244 @@
+"""A layer blob as a stream of its tar archive: decompressed, hashed on both sides, bounded, and drained to the end.
+
+Nothing that is wrong with the blob is raised: the stream just ends there and `failure` says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
+from imgscan.layers.tarwindow import ByteStream
+from imgscan.model import Digest, Skipped
+
+CHUNK_BYTES: Final = 1 << 18
+FEED_BYTES: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How far a blob may grow: to `max_bytes` at all, and beyond `free_bytes` only to `max_ratio` times what was read.
+
+    gzip cannot exceed 1,032 to 1 and real layers stay below 50; `free_bytes` is for the odd large file of zeros.
+    """
+
+    max_bytes: int = 256 << 30
+    free_bytes: int = 2 << 30
+    max_ratio: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobSummary:
+    """What a drained blob was. `digest` is of the bytes as stored, `diff_id` of the tar archive; both are None when
+    they were not computed or the blob failed. `trailing_bytes` counts what follows the end of the archive, and
+    `hidden_bytes` what of it is not zero, inside the compressed data or behind it."""
+
+    compression: str
+    stored_bytes: int
+    tar_bytes: int
+    digest: Digest | None
+    diff_id: Digest | None
+    trailing_bytes: int
+    hidden_bytes: int
+    skipped: tuple[Skipped, ...]
+
+
+class LayerStream:
+    """The tar bytes of one blob, for `tar.read_entries`; then `finish()` once.
+
+    `compression` is `none`, `gzip`, `zstd`, `bzip2` or `xz`. `failure` is None as long as nothing is wrong.
+    """
+
+    def __init__(self, stream: ByteStream, *, where: str, limits: Limits, verify: bool) -> None:
+        self._source = stream
+        self._where = where
+        self._limits = limits
+        self._stored_hash = hashlib.sha256() if verify else None
+        self.stored_bytes = 0
+        self.tar_bytes = 0
+        self.failure: str | None = None
+        self._failure_told = False
+        self._archive_ended = False
+        self._ready = b""
+        head = _read_head(self._fetch)
+        codec = sniff(head)
+        self.compression = codec.name if codec is not None else "none"
+        self._tar_hash = hashlib.sha256() if verify and codec is not None else None
+        self._frames = Frames(codec, head, self._fetch) if codec is not None else None
+        self._head = b"" if codec is not None else head
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` tar bytes; b"" at the end, and where the blob is damaged (`failure`)."""
+        if self._ready:
+            data, self._ready = self._ready[:size], self._ready[size:]
+            return data
+        if self.failure is not None or size <= 0:
+            return b""
+        data = self._next_bytes(size)
+        self.tar_bytes += len(data)
+        if self._tar_hash is not None:
+            self._tar_hash.update(data)
+        self._check_limits()
+        return data
+
+    def unread(self, data: bytes, /, *, archive_ended: bool) -> None:
+        """Take back bytes that were read ahead, at the end of the archive or where its reader gave up."""
+        self._ready = data + self._ready
+        self._archive_ended = archive_ended
+        self._failure_told = not archive_ended
+
+    def skip(self, size: int, /) -> int:
+        """Move `size` tar bytes on and say how many there were; seeks when nothing has to be hashed."""
+        left = size
+        while left > 0 and (self._ready or self._head or not self._can_seek()):
+            data = self.read(min(left, CHUNK_BYTES))
+            if not data:
+                return size - left
+            left -= len(data)
+        if left > 0:
+            self._source.seek(left, 1)  # type: ignore[attr-defined]
+            self.stored_bytes += left
+            self.tar_bytes += left
+        return size
+
+    def finish(self) -> BlobSummary:
+        """Read what is left, which is trailing data if the archive was read to its end, and sum up."""
+        left = hidden = 0
+        for data in self._drain():
+            left += len(data)
+            hidden += len(data) - data.count(0)
+        if not self._archive_ended:
+            left = hidden = 0
+        stored = _digest(self._stored_hash, self.failure)
+        return BlobSummary(
+            compression=self.compression,
+            stored_bytes=self.stored_bytes,
+            tar_bytes=self.tar_bytes,
+            digest=stored,
+            diff_id=stored if self._frames is None else _digest(self._tar_hash, self.failure),
+            trailing_bytes=left,
+            hidden_bytes=hidden,
+            skipped=self._notes(hidden),
+        )
+
+    def _next_bytes(self, size: int) -> bytes:
+        if self._frames is None:
+            data, self._head = self._head[:size], self._head[size:]
+            return data or self._fetch(size)
+        try:
+            return self._frames.read(size)
+        except (CorruptDataError, CodecMissingError) as error:
+            self.failure = str(error)
+            return b""
+
+    def _fetch(self, size: int) -> bytes:
+        data = self._source.read(size)
+        self.stored_bytes += len(data)
+        if self._stored_hash is not None:
+            self._stored_hash.update(data)
+        return data
+
+    def _check_limits(self) -> None:
+        limits = self._limits
+        if self.tar_bytes > limits.max_bytes:
+            self.failure = f"the layer unpacks to more than {limits.max_bytes:,} bytes"
+        elif self.tar_bytes > limits.free_bytes and self.tar_bytes > limits.max_ratio * self.stored_bytes:
+            self.failure = f"the layer unpacks to more than {limits.max_ratio} times its size: a decompression bomb"
+
+    def _can_seek(self) -> bool:
+        seekable = getattr(self._source, "seekable", None)
+        return self._frames is None and self._stored_hash is None and seekable is not None and bool(seekable())
+
+    def _drain(self) -> Iterator[bytes]:
+        while data := self.read(CHUNK_BYTES):
+            yield data
+        if self._frames is not None and self.failure is None:
+            yield self._frames.garbage
+        while data := self._fetch(CHUNK_BYTES):
+            yield data
+
+    def _notes(self, hidden: int) -> tuple[Skipped, ...]:
+        notes: list[str] = []
+        if self.failure is not None and not self._failure_told:
+            notes.append(self.failure)
+        if hidden:
+            notes.append(f"{hidden:,} bytes of data lie hidden behind the end of the archive")
+        return tuple(Skipped(where=self._where, reason=note) for note in notes)
+
+
+class Frames:
+    """The frames of compressed data one after the other; `garbage` is what follows the last one, once it is reached."""
+
+    def __init__(self, codec: Codec, head: bytes, fetch: Callable[[int], bytes]) -> None:
+        self._codec = codec
+        self._fetch = fetch
+        self._input = head
+        self._decoder: FrameDecoder | None = None
+        self._ended = False
+        self.garbage = b""
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` decompressed bytes, b"" after the last frame. Raises CorruptDataError, CodecMissingError."""
+        while not self._ended:
+            decoder = self._decoder
+            if decoder is None or decoder.eof:
+                self._begin_frame(decoder)
+                continue
+            data = self._decompress(decoder, size)
+            if data:
+                return data
+            if not decoder.eof and decoder.needs_input:
+                self._input = self._fetch(FEED_BYTES)
+                if not self._input:
+                    raise CorruptDataError(f"the {self._codec.name} data ends too early")
+        return b""
+
+    def _decompress(self, decoder: FrameDecoder, size: int) -> bytes:
+        data, self._input = self._input, b""
+        try:
+            return decoder.decompress(data, size)
+        except Exception as error:  # every codec has its own: zlib.error, OSError, LZMAError, EOFError, ZstdError
+            raise CorruptDataError(f"the {self._codec.name} data is damaged ({type(error).__name__})") from error
+
+    def _begin_frame(self, finished: FrameDecoder | None) -> None:
+        rest = finished.unused_data if finished is not None else self._input
+        while len(rest) < SNIFF_BYTES and (data := self._fetch(CHUNK_BYTES)):
+            rest += data
+        if self._codec.starts(rest):
+            self._decoder, self._input = self._codec.begin(), rest
+        else:
+            self._ended, self.garbage = True, rest
+
+
+def open_layer(
+    stream: ByteStream, *, where: str = "layer", limits: Limits = Limits(), verify: bool = True
+) -> LayerStream:
+    """A blob as the tar stream inside it, told apart by its first bytes. `where` names it in `Skipped` records.
+
+    Without `verify` nothing is hashed, and a plain blob that can seek is not read where its content is not wanted.
+    """
+    return LayerStream(stream, where=where, limits=limits, verify=verify)
+
+
+def check_digests(summary: BlobSummary, *, diff_id: Digest, digest: Digest | None, where: str) -> tuple[Skipped, ...]:
+    """What the image says of a layer against what was read: one `Skipped` for each digest that differs."""
+    pairs = (("diffID", diff_id, summary.diff_id), ("digest", digest, summary.digest))
+    return tuple(
+        Skipped(where=where, reason=f"the layer's content is not what its {name} {stated} says: it is {found}")
+        for name, stated, found in pairs
+        if stated and found and stated.startswith("sha256:") and stated != found
+    )
+
+
+def _read_head(fetch: Callable[[int], bytes]) -> bytes:
+    head = b""
+    while len(head) < SNIFF_BYTES and (data := fetch(CHUNK_BYTES)):
+        head += data
+    return head
+
+
+def _digest(hashed: hashlib._Hash | None, failure: str | None) -> Digest | None:
+    return Digest(f"sha256:{hashed.hexdigest()}") if hashed is not None and failure is None else None

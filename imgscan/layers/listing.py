@@ -1,0 +1,205 @@
+"""One layer as a compact list: what it adds, what it removes, how many bytes it ships.
+
+A `LayerListing` depends on the layer's content alone, so it can be kept for its diffID and used for every image that
+shares the layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from imgscan.layers.blob import LayerStream
+from imgscan.layers.tar import Entry, TarEntry, read_entries
+from imgscan.layers.tarwindow import CHUNK_BYTES
+from imgscan.model import Digest, EntryKind, Skipped
+
+WHITEOUT_PREFIX: Final = b".wh."
+OPAQUE_NAME: Final = b".wh..wh..opq"
+AUFS_PREFIX: Final = b".wh..wh."
+AUFS_LINKS: Final = b".wh..wh.plnk/"
+
+MAX_PATH_BYTES: Final = 4096
+MAX_PATH_PARTS: Final = 512
+"""Linux's PATH_MAX, and a depth no real image comes near: without bounds one megabyte of name makes half a million
+directories."""
+
+ReadContent = Callable[[int], bytes]
+Visitor = Callable[[Entry, ReadContent], None]
+
+
+class ListedEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One entry of a layer. `size_bytes` is what it ships: 0 for everything but files, so hard links count once.
+
+    `digest` is the SHA-256 of a file's content, None where it was not read to its end. `target` is the path a hard link
+    shares its content with, or the raw target of a symbolic link.
+    """
+
+    path: bytes
+    kind: EntryKind
+    size_bytes: int
+    mode: int
+    uid: int
+    gid: int
+    digest: bytes | None = None
+    target: bytes | None = None
+
+
+class LayerListing(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer. `items` are in the order of the archive; where a path comes twice the last one is on disk.
+
+    `whiteouts` are the paths it removes from the layers below, `opaques` the directories whose lower content it hides;
+    `entries` counts every entry of the archive, these included. `size_bytes` is the sum of its files' sizes.
+    """
+
+    diff_id: Digest | None
+    digest: Digest | None
+    size_bytes: int
+    entries: int
+    items: tuple[ListedEntry, ...]
+    whiteouts: tuple[bytes, ...] = ()
+    opaques: tuple[bytes, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+
+class ListingBuilder:
+    """Collects the entries of one layer in their order."""
+
+    def __init__(self, where: str = "layer") -> None:
+        self._where = where
+        self._items: list[ListedEntry] = []
+        self._whiteouts: dict[bytes, None] = {}
+        self._opaques: dict[bytes, None] = {}
+        self._skipped: list[Skipped] = []
+        self._aufs_links: dict[bytes, tuple[int, bytes | None]] = {}
+        self._entries = 0
+        self._size = 0
+
+    def add(self, entry: Entry, digest: bytes | None = None) -> None:
+        """Take the next entry; `digest` is the SHA-256 of a regular file's content."""
+        self._entries += 1
+        path = entry.path
+        if WHITEOUT_PREFIX in path and self._add_marker(entry, digest):
+            return
+        if len(path) > MAX_PATH_BYTES or path.count(b"/") >= MAX_PATH_PARTS:
+            self._skip("a path is longer or deeper than any file system allows")
+            return
+        kind, size, target = entry.kind, 0, entry.link_target
+        if kind is EntryKind.FILE:
+            size = entry.size_bytes
+            if not path:
+                self._skip("a file has no name")
+                return
+        elif kind is EntryKind.HARDLINK and target is not None and target.startswith(AUFS_LINKS):
+            # AUFS keeps the content of hard links in a directory of its own; engines copy it from there.
+            kind, target = EntryKind.FILE, None
+            size, digest = self._aufs_links.get(entry.link_target or b"", (0, None))
+        elif not path:
+            return
+        self._size += size
+        self._items.append(
+            ListedEntry(
+                path=path,
+                kind=kind,
+                size_bytes=size,
+                mode=entry.mode,
+                uid=entry.uid,
+                gid=entry.gid,
+                digest=digest,
+                target=target,
+            )
+        )
+
+    def skip(self, skipped: Skipped) -> None:
+        """Note something of the layer that could not be read."""
+        self._skipped.append(skipped)
+
+    def finish(self, *, diff_id: Digest | None, digest: Digest | None) -> LayerListing:
+        """The listing; `diff_id` and `digest` as computed while reading."""
+        return LayerListing(
+            diff_id=diff_id,
+            digest=digest,
+            size_bytes=self._size,
+            entries=self._entries,
+            items=tuple(self._items),
+            whiteouts=tuple(self._whiteouts),
+            opaques=tuple(self._opaques),
+            skipped=tuple(self._skipped),
+        )
+
+    def _skip(self, reason: str) -> None:
+        self._skipped.append(Skipped(where=self._where, reason=f"entry {self._entries}: {reason}"))
+
+    def _add_marker(self, entry: Entry, digest: bytes | None) -> bool:
+        """Take a whiteout, opaque marker or AUFS leftover; False for a path that is none of them."""
+        parent, slash, name = entry.path.rpartition(b"/")
+        if name == OPAQUE_NAME:
+            # Before the general prefix: taken for a whiteout it would remove a file named `.wh..opq`.
+            self._opaques[parent] = None
+            return True
+        if entry.path.startswith(AUFS_PREFIX) or b"/" + AUFS_PREFIX in entry.path:
+            if entry.kind is EntryKind.FILE and entry.path.startswith(AUFS_LINKS):
+                self._aufs_links[entry.path] = (entry.size_bytes, digest)
+            return True
+        if not name.startswith(WHITEOUT_PREFIX):
+            return False
+        removed = name[len(WHITEOUT_PREFIX) :]
+        if removed in (b"", b".", b".."):
+            self._skip("an invalid whiteout, it names no file")
+            return True
+        self._whiteouts[parent + slash + removed] = None
+        return True
+
+
+def list_layer(
+    stream: LayerStream, visit: Visitor | None = None, *, where: str = "layer", hash_content: bool = True
+) -> LayerListing:
+    """Read a layer once, to its end: every entry is listed, every regular file goes to `visit(entry, read)`.
+
+    What `visit` leaves unread is read here, so that each file has its digest; without `hash_content` nothing but the
+    headers is looked at and `visit` is not called. Only what the stream's source raises is raised; damage is in
+    `skipped`.
+    """
+    builder = ListingBuilder(where)
+    for item in read_entries(stream, where=where):
+        if isinstance(item, Skipped):
+            builder.skip(item)
+            continue
+        if item.entry.kind is not EntryKind.FILE or not hash_content:
+            builder.add(item.entry)
+            continue
+        content = HashedContent(item)
+        if visit is not None:
+            visit(item.entry, content.read)
+        builder.add(item.entry, content.finish())
+    summary = stream.finish()
+    for skipped in summary.skipped:
+        builder.skip(skipped)
+    return builder.finish(diff_id=summary.diff_id, digest=summary.digest)
+
+
+class HashedContent:
+    """A file's content on its way to whoever reads it, hashed in passing."""
+
+    __slots__ = ("_entry", "_hash", "_left")
+
+    def __init__(self, entry: TarEntry) -> None:
+        self._entry = entry
+        self._hash = hashlib.sha256()
+        self._left = entry.entry.size_bytes
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes (-1: all), b"" at the end."""
+        data = self._entry.read(size)
+        self._hash.update(data)
+        self._left -= len(data)
+        return data
+
+    def finish(self) -> bytes | None:
+        """Read what is left and give the SHA-256 of the whole content, 32 bytes; None if it was not all there."""
+        while self._left and self.read(CHUNK_BYTES):
+            pass
+        return None if self._left else self._hash.digest()

@@ -1,0 +1,204 @@
+"""The entries of a tar stream, in order, with their content readable while it passes by: bytes -> TarEntry.
+
+What counts as an entry, its name and its size follow Go's archive/tar, which every engine uses (see `tarheader`).
+A malformed header ends the layer with a `Skipped`: nothing is guessed, nothing is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from imgscan.layers import sparse
+from imgscan.layers.tarheader import BLOCK_BYTES, Header, TarFormatError, merge_pax, parse_header, parse_pax
+from imgscan.layers.tarwindow import CHUNK_BYTES, ByteStream, Window
+from imgscan.model import EntryKind, Skipped
+
+_ZERO_BLOCK: Final = bytes(BLOCK_BYTES)
+_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK, _OLD_SPARSE = b"xgLKS"
+_META: Final = frozenset((_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK))
+_HEADER_ONLY: Final = frozenset(b"123456")
+_KINDS: Final = {
+    ord("1"): EntryKind.HARDLINK,
+    ord("2"): EntryKind.SYMLINK,
+    ord("3"): EntryKind.DEVICE,
+    ord("4"): EntryKind.DEVICE,
+    ord("5"): EntryKind.DIRECTORY,
+    ord("6"): EntryKind.FIFO,
+    ord("D"): EntryKind.DIRECTORY,
+}
+"""Every other type is read as a file: engines refuse unknown types, but their content is looked at all the same."""
+
+
+# A msgspec Struct instead of a dataclass: a frozen dataclass takes 2.7 µs to make, this 0.3 µs, and there are millions.
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One entry of an archive.
+
+    `path` is clean: no leading or trailing slash, no empty, `.` or `..` parts, b"" for the root; `raw_name` is the
+    name as it stands where that differs. `size_bytes` is the length of the content (the logical one of a sparse file),
+    0 for kinds that have none. `link_target` is the raw target of a link, for hard links cleaned like `path`. `mode` is
+    the number of the header, with type bits where the writer put them there. `sparse` says that `size_bytes` holds
+    holes.
+    """
+
+    path: bytes
+    kind: EntryKind
+    size_bytes: int
+    mode: int
+    uid: int
+    gid: int
+    link_target: bytes | None = None
+    raw_name: bytes | None = None
+    sparse: bool = False
+
+
+class TarEntry:
+    """An entry and its content. The content can be read until the next entry is asked for, forwards only."""
+
+    __slots__ = ("_serial", "_window", "entry")
+
+    def __init__(self, entry: Entry, window: Window) -> None:
+        self.entry = entry
+        self._window = window
+        self._serial = window.serial
+
+    def offset(self) -> int:
+        """Where the unread content begins in the stream; only while the entry is the current one."""
+        return self._window.offset()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes of content (-1: all that is left), b"" at its end or once a later entry is current.
+
+        An archive that ends too early gives short content here and a `Skipped` as the next item of the iteration.
+        """
+        window = self._window
+        if self._serial != window.serial:
+            return b""
+        if size >= 0:
+            return window.read_content(size)
+        return b"".join(iter(lambda: window.read_content(CHUNK_BYTES), b""))
+
+
+def read_entries(stream: ByteStream, *, where: str = "layer") -> Iterator[TarEntry | Skipped]:
+    """Every entry of the archive in order; a `Skipped` named after `where` comes last when it is malformed.
+
+    After the end-of-archive mark the rest is given back to the stream (`unread`), for it to drain and judge.
+    """
+    window = Window(stream)
+    number = 1
+    ended = False
+    try:
+        while (entry := _next_entry(window)) is not None:
+            yield TarEntry(entry, window)
+            window.finish_entry()
+            number += 1
+        ended = True
+    except TarFormatError as error:
+        reason = getattr(stream, "failure", None) or str(error)
+        yield Skipped(where=where, reason=f"entry {number}: {reason}; what follows in the archive was not read")
+    finally:
+        window.give_back(archive_ended=ended)
+
+
+def _next_entry(window: Window) -> Entry | None:
+    records: dict[bytes, bytes] = {}
+    long_name = long_link = b""
+    while True:
+        block = window.block()
+        if (not block[:1].strip(b"\0") or len(block) < BLOCK_BYTES) and _is_end(window, block):
+            return None
+        header = parse_header(block)
+        flag = header.flag
+        if flag not in _META:
+            if records:
+                header = merge_pax(header, records)
+            return _start_entry(window, block, header, long_name or header.name, long_link or header.link, records)
+        body = window.body(header.size)
+        # As in Go, each extension replaces an earlier one of its type whole, and a global header (which no engine
+        # applies) parts those before it from the entry behind it.
+        if flag == _PAX:
+            records = parse_pax(body)
+        elif flag == _LONG_NAME:
+            long_name = body.partition(b"\0")[0]
+        elif flag == _LONG_LINK:
+            long_link = body.partition(b"\0")[0]
+        else:
+            merge_pax(header, parse_pax(body))
+            records, long_name, long_link = {}, b"", b""
+
+
+def _is_end(window: Window, block: bytes) -> bool:
+    """Whether the archive ends with this block: the stream does, or it is the first of two zero blocks."""
+    if block == _ZERO_BLOCK:
+        block = window.block()
+        if block == _ZERO_BLOCK or not block:
+            return True
+        raise TarFormatError("a zero block stands between headers")
+    if 0 < len(block) < BLOCK_BYTES:
+        raise TarFormatError("the archive ends inside a header")
+    return not block
+
+
+def _start_entry(
+    window: Window, block: bytes, header: Header, name: bytes, link: bytes, records: dict[bytes, bytes]
+) -> Entry:
+    flag, size = header.flag, header.size
+    if not flag:
+        # Version 7 had no type for directories but a slash.
+        flag = ord("5") if name[-1:] == b"/" else ord("0")
+    header_only = flag in _HEADER_ONLY
+    window.start_entry(0 if header_only else size)
+    is_sparse = False
+    if flag == _OLD_SPARSE:
+        is_sparse = True
+        size, data = sparse.old_gnu_map(block, header.format, window.block)
+        _start_sparse(window, data, size)
+    elif records and (version := sparse.pax_version(records)) is not None:
+        is_sparse = True
+        if header_only:
+            raise TarFormatError("a sparse entry that is not a file")
+        name = records.get(b"GNU.sparse.name") or name
+        stated = sparse.pax_size(records)
+        size = size if stated is None else stated
+        data = sparse.pax_map_0(records) if version == "0" else sparse.pax_map_1(window.content_block)
+        _start_sparse(window, data, size)
+    path = clean_path(name)
+    kind = _KINDS.get(flag, EntryKind.FILE)
+    target: bytes | None = None
+    if kind is EntryKind.HARDLINK:
+        target = clean_path(link)
+    elif kind is EntryKind.SYMLINK:
+        target = link
+    return Entry(
+        path=path,
+        kind=kind,
+        size_bytes=0 if header_only else size,
+        mode=header.mode,
+        uid=header.uid,
+        gid=header.gid,
+        link_target=target,
+        raw_name=None if name == path or (kind is EntryKind.DIRECTORY and name == path + b"/") else name,
+        sparse=is_sparse,
+    )
+
+
+def _start_sparse(window: Window, data: sparse.SparseMap, size: int) -> None:
+    sparse.check_map(data, size)
+    window.start_sparse(data, size)
+
+
+def clean_path(name: bytes) -> bytes:
+    """A name as a path below the root: no slash at either end, no empty, `.` or `..` parts (`..` stops at the root)."""
+    name = name.rstrip(b"/")
+    if name[:1] not in (b"/", b".", b"") and b"//" not in name and b"/." not in name:
+        return name
+    parts: list[bytes] = []
+    for part in name.split(b"/"):
+        if part == b"..":
+            if parts:
+                parts.pop()
+        elif part not in (b"", b"."):
+            parts.append(part)
+    return b"/".join(parts)

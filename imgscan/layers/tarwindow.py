@@ -1,0 +1,242 @@
+"""The moving window over a tar stream: blocks, bodies and the current entry's content, with as few reads as may be.
+
+Small entries are served from a read-ahead buffer; large unread content is skipped by the stream's own `skip` or `seek`
+where it has one. Nothing here knows what a header means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from imgscan.layers.sparse import SparseMap
+from imgscan.layers.tarheader import BLOCK_BYTES, MAX_META_BYTES, TarFormatError
+
+CHUNK_BYTES: Final = 1 << 18
+HOLE_BYTES_PER_ARCHIVE: Final = 256 << 20
+"""So many zero bytes of sparse files' holes are handed out in one archive; later holes are left out of the content.
+A header of 512 bytes can declare a hole of any size."""
+
+_ZEROS: Final = bytes(1 << 16)
+
+
+class ByteStream(Protocol):
+    """What an archive is read from. A stream may also offer `skip(n) -> int` (bytes skipped, fewer at the end),
+    `seek` with `seekable`, `unread(data, archive_ended=bool)` to take back what was
+    read ahead, and `failure`, why it ended early."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes, b"" only at the end."""
+        ...
+
+
+class Window:
+    """A position in a tar stream and the entry that lies there. `serial` grows with every entry, so that a handle on an
+    earlier one can see that it is stale."""
+
+    __slots__ = (
+        "_at",
+        "_buffer",
+        "_fetched",
+        "_hole_budget",
+        "_left",
+        "_pad",
+        "_problem",
+        "_read",
+        "_skip",
+        "_sparse",
+        "_stream",
+        "serial",
+    )
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._read = stream.read
+        self._skip = _skipper(stream)
+        self._buffer = b""
+        self._at = 0
+        self._fetched = 0
+        self._left = 0
+        self._pad = 0
+        self._sparse: _SparseContent | None = None
+        self._hole_budget = HOLE_BYTES_PER_ARCHIVE
+        self._problem: str | None = None
+        self.serial = 0
+
+    def offset(self) -> int:
+        """How many bytes of the stream lie before the position."""
+        return self._fetched - len(self._buffer) + self._at
+
+    def block(self) -> bytes:
+        """The next 512 bytes; fewer only at the end of the stream."""
+        start = self._at
+        end = start + BLOCK_BYTES
+        if end <= len(self._buffer):
+            self._at = end
+            return self._buffer[start:end]
+        return self._take(BLOCK_BYTES)
+
+    def body(self, size: int) -> bytes:
+        """The body of a meta header and, unseen, its padding. Raises TarFormatError if too large or cut off."""
+        if not 0 <= size <= MAX_META_BYTES:
+            raise TarFormatError("an extension header has an impossible length")
+        data = self._take(size)
+        if len(data) < size:
+            raise TarFormatError("the archive ends inside an extension header")
+        self._take(-size % BLOCK_BYTES)
+        return data
+
+    def start_entry(self, size: int) -> None:
+        """The content that follows is `size` stored bytes long. Raises TarFormatError on a negative size."""
+        if size < 0:
+            raise TarFormatError("an entry has a negative size")
+        self.serial += 1
+        self._left = size
+        self._pad = -size % BLOCK_BYTES
+        self._sparse = None
+
+    def start_sparse(self, data: SparseMap, size: int) -> None:
+        """The content just started holds only the pieces in `data` of a file of `size` bytes.
+
+        Raises TarFormatError when the pieces are not exactly what is stored.
+        """
+        if sum(length for _, length in data) != self._left:
+            raise TarFormatError("a sparse map does not match the data")
+        self._sparse = _SparseContent(data, size)
+
+    def content_block(self) -> bytes:
+        """512 bytes of the current content, fewer at its end."""
+        data = self._take(min(BLOCK_BYTES, self._left))
+        self._left -= len(data)
+        return data
+
+    def read_content(self, size: int) -> bytes:
+        """Up to `size` bytes of the current entry's content, holes as zeros; b"" at its end."""
+        if self._sparse is not None:
+            return self._read_sparse(self._sparse, size)
+        return self._read_stored(size)
+
+    def finish_entry(self) -> None:
+        """Move past the current entry. Raises TarFormatError if the stream ends before its content does."""
+        if self._problem is not None:
+            raise TarFormatError(self._problem)
+        left, self._left = self._left, 0
+        end = self._at + left + self._pad
+        if end <= len(self._buffer):
+            self._at = end
+            return
+        if left and self._skip_bytes(left) < left:
+            raise TarFormatError("the archive ends inside a file")
+        self._take(self._pad)
+
+    def give_back(self, *, archive_ended: bool) -> None:
+        """Return what was read ahead to the stream, if it takes it, and say whether the archive was read to its end."""
+        self.serial += 1
+        unread = getattr(self._stream, "unread", None)
+        if unread is not None:
+            unread(self._buffer[self._at :], archive_ended=archive_ended)
+        self._buffer, self._at = b"", 0
+
+    def _take(self, size: int) -> bytes:
+        if self._at + size <= len(self._buffer):
+            data = self._buffer[self._at : self._at + size]
+            self._at += size
+            return data
+        pieces = [self._buffer[self._at :]]
+        missing = size - len(pieces[0])
+        self._buffer, self._at = b"", 0
+        while missing > 0 and (data := self._read(CHUNK_BYTES)):
+            self._fetched += len(data)
+            pieces.append(data[:missing])
+            self._buffer, self._at = data, min(missing, len(data))
+            missing -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def _read_stored(self, size: int) -> bytes:
+        size = min(size, self._left)
+        if size <= 0:
+            return b""
+        if self._at >= len(self._buffer):
+            self._at = 0
+            # A read-ahead would copy large content twice; it only pays where the next header lies within the chunk.
+            ahead = size if size >= CHUNK_BYTES else CHUNK_BYTES
+            self._buffer = self._read(ahead)
+            self._fetched += len(self._buffer)
+        data = self._buffer[self._at : self._at + size]
+        self._at += len(data)
+        self._left -= len(data)
+        if not data:
+            self._left = 0
+            self._problem = "the archive ends inside a file"
+        return data
+
+    def _read_sparse(self, content: _SparseContent, size: int) -> bytes:
+        while size > 0:
+            stored, length = content.span()
+            if not length:
+                return b""
+            if stored:
+                data = self._read_stored(min(size, length))
+                content.position = content.position + len(data) if data else content.size
+                return data
+            given = min(size, length, self._hole_budget, len(_ZEROS))
+            content.position += given or length
+            self._hole_budget -= given
+            if given:
+                return _ZEROS[:given]
+        return b""
+
+    def _skip_bytes(self, size: int) -> int:
+        buffered = min(size, len(self._buffer) - self._at)
+        self._at += buffered
+        missing = size - buffered
+        if missing and self._skip is not None:
+            # Seeking never fails past the end, reading does: the last byte is read to notice a stream that is cut off.
+            skipped = self._skip(missing - 1)
+            self._buffer, self._at = b"", 0
+            self._fetched += skipped
+            missing -= skipped
+        while missing > 0 and (data := self._read(CHUNK_BYTES)):
+            self._fetched += len(data)
+            self._buffer, self._at = data, min(missing, len(data))
+            missing -= self._at
+        return size - missing
+
+
+class _SparseContent:
+    """Where in a sparse file the reading is."""
+
+    __slots__ = ("_index", "_map", "position", "size")
+
+    def __init__(self, data: SparseMap, size: int) -> None:
+        self._map = [piece for piece in data if piece[1]]
+        self._index = 0
+        self.position = 0
+        self.size = size
+
+    def span(self) -> tuple[bool, int]:
+        """Whether the next bytes are stored, and how many are of that sort; length 0 at the end of the file."""
+        while self._index < len(self._map):
+            offset, length = self._map[self._index]
+            if self.position < offset:
+                return False, offset - self.position
+            if self.position < offset + length:
+                return True, offset + length - self.position
+            self._index += 1
+        return False, self.size - self.position
+
+
+def _skipper(stream: ByteStream) -> Callable[[int], int] | None:
+    skip = getattr(stream, "skip", None)
+    if skip is not None:
+        return skip  # type: ignore[no-any-return]
+    seekable = getattr(stream, "seekable", None)
+    if seekable is None or not seekable():
+        return None
+    seek = getattr(stream, "seek")  # noqa: B009 - not part of the protocol
+
+    def seek_forward(count: int) -> int:
+        seek(count, 1)
+        return count
+
+    return seek_forward

@@ -1,0 +1,149 @@
+"""One image, one pass: every layer blob is decompressed, hashed, listed and searched for secrets as it streams by.
+
+In: an `ImageReader` and a `SecretScanner`. Out: an `ImageScan`, which needs no byte of the image any more. Layers are
+independent of each other here, whatever order the source gives them in; what needs the whole stack (status, waste,
+attribution) is made of the listings afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from imgscan.detect.secrets.documents import Document, image_documents, scan_document
+from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
+from imgscan.escape import path_text
+from imgscan.layers.attribution import Attribution
+from imgscan.layers.blob import check_digests, open_layer
+from imgscan.layers.filesystem import Stacked, stack
+from imgscan.layers.listing import LayerListing, ReadContent, list_layer
+from imgscan.layers.tar import Entry
+from imgscan.model import Coverage, Location, NotRead, Place, Skipped
+from imgscan.progress import Progress
+from imgscan.source import Image, ImageReader, LayerBlob
+from imgscan.units import human_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathHit:
+    """A secret in a file of a layer."""
+
+    path: bytes
+    hit: SecretHit = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerScan:
+    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` what of it was left out."""
+
+    listing: LayerListing
+    hits: tuple[PathHit, ...]
+    read_bytes: int
+    not_read: tuple[NotRead, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageScan:
+    """An image as scanned: `layers` base first, one for each layer of `image`; `document_hits` are those of its
+    configuration, history and attestations."""
+
+    image: Image
+    layers: tuple[LayerScan, ...]
+    stacked: Stacked
+    document_hits: tuple[tuple[Document, SecretHit], ...] = field(repr=False)
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def coverage(self) -> Coverage:
+        """Bytes and entries that were searched; a layer that the image holds twice was searched once."""
+        distinct = {id(layer): layer for layer in self.layers}.values()
+        return Coverage(
+            bytes=sum(layer.read_bytes for layer in distinct),
+            entries=sum(layer.listing.entries for layer in distinct),
+            not_read=tuple(item for layer in distinct for item in layer.not_read),
+        )
+
+
+def scan_image(reader: ImageReader, scanner: SecretScanner, progress: Progress) -> ImageScan:
+    """Read every layer once and search all of it, then the configuration.
+
+    Raises EngineError or InputError from the source; what is wrong inside the image is in `skipped`.
+    """
+    by_blob: dict[str, LayerScan] = {}
+    for number, blob in enumerate(reader.blobs(), start=1):
+        progress.stage(f"reading layer {number}")
+        by_blob[blob.name] = scan_layer(blob, scanner, progress)
+    image = reader.image()
+    layers, missing = _in_order(image, by_blob)
+    documents = image_documents(image.config, reader.documents())
+    return ImageScan(
+        image=image,
+        layers=layers,
+        stacked=stack([layer.listing for layer in layers]),
+        document_hits=tuple((document, hit) for document in documents for hit in scan_document(scanner, document)),
+        skipped=(*reader.skipped(), *missing, *(s for layer in layers for s in layer.listing.skipped)),
+    )
+
+
+def scan_layer(blob: LayerBlob, scanner: SecretScanner, progress: Progress) -> LayerScan:
+    """List a layer and search every file of it, in one pass over its bytes."""
+    hits: list[PathHit] = []
+    not_read: list[NotRead] = []
+    done = 0
+
+    def visit(entry: Entry, read: ReadContent) -> None:
+        nonlocal done
+        name = path_text(entry.path)
+        found = scanner.scan(
+            read,
+            path=name,
+            size=entry.size_bytes,
+            note=lambda reason: not_read.append(NotRead(where=f"{blob.name} /{name}", bytes=0, reason=reason)),
+        )
+        hits.extend(PathHit(path=entry.path, hit=hit) for hit in found)
+        done += entry.size_bytes
+        progress.update(f"reading {blob.name[:19]}: {human_bytes(done)}  /{name}")
+
+    listing = list_layer(open_layer(blob.stream, where=blob.name), visit, where=blob.name)
+    return LayerScan(listing=listing, hits=tuple(hits), read_bytes=done, not_read=tuple(not_read))
+
+
+def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterator[LocatedHit]:
+    """Every hit of the image with layer, path, status and Dockerfile line.
+
+    A path that comes twice in one layer has one place: what counts is that the bytes are there.
+    """
+    by_layer: Mapping[int, Attribution] = {attribution.layer: attribution for attribution in attributions}
+    for index, layer in enumerate(scan.layers):
+        line = by_layer[index].dockerfile if index in by_layer else None
+        for item in layer.hits:
+            status, _ = scan.stacked.status_of(index, item.path)
+            location = Location(
+                place=Place.FILE,
+                layer=index,
+                path="/" + path_text(item.path),
+                line=item.hit.line,
+                dockerfile=line,
+                status=status,
+            )
+            yield LocatedHit(hit=item.hit, location=location)
+    for document, hit in scan.document_hits:
+        line = by_layer[document.layer].dockerfile if document.layer in by_layer else None
+        location = Location(place=document.place, layer=document.layer, path=document.path, dockerfile=line)
+        yield LocatedHit(hit=hit, location=location)
+
+
+def _in_order(image: Image, by_blob: Mapping[str, LayerScan]) -> tuple[tuple[LayerScan, ...], tuple[Skipped, ...]]:
+    """The layers' scans base first, and what is wrong between the image's words and the blobs' content."""
+    layers: list[LayerScan] = []
+    wrong: list[Skipped] = []
+    for layer in image.layers:
+        where = f"layer {layer.index}"
+        found = by_blob.get(layer.blob)
+        if found is None:
+            wrong.append(Skipped(where=where, reason="the source has no bytes of this layer"))
+            empty = LayerListing(diff_id=layer.diff_id, digest=None, size_bytes=0, entries=0, items=())
+            found = LayerScan(listing=empty, hits=(), read_bytes=0)
+        layers.append(found)
+    return tuple(layers), tuple(wrong)

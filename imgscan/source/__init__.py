@@ -1,0 +1,69 @@
+"""Where an image comes from: engine, archive or layout -> an `ImageReader` over its configuration and layer blobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgscan.errors import InputError
+from imgscan.escape import plain
+from imgscan.source.records import HistoryEntry, Image, ImageConfig, ImageReader, Layer, LayerBlob
+
+if TYPE_CHECKING:
+    from imgscan.engine import Engine
+
+__all__ = ["HistoryEntry", "Image", "ImageConfig", "ImageReader", "Layer", "LayerBlob", "open_image"]
+
+
+def open_image(target: str, *, engine: Engine | None = None) -> ImageReader:
+    """Open what the user named.
+
+    `-` is standard input; `FILE` or `FILE:NAME:TAG` an archive (docker save or OCI, plain or compressed); `DIR` or
+    `DIR:NAME` an OCI layout; anything else an image of `engine`, which is connected to when None.
+    Raises InputError for what is not there or no image, EngineError when there is no engine.
+    """
+    from imgscan.source.archive import STDIN, open_archive, open_stdin
+
+    if not target:
+        raise InputError("no image given", next_step="name an image of the engine or an archive file")
+    if target == STDIN or target.startswith(f"{STDIN}:"):
+        return open_stdin(target[2:] or None)
+    found = _local(target)
+    if found is not None:
+        return open_archive(*found)
+    if target.startswith("registry://"):
+        name = target.removeprefix("registry://")
+        raise InputError(
+            "images are not read from registries directly", next_step=f"docker pull {plain(name)}, then scan that name"
+        )
+    if _looks_like_a_path(target):
+        raise InputError(f"no such file: {plain(target)}")
+    from imgscan.source.engine import open_engine_image
+
+    return open_engine_image(target, engine)
+
+
+def _local(target: str) -> tuple[Path, str | None] | None:
+    """The file or layout a target names, with what follows it as the selector."""
+    places = [len(target), *(index for index, character in enumerate(target) if character == ":" and index)]
+    for end in places:
+        path = Path(target[:end])
+        if _is_archive(path, explicit=_looks_like_a_path(target[:end])):
+            return path, target[end + 1 :] or None
+    return None
+
+
+def _is_archive(path: Path, *, explicit: bool) -> bool:
+    """Whether a name means something on disk: a directory that happens to be called like an image does not."""
+    try:
+        if path.is_dir():
+            return explicit or (path / "index.json").is_file() or (path / "oci-layout").is_file()
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _looks_like_a_path(target: str) -> bool:
+    return target.startswith(("/", "./", "../", "~")) or target.rpartition("/")[2].partition(":")[0].endswith(
+        (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
+    )

@@ -1,0 +1,197 @@
+"""The images an archive or a layout lists: manifest.json (docker save) and index.json (OCI) -> candidates.
+
+Only what `Documents` hands out is read. An index may loop, list platforms whose bytes are missing, and list things that
+are no images; none of that is an error as long as one image is left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from imgscan.errors import InputError
+from imgscan.escape import plain, shorten
+from imgscan.model import Digest, Skipped
+from imgscan.source.config import Json, member, objects, parse_json, platform_of, text, texts
+
+_MAX_INDEX_DEPTH: Final = 8
+_MAX_MANIFESTS: Final = 10_000
+_ATTESTATION: Final = "vnd.docker.reference.type"
+_ATTESTED: Final = "vnd.docker.reference.digest"
+_NAME_KEYS: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+_DIGEST: Final = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([0-9a-zA-Z=_-]{32,128})")
+
+
+class Documents(Protocol):
+    """The files of an archive or a layout, by name."""
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a small file, None if there is none of that name. Raises InputError if it is too large."""
+        ...
+
+    def resolve(self, name: str) -> str | None:
+        """The name of the file that a layer's name leads to, links followed; None if it is not there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSource:
+    """A layer as the manifest names it. The digest is the blob's and known in OCI only; `is_elsewhere` marks layers
+    that are to be fetched from a URL and never lie in an archive."""
+
+    name: str
+    digest: Digest | None = None
+    media_type: str = ""
+    is_elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One image of an archive, before anything of it but its manifest was read. `attestations` are document names."""
+
+    names: tuple[str, ...]
+    config_name: str
+    layers: tuple[LayerSource, ...]
+    platform: str | None = None
+    manifest: str | None = None
+    attestations: tuple[str, ...] = ()
+
+
+def blob_name(digest: str) -> str | None:
+    """Where a digest's blob lies in an OCI layout; None for what is no digest."""
+    match = _DIGEST.fullmatch(digest)
+    return f"blobs/{match[1]}/{match[2]}" if match else None
+
+
+def from_manifest_json(documents: Documents) -> list[Candidate]:
+    """The images of docker save's manifest.json; none if it is missing, `null` or something else. Raises InputError."""
+    data = documents.read("manifest.json")
+    if data is None:
+        return []
+    return [
+        Candidate(
+            names=texts(member(entry, "RepoTags")),
+            config_name=text(member(entry, "Config")),
+            layers=tuple(LayerSource(name=name) for name in texts(member(entry, "Layers"))),
+        )
+        for entry in objects(parse_json(data, "manifest.json"))
+    ]
+
+
+def from_index(documents: Documents) -> tuple[list[Candidate], list[Skipped]]:
+    """The images of an OCI index.json, nested indexes included, and what it lists but has not. Raises InputError."""
+    data = documents.read("index.json")
+    if data is None:
+        return [], []
+    walk = _IndexWalk(documents)
+    walk.index(parse_json(data, "index.json"), (), 0)
+    return walk.candidates(), walk.notes
+
+
+def merge(saved: Candidate, indexed: list[Candidate]) -> Candidate:
+    """A candidate of manifest.json with what only the index knows of it: blob digests, media types, attestations."""
+    for other in indexed:
+        if other.config_name != saved.config_name:
+            continue
+        same = [layer.name for layer in other.layers] == [layer.name for layer in saved.layers]
+        return replace(
+            other,
+            names=tuple(dict.fromkeys((*saved.names, *other.names))),
+            layers=other.layers if same or not saved.layers else saved.layers,
+        )
+    return saved
+
+
+class _IndexWalk:
+    """Collects candidates from an index and those nested in it, each manifest once."""
+
+    def __init__(self, documents: Documents) -> None:
+        self.notes: list[Skipped] = []
+        self._documents = documents
+        self._found: dict[str, Candidate] = {}
+        self._attestations: list[tuple[str, str]] = []
+        self._seen: set[str] = set()
+
+    def index(self, index: Json, names: tuple[str, ...], depth: int) -> None:
+        for descriptor in objects(member(index, "manifests")):
+            if len(self._seen) >= _MAX_MANIFESTS:
+                self.notes.append(Skipped(where="index.json", reason=f"more than {_MAX_MANIFESTS:,} manifests"))
+                return
+            self._descriptor(descriptor, names, depth)
+
+    def candidates(self) -> list[Candidate]:
+        by_image: dict[str, list[str]] = {}
+        for attestation, attested in self._attestations:
+            by_image.setdefault(attested, []).extend(self._attestation_documents(attestation))
+        # An attestation that does not say of what is taken to be of every image of the index.
+        of_all = by_image.get("", [])
+        return [
+            replace(candidate, attestations=(*by_image.get(digest, ()), *of_all))
+            for digest, candidate in self._found.items()
+        ]
+
+    def _descriptor(self, descriptor: Json, inherited: tuple[str, ...], depth: int) -> None:
+        digest = text(member(descriptor, "digest"))
+        name = blob_name(digest)
+        annotations = member(descriptor, "annotations")
+        names = tuple(found for key in _NAME_KEYS if (found := text(member(annotations, key)))) or inherited
+        if digest in self._found:
+            known = self._found[digest]
+            self._found[digest] = replace(known, names=tuple(dict.fromkeys((*known.names, *names))))
+        if name is None or digest in self._seen:
+            return
+        self._seen.add(digest)
+        platform = platform_of(member(descriptor, "platform"))
+        if member(annotations, _ATTESTATION) is not None or platform == "unknown/unknown":
+            self._attestations.append((name, text(member(annotations, _ATTESTED))))
+            return
+        data = self._documents.read(name)
+        if data is None:
+            where = plain(shorten(platform or digest, 80))
+            self.notes.append(Skipped(where=where, reason="the index lists it, but its manifest is not there"))
+            return
+        manifest = self._parse(data, name)
+        if isinstance(member(manifest, "manifests"), list):
+            if depth < _MAX_INDEX_DEPTH:
+                self.index(manifest, names, depth + 1)
+        elif isinstance(member(manifest, "config"), dict):
+            self._found[digest] = _from_manifest(manifest, name, names, platform)
+
+    def _parse(self, data: bytes, name: str) -> Json:
+        """What only the index names may be broken without harm to the rest."""
+        try:
+            return parse_json(data, name)
+        except InputError as error:
+            self.notes.append(Skipped(where="index.json", reason=error.what))
+            return None
+
+    def _attestation_documents(self, name: str) -> tuple[str, ...]:
+        data = self._documents.read(name)
+        if data is None:
+            return ()
+        layers = objects(member(self._parse(data, name), "layers"))
+        blobs = (blob_name(text(member(layer, "digest"))) for layer in layers)
+        return (name, *(blob for blob in blobs if blob))
+
+
+def _from_manifest(manifest: Json, name: str, names: tuple[str, ...], platform: str | None) -> Candidate:
+    return Candidate(
+        names=names,
+        config_name=blob_name(text(member(member(manifest, "config"), "digest"))) or "",
+        layers=tuple(_from_descriptors(objects(member(manifest, "layers")))),
+        platform=platform,
+        manifest=name,
+    )
+
+
+def _from_descriptors(descriptors: Iterator[Json]) -> Iterator[LayerSource]:
+    for descriptor in descriptors:
+        digest = text(member(descriptor, "digest"))
+        yield LayerSource(
+            name=blob_name(digest) or "",
+            digest=Digest(digest) if digest else None,
+            media_type=text(member(descriptor, "mediaType")),
+            is_elsewhere=bool(texts(member(descriptor, "urls"))),
+        )

@@ -1,0 +1,113 @@
+"""The nouns of a source: an image as its configuration and its layers, and where the layers' bytes come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from imgscan.layers.tarwindow import ByteStream
+from imgscan.model import Digest, Skipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One line of the image's history, oldest first. `created_by` is raw, as the builder wrote it."""
+
+    created_by: str = field(repr=False)
+    comment: str = field(default="", repr=False)
+    empty_layer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """The image configuration (OCI image-spec config.md). `env` holds `NAME=value`, `labels` pairs sorted by name,
+    `healthcheck` the Test list or None. Values may be secrets: reprs leave them out."""
+
+    env: tuple[str, ...] = field(default=(), repr=False)
+    labels: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    cmd: tuple[str, ...] = field(default=(), repr=False)
+    entrypoint: tuple[str, ...] = field(default=(), repr=False)
+    user: str = ""
+    workdir: str = ""
+    healthcheck: tuple[str, ...] | None = field(default=None, repr=False)
+    onbuild: tuple[str, ...] = field(default=(), repr=False)
+    exposed_ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    history: tuple[HistoryEntry, ...] = field(default=(), repr=False)
+    diff_ids: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer of an image, `index` from the base upwards.
+
+    `diff_id` is what the configuration says of its content ("" if it says nothing), `digest` what the manifest says of
+    the blob, if it does. `blob` is the `LayerBlob.name` that holds it; two layers may share one.
+    """
+
+    index: int
+    diff_id: Digest
+    digest: Digest | None
+    blob: str
+    media_type: str
+    created_by: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image: `image_id` is the digest of `raw_config` unless the engine says otherwise; layers base first."""
+
+    ref: str
+    image_id: str
+    platform: str | None
+    config: ImageConfig
+    raw_config: bytes = field(repr=False)
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerBlob:
+    """A layer's bytes as stored, maybe compressed. `stream` reads forwards and is valid until the next blob is asked
+    for."""
+
+    name: str
+    stream: ByteStream
+
+
+class ImageReader(Protocol):
+    """An image that can be read once. `kind` is image, archive, layout or registry."""
+
+    @property
+    def ref(self) -> str:
+        """What the user asked for."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Where it comes from."""
+        ...
+
+    def blobs(self) -> Iterator[LayerBlob]:
+        """Every layer blob of the image once, in storage order.
+
+        A source that can be read only once may hand out blobs that turn out not to be the image's (another platform's,
+        another image's of the same archive): `image().layers` says which count. Raises EngineError, InputError.
+        """
+        ...
+
+    def image(self) -> Image:
+        """The image; once `blobs` is exhausted, for seekable sources at any time. Raises EngineError, InputError."""
+        ...
+
+    def documents(self) -> tuple[tuple[str, bytes], ...]:
+        """Attestations and other small JSON that belong to the image, by name; valid when `image` is."""
+        ...
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What of the source could not be read; valid when `image` is."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...

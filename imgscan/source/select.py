@@ -1,0 +1,224 @@
+"""Which image of an archive is meant, and which files are its layers: candidates -> `Image`.
+
+manifest.json wins over index.json where both are there: engines write it for the image that was asked for, while the
+index may list platforms without bytes, no layers, or nothing at all (moby#47065, moby#49473).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform as machine
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from imgscan.errors import InputError
+from imgscan.escape import plain, shorten
+from imgscan.model import Digest, Skipped
+from imgscan.source.config import Json, has_root_file_system, parse_config, parse_json, platform_of
+from imgscan.source.manifests import Candidate, Documents, LayerSource, from_index, from_manifest_json, merge
+from imgscan.source.records import Image, ImageConfig, Layer
+
+_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_MAX_LISTED: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The chosen image, its further documents by name, and what of it could not be read."""
+
+    image: Image
+    documents: tuple[tuple[str, bytes], ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Readable:
+    """A candidate whose configuration is there and is an image's."""
+
+    candidate: Candidate
+    raw_config: bytes
+    config: ImageConfig
+    platform: str | None
+
+
+def select_image(
+    documents: Documents, *, ref: str, selector: str | None = None, diff_ids: tuple[str, ...] = ()
+) -> Selection:
+    """The image asked for: by `diff_ids`, by `selector` (a name, tag, id or platform), or the only one.
+
+    Raises InputError when there is none, more than one, or a part of it is missing.
+    """
+    saved = from_manifest_json(documents)
+    indexed, notes = from_index(documents)
+    if any(candidate.layers for candidate in saved) or not indexed:
+        candidates = [merge(candidate, indexed) for candidate in saved]
+    else:
+        candidates = indexed
+    if not candidates:
+        raise InputError(
+            f"{plain(ref)} holds no image",
+            cause="it has neither a manifest.json that lists one (docker save) nor an index.json (OCI)",
+            next_step="write it with docker save -o FILE IMAGE",
+        )
+    readable = _readable(candidates, documents, ref)
+    chosen = _choose(readable, ref, selector, diff_ids)
+    return _selection(chosen, documents, ref, [] if saved else notes)
+
+
+def _readable(candidates: list[Candidate], documents: Documents, ref: str) -> list[_Readable]:
+    """The candidates that are images, each configuration once. Raises InputError if none is."""
+    found: dict[str, _Readable] = {}
+    missing = ""
+    for candidate in candidates:
+        raw = documents.read(candidate.config_name) if candidate.config_name else None
+        if raw is None:
+            missing = missing or candidate.config_name or "no name"
+            continue
+        document: Json = parse_json(raw, f"the configuration {plain(shorten(candidate.config_name, 100))}")
+        if has_root_file_system(document):
+            found.setdefault(
+                f"{candidate.config_name} {candidate.names}",
+                _Readable(
+                    candidate=candidate,
+                    raw_config=raw,
+                    config=parse_config(document),
+                    platform=platform_of(document) or candidate.platform,
+                ),
+            )
+    if found:
+        return list(found.values())
+    if missing:
+        raise InputError(
+            f"{plain(ref)} is incomplete: the image's configuration ({plain(shorten(missing, 100))}) is missing",
+            next_step="save the image again",
+        )
+    raise InputError(f"{plain(ref)} holds artifacts, but no container image")
+
+
+def _choose(images: list[_Readable], ref: str, selector: str | None, diff_ids: tuple[str, ...]) -> _Readable:
+    left = images
+    if diff_ids:
+        left = [image for image in images if tuple(image.config.diff_ids) == diff_ids] or left
+    if selector:
+        left = [image for image in left if _matches(image, selector)]
+        if not left:
+            raise InputError(
+                f"{plain(ref)} holds no image {plain(shorten(selector, 200))}",
+                cause=f"it holds {_listed(images)}",
+                next_step=f"name one of these after the file: {plain(ref)}:NAME:TAG",
+            )
+    if diff_ids or len({image.candidate.config_name for image in left}) == 1:
+        return left[0]
+    # One image for several platforms is no choice for the user to make: the one an engine here would run is taken.
+    mine = [image for image in left if image.platform and image.platform.startswith(_own_platform())]
+    if len({image.candidate.names for image in left}) == 1 and len(mine) == 1:
+        return mine[0]
+    raise InputError(
+        f"{plain(ref)} holds several images: {_listed(left)}",
+        next_step=f"name one of them after the file: {plain(ref)}:NAME:TAG",
+    )
+
+
+def _matches(image: _Readable, selector: str) -> bool:
+    names = {form for name in image.candidate.names for form in _forms(name)}
+    config_digest = hashlib.sha256(image.raw_config).hexdigest()
+    identifier = selector.removeprefix("sha256:").lower()
+    is_id = len(identifier) >= 12 and (
+        config_digest.startswith(identifier)
+        or posixpath.basename(image.candidate.manifest or "").startswith(identifier)
+    )
+    return is_id or selector == image.platform or not names.isdisjoint(_forms(selector))
+
+
+def _forms(name: str) -> set[str]:
+    """The spellings of one image name: without the default registry, with the default tag."""
+    for prefix in ("docker.io/library/", "docker.io/", "localhost/"):
+        name = name.removeprefix(prefix)
+    has_tag = ":" in name.rpartition("/")[2] or "@" in name
+    return {name} if has_tag else {name, f"{name}:latest"}
+
+
+def _own_platform() -> str:
+    return f"linux/{_ARCHITECTURES.get(machine.machine(), machine.machine())}"
+
+
+def _listed(images: list[_Readable]) -> str:
+    """The images by name, by id where they have none, with the platform where it tells them apart."""
+    several = len({image.platform for image in images}) > 1
+    shown: list[str] = []
+    for image in images[:_MAX_LISTED]:
+        name = ", ".join(image.candidate.names[:3]) or hashlib.sha256(image.raw_config).hexdigest()[:12]
+        shown.append(plain(shorten(name, 200)) + (f" ({plain(image.platform)})" if several and image.platform else ""))
+    more = len(images) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
+
+
+def _selection(chosen: _Readable, documents: Documents, ref: str, notes: list[Skipped]) -> Selection:
+    candidate, config = chosen.candidate, chosen.config
+    digest = hashlib.sha256(chosen.raw_config).hexdigest()
+    stated = _SHA256.search(candidate.config_name)
+    if stated is not None and stated[0] != digest:
+        notes.append(Skipped(where="configuration", reason=f"it is named sha256:{stated[0]}, but is sha256:{digest}"))
+    if len(candidate.layers) != len(config.diff_ids):
+        notes.append(
+            Skipped(
+                where="manifest",
+                reason=f"it lists {len(candidate.layers)} layers, the configuration {len(config.diff_ids)}",
+            )
+        )
+    image = Image(
+        ref=next(iter(candidate.names), ref),
+        image_id=f"sha256:{digest}",
+        platform=chosen.platform,
+        config=config,
+        raw_config=chosen.raw_config,
+        layers=tuple(_layers(candidate, config, documents, ref, notes)),
+    )
+    return Selection(image=image, documents=_documents(candidate, documents), skipped=tuple(notes))
+
+
+def _layers(
+    candidate: Candidate, config: ImageConfig, documents: Documents, ref: str, notes: list[Skipped]
+) -> list[Layer]:
+    made_by = [entry.created_by for entry in config.history if not entry.empty_layer]
+    if len(made_by) != len(candidate.layers):
+        # More or fewer lines than layers: which belongs to which cannot be told from the order.
+        made_by = []
+    layers: list[Layer] = []
+    for index, source in enumerate(candidate.layers):
+        layers.append(
+            Layer(
+                index=index,
+                diff_id=config.diff_ids[index] if index < len(config.diff_ids) else Digest(""),
+                digest=source.digest,
+                blob=_find_blob(index, source, documents, ref, notes),
+                media_type=source.media_type,
+                created_by=made_by[index] if made_by else None,
+            )
+        )
+    return layers
+
+
+def _find_blob(index: int, source: LayerSource, documents: Documents, ref: str, notes: list[Skipped]) -> str:
+    found = documents.resolve(source.name) if source.name else None
+    if found is None and source.is_elsewhere:
+        notes.append(Skipped(where=f"layer {index}", reason="it is distributed by URL and not in the archive"))
+        return source.name
+    if found is None:
+        raise InputError(
+            f"{plain(ref)} is incomplete: layer {index} ({plain(shorten(source.name, 100))}) is missing",
+            cause="the engine saved an image that it had only in part, or the file was cut off",
+            next_step="pull the image again for this platform, then save it again",
+        )
+    return found
+
+
+def _documents(candidate: Candidate, documents: Documents) -> tuple[tuple[str, bytes], ...]:
+    """Attestations, the manifest, and the configurations that old docker save wrote beside each layer."""
+    names = [candidate.manifest or "", *candidate.attestations]
+    names += [f"{posixpath.dirname(layer.name)}/json" for layer in candidate.layers if "/" in layer.name]
+    found = ((name, documents.read(name)) for name in dict.fromkeys(names) if name)
+    return tuple((name, data) for name, data in found if data is not None)

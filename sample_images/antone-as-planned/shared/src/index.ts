@@ -1,0 +1,2 @@
+export { Health } from './health.js';
+export { NewNote, Note } from './note.js';

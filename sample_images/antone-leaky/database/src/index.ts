@@ -1,0 +1,3 @@
+export { migrate } from './migrate.js';
+export { openNotes, type Notes } from './notes.js';
+export { openPool } from './pool.js';

@@ -1,0 +1,3 @@
+module antone.example/notes
+
+go 1.19
