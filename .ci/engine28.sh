@@ -9,8 +9,9 @@
 #   SUITE=trixie .ci/engine28.sh start      Engine 26.1 of Debian 13
 #   STORE=overlay2 .ci/engine28.sh start    with the older image store
 set -Eeuo pipefail
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+. "$here/lib.sh"
 
 suite=${SUITE:-sid}
 store=${STORE:-containerd}
@@ -41,13 +42,24 @@ engine_pid() {
     printf '%s' "$pid"
 }
 
+# The ids of every process of this engine: those of its own programs that were started on its own folder. One that is
+# killed leaves its containerd behind, which keeps the next one from its database.
+own_processes() {
+  local folder
+  for folder in /proc/[0-9]*; do
+    if [[ $(readlink "$folder/exe") == "$programs"/* ]] && tr '\0' ' ' <"$folder/cmdline" | grep -qF -- "$run/"; then
+      printf '%s\n' "${folder#/proc/}"
+    fi
+  done 2>/dev/null
+}
+
 answers() {
-  DOCKER_HOST=unix://$run/docker.sock "$(dirname -- "${BASH_SOURCE[0]}")/engine.sh" >/dev/null 2>&1
+  DOCKER_HOST=unix://$run/docker.sock "$here/engine.sh" >/dev/null 2>&1
 }
 
 # Fetched with an apt configuration of its own: one source, this system's with the suite's name replaced.
 unpack_programs() {
-  local work=$programs.new apt
+  local work=$programs.new apt file
   [[ ! -x $programs/usr/sbin/dockerd ]] || return 0
   say "fetching the engine of Debian $suite"
   rm -rf "$work"
@@ -56,11 +68,10 @@ unpack_programs() {
   apt=(apt-get -q -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$work/sources"
     -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
     -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root)
-  if ! { "${apt[@]}" update && cd "$work/debs" && "${apt[@]}" download docker.io containerd; } >"$work/log" 2>&1; then
+  if ! ("${apt[@]}" update && cd "$work/debs" && "${apt[@]}" download docker.io containerd) >"$work/log" 2>&1; then
     tail -n 10 "$work/log" >&2
     die 3 "apt could not fetch the engine of Debian $suite"
   fi
-  cd /
   for file in "$work"/debs/*.deb; do
     dpkg-deb -x "$file" "$work/root"
   done
@@ -69,21 +80,40 @@ unpack_programs() {
   rm -rf "$work"
 }
 
+# Unmounts what an engine mounts on and in its folders, and leaves behind when it is killed; then removes the runtime one.
+forget_run() {
+  local mount
+  while read -r _ mount _; do
+    case $mount in
+      "$run"/* | "$home" | "$home"/*) umount -l "$mount" ;;
+    esac
+  done < <(tac /proc/self/mounts)
+  rm -rf "$run"
+}
+
+end_processes() {
+  local pid deadline=$((SECONDS + 20))
+  ! pid=$(engine_pid) || kill -TERM "$pid" # it ends its containerd itself
+  while [[ -n $(own_processes) ]]; do
+    if [[ ! -d /proc/${pid:-none} || $SECONDS -gt $deadline ]]; then
+      own_processes | xargs -r kill -KILL 2>/dev/null || true
+    fi
+    sleep 0.2
+  done
+}
+
 start() {
-  local deadline pid
+  local deadline pid program
   if answers; then
     return 0
   fi
-  if pid=$(engine_pid); then
-    kill -KILL "$pid" # it is there and does not answer
-    sleep 1
-  fi
+  end_processes # there may be some that do not answer
   unpack_programs
   for program in ip:iproute2 runc:runc; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${program%:*}" >/dev/null || apt_install "${program#*:}" ||
       die 3 "apt could not install ${program#*:}"
   done
-  rm -rf "$run"
+  forget_run
   mkdir -p "$run" "$home"
   ip link show "$bridge" >/dev/null 2>&1 || ip link add name "$bridge" type bridge
   ip addr replace "$address" dev "$bridge"
@@ -111,20 +141,15 @@ start() {
 }
 
 stop() {
-  local pid deadline=$((SECONDS + 20))
-  if pid=$(engine_pid); then
-    kill -TERM "$pid"
-    while [[ -d /proc/$pid ]]; do
-      ((SECONDS < deadline)) || kill -KILL "$pid" 2>/dev/null || true
-      sleep 0.2
-    done
+  if [[ -n $(own_processes) ]]; then
+    end_processes
     say "stopped"
   fi
   ip link delete "$bridge" 2>/dev/null || true
-  rm -rf "$run"
+  forget_run
 }
 
-is_root && is_debian_like || die 3 "a private engine needs root on Debian or Ubuntu"
+if ! is_root || ! is_debian_like; then die 3 "a private engine needs root on Debian or Ubuntu"; fi
 mkdir -p "$CACHE_DIR"
 exec 8>"$CACHE_DIR/.engine$number.lock"
 flock 8

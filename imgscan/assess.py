@@ -44,13 +44,14 @@ from imgscan.scan import ImageScan, locate_hits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A Dockerfile with its context and how it is built. `builder` is buildkit, classic or podman."""
+    """A Dockerfile with its context, and by which builder (buildkit, classic, podman) and store it is built."""
 
     context: BuildContext
     dockerfile: Dockerfile
     target: str | None
     build_args: Mapping[str, str]
     builder: str = "buildkit"
+    store: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +64,24 @@ class Gate:
 
 def project_findings(project: Project, timings: Sequence[Timing] = ()) -> Iterator[Finding]:
     """What the project's own files say, and what measured rebuilds add to it."""
-    shared = {"target": project.target, "build_args": project.build_args}
+    context, dockerfile = project.context, project.dockerfile
+    target, build_args = project.target, project.build_args
     yield from cachebust.detect(
-        project.dockerfile, project.context, builder=project.builder, timings=tuple(timings), **shared
+        dockerfile,
+        context,
+        target=target,
+        build_args=build_args,
+        builder=project.builder,
+        timings=tuple(timings),
+        store=project.store,
     )
-    yield from contextfiles.detect(project.dockerfile, project.context, **shared)
-    yield from workspace.detect(project.dockerfile, project.context, **shared)
+    yield from contextfiles.detect(context, dockerfile, target, build_args)
+    yield from workspace.detect(dockerfile, context, target, build_args)
+
+
+def configured_findings(project: Project) -> Iterator[Finding]:
+    """What the Dockerfile says of the image's configuration, for when there is no image to ask."""
+    yield from imageconfig.detect(None, project.dockerfile, target=project.target, build_args=project.build_args)
 
 
 def image_report(scan: ImageScan, attributed: Attributed) -> ImageReport:
@@ -108,7 +121,7 @@ def image_findings(scan: ImageScan, image: ImageReport, project: Project | None)
     dockerfile = project.dockerfile if project else None
     target = project.target if project else None
     build_args = project.build_args if project else {}
-    yield from size.detect(image)
+    yield from size.detect(image, _listed_paths(scan))
     yield from leftbehind.detect(_listed_paths(scan), image.layers)
     yield from filemodes.detect(scan.stacked.visible(), image.layers)
     yield from imageconfig.detect(scan.image.config, dockerfile=dockerfile, target=target, build_args=build_args)
@@ -170,13 +183,14 @@ def without_doubles(findings: Iterable[Finding]) -> list[Finding]:
     return [f for f in once.values() if f.rule_id not in _BY_NAME or not _is_covered(f, seen)]
 
 
-_BY_NAME = frozenset({"config-secret-in-env", "context-secret-in-arg"})
+_BY_NAME = frozenset({"config-secret-in-env-name", "context-secret-in-arg"})
 
 
 def _is_covered(finding: Finding, seen: set[tuple[Place, str | None, int | None]]) -> bool:
     location = finding.location
-    line = location.line if location.place is Place.DOCKERFILE else None
-    return (location.place, location.path, line) in seen
+    if location.place is Place.ENV:
+        return (Place.ENV, f"ENV {location.path}", None) in seen
+    return (location.place, location.path, location.line) in seen
 
 
 def merge_coverage(first: Coverage, second: Coverage | None) -> Coverage:

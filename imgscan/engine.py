@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -47,13 +48,15 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheRecord:
-    """One record of the engine's build cache, as `docker system df` lists it."""
+    """One record of the engine's build cache, as `docker system df --verbose` lists it. `created_s`: seconds since the
+    epoch by the engine's clock."""
 
     id: str
     kind: str
     description: str
     size_bytes: int
     in_use: bool
+    created_s: float
 
 
 class Engine:
@@ -153,6 +156,7 @@ class Engine:
         with self.calling("listing images"):
             images = self.api.images()
         named = {tag: image["Id"] for image in images for tag in image.get("RepoTags") or ()}
+        named.pop("<none>:<none>", None)
         return {tag: image_id for tag, image_id in named.items() if short_tag(tag).startswith(prefix)}
 
     def remove_image(self, ref: str, *, force: bool = False, prune_parents: bool = True) -> bool:
@@ -167,6 +171,11 @@ class Engine:
                     return False
                 raise
         return True
+
+    def container_ids(self) -> frozenset[str]:
+        """The ids of all containers, running or not."""
+        with self.calling("listing containers"):
+            return frozenset(str(container["Id"]) for container in self.api.containers(quiet=True, all=True))
 
     def remove_container(self, container_id: str) -> None:
         """Stop and remove a container; no error when it is gone already or being removed."""
@@ -190,6 +199,7 @@ class Engine:
                 description=str(record.get("Description") or ""),
                 size_bytes=int(record.get("Size") or 0),
                 in_use=bool(record.get("InUse")),
+                created_s=read_time(str(record.get("CreatedAt") or "")),
             )
             for record in response.get("BuildCache") or ()
         )
@@ -201,7 +211,8 @@ class Engine:
         if not re.fullmatch(r"[A-Za-z0-9]{8,}", record_id):
             # The engine takes the filter as a regular expression: anything but an id could match more than one record.
             raise ValueError(f"not the id of a cache record: {record_id!r}")
-        params = {"filters": convert_filters({"id": f"^{record_id}$"})}
+        # `all` lets go of records that the engine counts as shared, which only says that there are layers like it.
+        params = {"all": "1", "filters": convert_filters({"id": f"^{record_id}$"})}
         with self.calling("removing a cache mount of this run"):
             response = self.api.post(self.api_url("/build/prune"), params=params, timeout=_TIMEOUT_S)
             self._sdk._raise_for_status(response)
@@ -270,6 +281,15 @@ def read_info(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineInfo
         platform=f"{version.get('Os', 'linux')}/{version.get('Arch', 'unknown')}",
         root_dir=str(info.get("DockerRootDir") or ""),
     )
+
+
+def read_time(text: str) -> float:
+    """Seconds since the epoch of an RFC 3339 time with nanoseconds, as Go writes it; 0 when it is none."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", text)
+    if not found:
+        return 0.0
+    whole = datetime.fromisoformat(found[1] + found[3].replace("Z", "+00:00")).timestamp()
+    return whole + float(found[2] or 0)
 
 
 def short_tag(tag: str) -> str:

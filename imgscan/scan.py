@@ -15,7 +15,7 @@ from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 from imgscan.escape import path_text
 from imgscan.layers.attribution import Attribution
-from imgscan.layers.blob import check_digests, open_layer
+from imgscan.layers.blob import open_layer
 from imgscan.layers.filesystem import Stacked, stack
 from imgscan.layers.listing import LayerListing, ReadContent, list_layer
 from imgscan.layers.tar import Entry
@@ -114,9 +114,8 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
 
     A path that comes twice in one layer has one place: what counts is that the bytes are there.
     """
-    by_layer: Mapping[int, Attribution] = {attribution.layer: attribution for attribution in attributions}
+    lines = {attribution.layer: attribution.dockerfile for attribution in attributions}
     for index, layer in enumerate(scan.layers):
-        line = by_layer[index].dockerfile if index in by_layer else None
         for item in layer.hits:
             status, _ = scan.stacked.status_of(index, item.path)
             location = Location(
@@ -124,12 +123,12 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
                 layer=index,
                 path="/" + path_text(item.path),
                 line=item.hit.line,
-                dockerfile=line,
+                dockerfile=lines.get(index),
                 status=status,
             )
             yield LocatedHit(hit=item.hit, location=location)
     for document, hit in scan.document_hits:
-        line = by_layer[document.layer].dockerfile if document.layer in by_layer else None
+        line = None if document.layer is None else lines.get(document.layer)
         location = Location(place=document.place, layer=document.layer, path=document.path, dockerfile=line)
         yield LocatedHit(hit=hit, location=location)
 

@@ -87,7 +87,7 @@ def _files(context: Path, seed: str) -> dict[str, tuple[str, list[Planted]]]:
             _letters(rng("slack"), BASE62, 24),
         )
     )
-    url = f"postgres://antone:{password}@db.antone.example:5432/antone"
+    url = f"postgres://antone:{password}@db.antone.internal:5432/antone"
     key = _rsa_pem(rng("key"))
 
     def file(path: str, *rows: tuple[str, str, str]) -> list[Planted]:

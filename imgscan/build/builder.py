@@ -16,7 +16,7 @@ from imgscan.build.failure import make_failure
 from imgscan.build.lines import BuildSettings, make_steps
 from imgscan.build.request import Builder, BuildOptions, BuildRequest, request_params
 from imgscan.build.steps import Clean, Outcome, RawStep, StepEvent, StreamParser
-from imgscan.build.stream import PARSERS, read_stream
+from imgscan.build.stream import read_stream
 from imgscan.build.wire import RefusedBuild
 from imgscan.dockerfile.context import BuildContext, context_tar
 from imgscan.dockerfile.parse import Dockerfile
@@ -97,6 +97,11 @@ class Workshop:
         self.made.append(made)
         return made
 
+    def remove(self, made: Made) -> None:
+        """Remove a build's image, not what the next build may take from the cache."""
+        if made.trace.image_id is not None:
+            self.engine.remove_image(made.tag, prune_parents=self.options.builder is Builder.BUILDKIT)
+
     def _run(
         self,
         request: BuildRequest,
@@ -107,7 +112,6 @@ class Workshop:
         pulls = self.options.builder is not Builder.BUILDKIT
         headers = self.engine.registry_headers() if pulls else {}
         body = context_tar(self.context, replace)
-        parser = PARSERS[self.options.builder]()
         with closing(self.engine.build(body, request_params(request), headers)) as records:
             return read_stream(
                 records,

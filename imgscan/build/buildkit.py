@@ -20,7 +20,7 @@ from imgscan.model import Interval
 _TRACE: Final = "moby.buildkit.trace"
 _IMAGE_ID: Final = "moby.image.id"
 _MAX_WARNINGS: Final = 50
-_CONTEXT_VERTICES: Final = frozenset({"[internal] load remote build context", "copy /context /"})
+_CONTEXT_VERTICES: Final = frozenset({"copy /context /"})
 # `[linux/arm64 build  2/12] RUN make`: platform only in multi-platform builds, stage only when there are several; see
 # prefixCommand in moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go. Stage names hold no blank or slash.
 _USER_STEP: Final = re.compile(
@@ -114,7 +114,12 @@ class BuildkitParser:
                 for start, end in vertex.intervals.items()
                 if end is not None
             ),
+            span=self._span(),
         )
+
+    def _span(self) -> Interval | None:
+        times = [t for v in self._vertices.values() for pair in v.intervals.items() for t in pair if t is not None]
+        return Interval(start_s=min(times), end_s=max(times)) if times else None
 
     def _feed_trace(self, encoded: str) -> Iterator[StepEvent]:
         try:

@@ -43,7 +43,7 @@ class BuildSettings:
 def make_steps(
     builder: str, raw: Sequence[RawStep], dockerfile: Dockerfile | None, settings: BuildSettings, clean: Clean
 ) -> tuple[Step, ...]:
-    """The steps of a trace, in the engine's order; those that were never started nor cached are left out.
+    """The steps of a trace, in the Dockerfile's order; those that were never started nor cached are left out.
 
     Without a Dockerfile (one that only the engine can read) the steps have no lines.
     """
@@ -60,11 +60,18 @@ def make_steps(
         inputs = _inputs_by_dockerfile(found, dockerfile, settings)
     before_from = [instruction is not None and instruction.stage < 0 for instruction in found]
     kept = [at for at, step in enumerate(raw) if (step.cached or step.ran) and not before_from[at]]
+    kept.sort(key=lambda at: _place(raw[at], found[at]))
     renumbered = {at: new for new, at in enumerate(kept)}
     return tuple(
         _step(raw[at], found[at], dockerfile, tuple(renumbered[i] for i in inputs[at] if i in renumbered), clean)
         for at in kept
     )
+
+
+def _place(raw: RawStep, instruction: Instruction | None) -> tuple[bool, int, str, str, int]:
+    """Sorts steps as they stand in the Dockerfile, those without a line behind all others."""
+    line = instruction.line if instruction is not None else 0
+    return instruction is None, line, raw.platform, raw.stage, raw.ordinal
 
 
 def is_from(step: Step) -> bool:

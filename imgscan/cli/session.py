@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,12 @@ class Session:
         for item in hits:
             secret = item.hit.secret.decode("utf-8", "replace")
             self.redactor.learn(secret, redact(item.hit.secret, reveal=item.hit.rule.reveal))
+
+    def learn_values(self, values: Mapping[str, str]) -> None:
+        """Remember those of named values (build arguments) that are secrets."""
+        for name, value in values.items():
+            for hit in self.scanner.scan_assignment(name, value, path="ARG"):
+                self.redactor.learn(hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal))
 
 
 def open_session(params: Mapping[str, Any]) -> Session:
@@ -94,17 +100,13 @@ def declared_args(dockerfile: Dockerfile, pairs: Iterable[tuple[str, str]]) -> d
 
 def scan_target(target: str, session: Session) -> Report:
     """One image, scanned and weighed. Raises EngineError or InputError."""
-    from imgscan.engine import Engine
     from imgscan.layers.attribution import attribute
     from imgscan.scan import locate_hits, scan_image
-    from imgscan.source import needs_engine, open_image
+    from imgscan.source import open_image
 
-    with ExitStack() as stack:
-        engine = stack.enter_context(Engine.connect()) if needs_engine(target) else None
-        reader = open_image(target, engine=engine)
-        stack.callback(reader.close)
+    with closing(open_image(target)) as reader:
         scan = scan_image(reader, session.scanner, session.progress)
-    attributed = attribute(scan.image, None, None, {}, None)
+    attributed = attribute(scan.image)
     session.learn(locate_hits(scan, attributed.layers))
     image = image_report(scan, attributed)
     report = make_report(

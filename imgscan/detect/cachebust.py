@@ -33,7 +33,7 @@ def detect(
     timings: tuple[Timing, ...] = (),
     store: str | None = None,
 ) -> Iterator[Finding]:
-    """The findings. `builder` is `buildkit` (buildx and podman count as such) or `classic`; `store` is the engine's.
+    """The findings. `builder` is `buildkit` (buildx is the same), `classic` or `podman`; `store` is the engine's.
 
     Raises InputError for a target that does not exist.
     """

@@ -87,20 +87,27 @@ class PathTable:
                 suffixes.update(dict.fromkeys(row.get("suffixes", ()), kind))
         self.suffixes = tuple(suffixes.items())
         self.any_suffix = tuple(suffixes)
+        self.tails = frozenset(suffix[-3:] for suffix in suffixes)
         development = tables["development"]
         self.development = Kind(rule_id=DEVELOPMENT_RULE, name="development dependencies", fix=development["fix"])
         self.node = frozenset(name for name in development["node"] if not name.endswith("/"))
         self.scopes = frozenset(name.rstrip("/") for name in development["node"] if name.endswith("/"))
         self.python = frozenset(development["python"])
         self.folders: dict[str, Folder] = {}
+        # Files come folder by folder, and comparing a string is cheaper than hashing it.
+        self.latest_path = ""
+        self.latest = Folder(hit=None, own=True)
 
     def hit_of(self, path: str) -> Hit | None:
         """The row that a file with an absolute path belongs to."""
         folder_path, _, name = path.rpartition("/")
-        folder = self.folders.get(folder_path) or self._folder(folder_path)
+        if folder_path != self.latest_path:
+            self.latest = self.folders.get(folder_path) or self._folder(folder_path)
+            self.latest_path = folder_path
+        folder = self.latest
         if folder.hit is not None:
             return folder.hit
-        if not name.endswith(self.any_suffix) and name not in self.file_names:
+        if name not in self.file_names and (name[-3:] not in self.tails or not name.endswith(self.any_suffix)):
             return None
         kind = self.file_names.get(name) or next(kind for suffix, kind in self.suffixes if name.endswith(suffix))
         return Hit(kind=kind, top=path) if folder.own or kind.everywhere else None

@@ -1,1 +1,1 @@
-"""What made the image: a Dockerfile as records (`parse`), the ignore rules (`ignore`) and the build context (`context`)."""
+"""What made the image: a Dockerfile as records (`parse`), ignore rules (`ignore`) and the build context (`context`)."""

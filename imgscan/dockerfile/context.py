@@ -9,24 +9,26 @@ from `docker build` as little as possible:
   up (an explicit `COPY Dockerfile` fails, as it does with docker build);
 - an ignored `.dockerignore` is not sent: with BuildKit the engine applies no rules to an archive, so nobody reads it.
 
+The classic builder takes an ignored Dockerfile out of the archive again; `classic_context` gives it what that needs.
 Links are never followed; what is no file, directory or symbolic link is left out and reported.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from imgscan.dockerfile.ignore import IgnoreRules, PatternRun, is_ignored, may_match_below, parse_ignore
-from imgscan.dockerfile.locate import locate_dockerfile, read_regular_file
+from imgscan.dockerfile.locate import FoundDockerfile, locate_dockerfile, read_regular_file
 from imgscan.dockerfile.tarball import context_tar
 from imgscan.errors import InputError
 from imgscan.model import EntryKind, Skipped
 
-__all__ = ["RESERVED_DOCKERFILE", "BuildContext", "ContextFile", "context_tar", "read_context"]
+__all__ = ["RESERVED_DOCKERFILE", "BuildContext", "ContextFile", "classic_context", "context_tar", "read_context"]
 
 RESERVED_DOCKERFILE: Final = ".imgscan.Dockerfile"
 _MAX_IGNORE_BYTES: Final = 4 << 20
@@ -84,15 +86,15 @@ def read_context(root: Path, dockerfile: Path | None = None) -> BuildContext:
     """
     _check_root(root)
     found = locate_dockerfile(root, dockerfile)
-    rules, skipped = _read_rules(root, found.path, found.relative)
+    rules, skipped = _read_rules(root, found)
     walk = _Walk(root=root, runs=rules.runs if rules else (), rules=rules)
     walk.run()
     skipped += walk.skipped
-    sent = found.relative is not None and not (rules and is_ignored(rules, found.relative))
     files = sorted(walk.files, key=lambda file: os.fsencode(file.path))
+    in_place = found.relative is not None and not (rules and is_ignored(rules, found.relative))
     return BuildContext(
         root=root,
-        dockerfile=found.relative if sent and found.relative else RESERVED_DOCKERFILE,
+        dockerfile=found.relative if found.relative and in_place else _reserved_name(files),
         dockerfile_path=found.path,
         dockerfile_text=found.text,
         files=tuple(files),
@@ -101,6 +103,33 @@ def read_context(root: Path, dockerfile: Path | None = None) -> BuildContext:
         skipped=tuple(skipped),
         size_bytes=sum(file.size_bytes for file in files),
     )
+
+
+def _reserved_name(files: list[ContextFile]) -> str:
+    """`RESERVED_DOCKERFILE`, or the next name like it when the context has a file of that name."""
+    taken = {file.path for file in files if file.path.startswith(".imgscan.")}
+    name = RESERVED_DOCKERFILE
+    while name in taken:
+        name = f"{name}_"
+    return name
+
+
+def classic_context(context: BuildContext) -> tuple[BuildContext, dict[str, bytes]]:
+    """The context for the classic builder, and the members that `context_tar` has to add for it.
+
+    That builder reads `.dockerignore` from the archive and takes Dockerfile and `.dockerignore` out of it where the
+    rules ignore them. So an ignored Dockerfile keeps its own name, and an ignore file that was left out is replaced by
+    one that ignores just the two.
+    """
+    if any(file.path == context.dockerfile for file in context.files):
+        return context, {}
+    root = context.root.resolve()
+    if context.dockerfile_path.is_relative_to(root):
+        context = replace(context, dockerfile=context.dockerfile_path.relative_to(root).as_posix())
+    if any(file.path == ".dockerignore" for file in context.files):
+        return context, {}
+    pattern = re.sub(r"([\\*?\[\]!#])", r"\\\1", context.dockerfile)
+    return context, {".dockerignore": os.fsencode(f"{pattern}\n.dockerignore\n")}
 
 
 def _check_root(root: Path) -> None:
@@ -119,11 +148,11 @@ def _check_root(root: Path) -> None:
         raise InputError(f"the directory {root} cannot be read: {reason}") from error
 
 
-def _read_rules(root: Path, dockerfile: Path, relative: str | None) -> tuple[IgnoreRules | None, list[Skipped]]:
+def _read_rules(root: Path, dockerfile: FoundDockerfile) -> tuple[IgnoreRules | None, list[Skipped]]:
     """The rules of `<Dockerfile>.dockerignore` beside the Dockerfile, else of `.dockerignore` at the root."""
-    beside = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+    beside = dockerfile.given.with_name(f"{dockerfile.given.name}.dockerignore")
     names = {
-        beside: f"{relative}.dockerignore" if relative else str(beside),
+        beside: beside.relative_to(root).as_posix() if beside.is_relative_to(root) else str(beside),
         root / ".dockerignore": ".dockerignore",
     }
     skipped: list[Skipped] = []

@@ -13,10 +13,10 @@ def expand(word: str, scope: Mapping[str, str], *, escape: str = "\\") -> str:
 
     Knows `$X`, `${X}`, `${X:-d}`, `${X-d}`, `${X:+r}`, `${X+r}`, `${X:?e}`, `${X?e}`, `${X#p}`, `${X##p}`, `${X%p}`,
     `${X%%p}`, `${X/p/r}`, `${X//p/r}`. Raises InputError for what BuildKit refuses (an unbalanced quote, a bad
-    substitution, `${X:?e}` without X), and for a word that would grow beyond 1 Mi characters.
+    substitution, `${X:?e}` without X), and for a word that would grow beyond 128 Ki characters.
     """
     try:
-        return Lexer(word, scope, escape=escape).run()[0]
+        return Lexer(word, scope, escape=escape).expand()
     except LexError as error:
         raise InputError(f"failed to process {_short(word)!r}: {error}") from error
 

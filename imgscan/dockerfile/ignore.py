@@ -19,7 +19,9 @@ from imgscan.dockerfile.pattern import replace_surrogates
 from imgscan.errors import InputError
 
 _MAX_LINE_BYTES: Final = 65_535
-_ESCAPED: Final = frozenset(".+()|{}$")
+# patternmatcher means to escape `|`, `{` and `}`, too, but its bit map overflows, and it forgets `^`: they stay
+# operators of the expression.
+_ESCAPED: Final = frozenset(".+()$")
 _BAD_PATTERN: Final = "syntax error in pattern"
 
 
@@ -98,7 +100,7 @@ def is_ignored(rules: IgnoreRules, path: str) -> bool:
 
 def may_match_below(pattern: IgnorePattern, directory: str) -> bool:
     """Whether the pattern might match something inside the directory; False only where it surely cannot."""
-    if pattern.kind == "suffix":
+    if pattern.kind == "suffix" or (pattern.kind == "regex" and any(ch in pattern.text for ch in "|{^\ufeff")):
         return True
     special = re.search(r"[*?\[\]\\]", pattern.text)
     literal = pattern.text[: special.start()] if special else pattern.text
@@ -198,7 +200,7 @@ def translate(pattern: str) -> tuple[str, str]:
     out = ["^"]
     kind = "exact"
     pos = 0
-    text = replace_surrogates(pattern)
+    text = replace_surrogates(pattern).removeprefix("\ufeff")  # text/scanner of Go drops a byte order mark
     while pos < len(text):
         ch, start = text[pos], pos
         pos += 1
@@ -217,8 +219,8 @@ def translate(pattern: str) -> tuple[str, str]:
             out.append(f"\\{ch}")
         elif ch == "\\":
             out.append(text[start : pos + 1])
+            kind = "regex" if pos < len(text) else kind
             pos += 1
-            kind = "regex"
         else:
             out.append(ch)
             kind = "regex" if ch in "[]" else kind
@@ -237,37 +239,71 @@ def _compile(regex: str) -> Any:  # noqa: ANN401 - re2 has no types
 
 
 def check_glob(pattern: str) -> None:
-    """Raise ValueError for what filepath.Match of Go calls a bad pattern: an open or empty class, a stray `-` in one, a
-    backslash at the end."""
+    """Raise ValueError for what filepath.Match of Go finds wrong with a pattern when asked about the name `.`.
+
+    That is how patternmatcher checks, and it does not see all: after the first stretch without a `*` that does not fit
+    the name, the rest goes unread.
+    """
+    chunk, rest = _cut_chunk(pattern)
+    if _check_chunk(chunk) and rest:
+        _check_chunk(_cut_chunk(rest)[0])
+
+
+def _cut_chunk(pattern: str) -> tuple[str, str]:
+    """What stands between the leading `*`s and the next one outside a class, and the rest."""
+    pattern = pattern.lstrip("*")
+    in_class = False
     pos = 0
     while pos < len(pattern):
         ch = pattern[pos]
+        if ch == "*" and not in_class:
+            break
+        in_class = ch == "[" or (in_class and ch != "]")
+        pos += 2 if ch == "\\" else 1
+    return pattern[:pos], pattern[pos:]
+
+
+def _check_chunk(chunk: str) -> bool:
+    """Check the syntax; whether the chunk is one element that stands for a dot."""
+    pos = 0
+    elements: list[bool] = []
+    while pos < len(chunk):
+        ch = chunk[pos]
         pos += 1
-        if ch == "\\":
-            pos += 1
-            if pos > len(pattern):
-                raise ValueError(_BAD_PATTERN)
-        elif ch == "[":
-            pos = _check_class(pattern, pos)
+        if ch == "[":
+            pos, fits = _check_class(chunk, pos)
+        else:
+            if ch == "\\":
+                ch = chunk[pos : pos + 1]
+                pos += 1
+                if not ch:
+                    raise ValueError(_BAD_PATTERN)
+                fits = ch == "."
+            else:
+                fits = ch in ".?"
+        elements.append(fits)
+    return elements == [True]
 
 
-def _check_class(pattern: str, pos: int) -> int:
-    """Check the class whose `[` stands right before `pos`; gives the place behind its `]`."""
-    pos += pattern.startswith("^", pos)
-    ranges = 0
-    while not (ranges and pattern.startswith("]", pos)):
-        pos = _check_class_char(pattern, pos)
-        if pattern.startswith("-", pos):
-            pos = _check_class_char(pattern, pos + 1)
-        ranges += 1
-    return pos + 1
+def _check_class(chunk: str, pos: int) -> tuple[int, bool]:
+    """Check the class whose `[` stands right before `pos`; the place behind its `]`, and whether it has a dot in it."""
+    negated = chunk.startswith("^", pos)
+    pos += negated
+    ranges: list[tuple[str, str]] = []
+    while not (ranges and chunk.startswith("]", pos)):
+        pos, low = _class_char(chunk, pos)
+        high = low
+        if chunk.startswith("-", pos):
+            pos, high = _class_char(chunk, pos + 1)
+        ranges.append((low, high))
+    return pos + 1, any(low <= "." <= high for low, high in ranges) != negated
 
 
-def _check_class_char(pattern: str, pos: int) -> int:
-    escaped = pattern.startswith("\\", pos)
+def _class_char(chunk: str, pos: int) -> tuple[int, str]:
+    escaped = chunk.startswith("\\", pos)
     end = pos + escaped + 1
-    ch = pattern[pos + escaped : end]
+    ch = chunk[end - 1 : end]
     # Go wants something behind every character of a class, and takes no byte that is not UTF-8.
-    if not ch or (not escaped and ch in "-]") or "\udc80" <= ch <= "\udcff" or end >= len(pattern):
+    if not ch or (not escaped and ch in "-]") or "\udc80" <= ch <= "\udcff" or end >= len(chunk):
         raise ValueError(_BAD_PATTERN)
-    return end
+    return end, ch

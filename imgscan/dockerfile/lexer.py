@@ -12,8 +12,8 @@ from typing import Final
 from imgscan.dockerfile.pattern import PatternError, remove_prefix, remove_suffix, replace, replace_surrogates
 
 _MAX_DEPTH: Final = 100
-_MAX_CHARS: Final = 1 << 20
-"""A value may double with every ENV line, so what a word may expand to is bounded (1 Mi characters)."""
+_MAX_CHARS: Final = 1 << 17
+"""A value may double with every ENV line, so it is bounded: by what Linux takes for one variable (MAX_ARG_STRLEN)."""
 _SPECIAL_PARAMETERS: Final = frozenset("@*#?-$!0")
 # unicode.IsSpace of Go, which knows fewer spaces than str.isspace.
 GO_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -54,6 +54,18 @@ class _Words:
         return self.found
 
 
+class _NoWords(_Words):
+    """In place of `_Words` where nobody asks for the words."""
+
+    __slots__ = ()
+
+    def add(self, text: str) -> None:
+        return
+
+    def add_raw(self, text: str) -> None:
+        return
+
+
 class Lexer:
     """One pass over one text. `keep_quotes`, `keep_escapes` and `keep_unset` leave quotes, escape characters and unset
     variables in the result as they were written."""
@@ -79,9 +91,15 @@ class Lexer:
         self._depth = 0
         self._spent = 0
 
-    def run(self) -> tuple[str, list[str]]:
-        """The expanded text and its words. Raises LexError."""
+    def expand(self) -> str:
+        """The expanded text. Raises LexError."""
         return self._until("", keep_escapes=self._keep_escapes)
+
+    def split(self) -> list[str]:
+        """The words of the expanded text. Raises LexError."""
+        words = _Words()
+        self._read("", words)
+        return words.finish()
 
     def _peek(self) -> str:
         return self._text[self._pos : self._pos + 1]
@@ -91,20 +109,19 @@ class Lexer:
         self._pos += 1
         return ch
 
-    def _until(self, stop: str, *, keep_escapes: bool) -> tuple[str, list[str]]:
+    def _until(self, stop: str, *, keep_escapes: bool) -> str:
         before, self._keep_escapes = self._keep_escapes, keep_escapes
         try:
-            return self._read(stop)
+            return self._read(stop, _NoWords())
         finally:
             self._keep_escapes = before
 
-    def _read(self, stop: str) -> tuple[str, list[str]]:
+    def _read(self, stop: str, words: _Words) -> str:
         out: list[str] = []
-        words = _Words()
         while ch := self._peek():
             if ch == stop:
                 self._pos += 1
-                return "".join(out), words.finish()
+                return "".join(out)
             if ch == "$":
                 out.append(self._dollar())
                 words.add(out[-1])
@@ -115,7 +132,7 @@ class Lexer:
                 break
         if stop:
             raise LexError(f"unexpected end of statement while looking for matching {stop}")
-        return "".join(out), words.finish()
+        return "".join(out)
 
     def _plain(self, out: list[str], words: _Words) -> bool:
         """Read one ordinary or escaped character; False at an escape character that ends the text."""
@@ -214,6 +231,8 @@ class Lexer:
         if operator == "}":
             value = self._scope.get(name)
             return value if value is not None else f"${{{name}}}" if self._keep_unset else ""
+        if not operator:
+            raise LexError("syntax error: missing '}'")
         if operator == "/":
             return self._replaced(name)
         modifier = operator
@@ -223,7 +242,7 @@ class Lexer:
         elif operator not in tuple("+-?#%"):
             raise LexError(f"unsupported modifier ({operator}) in substitution")
         try:
-            word, _ = self._until("}", keep_escapes=modifier in ("#", "%"))
+            word = self._until("}", keep_escapes=modifier in ("#", "%"))
         except LexError as error:
             raise self._at_end("syntax error: missing '}'", error) from error
         return self._modified(name, operator, modifier, word)
@@ -260,11 +279,11 @@ class Lexer:
         every = self._peek() == "/"
         self._pos += every
         try:
-            pattern, _ = self._until("/", keep_escapes=True)
+            pattern = self._until("/", keep_escapes=True)
         except LexError as error:
             raise self._at_end("syntax error: missing '/' in ${}", error) from error
         try:
-            replacement, _ = self._until("}", keep_escapes=True)
+            replacement = self._until("}", keep_escapes=True)
         except LexError as error:
             raise self._at_end("syntax error: missing '}'", error) from error
         value = self._scope.get(name)

@@ -21,8 +21,10 @@ _NOT_SEARCHED: Final = frozenset({".git", "node_modules", ".venv", "venv", "vend
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDockerfile:
-    """`path` is the file after links are resolved; `relative` its path in the context, None when it lies outside."""
+    """`given` is the path as it was given; `path` is the file after links are resolved; `relative` is that path in the
+    context, None when it lies outside."""
 
+    given: Path
     path: Path
     relative: str | None
     text: bytes
@@ -53,7 +55,7 @@ def locate_dockerfile(root: Path, dockerfile: Path | None) -> FoundDockerfile:
     except (OSError, RuntimeError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise InputError(f"the Dockerfile {given} cannot be read: {reason}") from error
-    return FoundDockerfile(path=path, relative=relative, text=text)
+    return FoundDockerfile(given=given, path=path, relative=relative, text=text)
 
 
 def read_regular_file(path: Path, limit_bytes: int) -> bytes:

@@ -18,6 +18,8 @@ from imgscan.dockerfile.tree import Command, Dockerfile, Stage
 from imgscan.errors import InputError
 
 _INDEX: Final = re.compile(r"[+-]?[0-9]{1,9}\Z")
+_MAX_SCOPE_CHARS: Final = 8 << 20
+"""More than any process can be given as its environment; it bounds what a hostile file costs."""
 _ARCHITECTURES: Final = {
     "x86_64": ("amd64", ""),
     "amd64": ("amd64", ""),
@@ -147,11 +149,11 @@ def _lookup(source: tuple[str, bool], named: Mapping[str, int], count: int) -> i
 
 def global_scope(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> dict[str, str]:
     """The variables a FROM can use: the platform arguments and the ARGs before the first FROM."""
-    scope = {name: build_args.get(name, value) for name, value in _platform_args(dockerfile).items()}
+    scope = _Scope({name: build_args.get(name, value) for name, value in _platform_args(dockerfile).items()})
     for command in dockerfile.global_args:
         for word in command.raw_words:
-            _declare(word, scope, build_args, scope, dockerfile.escape)
-    return scope
+            _declare(word, scope, build_args, scope.variables, dockerfile.escape)
+    return scope.variables
 
 
 def stage_scope(dockerfile: Dockerfile, stage: Stage, build_args: Mapping[str, str]) -> Mapping[str, str]:
@@ -161,30 +163,52 @@ def stage_scope(dockerfile: Dockerfile, stage: Stage, build_args: Mapping[str, s
     or platform ARG only once it is declared in a stage; an ARG without value is not there. What cannot be expanded
     (`${X:?}` without X) counts as unset.
     """
-    return scope_before(dockerfile, stage, len(stage.commands) + 1, build_args)
+    scope: Mapping[str, str] = {}
+    for _, scope in walk_scopes(dockerfile, stage, build_args):
+        continue
+    return scope
 
 
-def scope_before(
-    dockerfile: Dockerfile, stage: Stage, ordinal: int, build_args: Mapping[str, str]
-) -> Mapping[str, str]:
-    """The variables that the instruction of that ordinal can expand; as `stage_scope`, but at that place."""
+def walk_scopes(
+    dockerfile: Dockerfile, stage: Stage, build_args: Mapping[str, str]
+) -> Iterator[tuple[Command | None, Mapping[str, str]]]:
+    """Each command of the stage with the variables it can expand, and at the end None with those the stage ends with.
+
+    The mapping is one and the same, brought up to date between the steps: copy what is to be kept.
+    """
     parents = parent_stages(dockerfile, build_args)
     chain = [stage]
     while parent := parents[chain[-1].index]:
         chain.append(parent)
     global_args = global_scope(dockerfile, build_args)
-    scope: dict[str, str] = {}
+    scope = _Scope()
     for link in reversed(chain):
         for command in _all_commands(link, parents[link.index]):
-            if link is stage and command.instruction.stage == stage.index and command.instruction.ordinal >= ordinal:
-                break
+            if command.instruction.stage == stage.index:
+                yield command, scope.variables
             _apply(command, scope, build_args, global_args, dockerfile.escape)
-    return scope
+    yield None, scope.variables
+
+
+class _Scope:
+    """Variables that are set one after the other, up to a bound; what would exceed it stays unset."""
+
+    __slots__ = ("_size", "variables")
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self.variables = dict(variables or {})
+        self._size = sum(map(len, self.variables.values()))
+
+    def set(self, name: str, value: str | None) -> None:
+        self._size -= len(self.variables.pop(name, ""))
+        if value is not None and self._size + len(name) + len(value) <= _MAX_SCOPE_CHARS:
+            self._size += len(value)
+            self.variables[name] = value
 
 
 def _apply(
     command: Command,
-    scope: dict[str, str],
+    scope: _Scope,
     build_args: Mapping[str, str],
     global_args: Mapping[str, str],
     escape: str,
@@ -194,18 +218,17 @@ def _apply(
             _declare(word, scope, build_args, global_args, escape)
     elif command.keyword == "ENV":
         # All values of one instruction see the variables as they were before it.
-        before = dict(scope)
-        for word in command.raw_words:
-            name, value = (_expanded(part, before, escape) for part in word.split("=", 1))
-            if name and value is None:
-                scope.pop(name, None)
-            elif name and value is not None:
-                scope[name] = value
+        pairs = [
+            [_expanded(part, scope.variables, escape) for part in word.split("=", 1)] for word in command.raw_words
+        ]
+        for name, value in pairs:
+            if name:
+                scope.set(name, value)
 
 
 def _declare(
     word: str,
-    scope: dict[str, str],
+    scope: _Scope,
     build_args: Mapping[str, str],
     global_args: Mapping[str, str],
     escape: str,
@@ -216,11 +239,11 @@ def _declare(
     if name in build_args:
         value = build_args[name]
     elif equals:
-        value = _expanded(default, scope, escape)
+        value = _expanded(default, scope.variables, escape)
     else:
         value = global_args.get(name)
     if value is not None:
-        scope[name] = value
+        scope.set(name, value)
 
 
 def _expanded(word: str, scope: Mapping[str, str], escape: str) -> str | None:

@@ -234,7 +234,7 @@ def _heredoc_names(text: str) -> list[Heredoc]:
         return []
     lexer = Lexer(text, {}, keep_quotes=True, keep_escapes=True, keep_unset=True)
     try:
-        _, words = lexer.run()
+        words = lexer.split()
     except LexError:
         return []
     return [heredoc for word in words if (heredoc := parse_heredoc_word(word))]
@@ -246,10 +246,10 @@ def parse_heredoc_word(word: str) -> Heredoc | None:
     if not match or not match.group(2):
         return None
     rest = match.group(2)
-    _, words = Lexer(rest, {}, keep_unset=True).run()
+    words = Lexer(rest, {}, keep_unset=True).split()
     if len(words) != 1:
         return None
-    _, quoted = Lexer(rest, {}, keep_unset=True, keep_quotes=True).run()
+    quoted = Lexer(rest, {}, keep_unset=True, keep_quotes=True).split()
     if len(quoted) != 1:
         raise LexError(f"internal lexing of heredoc produced inconsistent results: {rest}")
     expand = _count_quotes(words[0]) == _count_quotes(quoted[0])

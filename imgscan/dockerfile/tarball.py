@@ -11,7 +11,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 from imgscan.model import EntryKind
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _BLOCK: Final = 512
 _RECORD: Final = 20 * _BLOCK
 _CHUNK: Final = 1 << 20
+_PIECE: Final = 1 << 16
 _NAME_BYTES: Final = 100
 _DEFAULT_MODE: Final = 0o644
 _LONG_NAME: Final = b"././@LongLink"
@@ -28,21 +29,24 @@ _FILE, _SYMLINK, _DIRECTORY, _LONG_LINK_TYPE, _LONG_NAME_TYPE = b"0", b"2", b"5"
 
 
 def context_tar(context: BuildContext, replace: Mapping[str, bytes] | None = None) -> Iterator[bytes]:
-    """The context as a tar archive, in pieces of at most about 1 MiB.
+    """The context as a tar archive, in pieces of about 64 KiB to 1 MiB.
 
     Owner and group are 0 and unnamed, modes and times of change those of the tree; hard links become files of their
     own, symbolic links stay links. `replace` gives members new contents (and the present time), or adds members; the
-    Dockerfile is among the members in any case. A file that changes its size while it is read is cut, or padded with
+    Dockerfile is among them in any case. A file that changes its size while it is read is cut, or padded with
     zeros, to the size it had when its turn came; one that has vanished is left out.
     """
-    contents = dict(replace or {})
-    if context.dockerfile not in contents and all(file.path != context.dockerfile for file in context.files):
-        contents[context.dockerfile] = context.dockerfile_text
+    # The Dockerfile goes as it was read and parsed, whatever lies on the disk by now: base images may be substituted.
+    contents = {context.dockerfile: context.dockerfile_text, **(replace or {})}
     written = 0
+    waiting = bytearray()
     for piece in _members(context, contents):
         written += len(piece)
-        yield piece
-    yield bytes(2 * _BLOCK + -(written + 2 * _BLOCK) % _RECORD)
+        waiting += piece
+        if len(waiting) >= _PIECE:
+            yield bytes(waiting)
+            waiting.clear()
+    yield bytes(waiting) + bytes(2 * _BLOCK + -(written + 2 * _BLOCK) % _RECORD)
 
 
 def _members(context: BuildContext, contents: dict[str, bytes]) -> Iterator[bytes]:
@@ -90,21 +94,23 @@ def _from_disk(context: BuildContext, file: ContextFile) -> Iterator[bytes]:
 
 
 def _copy(path: str, name: bytes, mode: int) -> Iterator[bytes]:
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb", 0) as source:
-        status = os.fstat(source.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return
-        yield _header(name, kind=_FILE, mode=mode, size=status.st_size, mtime=int(status.st_mtime))
-        yield from _exactly(source, status.st_size)
-        yield bytes(-status.st_size % _BLOCK)
+    source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(source)
+        if stat.S_ISREG(status.st_mode):
+            yield _header(name, kind=_FILE, mode=mode, size=status.st_size, mtime=int(status.st_mtime))
+            yield from _exactly(source, status.st_size)
+            yield bytes(-status.st_size % _BLOCK)
+    finally:
+        os.close(source)
 
 
-def _exactly(source: BinaryIO, size: int) -> Iterator[bytes]:
+def _exactly(source: int, size: int) -> Iterator[bytes]:
     """As many bytes as announced, whatever has become of the file; what cannot be read is zeros."""
     left = size
     while left:
         try:
-            piece = source.read(min(_CHUNK, left))
+            piece = os.read(source, min(_CHUNK, left))
         except OSError:
             piece = b""
         if not piece:

@@ -219,7 +219,10 @@ def _verify_checksum(block: bytes) -> None:
     if digits.isdigit() and field[6:] in _CHECKSUM_ENDS and b"8" not in digits and b"9" not in digits:
         stated = int(digits, 8)
     else:
-        stated = _octal(field)
+        try:
+            stated = _octal(field)
+        except TarFormatError:
+            raise TarFormatError("there is no header: the checksum is no number") from None
     if stated == total:
         return
     # Sun's tar summed signed bytes: each byte above 127 counts 256 less there.

@@ -15,6 +15,7 @@ from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
 from imgscan.report import Style
 from imgscan.report.summary import (
     base_line,
+    collapse,
     counts,
     interesting_layers,
     scenario_row,
@@ -33,6 +34,7 @@ _MARK: Final = {
     Severity.LOW: "🔵",
     Severity.INFO: "⚪",
 }
+_EACH: Final = 5
 _ROWS: Final = 50
 _CELL: Final = 120
 
@@ -134,19 +136,21 @@ def _risks(report: Report) -> Iterator[str]:
 
 def _findings(title: str, findings: Sequence[Finding]) -> Iterator[str]:
     yield f"\n<details><summary>{title} ({len(findings)}: {counts(findings)})</summary>"
+    shown = collapse(findings, _EACH)
     rows = [
         (
             f"{_MARK[f.severity]} {f.severity}",
             markdown_code(f.rule_id),
             markdown_code(shorten(where(f.location), _CELL)),
             markdown(status_text(f) or f.evidence.value),
-            markdown(shorten(f.message, 2 * _CELL)),
+            markdown(shorten(f.message, 2 * _CELL)) + (f" (and {more} like it)" if more else ""),
         )
-        for f in findings[:_ROWS]
+        for f, more in shown[:_ROWS]
     ]
     yield from _table(rows, ("Severity", "Rule", "Where", "Status", "What"))
-    if len(findings) > _ROWS:
-        yield f"\n{len(findings) - _ROWS} more in the JSON report."
+    left = len(findings) - sum(1 + more for _, more in shown[:_ROWS])
+    if left > 0:
+        yield f"\n{left} more in the JSON report."
     yield "\n</details>"
 
 

@@ -22,7 +22,9 @@ from imgscan.model import (
 )
 from imgscan.units import human_bytes, human_seconds
 
-TODO_LIMIT: Final = 6
+TODO_LIMIT: Final = 8
+_TODO_OF_ONE_SECTION: Final = 4
+"""Six leaked tokens must not hide that every edit installs again: no section fills the list alone."""
 _EVIDENCE_RANK: Final = {evidence: index for index, evidence in enumerate(Evidence)}
 _STATUS_TEXT: Final = {
     Status.VISIBLE: "visible",
@@ -65,6 +67,11 @@ def todos(report: Report, limit: int = TODO_LIMIT) -> list[Todo]:
     for finding in ordered(report.findings):
         if finding.severity.rank >= Severity.MEDIUM.rank:
             groups.setdefault(finding.rule_id, []).append(finding)
+    kept: list[str] = []
+    for rule_id in groups:
+        same = sum(1 for other in kept if section_of(other) == section_of(rule_id))
+        if same < _TODO_OF_ONE_SECTION and len(kept) < limit:
+            kept.append(rule_id)
     return [
         Todo(
             severity=group[0].severity,
@@ -74,25 +81,28 @@ def todos(report: Report, limit: int = TODO_LIMIT) -> list[Todo]:
             rule_id=rule_id,
             findings=len(group),
         )
-        for rule_id, group in list(groups.items())[:limit]
+        for rule_id in kept
+        for group in (groups[rule_id],)
     ]
 
 
 def where(location: Location) -> str:
-    """A place in words: `layer 5 /app/.env:3 (Dockerfile:14)`, `ENV (Dockerfile:9)`, `backend/.env`."""
+    """A place in words with its Dockerfile line: `layer 5 /app/.env:3 (Dockerfile:14)`."""
+    place, line = place_text(location), source_line(location.dockerfile)
+    return f"{place} ({line})" if place and line and place != line else place or line or location.place.value
+
+
+def place_text(location: Location) -> str:
+    """A place in words: `layer 5 /app/.env:3`, `history history[3]`, `backend/.env`, `Dockerfile:14`."""
     parts: list[str] = []
     if location.layer is not None:
         parts.append(f"layer {location.layer}")
     path = "!".join((location.path or "", *location.inside)).rstrip("!")
     if location.place not in (Place.FILE, Place.CONTEXT, Place.DOCKERFILE):
         parts.append(location.place.value)
-    own_line = location.dockerfile is not None and location.path == location.dockerfile.file
-    if path and not own_line:
+    if path:
         parts.append(f"{path}:{location.line}" if location.line else path)
-    if location.dockerfile:
-        line = source_line(location.dockerfile)
-        parts.append(f"({line})" if parts else line)
-    return " ".join(parts) or location.place.value
+    return " ".join(parts) or source_line(location.dockerfile)
 
 
 def source_line(line: SourceLine | None) -> str:
@@ -117,10 +127,29 @@ def split_findings(report: Report) -> list[tuple[str, list[Finding]]]:
     """Findings by the question they answer, in reading order, empty sections left out."""
     sections: dict[str, list[Finding]] = {title: [] for title, _ in SECTIONS}
     for finding in ordered(report.findings):
-        family = finding.rule_id.split("-", 1)[0]
-        title = next((title for title, families in SECTIONS if family in families), SECTIONS[-1][0])
-        sections[title].append(finding)
+        sections[section_of(finding.rule_id)].append(finding)
     return [(title, found) for title, found in sections.items() if found]
+
+
+def section_of(rule_id: str) -> str:
+    """The title of the section that a rule's findings stand in."""
+    family = rule_id.split("-", 1)[0]
+    return next((title for title, families in SECTIONS if family in families), SECTIONS[-1][0])
+
+
+def collapse(findings: Sequence[Finding], each: int) -> list[tuple[Finding, int]]:
+    """At most `each` findings of one rule and severity, in order; the last of them with how many more there are.
+
+    A rule that is wrong a hundred times in one library must not bury what the others found.
+    """
+    kinds: dict[tuple[str, Severity], list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault((finding.rule_id, finding.severity), []).append(finding)
+    shown: list[tuple[Finding, int]] = []
+    for kind in kinds.values():
+        shown.extend((finding, 0) for finding in kind[: each - 1])
+        shown.extend((finding, len(kind) - each) for finding in kind[each - 1 : each])
+    return shown
 
 
 SECTIONS: Final = (

@@ -12,18 +12,19 @@ from typing import Final
 from tabulate import tabulate
 
 from imgscan.escape import plain, shorten
-from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict
+from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict, WasteCause
 from imgscan.report import Style
 from imgscan.report.summary import (
     base_line,
+    collapse,
     counts,
     interesting_layers,
+    place_text,
     scenario_row,
     source_line,
     split_findings,
     status_text,
     todos,
-    where,
 )
 from imgscan.units import human_bytes, human_seconds, percent
 
@@ -34,8 +35,9 @@ _COLORS: Final = {
     Severity.LOW: "36",
     Severity.INFO: "2",
 }
-_ROWS: Final = 12
-"""Rows of a section before it is cut; `--verbose` and the other formats have all."""
+_EACH: Final = 3
+_ROWS: Final = 16
+"""Rows of a rule, and of a section, before they are cut; `--verbose` and JSON have all."""
 
 
 def render(report: Report, style: Style) -> str:
@@ -109,8 +111,10 @@ def _headline(report: Report, pen: _Pen) -> Iterator[str]:
     yield f"{badge}  findings: {counts(report.findings)}"
     for reason in report.reasons:
         yield from pen.wrap(f"- {reason}", "  ")
-    if not report.complete:
-        yield "  " + pen.paint(f"incomplete: {len(report.skipped)} things could not be looked at (listed below)", "33")
+    left_out = len(report.skipped) + (len(report.coverage.not_read) if report.coverage else 0)
+    if left_out:
+        things = "thing" if left_out == 1 else "things"
+        yield "  " + pen.paint(f"incomplete: {left_out} {things} could not be looked at (listed below)", "33")
 
 
 def _todo(report: Report, pen: _Pen) -> Iterator[str]:
@@ -163,25 +167,27 @@ def _rebuilds(report: Report, timings: Sequence[Timing], pen: _Pen) -> Iterator[
 
 def _findings(title: str, findings: Sequence[Finding], pen: _Pen) -> Iterator[str]:
     yield pen.heading(f"{title} ({len(findings)})")
-    shown = findings[: pen.rows(findings)]
-    room = max(24, pen.width - 12 - 34 - 26)
+    shown = [(f, 0) for f in findings] if pen.style.verbose else collapse(findings, _EACH)
+    shown = shown[: pen.rows(shown)]
+    lines = [shorten(plain(source_line(f.location.dockerfile)), 24) for f, _ in shown]
+    states = [status_text(f) or f.evidence.value for f, _ in shown]
+    taken = 20 + max(len(f.rule_id) for f, _ in shown) + max(map(len, lines)) + max(map(len, states))
     rows = [
-        (
-            pen.severity(f.severity),
-            f.rule_id,
-            shorten(plain(where(f.location) + _more(f)), room),
-            plain(status_text(f) or f.evidence.value),
-        )
-        for f in shown
+        (pen.severity(f.severity), f.rule_id, _place(f, more, pen.width - taken), line, state)
+        for (f, more), line, state in zip(shown, lines, states, strict=True)
     ]
-    yield pen.table(rows, ("severity", "rule", "where", "status"))
-    if len(findings) > len(shown):
-        yield f"  … and {len(findings) - len(shown)} more (-v shows all)"
+    yield pen.table(rows, ("severity", "rule", "where", "from", "status"))
+    left = len(findings) - sum(1 + more for _, more in shown)
+    if left > 0:
+        yield f"  … and {left} more (-v shows all)"
 
 
-def _more(finding: Finding) -> str:
+def _place(finding: Finding, more: int, room: int) -> str:
+    """Where it is, and in how many places else; `more` findings like it are not shown."""
     extra = len(finding.places) - 1
-    return f" and {extra} more {'place' if extra == 1 else 'places'}" if extra > 0 else ""
+    tail = f" +{extra} {'place' if extra == 1 else 'places'}" if extra > 0 else ""
+    tail += f"  (and {more} like it)" if more else ""
+    return shorten(plain(place_text(finding.location)), max(16, room - len(tail))) + tail
 
 
 def _image(report: Report, image: ImageReport, pen: _Pen) -> Iterator[str]:
@@ -209,9 +215,11 @@ def _image(report: Report, image: ImageReport, pen: _Pen) -> Iterator[str]:
 
 
 def _waste(image: ImageReport, pen: _Pen) -> Iterator[str]:
-    if not image.waste:
+    # Duplicates are visible, not wasted; the finding layer-duplicate-files names the large ones.
+    waste = [w for w in image.waste if w.cause is not WasteCause.DUPLICATE]
+    if not waste:
         return
-    worst = sorted(image.waste, key=lambda w: (-w.bytes, w.path))
+    worst = sorted(waste, key=lambda w: (-w.bytes, w.path))
     shown = worst[: pen.rows(worst)]
     yield ""
     rows = [

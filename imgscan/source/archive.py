@@ -33,7 +33,7 @@ def open_archive(path: Path, selector: str | None = None) -> ImageReader:
     ref = str(path)
     try:
         if path.is_dir():
-            return LayoutReader(Indexed(DirectoryMembers(path), ref=ref, selector=selector), ref=ref, kind="layout")
+            return IndexedReader(Indexed(DirectoryMembers(path), ref=ref, selector=selector), ref=ref, kind="layout")
         file = path.open("rb")
     except OSError as error:
         raise InputError(f"{plain(ref)} cannot be read", cause=error.strerror or plain(str(error))) from error
@@ -61,7 +61,7 @@ def _open(file: BinaryIO, ref: str, selector: str | None) -> ImageReader:
     file.seek(0)
     codec = sniff(head)
     if codec is None:
-        return LayoutReader(Indexed(TarMembers(file, ref), ref=ref, selector=selector), ref=ref, kind="archive")
+        return IndexedReader(Indexed(TarMembers(file, ref), ref=ref, selector=selector), ref=ref, kind="archive")
     try:
         codec.begin()
     except CodecMissingError as error:
@@ -69,7 +69,7 @@ def _open(file: BinaryIO, ref: str, selector: str | None) -> ImageReader:
     return OnePassReader(file, ref=ref, selector=selector)
 
 
-class LayoutReader:
+class IndexedReader:
     """An image whose parts can be read in any order: `image` is valid at any time."""
 
     def __init__(self, source: Indexed, *, ref: str, kind: str) -> None:
@@ -108,18 +108,14 @@ class OnePassReader:
         self._file = file
         self._owns_file = owns_file
         self._selector = selector
-        self._source: OnePass | None = None
         self._selection: Selection | None = None
 
     def blobs(self) -> Iterator[LayerBlob]:
         """Every layer of the archive as it comes by. Raises InputError."""
-        try:
-            stream = open_layer(self._file, where=self.ref, verify=False)
-            self._source = OnePass(stream, broken=self._broken)
-            yield from self._source.blobs()
-        except OSError as error:
-            raise InputError(f"{plain(self.ref)} cannot be read", cause=plain(str(error))) from error
-        self._selection = self._source.select(ref=self.ref, selector=self._selector)
+        stream = open_layer(_FileStream(self._file, self.ref), where=self.ref, verify=False)
+        source = OnePass(stream, broken=self._broken)
+        yield from source.blobs()
+        self._selection = source.select(ref=self.ref, selector=self._selector)
 
     def image(self) -> Image:
         """The image."""
@@ -149,3 +145,18 @@ class OnePassReader:
             cause=reason,
             next_step="write it with docker save -o FILE IMAGE, and check that the copy is complete",
         )
+
+
+class _FileStream:
+    """A file, its errors as InputError."""
+
+    def __init__(self, file: BinaryIO, ref: str) -> None:
+        self._file = file
+        self._ref = ref
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes."""
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            raise InputError(f"{plain(self._ref)} cannot be read", cause=plain(str(error))) from error

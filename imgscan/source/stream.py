@@ -82,6 +82,11 @@ class OnePass:
             raise self._broken(failure)
         self._done = True
 
+    @property
+    def has_manifest(self) -> bool:
+        """Whether a list of images has come by."""
+        return not self._collected.documents.keys().isdisjoint(("manifest.json", "index.json"))
+
     def select(self, *, ref: str, selector: str | None = None, diff_ids: tuple[str, ...] = ()) -> Selection:
         """The image, once all of `blobs` was taken. Raises InputError as `select_image` does."""
         if not self._done:

@@ -24,6 +24,7 @@ _PROGRAMS: Final = {
     "bundler": "bundle",
     "pip": r"pip[\d.]*",
 }
+_PAIRS: Final = frozenset({"mod", "pip", "pub", "workspaces", "package", "env", "chef", "global"})
 _ADVICE: Final = {
     "pnpm": "`pnpm fetch` needs only the lockfile and pnpm-workspace.yaml: edited manifests then keep the downloads.",
     "poetry": "`poetry install --no-root`",
@@ -150,7 +151,10 @@ def label(install: Install) -> str:
     """`npm ci`, `pip install`: program and verb, none of the arguments."""
     program = _PROGRAMS.get(install.manager, re.escape(install.manager))
     found = re.search(_VERB.format(f"({program})"), install.command_text)
-    return f"{found[1]} {found[2]}" if found else install.manager
+    if not found:
+        return install.manager
+    second = re.match(r"\s+([a-z][a-z-]{1,20})\b", install.command_text[found.end() :])
+    return f"{found[1]} {found[2]}" + (f" {second[1]}" if second and found[2] in _PAIRS else "")
 
 
 def _builds(run: RunStep) -> Iterator[Call]:

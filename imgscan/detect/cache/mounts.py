@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from imgscan.detect.cache.calls import Call, calls_of
-from imgscan.detect.cache.order import dockerfile_line
+from imgscan.detect.places import dockerfile_line
 from imgscan.detect.stages.producers import located_commands
 from imgscan.detect.stages.records import RunStep, Simulation
 from imgscan.detect.stages.walk import bind_options

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from imgscan.detect.cache.order import dockerfile_line
+from imgscan.detect.places import dockerfile_line
 from imgscan.detect.stages.contextindex import ContextIndex
 from imgscan.detect.stages.records import Simulation, Transfer
 from imgscan.escape import shorten

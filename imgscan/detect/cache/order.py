@@ -13,6 +13,7 @@ from typing import Final
 
 from imgscan.detect.cache.brings import Bringing, Brings
 from imgscan.detect.cache.calls import Call, calls_of
+from imgscan.detect.places import dockerfile_line
 from imgscan.detect.secretnames import secret_name
 from imgscan.detect.stages.contextindex import MAX_MATCHES, ContextIndex
 from imgscan.detect.stages.records import Presence, RunStep, Simulation
@@ -20,7 +21,7 @@ from imgscan.detect.stages.stagesim import chain, find, runs_before, transfers_b
 from imgscan.dockerfile.install import Ecosystem
 from imgscan.dockerfile.parse import Command
 from imgscan.escape import shorten
-from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, SourceLine, Timing
+from imgscan.model import Confidence, Evidence, Finding, Fix, Severity, Timing
 from imgscan.rulebook import load_rules, make_finding
 from imgscan.units import human_seconds
 
@@ -223,12 +224,6 @@ def _measured(runs: Sequence[RunStep], timings: Sequence[Timing]) -> tuple[float
             seconds = sum(step.seconds for step in timing.steps if step.line in lines and not step.cached)
             return seconds, timing.touched or "a source file"
     return 0.0, ""
-
-
-def dockerfile_line(command: Command) -> Location:
-    """The place of an instruction."""
-    line = SourceLine(file=command.instruction.file, line=command.instruction.line)
-    return Location(place=Place.DOCKERFILE, path=line.file, line=line.line, dockerfile=line)
 
 
 def chain_stages(simulation: Simulation, stage: int) -> frozenset[int]:

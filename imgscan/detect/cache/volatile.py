@@ -1,7 +1,7 @@
 """ARG, ENV and LABEL with a new value for every build above an install (`cache-volatile-arg`).
 
 BuildKit: the value is in the environment of every later RUN of the stage and of the stages FROM it; a LABEL never busts
-anything. The classic builder: ARGs end with their stage, and an ENV or LABEL re-runs every step below it.
+anything. The classic builder and buildah: ARGs end with their stage, an ENV or LABEL re-runs every step below it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from imgscan.detect.cache.calls import Call, calls_of
-from imgscan.detect.cache.order import chain_stages, dockerfile_line
+from imgscan.detect.cache.order import chain_stages
+from imgscan.detect.places import dockerfile_line
 from imgscan.detect.stages.producers import run_script
 from imgscan.detect.stages.records import RunStep, Simulation, StageView
 from imgscan.detect.words import is_ambiguous_name, is_volatile_name
@@ -21,6 +22,8 @@ from imgscan.model import Confidence, Evidence, Finding, Fix
 from imgscan.rulebook import make_finding
 
 RULE: Final = "cache-volatile-arg"
+STEPWISE: Final = frozenset({"classic", "podman"})
+"""Builders for which every instruction is a step of the cache, and an ARG ends with its stage."""
 _NAMED: Final = 6
 _FILLER: Final = re.compile(
     r"|dev(?:elopment)?|latest|unknown|local|snapshot|none|main|master|head|0(?:\.0)*(?:[-+].*)?|n/?a|unset|unreleased|edge",
@@ -54,7 +57,7 @@ def detect_volatile(simulation: Simulation, build_args: Mapping[str, str], build
 
 
 def _volatiles(view: StageView, build_args: Mapping[str, str], builder: str) -> Iterator[_Volatile]:
-    keywords = ("ARG", "ENV", "LABEL") if builder == "classic" else ("ARG", "ENV")
+    keywords = ("ARG", "ENV", "LABEL") if builder in STEPWISE else ("ARG", "ENV")
     known: set[str] = set()
     for command in view.stage.commands:
         if command.keyword not in keywords:
@@ -93,15 +96,15 @@ def _installs_below(
 ) -> Iterator[tuple[RunStep, Call]]:
     """The installs below the declaration that have no need of the value."""
     stages = sorted(chain_stages(simulation, stage))
-    if builder == "classic" and volatile.command.keyword == "ARG":
+    if builder in STEPWISE and volatile.command.keyword == "ARG":
         stages = [stage]
     for at in stages:
         for run in simulation.stages[at].runs:
             if at == stage and run.command.instruction.ordinal < volatile.command.instruction.ordinal:
                 continue
-            call = next((call for call in calls_of(run) if not call.implicit), None)
-            if call is not None and not _uses(run, volatile.name):
-                yield run, call
+            calls = [call for call in calls_of(run) if not call.implicit]
+            if calls and not _uses(run, volatile.name):
+                yield run, next((call for call in calls if not call.label.endswith(" update")), calls[0])
 
 
 def _finding(installs: Sequence[tuple[RunStep, Call]], volatiles: Sequence[_Volatile], builder: str) -> Finding:
@@ -110,7 +113,7 @@ def _finding(installs: Sequence[tuple[RunStep, Call]], volatiles: Sequence[_Vola
     first = volatiles[0].command
     steps = [f"line {run.command.instruction.line} ({call.label})" for run, call in installs]
     again = ", ".join(steps[:_NAMED]) + (f" and {len(steps) - _NAMED} more" if len(steps) > _NAMED else "")
-    how = "every later step" if builder == "classic" else "the environment of every later RUN"
+    how = "every later step" if builder in STEPWISE else "the environment of every later RUN"
     given = any(v.given for v in volatiles)
     when = "with every new value" if given else "as soon as builds pass different values"
     lines = list(dict.fromkeys(v.command.instruction.line for v in volatiles))
@@ -120,7 +123,8 @@ def _finding(installs: Sequence[tuple[RunStep, Call]], volatiles: Sequence[_Vola
         RULE,
         message=(
             f"{shown} ({where}) {'is' if len(names) == 1 else 'are'} part of {how}, so {again} "
-            f"{'runs' if len(steps) == 1 else 'run'} again {when}, without any use of {'it' if len(names) == 1 else 'them'}."
+            f"{'runs' if len(steps) == 1 else 'run'} again {when}, without any use of "
+            f"{'it' if len(names) == 1 else 'them'}."
         ),
         location=dockerfile_line(first),
         places=tuple(dict.fromkeys(map(dockerfile_line, commands))),

@@ -1,5 +1,6 @@
 """Secrets: rule packs and bytes in, redacted hits out.
 
-`rules` (what to look for) -> `matcher` (where it may be) -> `confirm` (where it is) -> `filters` and `validators` (what it
-is worth) -> `scanner` (one document) ; `documents` makes documents of an image's configuration and of project files.
+`rules` (what to look for) -> `matcher` (where it may be) -> `confirm` (where it is) -> `filters` and `validators` (what
+it is worth) -> `hits` -> `scanner` (one document). `documents` makes documents of an image's configuration and of
+project files.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from imgscan.detect.secrets.matcher import re2_options
 from imgscan.detect.secrets.rules import SecretRule
@@ -53,7 +53,11 @@ def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int) 
         )
 
 
-def _secret_span(rule: SecretRule, shape: _Shape, hit: Any, data: bytes) -> tuple[int, int]:
+class _Hit(Protocol):
+    def span(self, group: int = 0) -> tuple[int, int]: ...
+
+
+def _secret_span(rule: SecretRule, shape: _Shape, hit: _Hit, data: bytes) -> tuple[int, int]:
     spans = (hit.span(group) for group in shape.secrets)
     start, end = next((span for span in spans if span[0] >= 0), hit.span())
     if rule.whole:

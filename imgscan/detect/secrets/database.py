@@ -16,7 +16,10 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from hyperscan import Database
 
 _MAGIC: Final = b"imgscan-db-1\n"
 _DIGEST_BYTES: Final = 32
@@ -30,7 +33,7 @@ def cache_dir() -> Path:
     return root / "imgscan"
 
 
-def load_database(patterns: Sequence[bytes], cache: Path | None) -> tuple[Any, tuple[int, ...]]:
+def load_database(patterns: Sequence[bytes], cache: Path | None) -> tuple[Database | None, tuple[int, ...]]:
     """A block mode database of `patterns` (None if there are none), from the cache or compiled, and the indices of the
     patterns that hyperscan refuses.
 
@@ -47,13 +50,13 @@ def load_database(patterns: Sequence[bytes], cache: Path | None) -> tuple[Any, t
 
 
 def _cache_key(patterns: Sequence[bytes]) -> str:
-    import hyperscan
+    from hyperscan._version import __version__
 
-    parts = [hyperscan.__version__, platform.machine(), sys.platform, *(p.hex() for p in patterns)]
+    parts = [__version__, platform.machine(), sys.platform, *(p.hex() for p in patterns)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _compile(patterns: Sequence[bytes], ids: Sequence[int]) -> Any:
+def _compile(patterns: Sequence[bytes], ids: Sequence[int]) -> Database:
     import hyperscan
 
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
@@ -61,7 +64,7 @@ def _compile(patterns: Sequence[bytes], ids: Sequence[int]) -> Any:
     return database
 
 
-def _compile_accepted(patterns: Sequence[bytes]) -> tuple[Any, tuple[int, ...]]:
+def _compile_accepted(patterns: Sequence[bytes]) -> tuple[Database | None, tuple[int, ...]]:
     """A database of the patterns that hyperscan takes, and the indices of the others; each is tried alone only when all
     together are refused."""
     import hyperscan
@@ -87,7 +90,7 @@ def _compiles(pattern: bytes) -> bool:
     return True
 
 
-def _read(path: Path, key: str) -> tuple[Any, tuple[int, ...]] | None:
+def _read(path: Path, key: str) -> tuple[Database, tuple[int, ...]] | None:
     """A cached database, or None if it is missing, foreign, writable by others, damaged or of another library."""
     import hyperscan
 
@@ -114,14 +117,19 @@ def _read_trusted(path: Path) -> bytes | None:
     try:
         file = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except OSError:
+        os.close(directory)
         return None
-    else:
-        with os.fdopen(file, "rb") as stream:
-            facts = os.fstat(file)
-            if not (_is_ours(os.fstat(directory)) and _is_ours(facts) and stat.S_ISREG(facts.st_mode)):
-                return None
-            return stream.read(_LARGEST) if facts.st_size < _LARGEST else None
+    try:
+        facts = os.fstat(file)
+        trusted = _is_ours(os.fstat(directory)) and _is_ours(facts) and stat.S_ISREG(facts.st_mode)
+        if not trusted or facts.st_size >= _LARGEST:
+            return None
+        with os.fdopen(file, "rb", closefd=False) as stream:
+            return stream.read(_LARGEST)
+    except OSError:
+        return None
     finally:
+        os.close(file)
         os.close(directory)
 
 
@@ -129,7 +137,7 @@ def _is_ours(facts: os.stat_result) -> bool:
     return facts.st_uid == os.geteuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _write(cache: Path, key: str, database: Any, refused: tuple[int, ...]) -> None:
+def _write(cache: Path, key: str, database: Database, refused: tuple[int, ...]) -> None:
     """Keep a database: written beside its place and renamed, so a reader sees all of it or nothing."""
     import hyperscan
 

@@ -7,19 +7,20 @@ be apart travel as `assignments`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.model import Place
 
 if TYPE_CHECKING:
     from imgscan.detect.secrets.scanner import SecretScanner
-    from imgscan.dockerfile.parse import Command, Dockerfile
+    from imgscan.dockerfile.tree import Command, Dockerfile
 
 Assignments = tuple[tuple[str, str], ...]
 
@@ -27,9 +28,14 @@ _NOP: Final = re.compile(r"^/bin/sh -c #\(nop\)\s+")
 _BUILDKIT_COMMENT: Final = re.compile(r"\s+# buildkit$")
 _BUILD_ARGS: Final = re.compile(r"^(?:RUN )?\|(\d{1,4}) ")
 _KEYWORD: Final = re.compile(r"^(ENV|ARG|LABEL)\s+", re.IGNORECASE)
+_ASSIGNING: Final = frozenset({"ARG", "ENV", "LABEL"})
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _ENV_LINE: Final = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]{0,200})\s*=\s*(.*?)\s*$")
 _COMPOSE_ITEM: Final = re.compile(r"^\s*(?:-\s+)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,200})[\"']?\s*[:=]\s*(.*?)\s*$")
+_SHELL: Final = re.compile(
+    r" (?:/[^\s=]+/)?(?:ba|da|a|z|k)?sh(?: -[A-Za-z]+(?: pipefail| errexit| nounset)?){0,8}? -[a-z]*c |"
+    r" (?:powershell|pwsh|cmd)(?:\.exe)? "
+)
 _DEEPEST_JSON: Final = 64
 _LONGEST_LINE: Final = 64 * 1024
 
@@ -38,9 +44,9 @@ _LONGEST_LINE: Final = 64 * 1024
 class Document:
     """Something to scan.
 
-    `path` says where it is in words that locate it for a reader (`ENV NPM_TOKEN`, `history[3]`, `Dockerfile`), `layer` the
-    layer a history entry made (None for entries that made none), `line` the line of its file where it starts. `text` is
-    scanned as bytes, `assignments` as names and values.
+    `path` says where it is in words that locate it for a reader (`ENV NPM_TOKEN`, `history[3]`, `Dockerfile`), `layer`
+    the layer a history entry made (None for entries that made none), `line` the line of its file where it starts.
+    `text` is scanned as bytes, `assignments` as names and values.
     """
 
     place: Place
@@ -124,7 +130,7 @@ def _command(place: Place, keyword: str, words: Sequence[str]) -> Iterator[Docum
         return
     options = [
         (left.lstrip("-"), right)
-        for left, right in zip(words, words[1:], strict=False)
+        for left, right in itertools.pairwise(words)
         if left.startswith("--") and "=" not in left
     ]
     equations = [split for word in words if (split := _split_word(word.lstrip("-"))) is not None]
@@ -141,8 +147,8 @@ def _encode(text: str) -> bytes:
 
 
 def _instruction(created_by: str, document: Document) -> Document:
-    """A history entry or trigger. Forms: `ENV A=b`, `/bin/sh -c #(nop)  ENV A=b`, `RUN |2 A=b C=d /bin/sh -c … # buildkit`
-    and the classic builder's `|2 A=b C=d /bin/sh -c …`."""
+    """A history entry or trigger. Forms: `ENV A=b`, `/bin/sh -c #(nop)  ENV A=b`, `RUN |2 A=b C=d /bin/sh -c … #
+    buildkit` and the classic builder's `|2 A=b C=d /bin/sh -c …`."""
     text = _BUILDKIT_COMMENT.sub("", _NOP.sub("", created_by))
     assignments: Assignments = ()
     build_args = _BUILD_ARGS.match(text)
@@ -156,12 +162,10 @@ def _instruction(created_by: str, document: Document) -> Document:
 
 def split_build_args(text: str, count: int) -> tuple[Assignments, str]:
     """`A=b C=d e /bin/sh -c …` with `count` arguments, which are not quoted: a value ends where the next name, or the
-    shell, starts. Returns the assignments and the command."""
-    shell = re.search(
-        r" (?:/[^\s=]+/)?(?:ba|da|a|z|k)?sh(?: -[A-Za-z]+)* -[a-z]*c |(?: (?:powershell|cmd)(?:\.exe)? )", text
-    )
-    head, command = (text[: shell.start()], text[shell.start() + 1 :]) if shell is not None else (text, "")
-    starts = [m for m in re.finditer(r"(?:^| )([A-Za-z_][A-Za-z0-9_]*)=", head)][: max(count, 0)]
+    shell, starts. Returns the assignments and the command (everything, when no known shell is in it)."""
+    shell = _SHELL.search(text)
+    head, command = (text[: shell.start()], text[shell.start() + 1 :]) if shell is not None else (text, text)
+    starts = list(itertools.islice(re.finditer(r"(?:^| )([A-Za-z_][A-Za-z0-9_]*)=", head), max(count, 0)))
     ends = [m.start() for m in starts[1:]] + [len(head)]
     return tuple((m.group(1), head[m.end() : end]) for m, end in zip(starts, ends, strict=True)), command
 
@@ -199,7 +203,7 @@ def _json_build_args(data: bytes) -> Assignments:
     return tuple(found)
 
 
-def _collect_build_args(value: Any, found: list[tuple[str, str]], depth: int) -> None:
+def _collect_build_args(value: object, found: list[tuple[str, str]], depth: int) -> None:
     if depth > _DEEPEST_JSON:
         return
     if isinstance(value, dict):
@@ -214,26 +218,24 @@ def _collect_build_args(value: Any, found: list[tuple[str, str]], depth: int) ->
 
 
 def dockerfile_documents(dockerfile: Dockerfile) -> Iterator[Document]:
-    """One document for each instruction: assignments of ARG, ENV and LABEL, the whole text of the others, heredocs
-    included."""
+    """One document for each assignment of ARG, ENV and LABEL, with its own line, and one for each other instruction:
+    its text as it is written, heredocs included."""
     commands = [*dockerfile.global_args, *(command for stage in dockerfile.stages for command in stage.commands)]
     for command in commands:
         document = Document(place=Place.DOCKERFILE, path=dockerfile.file, line=command.instruction.line)
-        if command.instruction.keyword.upper() in ("ARG", "ENV", "LABEL"):
-            pairs = tuple(pair for word in command.words if (pair := _split_pair(word)) is not None)
-            yield replace(document, assignments=pairs)
-        else:
-            yield replace(document, text=_source_text(dockerfile, command))
+        yield from _command_documents(dockerfile.text[command.start : command.end], command, document)
 
 
-def _split_pair(word: str) -> tuple[str, str] | None:
-    name, equals, value = word.partition("=")
-    return (name, value) if equals else None
-
-
-def _source_text(dockerfile: Dockerfile, command: Command) -> bytes:
-    """The instruction as it is written, so that lines of hits count from its first line."""
-    return _encode(dockerfile.text[command.start : command.end])
+def _command_documents(source: str, command: Command, document: Document) -> Iterator[Document]:
+    target = command.trigger or command
+    if target.instruction.keyword.upper() not in _ASSIGNING:
+        yield replace(document, text=_encode(source))
+        return
+    at = 0
+    for name, value in (word.partition("=")[::2] for word in target.words if "=" in word):
+        found = source.find(name, at)
+        at = found + len(name) if found >= 0 else at
+        yield replace(document, line=(document.line or 1) + source.count("\n", 0, at), assignments=((name, value),))
 
 
 def env_file_documents(text: str, path: str, *, place: Place = Place.CONTEXT) -> Iterator[Document]:
@@ -246,8 +248,8 @@ def env_file_documents(text: str, path: str, *, place: Place = Place.CONTEXT) ->
 
 
 def compose_documents(text: str, path: str) -> Iterator[Document]:
-    """One document for each line of a compose file that assigns a scalar (`NAME: value`, `- NAME=value`); other lines as
-    text. Read line by line, so that lines are right and broken YAML is still scanned."""
+    """One document for each line of a compose file that assigns a scalar (`NAME: value`, `- NAME=value`); other lines
+    as text. Read line by line, so that lines are right and broken YAML is still scanned."""
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("#") or not line.strip():
             continue
@@ -269,8 +271,8 @@ def _unquoted(value: str) -> str:
 
 
 def scan_document(scanner: SecretScanner, document: Document) -> list[SecretHit]:
-    """The secrets of a document: its assignments, then its text without what the assignments already gave. Lines count in
-    the file that the document is part of."""
+    """The secrets of a document: its assignments, then its text without what the assignments already gave. Lines count
+    in the file that the document is part of."""
     hits = [
         hit for name, value in document.assignments for hit in scanner.scan_assignment(name, value, path=document.path)
     ]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 _ALPHABET: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
-_SHORTEST_FRAGMENT: Final = 5
+_SHORTEST_FRAGMENT: Final = 4
 _LONGEST_RUN: Final = 24 * 1024
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/_-]")
 _BEFORE: Final = 8 * 1024

@@ -13,9 +13,12 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from imgscan.detect.secrets.validators import BASE36, BASE62, base36, base62
+
+if TYPE_CHECKING:
+    from imgscan.detect.secrets.rules import SecretRule
 
 _HEX: Final = b"0123456789abcdef"
 _LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
@@ -37,6 +40,16 @@ ALPHABETS: Final[Mapping[str, bytes]] = {
     "password": BASE62 + b"!#%^*",
 }
 _LINE: Final = 64
+
+
+def examples_of(rule: SecretRule) -> list[bytes]:
+    """The texts in which a rule must find its secret."""
+    return [assemble(parts, f"{rule.id}/{number}") for number, parts in enumerate(rule.examples)]
+
+
+def near_misses_of(rule: SecretRule) -> list[bytes]:
+    """The texts in which a rule must find nothing."""
+    return [assemble(parts, f"{rule.id}/miss/{number}") for number, parts in enumerate(rule.near_misses)]
 
 
 def assemble(parts: Sequence[Any], seed: str) -> bytes:

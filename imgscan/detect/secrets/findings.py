@@ -83,7 +83,8 @@ def _with_lines(places: tuple[Location, ...]) -> tuple[Location, ...]:
     if written is None:
         return places
     return tuple(
-        place if place.dockerfile or place.place in _PROJECT_PLACES or place.place is Place.FILE
+        place
+        if place.dockerfile or place.place in _PROJECT_PLACES or place.place is Place.FILE
         else replace(place, dockerfile=written)
         for place in places
     )

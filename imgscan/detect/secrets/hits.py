@@ -9,6 +9,7 @@ from typing import Final
 
 from imgscan.detect.secrets import assignments, filters, uris
 from imgscan.detect.secrets.confirm import Match
+from imgscan.detect.secrets.places import Where, is_own, is_vendored, place_of
 from imgscan.detect.secrets.redact import excerpt
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.validators import Checked, check
@@ -33,9 +34,9 @@ _LESS_SURE: Final = {
 class SecretHit:
     """A secret found in a document.
 
-    `line` counts from 1 and `offset` is in bytes, both in the document; `context` is a redacted excerpt. `detail` is what
-    an offline check learnt (an AWS account number, "encrypted"), never part of the secret; `proven` says that a checksum
-    fits. `secret` is plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`.
+    `line` counts from 1 and `offset` is in bytes, both in the document; `context` is a redacted excerpt. `detail` is
+    what an offline check learnt (an AWS account number, "encrypted"), never part of the secret; `proven` says that a
+    checksum fits. `secret` is plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`.
     """
 
     rule: SecretRule
@@ -90,14 +91,20 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
 
 
 def _weigh(rule: SecretRule, checked: Checked, path: str) -> tuple[Severity, Confidence]:
-    """The rule's severity and confidence after checks and place: a checksum that fits beats any place, one that does not
-    fit, a test, documentation or vendored code make it less likely to be live."""
+    """The rule's severity and confidence after checks and place: a checksum that fits beats any place; one that does
+    not fit, a test, documentation or vendored code make it less likely to be live."""
     severity, confidence = checked.severity or rule.severity, rule.confidence
     if checked.proven:
         return severity, Confidence.HIGH
     if checked.validity is Validity.INVALID:
         confidence = Confidence.LOW
-    if filters.place_of(path) is not filters.Where.OWN:
+    return _demoted(severity, confidence, path)
+
+
+def _demoted(severity: Severity, confidence: Confidence, path: str) -> tuple[Severity, Confidence]:
+    """Less severe and less sure unless the path is the project's own; a key in a compiled library twice so."""
+    where = place_of(path)
+    for _ in range({Where.OWN: 0, Where.LIBRARY: 2}.get(where, 1)):
         severity, confidence = _DEMOTED[severity], _LESS_SURE[confidence]
     return severity, confidence
 
@@ -107,9 +114,7 @@ def _judge_uri(match: Match, data: bytes, path: str, *, line: int, offset: int) 
     verdict = uris.judge_uri(text)
     if verdict is None:
         return None
-    severity, confidence = verdict
-    if filters.place_of(path) is not filters.Where.OWN:
-        severity, confidence = _DEMOTED[severity], _LESS_SURE[confidence]
+    severity, confidence = _demoted(*verdict, path)
     return SecretHit(
         rule=match.rule,
         secret=match.secret,
@@ -126,15 +131,15 @@ def _judge_assignment(
     match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool
 ) -> SecretHit | None:
     """A `name = value` of a configuration file. In programs only a quoted value is a literal."""
-    env_file, where = assignments.is_env_file(path), filters.place_of(path)
+    env_file = assignments.is_env_file(path)
     in_quotes = match.start > 0 and data[match.start - 1] in b"\"'"
-    if where is filters.Where.VENDOR or (assignments.is_code(path) and not in_quotes):
+    if is_vendored(path) or (assignments.is_code(path) and not in_quotes):
         return None
     verdict = assignments.judge_value(match.name, match.secret, code=not env_file)
     if verdict is None:
         return None
     severity, confidence = verdict
-    if not (env_file or literal) or where is not filters.Where.OWN:
+    if not (env_file or literal) or not is_own(path):
         severity, confidence = Severity.LOW, _LESS_SURE[confidence]
     return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    from hyperscan import Database, Scratch
 
 Region = tuple[int, int, int]
 """Pattern index, and the stretch of the block in which its match lies."""
@@ -52,9 +55,9 @@ def _has_hyperscan() -> bool:
 
 
 class Re2Matcher:
-    """RE2's filter: one pass finds the literals that each pattern needs, so it says which patterns may match, not where;
-    a region is the whole block. (`re2.Set` would be exact, but patterns with counted repetitions blow up its automaton, and
-    when it runs out of memory its answer looks like "nothing found".)"""
+    """RE2's filter: one pass finds the literals that each pattern needs, so it says which patterns may match, not
+    where; a region is the whole block. (`re2.Set` would be exact, but patterns with counted repetitions blow up its
+    automaton, and when it runs out of memory its answer looks like "nothing found".)"""
 
     name = "re2"
 
@@ -75,14 +78,14 @@ class Re2Matcher:
         return [(index, 0, len(data)) for index in sorted(self._filter.Match(data, potential=True) or ())]
 
 
-def re2_options() -> Any:
+def re2_options() -> object:
     """RE2 on bytes, silent."""
     import re2
 
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
-    return options
+    return cast(object, options)
 
 
 class HyperscanMatcher:
@@ -104,7 +107,7 @@ class HyperscanMatcher:
 
     def regions(self, data: bytes) -> list[Region]:
         raw: list[tuple[int, int]] = []
-        if self._database is not None and not self._collect(data, raw):
+        if self._database is not None and not self._collect(self._database, data, raw):
             return self._flooded(data)
         found = merge_regions(raw, self._lengths, len(data)) if raw else []
         if self._refused_set is not None:
@@ -112,7 +115,7 @@ class HyperscanMatcher:
             found.sort()
         return found
 
-    def _collect(self, data: bytes, raw: list[tuple[int, int]]) -> bool:
+    def _collect(self, database: Database, data: bytes, raw: list[tuple[int, int]]) -> bool:
         """Fill `raw` with (pattern, end of match); False when there are too many."""
         import hyperscan
 
@@ -123,7 +126,7 @@ class HyperscanMatcher:
             return len(raw) > _FLOOD
 
         try:
-            self._database.scan(data, match_event_handler=on_match, scratch=self._scratch())
+            database.scan(data, match_event_handler=on_match, scratch=self._scratch(database))
         except hyperscan.ScanTerminated:
             return False
         return len(raw) <= _FLOOD
@@ -133,13 +136,13 @@ class HyperscanMatcher:
             self._flood_set = Re2Matcher(self._patterns)
         return self._flood_set.regions(data)
 
-    def _scratch(self) -> Any:
+    def _scratch(self, database: Database) -> Scratch:
         """hyperscan's working memory: one for each thread."""
         import hyperscan
 
-        scratch = getattr(self._local, "scratch", None)
+        scratch: Scratch | None = getattr(self._local, "scratch", None)
         if scratch is None:
-            scratch = self._local.scratch = hyperscan.Scratch(self._database)
+            scratch = self._local.scratch = hyperscan.Scratch(database)
         return scratch
 
 

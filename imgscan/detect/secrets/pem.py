@@ -44,7 +44,7 @@ def check_private_key(secret: bytes) -> Checked:
 
 
 def body_of(text: bytes) -> bytes | None:
-    """The base64 of a PEM block without headers, line ends (escaped ones too) and the string quotes of source code; None
+    """The base64 of a PEM block without headers, line ends (escaped too) and the string quotes of source code; None
     when a line is something else."""
     pieces = []
     for line in _LINE_END.split(text):
@@ -56,8 +56,15 @@ def body_of(text: bytes) -> bytes | None:
     return b"".join(pieces)
 
 
+def key_digest_text(secret: bytes) -> bytes:
+    """What a published key is known by: the base64 of a PEM block, however its lines are broken; else the secret."""
+    block = _BLOCK.search(secret)
+    body = body_of(block.group(2).partition(b"-----END")[0]) if block is not None else None
+    return body or secret.strip()
+
+
 def lacks_key_body(secret: bytes) -> bool:
-    """True when what stands between BEGIN and END is no base64 of 30 bytes and more: an ellipsis, source code, prose."""
+    """True when between BEGIN and END stands no base64 of 30 bytes and more: an ellipsis, source code, prose."""
     block = _BLOCK.search(secret)
     if block is None:
         return True

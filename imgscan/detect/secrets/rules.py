@@ -47,11 +47,11 @@ class SecretRule:
     """One kind of secret: what to say of it (`about`) and how to find it.
 
     `patterns` confirm a hit; the secret is their group named `secret`, else their first group that took part, else (and
-    with `whole`) the whole match, and a group named `name` is what it is assigned to. `triggers` (the patterns, unless the record has a
-    `trigger`) are what the matcher looks for. `max_length` bounds a whole match, context included, in bytes.
-    `prefixes` are literal beginnings that are looked for inside base64 too. `reveal` is False for passwords, of which
-    an excerpt shows nothing. `quoted` says that the secret is the last quoted string of the match, `path` which
-    files the rule is for.
+    with `whole`) the whole match; a group named `name` is what it is assigned to. `triggers` (the patterns, unless the
+    record has a `trigger`) are what the matcher looks for. `max_length` bounds a whole match, context included, in
+    bytes. `prefixes` are literal beginnings that are looked for inside base64 too. `reveal` is False for passwords, of
+    which an excerpt shows nothing. `quoted` says that the secret is the last quoted string of the match, `path` which
+    files the rule is for, `file` the file in which its secrets mostly lie.
     """
 
     about: Rule
@@ -69,6 +69,7 @@ class SecretRule:
     reveal: bool = True
     quoted: bool = False
     path: re.Pattern[str] | None = None
+    file: str = ".env"
     examples: tuple[Any, ...] = ()
     near_misses: tuple[Any, ...] = ()
 
@@ -138,6 +139,7 @@ def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> Se
         filters=tuple(record.get("filters", ("placeholder", "public"))),
         reveal=record.get("reveal", True),
         path=re.compile(record["path"], re.IGNORECASE) if "path" in record else None,
+        file=record.get("file", ".env"),
         examples=tuple(tuple(parts) for parts in record.get("examples", ())),
         near_misses=tuple(tuple(parts) for parts in record.get("near_misses", ())),
     )

@@ -7,8 +7,7 @@ placed. Nothing is joined across documents.
 from __future__ import annotations
 
 import io
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +21,7 @@ from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, di
 from imgscan.detect.secrets.matcher import Matcher, load_matcher
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, default_rules, own_pack
-from imgscan.detect.secrets.windows import Window, holds_utf16, original_offset, read_windows, without_nuls
+from imgscan.detect.secrets.windows import NulIndex, Window, holds_utf16, read_windows, without_nuls
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
 
@@ -93,21 +92,22 @@ class SecretScanner:
     ) -> list[SecretHit]:
         """The secrets of a document.
 
-        `read(n)` gives up to n bytes, b"" at the end. `path` says what kind of document it is, `size` (bytes, if known) is
-        a hint. `literal` says that assignments in it are image configuration or build instructions, whatever `path` is
-        called: they are looked for, and are as bad as in an environment. `note` is told when a rule has so many hits that the rest are left out.
+        `read(n)` gives up to n bytes, b"" at the end. `path` says what kind of document it is, `size` (bytes, if known)
+        is a hint. `literal` says that it is image configuration or build instructions, whatever `path` is called:
+        assignments in it are looked for, and are as bad as in an environment. `note` is told when a rule has so many
+        hits that the rest are left out.
         """
         config = literal or assignments.is_config_like(path, size)
         found: list[Candidate] = []
-        counts: Counter[str] = Counter()
+        counts: dict[str, int] = {}
         for window in read_windows(read, overlap=LONGEST_MATCH):
-            spent = frozenset(rule_id for rule_id, n in counts.items() if n >= MOST_MATCHES)
+            spent = _spent(counts)
             job = _Job(path=path, config=config and window.first and window.last, literal=literal, spent=spent)
-            fresh = distinct(list(self._candidates(window, job)))
-            counts.update(candidate.hit.rule.id for candidate in fresh)
-            found += fresh
+            for candidate in distinct(list(self._candidates(window, job))):
+                counts[candidate.hit.rule.id] = counts.get(candidate.hit.rule.id, 0) + 1
+                found.append(candidate)
         if note is not None:
-            for rule_id in sorted(rule_id for rule_id, n in counts.items() if n >= MOST_MATCHES):
+            for rule_id in sorted(_spent(counts)):
                 note(f"{rule_id}: more than {MOST_MATCHES} hits, the rest of the file was not searched for this rule")
         return fold(found)
 
@@ -150,10 +150,8 @@ class SecretScanner:
             return
         place = _Places(window, data)
         for match in sorted(found, key=lambda m: m.start):
-            (start, end), (match_start, match_end) = (
-                place.span(match.start, match.end),
-                place.span(match.match_start, match.match_end),
-            )
+            start, end = place.span(match.start, match.end)
+            match_start, match_end = place.span(match.match_start, match.match_end)
             if not place.is_own(match_start):
                 continue
             hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
@@ -173,6 +171,11 @@ class SecretScanner:
                     yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
 
 
+def _spent(counts: Mapping[str, int]) -> frozenset[str]:
+    """The rules that had as many hits as a document may have of one rule."""
+    return frozenset(rule_id for rule_id, n in counts.items() if n >= MOST_MATCHES) if counts else frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
@@ -185,16 +188,16 @@ class _Job:
 
 
 class _Places:
-    """Offsets in a block as offsets and lines of the document; lines are counted onwards from the last one asked for."""
+    """Offsets in a block as offsets and lines of the document; lines are counted onwards from the last one asked."""
 
     def __init__(self, window: Window, data: bytes) -> None:
         self._window, self._data = window, data
-        self._moved = len(data) != len(window.data)
+        self._index = NulIndex(window.data) if len(data) != len(window.data) else None
         self._counted_to, self._lines = 0, window.lines
 
     def at(self, offset: int) -> int:
         """The document's offset of an offset of the block."""
-        return self._window.offset + (original_offset(self._window.data, offset) if self._moved else offset)
+        return self._window.offset + (offset if self._index is None else self._index.offset(offset))
 
     def is_own(self, offset: int) -> bool:
         """True when an offset of the document lies in the part that no other window reports."""
@@ -218,16 +221,18 @@ def load_scanner(
     trufflehog3: bool = True,
     rule_files: Sequence[Path] = (),
     backend: str = "auto",
-    cache: Path | None | str = "default",
+    cache: Path | None = None,
+    keep_compiled: bool = True,
 ) -> SecretScanner:
     """A scanner with imgscan's rules, trufflehog3's when it is installed, and the user's `rule_files`.
 
-    Raises InputError for a rule file that cannot be used. `backend` is `auto`, `hyperscan` or `re2`; `cache` the
-    directory for compiled databases, None for none.
+    Raises InputError for a rule file that cannot be used. `backend` is `auto`, `hyperscan` or `re2`. Compiled databases
+    are kept in `cache` (None: `database.cache_dir()`) unless `keep_compiled` is False.
     """
     from imgscan.detect.secrets.trufflehog3 import installed_pack, pack_from_file
 
     packs = [own_pack(), *(pack_from_file(path, name="user") for path in rule_files)]
     if trufflehog3:
         packs.append(installed_pack())
-    return SecretScanner(packs, backend=backend, cache=cache_dir() if cache == "default" else cache)
+    directory = (cache or cache_dir()) if keep_compiled else None
+    return SecretScanner(packs, backend=backend, cache=directory)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from imgscan.detect.secrets.matcher import re2_options
 from imgscan.detect.secrets.rules import RISK_ID, Pack, SecretRule, Weight
@@ -98,7 +98,7 @@ def _read_records(path: Path, shown: str) -> list[_Record]:
     return records
 
 
-def _records_of(root: Any, shown: str) -> Iterator[_Record]:
+def _records_of(root: object, shown: str) -> Iterator[_Record]:
     """The rules of a composed document: a list, or a mapping with the list under `rules`."""
     import yaml
 
@@ -170,8 +170,8 @@ def _about(rule_id: str, message: str, severity: Severity, vague: bool, pack: st
         confidence=Confidence.LOW if vague else Confidence.MEDIUM,
         why=f'Text in the image matches the rule "{title}" of {pack}. Whoever can pull the image can read and use it.',
         fix=(
-            "Check what it is. If it is a secret, revoke it where it was issued, remove it from the build, and hand it over at "
-            "run time or with RUN --mount=type=secret."
+            "Check what it is. If it is a secret, revoke it where it was issued, take it out of the build, and hand it "
+            "over at run time or with RUN --mount=type=secret."
         ),
         bad="COPY . .        # the file with the secret is in the context",
         good="# .dockerignore lists the file\nRUN --mount=type=secret,id=token …",

@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from imgscan.model import Severity, Validity
 
@@ -64,8 +64,8 @@ def _in_base(number: int, alphabet: bytes, width: int) -> bytes:
 
 
 def check_crc_base62(secret: bytes) -> Checked:
-    """GitHub (`ghp_` and its sisters) and npm: the last six characters are the CRC-32 of the random part before them, in
-    base 62. Source: GitHub's engineering blog, "Behind GitHub's new authentication token formats" (2021)."""
+    """GitHub (`ghp_` and its sisters) and npm: the last six characters are the CRC-32 of the random part before them,
+    in base 62. Source: GitHub's engineering blog, "Behind GitHub's new authentication token formats" (2021)."""
     _, _, body = secret.partition(b"_")
     return _verdict(base62(zlib.crc32(body[:-6]), 6) == body[-6:])
 
@@ -137,18 +137,19 @@ def decode_base64(text: bytes) -> bytes | None:
         return None
 
 
-def decode_json(text: bytes | None) -> Any:
+def decode_json(text: bytes | None) -> object:
     """A JSON value, or None if it is none or too large to be part of a token."""
     if text is None or len(text) > _LARGEST_JSON:
         return None
     try:
-        return json.loads(text)
+        value: object = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    return value
 
 
 def check_jwt(secret: bytes) -> Checked:
-    """A JSON Web Token: header and claims parse (RFC 7519). One that has expired is no secret any more: severity info."""
+    """A JSON Web Token: header and claims parse (RFC 7519). One that has expired is no secret any more: info."""
     parts = secret.split(b".")
     header = decode_json(decode_base64(parts[0]))
     claims = decode_json(decode_base64(parts[1])) if len(parts) > 1 else None
@@ -201,8 +202,8 @@ def check_discord(secret: bytes) -> Checked:
 
 
 def check_json_part(secret: bytes) -> Checked:
-    """A token whose part after the prefix is base64 of a JSON object (Sentry `sntrys_`, Grafana `glc_`, 1Password `ops_`,
-    Mapbox `sk.`)."""
+    """A token whose part after the prefix is base64 of a JSON object (Sentry `sntrys_`, Grafana `glc_`, 1Password
+    `ops_`, Mapbox `sk.`)."""
     body = re.sub(rb"^(?:sntrys_|glc_|ops_|sk\.)", b"", secret)
     parts = re.split(rb"[_.]", body)
     return VALID if isinstance(decode_json(decode_base64(parts[0])), dict) else UNKNOWN

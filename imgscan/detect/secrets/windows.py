@@ -6,6 +6,7 @@ outside of that part belongs to a neighbour, which sees it whole.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,7 @@ _SAMPLES: Final = 64
 _SAMPLE_STEP: Final = 1024
 _SAMPLE_BYTES: Final = 256
 _SHORTEST_SAMPLE: Final = 8
+_INDEX_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +88,27 @@ def without_nuls(data: bytes) -> bytes:
     return data.translate(None, b"\0")
 
 
-def original_offset(data: bytes, offset: int) -> int:
-    """Where byte `offset` of `without_nuls(data)` lies in `data`."""
-    low, high = 0, len(data)
-    while low < high:
-        middle = (low + high) // 2
-        if middle + 1 - data.count(b"\0", 0, middle + 1) > offset:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+class NulIndex:
+    """Where the bytes of `without_nuls(data)` lie in `data`, by counts kept for each 4 KiB."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._kept = [0]
+        for at in range(0, len(data), _INDEX_BYTES):
+            block = data[at : at + _INDEX_BYTES]
+            self._kept.append(self._kept[-1] + len(block) - block.count(0))
+
+    def offset(self, stripped: int) -> int:
+        """The offset in `data` of byte `stripped` of the text without NULs (the end of `data` for one beyond it)."""
+        if stripped >= self._kept[-1]:
+            return len(self._data)
+        block = bisect_right(self._kept, stripped) - 1
+        start, left = block * _INDEX_BYTES, stripped - self._kept[block]
+        low, high = start, min(start + _INDEX_BYTES, len(self._data))
+        while low < high:
+            middle = (low + high) // 2
+            if middle + 1 - start - self._data.count(0, start, middle + 1) > left:
+                high = middle
+            else:
+                low = middle + 1
+        return low

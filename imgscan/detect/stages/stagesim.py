@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgscan.detect.stages.contextindex import index_context
 from imgscan.detect.stages.producers import may_produce
-from imgscan.detect.stages.records import UNKNOWN_WORKDIR, Found, Presence, RunStep, Simulation, Transfer
+from imgscan.detect.stages.records import UNKNOWN_WORKDIR, Found, Presence, RunStep, Simulation, StageView, Transfer
 from imgscan.detect.stages.walk import MAX_COMMANDS, is_excluded, relative, walk_stages
 from imgscan.dockerfile.parse import needed_stages, target_stage
 
@@ -74,7 +74,7 @@ def find(
     """Whether a file or directory is at an absolute path of a stage.
 
     `before`: only instructions of the stage with a smaller ordinal count; default all. `run`: as this RUN sees it, with
-    its mounts.
+    its mounts, and with what its own commands may make.
     """
     if run is not None:
         before = run.command.instruction.ordinal
@@ -84,7 +84,10 @@ def find(
                 return hit
         if run.mounts_unknown:
             return _MAYBE
-    return _find(simulation, stage, path, before, _MAX_HOPS)
+    found = _find(simulation, stage, path, before, _MAX_HOPS)
+    if found.presence is Presence.NO and run is not None and _may_have_made(simulation, run, path):
+        return _MAYBE
+    return found
 
 
 def _find(simulation: Simulation, stage: int, path: str, before: int | None, hops: int) -> Found:
@@ -127,17 +130,79 @@ def _is_base_path(simulation: Simulation, stage: int, path: str) -> bool:
     any folder while the project works in the base's own, unknown, working directory."""
     views = [simulation.stages[at] for at in chain(simulation, stage)]
     workdirs = {run.cwd for view in views for run in view.runs} | {view.cwd for view in views}
+    if any(relative(cwd, path) is not None for cwd in workdirs):
+        return True  # WORKDIR made it
+    if not is_official(views[-1].base) and not _is_shared_folder(views, posixpath.dirname(path)):
+        return True
     inside = any(relative(path, cwd) is not None and not _is_system(cwd) for cwd in workdirs)
     if path.startswith(_SYSTEM_FOLDERS) and not inside:
         return True
-    unknown = UNKNOWN_WORKDIR in workdirs or any(t.dest.startswith(UNKNOWN_WORKDIR) for v in views for t in v.transfers)
+    works_there = any(run.cwd.startswith(UNKNOWN_WORKDIR) for view in views for run in view.runs)
+    unknown = works_there or any(t.dest.startswith(UNKNOWN_WORKDIR) for v in views for t in v.transfers)
     return unknown and not inside
+
+
+def is_official(base: str) -> bool:
+    """Whether an external image is one of those whose project folders are known to be empty."""
+    name = base.removeprefix("docker.io/").removeprefix("library/").split("@")[0].split(":")[0]
+    return name in _OFFICIAL
+
+
+def _is_shared_folder(views: list[StageView], folder: str) -> bool:
+    """Whether the project itself puts something into the folder, so that it is the project's and not the base's."""
+    transfers = (transfer for view in views for transfer in view.transfers if transfer.from_stage is None)
+    return any(folder in (t.dest, posixpath.dirname(t.dest)) for t in transfers)
 
 
 def _is_system(folder: str) -> bool:
     return folder == "/" or folder + "/" in _SYSTEM_FOLDERS
 
 
+_OFFICIAL: Final = frozenset(
+    {
+        *(
+            "scratch",
+            "alpine",
+            "debian",
+            "ubuntu",
+            "fedora",
+            "centos",
+            "rockylinux",
+            "almalinux",
+            "amazonlinux",
+            "busybox",
+        ),
+        *(
+            "node",
+            "python",
+            "pypy",
+            "golang",
+            "rust",
+            "ruby",
+            "php",
+            "perl",
+            "openjdk",
+            "eclipse-temurin",
+            "amazoncorretto",
+        ),
+        *(
+            "maven",
+            "gradle",
+            "sbt",
+            "composer",
+            "elixir",
+            "erlang",
+            "haskell",
+            "swift",
+            "dart",
+            "julia",
+            "r-base",
+            "gcc",
+        ),
+        *("nginx", "httpd", "caddy", "traefik", "haproxy", "tomcat", "jetty", "postgres", "mysql", "mariadb", "mongo"),
+        *("redis", "memcached", "rabbitmq", "buildpack-deps", "docker", "oraclelinux", "opensuse/leap", "archlinux"),
+    }
+)
 _SYSTEM_FOLDERS: Final = (
     *(
         "/bin/",

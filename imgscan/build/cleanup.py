@@ -1,0 +1,190 @@
+"""Taking away what the builds of one run left in the engine, and nothing else.
+
+How one's own is told from others': tags by the run's id; containers and intermediate images of the classic builder and
+Podman by ids from the run's own streams, images only if they were not there before; cache records of BuildKit by what
+they are and by having been created, on the engine's own clock, while the very step of this run was running.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imgscan.build.builder import Workshop
+from imgscan.build.request import Builder
+from imgscan.build.steps import Outcome, RawStep
+from imgscan.engine import CacheRecord
+from imgscan.model import Interval
+
+if TYPE_CHECKING:
+    from imgscan.engine import Engine
+
+_QUIET_S: Final = 1.5
+_LATE_S: Final = 8.0
+_POLL_S: Final = 0.25
+_PASSES: Final = 4
+_SLACK_S: Final = 0.05
+_CACHE_MOUNT: Final = "exec.cachemount"
+_UPLOAD: Final = re.compile(r"http url http://build-context-")
+_UNPACKED: Final = re.compile(r"fileop target$|copy /context /")
+_FILE_RESULT: Final = re.compile(r"fileop target|\[.*\] (?:COPY|ADD|WORKDIR)\b|(?:COPY|ADD|WORKDIR)\b")
+_TAIL: Final = 12
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block is over: the second one must not stop the tidying up that the first one started."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if waiting:
+        raise KeyboardInterrupt
+
+
+def tidy_up(
+    workshop: Workshop, images_before: frozenset[str], *, interrupted: bool, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Remove everything that the workshop's builds left. `interrupted`: a build was cut off, so the engine may still
+    be finishing it; wait for what comes late.
+
+    Raises EngineError when the engine is gone.
+    """
+    deadline = time.monotonic() + (_LATE_S if interrupted else 0)
+    quiet_since = time.monotonic()
+    while True:
+        removed = _remove_tags(workshop)
+        removed |= _remove_containers(workshop)
+        removed |= _remove_images(workshop, images_before)
+        now = time.monotonic()
+        if removed:
+            quiet_since = now
+        if now >= deadline or now - quiet_since >= _QUIET_S:
+            break
+        sleep(_POLL_S)
+    if workshop.options.builder is Builder.BUILDKIT:
+        remove_cache(workshop.engine, find_leftovers(workshop))
+
+
+def _remove_tags(workshop: Workshop) -> bool:
+    tags = workshop.engine.tags(f"{workshop.repository}:")
+    # The classic builder's intermediate images may be those of an earlier build of the user's: they are not pruned
+    # with ours but removed one by one if they are new.
+    prune = workshop.options.builder is Builder.BUILDKIT
+    removed = [workshop.engine.remove_image(tag, prune_parents=prune) for tag in tags]
+    return any(removed)
+
+
+def _outcomes(workshop: Workshop) -> list[Outcome]:
+    return [parser.outcome for parser in workshop.parsers]
+
+
+def _remove_containers(workshop: Workshop) -> bool:
+    wanted = {container for outcome in _outcomes(workshop) for container in outcome.containers}
+    if not wanted:
+        return False
+    there = [name for name in workshop.engine.container_ids() if any(name.startswith(part) for part in wanted)]
+    for name in there:
+        workshop.engine.remove_container(name)
+    return bool(there)
+
+
+def _remove_images(workshop: Workshop, before: frozenset[str]) -> bool:
+    """Intermediate images, children before parents: an image that something is made from cannot be removed."""
+    if workshop.options.builder is Builder.BUILDKIT:
+        return False
+    spoken_of = {image.removeprefix("sha256:") for outcome in _outcomes(workshop) for image in outcome.images}
+    removed = False
+    for _ in range(_PASSES):
+        new = workshop.engine.image_ids() - before
+        ours = [image for image in new if any(image.removeprefix("sha256:").startswith(part) for part in spoken_of)]
+        gone = [image for image in ours if workshop.engine.remove_image(image, prune_parents=False)]
+        removed = removed or bool(gone)
+        if not gone:
+            break
+    return removed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """Cache records that are this run's garbage: of that kind, described like that, created in that time."""
+
+    kind: str
+    description: re.Pattern[str]
+    interval: Interval
+
+    def covers(self, record: CacheRecord) -> bool:
+        """Whether a record is meant."""
+        return (
+            record.kind == self.kind
+            and self.interval.start_s - _SLACK_S <= record.created_s <= self.interval.end_s + _SLACK_S
+            and self.description.match(record.description) is not None
+        )
+
+
+def find_leftovers(workshop: Workshop) -> tuple[Leftover, ...]:
+    """What is garbage: the copies of the context (their key is a random URL, which nobody can use again), the cache
+    mounts (they are in this run's namespace), and the results of builds of touched files."""
+    found: list[Leftover] = []
+    # Newer engines name the mount's id, which begins with the namespace; older ones say nothing of it.
+    own_mount = re.compile(rf'(?!.* with id "(?!{re.escape(workshop.repository)}/))', re.DOTALL)
+    for parser in workshop.parsers:
+        outcome = parser.outcome
+        if outcome.span is not None:
+            found.append(Leftover(kind="regular", description=_UPLOAD, interval=outcome.span))
+        found += [
+            Leftover(kind="regular", description=_UNPACKED, interval=interval) for interval in outcome.context_intervals
+        ]
+        found += [
+            Leftover(kind=_CACHE_MOUNT, description=own_mount, interval=interval)
+            for step in parser.steps()
+            if step.ran and step.keyword == "RUN" and "type=cache" in step.text
+            for interval in step.intervals
+        ]
+    for made in workshop.made:
+        if made.throwaway:
+            found += [leftover for step in made.raw if step.ran for leftover in _results(step)]
+    return tuple(found)
+
+
+def _results(step: RawStep) -> Iterator[Leftover]:
+    """The records that hold what a step made. BuildKit describes an exec by its arguments, of which the end is also the
+    end of the step's name (its beginning may be mounts, its variables may be expanded: then the record stays)."""
+    if step.keyword == "RUN":
+        end = step.text.split("\n", 1)[0].rstrip()[-_TAIL:]
+        description = re.compile(rf"mount / from exec .*{re.escape(end)}", re.DOTALL)
+    elif step.keyword in ("COPY", "ADD", "WORKDIR"):
+        description = _FILE_RESULT
+    else:
+        return
+    for interval in step.intervals:
+        yield Leftover(kind="regular", description=description, interval=interval)
+
+
+def remove_cache(engine: Engine, leftovers: Sequence[Leftover]) -> int:
+    """Remove the cache records that are meant, one by one by id; how many. What something else uses stays."""
+    count = 0
+    for _ in range(_PASSES if leftovers else 0):
+        # A record that another one is made from can only go after it: hence several passes.
+        records = [record for record in engine.cache_records() if not record.in_use]
+        ours = {record.id for record in records if any(leftover.covers(record) for leftover in leftovers)}
+        if not ours:
+            break
+        for record_id in ours:
+            engine.prune_cache_record(record_id)
+        left = ours & {record.id for record in engine.cache_records()}
+        count += len(ours - left)
+        if left == ours:
+            break
+    return count

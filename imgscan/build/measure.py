@@ -1,0 +1,272 @@
+"""Build cold, rebuild unchanged, rebuild with a touched source file and a touched lockfile -> timings.
+
+The order is cold, no-op, then source and lockfile in turn, so that a machine that slows down slows both. Every repeat
+starts from the original context and touches it anew; content the engine has seen before would be a cache hit. Hits and
+misses are facts, seconds are not: they come as median and spread.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from imgscan.build.builder import Made, Workshop
+from imgscan.build.cleanup import tidy_up, uninterrupted
+from imgscan.build.estimate import Forecast, Progress
+from imgscan.build.lines import is_from
+from imgscan.build.request import Builder, BuildOptions
+from imgscan.build.scenarios import SCENARIOS, Choice
+from imgscan.build.steps import Clean, StepEvent, StepState
+from imgscan.errors import EngineError
+from imgscan.model import BuildFailure, BuildTrace, BustedBy, Skipped, Step, Timing
+
+if TYPE_CHECKING:
+    from imgscan.dockerfile.context import BuildContext
+    from imgscan.dockerfile.parse import Dockerfile
+    from imgscan.engine import Engine
+
+OnProgress = Callable[[Progress], None]
+_OVER: Final = (StepState.CACHED, StepState.DONE, StepState.FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurePlan:
+    """What to build and measure. `dockerfile` is None for one that only the engine can read; `choice` names the files
+    to touch; `repeats` counts each touch scenario; `scenarios` without `cold` means: one ordinary build, the cache
+    allowed, nothing measured."""
+
+    context: BuildContext
+    dockerfile: Dockerfile | None
+    options: BuildOptions
+    choice: Choice
+    repeats: int = 3
+    scenarios: tuple[str, ...] = SCENARIOS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What came of it. `cold` is the first build; if it failed there are no timings. `image` is the tag of the image it
+    made, there until the measurement's context manager ends; `image_id` its id."""
+
+    cold: BuildTrace
+    timings: tuple[Timing, ...]
+    image: str | None
+    image_id: str | None
+    skipped: tuple[Skipped, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@contextmanager
+def measure(
+    engine: Engine,
+    plan: MeasurePlan,
+    *,
+    progress: OnProgress = lambda event: None,
+    clean: Clean = str,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[Measured]:
+    """Build and measure; the image stays until the block ends, then everything the run left in the engine is removed,
+    also when it is interrupted.
+
+    `clean` is applied to every text of the engine; `clock` counts seconds. Raises EngineError when the engine is gone.
+    """
+    workshop = Workshop(
+        engine=engine,
+        context=plan.context,
+        dockerfile=plan.dockerfile,
+        options=plan.options,
+        run_id=secrets.token_hex(6),
+        clean=clean,
+        clock=clock,
+    )
+    # Only the classic builder and Podman keep their cache as images; BuildKit's never show up in the list.
+    keeps_images = plan.options.builder is not Builder.BUILDKIT
+    before = engine.image_ids() if keeps_images else frozenset()
+    try:
+        yield _Measurement(workshop, plan, progress).run()
+    except BaseException:
+        # An engine that is gone cannot be tidied; the error on its way says so already.
+        with uninterrupted(), suppress(EngineError):
+            tidy_up(workshop, before, interrupted=True)
+        raise
+    with uninterrupted():
+        tidy_up(workshop, before, interrupted=False)
+
+
+class _Measurement:
+    """The builds of one measurement, in order."""
+
+    def __init__(self, workshop: Workshop, plan: MeasurePlan, progress: OnProgress) -> None:
+        self._workshop = workshop
+        self._plan = plan
+        self._progress = progress
+        touches = {"touch-source": plan.choice.source, "touch-lockfile": plan.choice.lockfile}
+        self._touches = {name: touch for name, touch in touches.items() if touch is not None and name in plan.scenarios}
+        self._first = "cold" if "cold" in plan.scenarios else "build"
+        self._forecast = Forecast(plan=[self._first, *self._rebuilds()])
+        self._steps_total: int | None = None
+        self._nonce = f"{workshop.run_id}-"
+        self._skipped = [skipped for skipped in plan.choice.skipped if skipped.where in plan.scenarios]
+        self._warnings: list[str] = []
+
+    def run(self) -> Measured:
+        """All builds of the plan; those after a failed first one are left out."""
+        cold = self._build(self._first, 1).trace
+        self._warnings += cold.warnings
+        if cold.failure is not None:
+            return Measured(
+                cold=cold,
+                timings=(),
+                image=None,
+                image_id=None,
+                skipped=tuple(self._skipped),
+                warnings=tuple(self._warnings),
+            )
+        self._steps_total = len(cold.steps)
+        traces: dict[str, list[BuildTrace]] = {"cold": [cold]} if self._first == "cold" else {}
+        traces |= self._rebuild_all()
+        return Measured(
+            cold=cold,
+            timings=tuple(make_timing(name, self._touched(name), repeats) for name, repeats in traces.items()),
+            image=f"{self._workshop.repository}:{self._first}-1",
+            image_id=cold.image_id,
+            skipped=tuple(self._skipped),
+            warnings=tuple(dict.fromkeys(self._warnings)),
+        )
+
+    def _rebuild_all(self) -> dict[str, list[BuildTrace]]:
+        """The traces of every scenario's repeats; a scenario that fails once is given up."""
+        traces: dict[str, list[BuildTrace]] = {}
+        failed: set[str] = set()
+        counts: Counter[str] = Counter()
+        for name in self._rebuilds():
+            counts[name] += 1
+            if name in failed:
+                continue
+            trace = self._settled_noop() if name == "noop" else self._build(name, counts[name]).trace
+            if trace.failure is not None:
+                failed.add(name)
+                traces.pop(name, None)
+                self._skip_failed(name, trace.failure)
+            else:
+                traces.setdefault(name, []).append(trace)
+        return traces
+
+    def _settled_noop(self) -> BuildTrace:
+        """The unchanged rebuild. A first one may miss where older results of the same steps are in the cache and the
+        engine mixes them with the cold build's (Podman does); the second one tells whether a step never is cached."""
+        trace = self._build("noop", 1).trace
+        if trace.failure is None and missed_steps(trace.steps):
+            trace = self._build("noop", 2).trace
+        for step in missed_steps(trace.steps) if trace.failure is None else ():
+            where = f" (line {step.line})" if step.line is not None else ""
+            self._warnings.append(f"a rebuild without any change ran this step again: {step.instruction}{where}")
+        return trace
+
+    def _rebuilds(self) -> list[str]:
+        noop = ["noop"] if "noop" in self._plan.scenarios else []
+        return noop + [name for _ in range(self._plan.repeats) for name in self._touches]
+
+    def _touched(self, scenario: str) -> str | None:
+        touch = self._touches.get(scenario)
+        return touch.path if touch else None
+
+    def _build(self, scenario: str, repeat: int) -> Made:
+        touch = self._touches.get(scenario)
+        show = self._shower(scenario, repeat)
+        made = self._workshop.build(
+            f"{scenario}-{repeat}",
+            replace=touch.replacement(f"{self._nonce}{repeat}") if touch else None,
+            no_cache=scenario == "cold",
+            throwaway=touch is not None,
+            on_event=show,
+        )
+        self._forecast.note(scenario, made.trace.seconds)
+        if scenario != self._first:
+            self._workshop.remove(made)
+        return made
+
+    def _shower(self, scenario: str, repeat: int) -> Callable[[StepEvent], None]:
+        """Tells the caller about the build now, and about each of its steps later."""
+        started = self._workshop.clock()
+        repeats = self._plan.repeats if scenario in self._touches else 1
+        over: set[str] = set()
+
+        def show(event: StepEvent | None) -> None:
+            if event is not None and not event.user:
+                return
+            if event is not None and event.state in _OVER:
+                over.add(event.label)
+            self._progress(
+                Progress(
+                    scenario=scenario,
+                    repeat=repeat,
+                    repeats=repeats,
+                    step=event.label if event else None,
+                    state=event.state if event else None,
+                    steps_done=len(over),
+                    steps_total=self._steps_total,
+                    seconds_left=self._forecast.seconds_left(self._workshop.clock() - started),
+                )
+            )
+
+        show(None)
+        return show
+
+    def _skip_failed(self, name: str, failure: BuildFailure) -> None:
+        reason = f"the rebuild failed at {failure.step}: {failure.message}"
+        self._skipped.append(Skipped(where=name, reason=reason))
+
+
+def missed_steps(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps that ran; FROM never counts."""
+    return tuple(step for step in steps if not step.cached and not is_from(step))
+
+
+def make_timing(name: str, touched: str | None, repeats: Sequence[BuildTrace]) -> Timing:
+    """The timing of a scenario from its successful repeats, of which there is at least one."""
+    seconds = [trace.seconds for trace in repeats]
+    middle = median(seconds)
+    typical = min(repeats, key=lambda trace: abs(trace.seconds - middle))
+    steps = tuple(replace(step, log="") for step in typical.steps)
+    counted = [step for step in steps if not is_from(step)]
+    return Timing(
+        name=name,
+        touched=touched,
+        seconds=tuple(round(value, 6) for value in seconds),
+        median_s=round(middle, 6),
+        spread_s=round(max(seconds) - min(seconds), 6),
+        steps_total=len(counted),
+        steps_cached=sum(step.cached for step in counted),
+        steps=steps,
+        busted_by=None if name == "cold" else first_miss(steps),
+    )
+
+
+def first_miss(steps: Sequence[Step]) -> BustedBy | None:
+    """The first step that ran although nothing it waits for did: where the rebuild began. Of several, the first in the
+    Dockerfile."""
+    missed = {at for at, step in enumerate(steps) if not step.cached and not is_from(step)}
+    roots = [at for at in missed if not missed & ancestors(steps, at)]
+    if not roots:
+        return None
+    first = min(roots, key=lambda at: (steps[at].line is None, steps[at].line or 0, at))
+    return BustedBy(line=steps[first].line, instruction=steps[first].instruction)
+
+
+def ancestors(steps: Sequence[Step], at: int) -> set[int]:
+    """The indices of all steps that a step waits for, directly or not."""
+    found: set[int] = set()
+    waiting = [*steps[at].inputs]
+    while waiting:
+        index = waiting.pop()
+        if index not in found and 0 <= index < len(steps):
+            found.add(index)
+            waiting.extend(steps[index].inputs)
+    return found

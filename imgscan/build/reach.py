@@ -1,0 +1,61 @@
+"""Which instruction brings which file of the context into a stage that the target needs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from imgscan.detect.stages.contextindex import Match
+from imgscan.detect.stages.records import Simulation, Transfer
+from imgscan.detect.stages.stagesim import simulate
+from imgscan.detect.stages.walk import is_excluded
+from imgscan.dockerfile.context import BuildContext
+from imgscan.dockerfile.parse import Command, Dockerfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """What the needed stages take from the context: COPY, ADD and bind mounts, in the order of the file."""
+
+    simulation: Simulation
+    transfers: tuple[Transfer, ...]
+
+    def files(self) -> frozenset[str]:
+        """Every file that some instruction takes."""
+        return frozenset(path for transfer in self.transfers for path in self._below(transfer))
+
+    def takers(self, path: str) -> tuple[Command, ...]:
+        """The instructions that take a file, in the order of the Dockerfile."""
+        taking = (transfer.command for transfer in self.transfers if takes(transfer, path))
+        return tuple(dict.fromkeys(taking))
+
+    def _below(self, transfer: Transfer) -> Iterator[str]:
+        match = Match(path=transfer.source, is_directory=transfer.is_directory)
+        for path in self.simulation.index.below(match):
+            if not transfer.excludes or takes(transfer, path):
+                yield path
+
+
+def find_reach(
+    dockerfile: Dockerfile, context: BuildContext, target: str | None, build_args: Mapping[str, str]
+) -> Reach:
+    """The reach of a build. Raises InputError where the Dockerfile makes no sense (unknown target)."""
+    simulation = simulate(dockerfile, context, target=target, build_args=build_args)
+    found = [
+        transfer
+        for index in sorted(simulation.needed)
+        for view in (simulation.stages[index],)
+        for transfer in (*view.transfers, *(mount for run in view.runs for mount in run.mounted))
+        if transfer.from_stage is None
+    ]
+    return Reach(simulation=simulation, transfers=tuple(sorted(found, key=lambda t: t.command.instruction.line)))
+
+
+def takes(transfer: Transfer, path: str) -> bool:
+    """Whether a transfer from the context takes that file."""
+    if not transfer.is_directory:
+        return transfer.source == path
+    if transfer.source and not path.startswith(f"{transfer.source}/"):
+        return False
+    inner = path[len(transfer.source) :].lstrip("/")
+    return not is_excluded(transfer.excludes, inner)

@@ -1,0 +1,38 @@
+"""Progress of builds in words: which scenario, which step, how long the rest will take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imgscan.progress import Progress
+from imgscan.units import human_seconds
+
+if TYPE_CHECKING:
+    from imgscan.build.estimate import Progress as BuildEvent
+    from imgscan.build.measure import Measured
+
+
+class BuildProgress:
+    """Shows a measurement's events."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def show(self, event: BuildEvent) -> None:
+        """A build began, or one of its steps moved."""
+        build = {"cold": "cold build", "build": "build", "noop": "rebuild, nothing changed"}.get(
+            event.scenario, f"rebuild, {event.scenario} {event.repeat}/{event.repeats}"
+        )
+        left = "" if event.seconds_left is None else f", about {human_seconds(event.seconds_left)} left"
+        if event.step is None:
+            self._progress.stage(f"{build}{left}")
+            return
+        count = f"{event.steps_done}/{event.steps_total}" if event.steps_total else f"{event.steps_done}"
+        self._progress.update(f"{build}: step {count} {event.state}{left}: {event.step}")
+
+    def finish(self, measured: Measured) -> None:
+        """All builds are over."""
+        if measured.cold.failure is not None:
+            self._progress.stage("the build failed")
+        else:
+            self._progress.stage(f"built; {len(measured.timings)} scenarios measured; now reading the image")

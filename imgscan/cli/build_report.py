@@ -1,0 +1,212 @@
+"""`imgscan build-report`: build, scan, time rebuilds, weigh, judge. The flow of it stands in `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imgscan.cli.build_options import measuring_options, project_options
+from imgscan.cli.build_progress import BuildProgress
+from imgscan.cli.options import merged_params, shared_options
+from imgscan.errors import InputError
+from imgscan.model import BuildFailure, BuildInfo, Digest, Finding, Report, Target
+
+if TYPE_CHECKING:
+    from imgscan.assess import Project
+    from imgscan.build.measure import Measured, MeasurePlan
+    from imgscan.build.reach import Reach
+    from imgscan.cli.session import Session
+    from imgscan.contextscan import ContextScan
+    from imgscan.engine import Engine
+
+
+@click.command("build-report")
+@click.argument("context", type=click.Path(path_type=Path), default=".")
+@project_options
+@measuring_options
+@shared_options
+@click.pass_context
+def build_report(ctx: click.Context, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
+    """Build the image of CONTEXT (default: the working directory) and say whether it may be merged.
+
+    Builds on the engine that DOCKER_HOST, the docker context or the usual sockets reach; scans every layer for secrets
+    and waste; rebuilds with nothing changed, with a source file touched and with the lockfile touched; weighs the
+    risks. The context is packed in memory: nothing in it is written to. Images made on the way are removed.
+
+    \b
+    Examples:
+      imgscan build-report .
+      imgscan build-report . -f backend/Dockerfile --format json=report.json
+      imgscan build-report . --fail-on medium --budget image-size=250MB --budget rebuild-source=20s
+    """
+    params = merged_params(ctx, ctx.params["context"])
+    from imgscan.cli.output import exit_code, plan_outputs, write_reports
+
+    outputs = plan_outputs(params["formats"], quiet=params["quiet"])
+    report = run(params)
+    write_reports(report, outputs, params)
+    return exit_code(report, exit_zero=params["exit_zero"], strict=params["strict"])
+
+
+def run(params: Mapping[str, Any]) -> Report:
+    """Options in, the finished and redacted report out. Raises InputError, EngineError."""
+    from imgscan.build.measure import measure
+    from imgscan.build.reach import find_reach
+    from imgscan.cli.session import open_project, open_session
+    from imgscan.contextscan import scan_context
+    from imgscan.engine import Engine
+
+    session = open_session(params)
+    project = open_project(params)
+    progress = session.progress
+    with Engine.connect() as engine:
+        reach = find_reach(project.dockerfile, project.context, project.target, project.build_args)
+        plan = _plan(project, params, engine, reach)
+        project = replace(project, builder=plan.options.builder.value, store=engine.info.store)
+        progress.stage(f"searching {len(project.context.files)} files of the build context")
+        context_scan = scan_context(project.context, project.dockerfile, session.scanner, progress)
+        session.learn(context_scan.hits)
+        session.learn_values(project.build_args)
+        steps = BuildProgress(progress)
+        with measure(engine, plan, progress=steps.show, clean=session.redactor.clean) as measured:
+            steps.finish(measured)
+            report = _assemble(_Run(session, project, engine, reach, measured, context_scan), str(params["context"]))
+        progress.clear()
+    return session.redactor.sweep(report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one run has gathered before the report is put together."""
+
+    session: Session
+    project: Project
+    engine: Engine
+    reach: Reach
+    measured: Measured
+    context_scan: ContextScan
+
+
+def _plan(project: Project, params: Mapping[str, Any], engine: Engine, reach: Reach) -> MeasurePlan:
+    """What to build and to touch. Raises InputError for a builder the engine has not, or a file that is not there."""
+    from imgscan.build.measure import MeasurePlan
+    from imgscan.build.request import BuildOptions, choose_builder
+    from imgscan.build.scenarios import SCENARIOS, choose_files
+
+    options = BuildOptions(
+        builder=choose_builder(params["builder"], engine.info.kind),
+        target=project.target,
+        build_args=project.build_args,
+        network=params["network"],
+        platform=params["platform"],
+    )
+    choice = choose_files(
+        project.context,
+        reach,
+        touch_source_path=params["touch_source"],
+        touch_lockfile_path=params["touch_lockfile"],
+    )
+    return MeasurePlan(
+        context=project.context,
+        dockerfile=project.dockerfile,
+        options=options,
+        choice=choice,
+        repeats=params["repeats"],
+        scenarios=() if params["no_timing"] else SCENARIOS,
+    )
+
+
+def _assemble(run: _Run, ref: str) -> Report:
+    """The report of a build, of the image it made if it made one."""
+    from imgscan.assess import make_report, project_findings
+    from imgscan.build.failure import explain_failure
+    from imgscan.build.metrics import cache_metrics
+    from imgscan.detect.secrets.findings import secret_findings
+
+    measured, project = run.measured, run.project
+    found = tuple(project_findings(project, measured.timings))
+    failure = measured.cold.failure
+    if failure is not None:
+        failure = explain_failure(failure, found, project.dockerfile)
+    metrics = cache_metrics(measured.timings, project.dockerfile, run.reach) if measured.timings else None
+    target = Target(kind="build", ref=ref, dockerfile=project.dockerfile.file)
+    shared: dict[str, Any] = {
+        "gate": run.session.gate,
+        "rule_packs": run.session.scanner.pack_names,
+        "build": _build_info(run, failure),
+        "cache": metrics,
+    }
+    if measured.image is None:
+        return make_report(
+            target=target,
+            findings=(*found, *secret_findings(run.context_scan.hits)),
+            skipped=project.context.skipped,
+            coverage=run.context_scan.coverage,
+            **shared,
+        )
+    return _with_image(run, target, found, shared)
+
+
+def _with_image(run: _Run, target: Target, found: tuple[Finding, ...], shared: dict[str, Any]) -> Report:
+    from imgscan.assess import image_findings, image_report, make_report, merge_coverage, secrets_of
+    from imgscan.layers.attribution import attribute
+    from imgscan.scan import locate_hits, scan_image
+    from imgscan.source import open_image
+
+    project = run.project
+    with closing(open_image(run.measured.image or "", engine=run.engine)) as reader:
+        scan = scan_image(reader, run.session.scanner, run.session.progress)
+    base = _base_layers(project, run.engine)
+    attributed = attribute(scan.image, project.dockerfile, project.target, project.build_args, base)
+    run.session.learn(locate_hits(scan, attributed.layers))
+    image = image_report(scan, attributed)
+    return make_report(
+        target=replace(target, image_id=run.measured.image_id, platform=scan.image.platform),
+        findings=(
+            *found,
+            *image_findings(scan, image, project),
+            *secrets_of(scan, attributed, run.context_scan.hits),
+        ),
+        skipped=(*project.context.skipped, *scan.skipped),
+        image=image,
+        coverage=merge_coverage(scan.coverage, run.context_scan.coverage),
+        **shared,
+    )
+
+
+def _build_info(run: _Run, failure: BuildFailure | None) -> BuildInfo:
+    measured, info = run.measured, run.engine.info
+    left_out = tuple(f"{item.where} was not measured: {item.reason}" for item in measured.skipped)
+    return BuildInfo(
+        builder=measured.cold.builder,
+        engine=f"{info.kind} {info.version}",
+        store=info.store,
+        cpus=info.cpus,
+        scenarios=measured.timings,
+        failure=failure,
+        warnings=(*measured.warnings, *left_out),
+    )
+
+
+def _base_layers(project: Project, engine: Engine) -> tuple[Digest, ...] | None:
+    """The diffIDs of the image that the target's FROM names; None when the engine does not know it by that name (a
+    BuildKit build pulls without naming)."""
+    from imgscan.dockerfile.stages import base_image, parent_stages, target_stage
+
+    parents = parent_stages(project.dockerfile, project.build_args)
+    stage = target_stage(project.dockerfile, project.target)
+    while (parent := parents[stage.index]) is not None:
+        stage = parent
+    name = base_image(project.dockerfile, stage, project.build_args)
+    if name == "scratch":
+        return None
+    try:
+        layers = engine.inspect_image(name).get("RootFS", {}).get("Layers")
+    except InputError:
+        return None
+    return tuple(layers) if isinstance(layers, list) else None

@@ -1,0 +1,194 @@
+"""The image's configuration and base image (`config-…`).
+
+In: the configuration, or the Dockerfile where no image was built, or both. Out: findings. Of environment variables only
+the names are shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from imgscan.detect.places import dockerfile_line
+from imgscan.detect.words import is_placeholder, is_secret_name
+from imgscan.dockerfile.parse import base_image, needed_stages, target_stage
+from imgscan.dockerfile.stages import parent_stages
+from imgscan.errors import InputError
+from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, SourceLine
+from imgscan.rulebook import make_finding
+
+if TYPE_CHECKING:
+    from imgscan.dockerfile.parse import Command, Dockerfile, Stage
+    from imgscan.source import ImageConfig
+
+_ROOT: Final = re.compile(r"(?:|root|0+)(?::.*)?", re.ASCII)
+_ARCHIVE: Final = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.\w+)$", re.IGNORECASE)
+_REMOTE: Final = re.compile(r"(?:https?|ftp)://", re.IGNORECASE)
+_GIT: Final = re.compile(r"(?:git|ssh)://|git@|.*\.git(?:[#?].*)?$|(?:https?://)?github\.com/", re.IGNORECASE)
+
+
+def detect(
+    config: ImageConfig | None,
+    dockerfile: Dockerfile | None = None,
+    *,
+    target: str | None = None,
+    build_args: Mapping[str, str] | None = None,
+) -> Iterator[Finding]:
+    """The findings. Without `config` the Dockerfile decides what it would be; without both there is nothing to say.
+
+    `config` needs `user`, `healthcheck` and `env` only. Raises InputError for a target that does not exist.
+    """
+    chain = _chain(dockerfile, target, build_args or {}) if dockerfile else []
+    if config is not None:
+        yield from _user(config.user, chain)
+        yield from _healthcheck(config.healthcheck, chain)
+        yield from _environment(config.env, chain)
+    elif chain:
+        yield from _user(_last_user(chain), chain, known=_external_only(chain))
+    if dockerfile is not None:
+        yield from _base_images(dockerfile, target, build_args or {})
+        yield from _adds(dockerfile, target, build_args or {})
+
+
+def _chain(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> list[Stage]:
+    """The target's stage and those it is FROM, the target first."""
+    parents = parent_stages(dockerfile, build_args)
+    stages: list[Stage] = []
+    at: Stage | None = target_stage(dockerfile, target)
+    while at is not None:
+        stages.append(at)
+        at = parents[at.index]
+    return stages
+
+
+def _last(chain: list[Stage], keyword: str) -> Command | None:
+    return next((c for stage in chain for c in reversed(stage.commands) if c.keyword == keyword), None)
+
+
+def _last_user(chain: list[Stage]) -> str:
+    command = _last(chain, "USER")
+    return command.value.strip().strip("\"'") if command else ""
+
+
+def _external_only(chain: list[Stage]) -> bool:
+    """Whether nothing in the Dockerfile says who runs it, so that the base image may."""
+    return _last(chain, "USER") is None
+
+
+def _user(user: str, chain: list[Stage], *, known: bool = False) -> Iterator[Finding]:
+    if "$" in user or not _ROOT.fullmatch(user.strip()):
+        return
+    command = _last(chain, "USER") or (chain[0].commands[0] if chain else None)
+    line = dockerfile_line(command).dockerfile if command else None
+    why = f"the configured user is {user.strip()}" if user.strip() else "no USER is set"
+    yield make_finding(
+        "config-root-user",
+        message=f"{why}, so the container's process is root.",
+        location=Location(place=Place.CONFIG, path="User", dockerfile=line),
+        evidence=Evidence.PATTERN if known else Evidence.OBSERVED,
+        identity=("user",),
+        confidence=Confidence.MEDIUM if known else None,
+    )
+
+
+def _healthcheck(healthcheck: tuple[str, ...] | None, chain: list[Stage]) -> Iterator[Finding]:
+    off = healthcheck is not None and healthcheck[:1] == ("NONE",)
+    if healthcheck and not off:
+        return
+    command = _last(chain, "HEALTHCHECK") or (chain[0].commands[0] if chain else None)
+    yield make_finding(
+        "config-no-healthcheck",
+        message="the health check is switched off." if off else "the image has no HEALTHCHECK.",
+        location=Location(
+            place=Place.CONFIG, path="Healthcheck", dockerfile=dockerfile_line(command).dockerfile if command else None
+        ),
+        evidence=Evidence.ABSENT,
+        identity=("healthcheck",),
+    )
+
+
+def _environment(env: tuple[str, ...], chain: list[Stage]) -> Iterator[Finding]:
+    for entry in env:
+        name, _, value = entry.partition("=")
+        if not is_secret_name(name) or is_placeholder(value):
+            continue
+        line = _set_by(name, chain)
+        yield make_finding(
+            "config-secret-in-env-name",
+            message=f"the image's environment holds {name}, with a value.",
+            location=Location(place=Place.ENV, path=name, dockerfile=line),
+            evidence=Evidence.OBSERVED,
+            identity=(name,),
+            # What no line sets came with the base image: its maintainers may mean something else by the name.
+            severity=Severity.MEDIUM if chain and line is None else None,
+        )
+
+
+def _set_by(name: str, chain: list[Stage]) -> SourceLine | None:
+    for stage in chain:
+        for command in reversed(stage.commands):
+            if command.keyword == "ENV" and any(word.partition("=")[0] == name for word in command.words):
+                return dockerfile_line(command).dockerfile
+    return None
+
+
+def _base_images(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> Iterator[Finding]:
+    parents = parent_stages(dockerfile, build_args)
+    needed = needed_stages(dockerfile, target, build_args)
+    for stage in dockerfile.stages:
+        if stage.index not in needed or parents[stage.index] is not None:
+            continue
+        try:
+            base = base_image(dockerfile, stage, build_args)
+        except InputError:
+            continue
+        tag = _tag(base)
+        if base == "scratch" or "@" in base or (tag is not None and tag != "latest"):
+            continue
+        yield make_finding(
+            "config-latest-base",
+            message=f"{base} {'is whatever was pushed last' if tag else 'has no tag, which means latest'}.",
+            location=dockerfile_line(stage.commands[0]),
+            evidence=Evidence.PATTERN,
+            identity=(dockerfile.file, base),
+        )
+
+
+def _tag(ref: str) -> str | None:
+    """The tag of an image reference; a colon before the last slash is a port."""
+    name = ref.rpartition("/")[2]
+    return name.partition(":")[2] or None if ":" in name else None
+
+
+def _adds(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> Iterator[Finding]:
+    needed = needed_stages(dockerfile, target, build_args)
+    for stage in dockerfile.stages:
+        for command in stage.commands if stage.index in needed else ():
+            if command.keyword == "ADD" and not command.heredocs and "unpack" not in dict(command.flags):
+                yield from _add(command)
+
+
+def _add(command: Command) -> Iterator[Finding]:
+    sources = command.words[:-1]
+    if any("$" in source or _ARCHIVE.search(source) for source in sources) or not sources:
+        return
+    line = command.instruction.line
+    if all(_GIT.match(source) for source in sources):
+        return
+    if any(_REMOTE.match(source) for source in sources):
+        if "checksum" in dict(command.flags):
+            return
+        message = f"line {line} fetches a URL without a checksum: the build takes whatever the server sends."
+        fix = f"Give line {line} a `--checksum=sha256:…`, or fetch, verify and unpack in one RUN."
+    else:
+        message = f"line {line} uses ADD for plain files."
+        fix = f"Write COPY in line {line}."
+    yield make_finding(
+        "config-add-instead-of-copy",
+        message=message,
+        location=dockerfile_line(command),
+        evidence=Evidence.PATTERN,
+        identity=(command.instruction.file, *sources),
+        fix=Fix(text=fix),
+    )

@@ -1,0 +1,66 @@
+"""What kind of place a path is: the project's own, or tests, documentation, vendored code, system libraries.
+
+What is not the project's own is demoted by `hits`, never skipped.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+
+class Where(StrEnum):
+    """Whose a path is."""
+
+    OWN = "own"
+    TEST = "test"
+    DOCS = "docs"
+    VENDOR = "vendor"
+    LIBRARY = "library"
+    """A compiled library of the system or of a package: keys in it are the library's own self-test."""
+
+
+_LIBRARY: Final = re.compile(r"\.(?:so(?:\.[0-9.]+)?|a|dll|dylib|node)$", re.IGNORECASE)
+_TEST: Final = re.compile(
+    r"(?:^|/)(?:tests?|testing|testdata|test_data|__tests__|spec|specs|selftest|fixtures?|mocks?|__mocks__|e2e|testsuite|"
+    r"cypress)/|(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*[.-](?:test|spec)|conftest)\.[a-z0-9]{1,5}$",
+    re.IGNORECASE,
+)
+_DOCS: Final = re.compile(
+    r"(?:^|/)(?:docs?|documentation|examples?|samples?|demos?|tutorials?|man|javadoc|info)/|"
+    r"(?:^|/)(?:readme|changelog|changes|history|news|contributing)(?:\.[a-z]{1,5})?$|\.(?:md|rst|adoc|txt\.gz)$|"
+    r"[.-](?:example|sample|template|dist|tpl)$",
+    re.IGNORECASE,
+)
+_VENDOR: Final = re.compile(
+    r"(?:^|/)(?:node_modules|bower_components|site-packages|dist-packages|vendor|third_party|third-party|gems|go/pkg/mod|"
+    r"\.cargo/registry|\.m2/repository|\.pnpm|jspm_packages)/|"
+    r"^(?:usr/)?lib(?:32|64|x32)?/|^usr/local/lib/(?:python|ruby|node|perl|x86_64|aarch64)|^usr/share/|^usr/libexec/|"
+    r"^usr/(?:local/)?s?bin/|^s?bin/|^usr/(?:local/)?(?:go|include)/|\.map$",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=4096)
+def place_of(path: str) -> Where:
+    """Whose a path of an image or a project is."""
+    path = path.lstrip("/").replace("\\", "/")
+    vendor = is_vendored(path)
+    if vendor and _LIBRARY.search(path) is not None:
+        return Where.LIBRARY
+    for where, pattern in ((Where.TEST, _TEST), (Where.DOCS, _DOCS)):
+        if pattern.search(path) is not None:
+            return where
+    return Where.VENDOR if vendor else Where.OWN
+
+
+def is_vendored(path: str) -> bool:
+    """True for paths of packages and of the system: other people's files."""
+    return "/node_modules/" in path or "-packages/" in path or _VENDOR.search(path.lstrip("/")) is not None
+
+
+def is_own(path: str) -> bool:
+    """True for a path that is none of the demoted kinds."""
+    return place_of(path) is Where.OWN

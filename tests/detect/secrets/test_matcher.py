@@ -1,0 +1,85 @@
+"""Both back ends give the same hits; floods, refused patterns and regions."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from imgscan.detect.secrets.examples import examples_of, near_misses_of
+from imgscan.detect.secrets.matcher import HyperscanMatcher, Re2Matcher, load_matcher, merge_regions
+from imgscan.detect.secrets.rules import own_pack
+from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
+
+
+def facts(hits: list[SecretHit]) -> list[tuple[str, int, int, str, str]]:
+    return [(hit.rule.id, hit.offset, hit.line, hit.severity, hit.context) for hit in hits]
+
+
+def test_both_back_ends_give_the_same_hits_for_each_example(
+    scanner: SecretScanner, slow_scanner: SecretScanner
+) -> None:
+    for rule in own_pack().rules:
+        for text in (*examples_of(rule), *near_misses_of(rule)):
+            path = f"app/{rule.file}"
+            assert facts(scanner.scan_bytes(text, path=path)) == facts(slow_scanner.scan_bytes(text, path=path))
+
+
+def test_both_back_ends_give_the_same_hits_for_all_examples_in_one_file(
+    scanner: SecretScanner, slow_scanner: SecretScanner
+) -> None:
+    text = b"\n\n".join(text for rule in own_pack().rules for text in (*examples_of(rule), *near_misses_of(rule)))
+    fast, slow = scanner.scan_bytes(text, path="app/x.txt"), slow_scanner.scan_bytes(text, path="app/x.txt")
+    assert len(fast) > 100
+    assert facts(fast) == facts(slow)
+
+
+def test_a_pattern_that_hyperscan_refuses_is_left_to_re2() -> None:
+    huge = b"x(?:[a-z]{1,500}[0-9]{1,500}){1,2}y"
+    matcher = HyperscanMatcher([b"needle", huge], [16, 2100], None)
+    found = {index for index, _, _ in matcher.regions(b"a needle, xab12y")}
+    assert found == {0, 1}
+
+
+def test_a_flood_of_matches_is_left_to_re2() -> None:
+    matcher = HyperscanMatcher([b"a", b"zebra"], [1, 5], None)
+    regions = matcher.regions(b"a" * 50_000 + b"zebra")
+    assert [index for index, _, _ in regions] == [0, 1]
+    assert regions[0][1:] == (0, 50_005)
+
+
+@pytest.mark.parametrize("backend", ["hyperscan", "re2"])
+def test_no_patterns_find_nothing(backend: str) -> None:
+    assert load_matcher([], [], backend=backend).regions(b"anything") == []
+
+
+def test_re2_finds_patterns_without_any_literal() -> None:
+    assert Re2Matcher([rb"\b[0-9a-f]{32}\b"]).regions(b"f" * 32) == [(0, 0, 32)]
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param([(0, 50)], [(0, 38, 62)], id="one"),
+        pytest.param([(0, 50), (0, 55)], [(0, 38, 67)], id="overlapping-merged"),
+        pytest.param([(0, 20), (0, 80)], [(0, 8, 32), (0, 68, 92)], id="apart"),
+        pytest.param([(1, 5), (0, 99)], [(0, 87, 100), (1, 0, 27)], id="cut-at-the-borders"),
+        pytest.param([(0, 50), (0, 50)], [(0, 38, 62)], id="twice-the-same"),
+    ],
+)
+def test_regions_are_merged(raw: list[tuple[int, int]], expected: list[tuple[int, int, int]]) -> None:
+    assert merge_regions(raw, [10, 20], 100) == expected
+
+
+def test_threads_may_share_a_scanner(scanner: SecretScanner, token: bytes) -> None:
+    results: list[int] = []
+
+    def scan() -> None:
+        results.extend(len(scanner.scan_bytes(b"x " * 1000 + token, path="a")) for _ in range(50))
+
+    threads = [threading.Thread(target=scan) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [1] * 200

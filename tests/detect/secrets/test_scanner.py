@@ -1,0 +1,258 @@
+"""A document of any size and encoding: found wherever it stands, placed right, demoted by place, never shown."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imgscan.detect.secrets.confirm import MOST_MATCHES
+from imgscan.detect.secrets.examples import assemble
+from imgscan.detect.secrets.rules import LONGEST_MATCH, own_pack
+from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.detect.secrets.windows import WINDOW_BYTES
+from imgscan.model import Confidence, Severity, Validity
+
+
+def ids(scanner: SecretScanner, data: bytes, path: str = "app/data") -> list[str]:
+    return [hit.rule.id for hit in scanner.scan_bytes(data, path=path)]
+
+
+def fake_token(seed: str) -> bytes:
+    """A GitHub token whose checksum does not fit."""
+    return assemble(["gh", "p_", {"random": "base62", "length": 36}], seed)
+
+
+def password(seed: str = "p", length: int = 18) -> str:
+    return assemble([{"random": "base62", "length": length}], seed).decode()
+
+
+@pytest.mark.parametrize(
+    "offset",
+    [
+        0,
+        1,
+        WINDOW_BYTES - LONGEST_MATCH - 41,
+        WINDOW_BYTES - LONGEST_MATCH - 20,
+        WINDOW_BYTES - LONGEST_MATCH - 1,
+        WINDOW_BYTES - LONGEST_MATCH,
+        WINDOW_BYTES - LONGEST_MATCH + 1,
+        WINDOW_BYTES - 41,
+        WINDOW_BYTES - 20,
+        WINDOW_BYTES - 1,
+        WINDOW_BYTES,
+        WINDOW_BYTES + 1,
+        3 * WINDOW_BYTES - 20,
+    ],
+)
+def test_a_token_is_found_once_at_any_border(scanner: SecretScanner, token: bytes, offset: int) -> None:
+    before = (b"x" * 63 + b"\n") * (offset // 64) + b" " * (offset % 64)
+    hits = scanner.scan_bytes(before + token + b"\n" + b"y\n" * 200_000, path="big")
+    assert [(hit.rule.id, hit.offset, hit.line) for hit in hits] == [
+        ("secret-github-token", offset, offset // 64 + 1),
+    ]
+
+
+@pytest.mark.parametrize("offset", [0, WINDOW_BYTES - LONGEST_MATCH - 700, WINDOW_BYTES - 900, WINDOW_BYTES - 5])
+def test_a_key_is_found_whole_at_any_border(scanner: SecretScanner, offset: int) -> None:
+    key = assemble([{"pem": "RSA PRIVATE KEY"}], "border")
+    (hit,) = scanner.scan_bytes(b"." * offset + b"\n" + key + b"\n" + b"." * 99_999, path="big.bin")
+    assert (hit.rule.id, hit.validity, hit.secret) == ("secret-private-key", Validity.VALID, key)
+
+
+@settings(max_examples=40, deadline=None)
+@given(before=st.binary(max_size=300), after=st.binary(max_size=300))
+def test_a_token_between_any_bytes_is_found(scanner: SecretScanner, token: bytes, before: bytes, after: bytes) -> None:
+    assert "secret-github-token" in ids(scanner, before + b"\n" + token + b"\n" + after)
+
+
+def test_reads_of_any_size_give_the_same(scanner: SecretScanner, token: bytes) -> None:
+    data = b"a\n" * 900_000 + token + b"\n" + fake_token("x")
+    source = io.BytesIO(data)
+    dribbled = scanner.scan(lambda n: source.read(min(n, 7_001)), path="big", size=None)
+    assert [hit.offset for hit in dribbled] == [hit.offset for hit in scanner.scan_bytes(data, path="big")]
+    assert len(dribbled) == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_is_read(scanner: SecretScanner, token: bytes, encoding: str) -> None:
+    text = "\r\n".join(["first", "second", f"token={token.decode()}"])
+    (hit,) = scanner.scan_bytes(text.encode(encoding), path="settings.ini")
+    assert (hit.rule.id, hit.line, hit.validity) == ("secret-github-token", 3, Validity.VALID)
+    assert text.encode(encoding)[hit.offset : hit.offset + 3].strip(b"\0\xfe\xff")[:1] == b"g"
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_known_tokens_are_found_inside_base64(scanner: SecretScanner, token: bytes, shift: int) -> None:
+    encoded = base64.b64encode(b"k" * shift + b'"token": "' + token + b'"')
+    (hit,) = scanner.scan_bytes(b"apiVersion: v1\ndata:\n  token: " + encoded + b"\n", path="secret.yaml")
+    assert (hit.rule.id, hit.secret, hit.line) == ("secret-github-token", token, 3)
+
+
+def test_a_registry_password_in_a_kubernetes_secret(scanner: SecretScanner) -> None:
+    auth = base64.b64encode(f"ci:{password()}".encode()).decode()
+    inner = json.dumps({"auths": {"registry.internal": {"auth": auth}}})
+    encoded = base64.b64encode(inner.encode()).decode()
+    assert ids(scanner, f"data:\n  .dockerconfigjson: {encoded}\n".encode()) == ["secret-docker-config-auth"]
+
+
+def test_a_key_in_base64(scanner: SecretScanner) -> None:
+    key = assemble([{"pem": "EC PRIVATE KEY"}], "b64")
+    (hit,) = scanner.scan_bytes(b"tls.key: " + base64.b64encode(key), path="k8s.yaml")
+    assert (hit.rule.id, hit.validity) == ("secret-private-key", Validity.VALID)
+
+
+@pytest.mark.parametrize(
+    ("path", "severity", "confidence"),
+    [
+        pytest.param("app/config.py", Severity.CRITICAL, Confidence.LOW, id="own"),
+        pytest.param("app/tests/config.py", Severity.MEDIUM, Confidence.LOW, id="test"),
+        pytest.param("app/README.md", Severity.MEDIUM, Confidence.LOW, id="docs"),
+        pytest.param("app/node_modules/x/index.js", Severity.MEDIUM, Confidence.LOW, id="vendor"),
+        pytest.param("usr/lib/x86_64-linux-gnu/libx.so.3", Severity.LOW, Confidence.LOW, id="library"),
+    ],
+)
+def test_a_failed_checksum_and_the_place_demote(
+    scanner: SecretScanner, path: str, severity: Severity, confidence: Confidence
+) -> None:
+    (hit,) = scanner.scan_bytes(fake_token("demoted"), path=path)
+    assert (hit.severity, hit.confidence, hit.validity) == (severity, confidence, Validity.INVALID)
+
+
+@pytest.mark.parametrize("path", ["app/.env", "app/tests/x.py", "usr/lib/python3/dist-packages/x.py", "usr/bin/x"])
+def test_a_checksum_that_fits_beats_any_place(scanner: SecretScanner, token: bytes, path: str) -> None:
+    (hit,) = scanner.scan_bytes(b"\x7fELF\0\0" + token + b"\0", path=path)
+    assert (hit.severity, hit.confidence, hit.proven) == (Severity.CRITICAL, Confidence.HIGH, True)
+
+
+def test_the_same_text_is_one_hit(scanner: SecretScanner, token: bytes) -> None:
+    text = b"github_api_key = '" + token + b"'\nAPI_KEY=\"" + token + b'"\n'
+    assert ids(scanner, text, "app/.env") == ["secret-github-token"] * 2
+
+
+def test_a_key_pair_is_two_hits(scanner: SecretScanner) -> None:
+    pair = assemble(["AK", "IA", "R", {"random": "base32", "length": 15}, "\n", {"random": "base62", "length": 40}], "k")
+    assert ids(scanner, pair) == ["secret-aws-access-key", "secret-aws-secret-key"]
+
+
+def test_neighbours_may_share_a_separator(scanner: SecretScanner) -> None:
+    keys = b" ".join(assemble(["oy", "2", {"random": "base36", "length": 43}], str(i)) for i in range(5))
+    assert len(ids(scanner, keys)) == 5
+
+
+def test_nothing_of_a_secret_is_ever_shown(
+    scanner: SecretScanner, token: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    word = password()
+    text = b"A=" + token + f"\nDATABASE_URL=postgres://app:{word}@db.corp.io/x\nDB_PASSWORD={word}\n".encode()
+    hits = scanner.scan_bytes(text, path="app/.env")
+    assert len(hits) == 3
+    shown = "".join(f"{hit!r} {hit.context} {hit.detail}" for hit in hits) + caplog.text
+    for secret in (token.decode(), word):
+        assert not any(secret[i : i + 5] in shown for i in range(len(secret) - 5))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        pytest.param("DB_PASSWORD", "tr0ub4dor&3", ["secret-env-assignment"], id="password"),
+        pytest.param("SESSION_SECRET", password("s", 32), ["secret-env-assignment"], id="random"),
+        pytest.param("DB_PASSWORD", "${DB_PASSWORD:-tr0ub4dor}", ["secret-env-assignment"], id="default"),
+        pytest.param("DB_PASSWORD", "${DB_PASSWORD}", [], id="reference"),
+        pytest.param("DB_PASSWORD", "changeme", [], id="placeholder"),
+        pytest.param("DB_PASSWORD", "", [], id="empty"),
+        pytest.param("DB_PASSWORD_FILE", "/run/secrets/db", [], id="file"),
+        pytest.param("GPG_KEY", "E3FF2839C048B25C084DEBE9B26995E310250568", [], id="public-key-id"),
+        pytest.param("PATH", "/usr/local/bin:/usr/bin", [], id="path"),
+        pytest.param("TOKENIZERS_PARALLELISM", "false", [], id="no-token"),
+        pytest.param("DD_API_KEY", assemble([{"random": "hex", "length": 32}], "dd").decode(), ["secret-datadog-key"], id="by-name"),
+        pytest.param("DATABASE_URL", f"postgres://u:{password()}@db.corp.io/x", ["secret-uri-credentials"], id="uri"),
+        pytest.param("MOTTO", "a token of love = nothing", [], id="prose"),
+    ],
+)
+def test_assignments(scanner: SecretScanner, name: str, value: str, expected: list[str]) -> None:
+    hits = scanner.scan_assignment(name, value, path=f"ENV {name}")
+    assert [hit.rule.id for hit in hits] == expected
+
+
+def test_an_assignment_shows_its_name(scanner: SecretScanner) -> None:
+    (hit,) = scanner.scan_assignment("DB_PASSWORD", "tr0ub4dor&3", path="ENV DB_PASSWORD")
+    assert hit.context == "DB_PASSWORD=••• (8 to 11 characters)"
+    assert (hit.offset, hit.line, hit.secret) == (0, 1, b"tr0ub4dor&3")
+
+
+@pytest.mark.parametrize(
+    ("path", "severity"),
+    [
+        pytest.param("app/.env", Severity.MEDIUM, id="env"),
+        pytest.param("app/.env.production", Severity.MEDIUM, id="env-of-a-stage"),
+        pytest.param("app/application.properties", Severity.LOW, id="config"),
+        pytest.param("app/.env.example", Severity.LOW, id="example"),
+        pytest.param("app/photo.jpg", None, id="not-config"),
+        pytest.param("app/node_modules/x/config.json", None, id="vendored"),
+    ],
+)
+def test_assignments_in_files_by_place(scanner: SecretScanner, path: str, severity: Severity | None) -> None:
+    hits = scanner.scan_bytes(b"a=1\ndb.password=tr0ub4dor77x\n", path=path)
+    assert [hit.severity for hit in hits] == ([severity] if severity else [])
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        pytest.param(b"password = 'tr0ub4dor77x'", True, id="literal"),
+        pytest.param(b"password = tr0ub4dor77x", False, id="variable"),
+        pytest.param(b"password = get_password()", False, id="call"),
+        pytest.param(b"token = request.headers['x']", False, id="expression"),
+        pytest.param(b"password = 'password'", False, id="the-word"),
+        pytest.param(b"password = 'please enter it'", False, id="prose"),
+    ],
+)
+def test_in_programs_only_quoted_literals_count(scanner: SecretScanner, code: bytes, found: bool) -> None:
+    assert ("secret-env-assignment" in ids(scanner, code, "app/settings.py")) is found
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: b"AKIA" * 600_000, id="prefix-repeated"),
+        pytest.param(lambda: b"-----BEGIN RSA PRIVATE " + b"KEY-----\n" * 200_000, id="headers"),
+        pytest.param(lambda: (b"-----BEGIN RSA PRIVATE " + b"KEY-----\n") * 40_000, id="headers-without-end"),
+        pytest.param(lambda: b"eyJhbGciOiJIUzI1NiJ9." * 80_000, id="jwt-parts"),
+        pytest.param(lambda: b"://" * 500_000, id="uris"),
+        pytest.param(lambda: b"a://a:a@" * 200_000, id="uris-with-users"),
+        pytest.param(lambda: b"password=" * 110_000, id="assignments"),
+        pytest.param(lambda: b"Z2hwX0" * 200_000, id="base64-prefixes"),
+        pytest.param(lambda: b"\0a" * 800_000, id="utf16"),
+        pytest.param(lambda: b"{" * 1_500_000, id="braces"),
+        pytest.param(lambda: b'"type":"service_account"{' * 60_000, id="service-accounts"),
+        pytest.param(lambda: b"secret.*" + b"'" * 1_500_000, id="quotes"),
+    ],
+)
+def test_hostile_files_are_read_in_bounded_time(scanner: SecretScanner, make: object) -> None:
+    assert callable(make)
+    data = make()
+    started = time.process_time()
+    scanner.scan_bytes(data, path="app/config.json")
+    assert time.process_time() - started < 10
+
+
+def test_a_file_full_of_secrets_is_cut_off_with_a_note(scanner: SecretScanner) -> None:
+    lines = b"\n".join(fake_token(str(i)) for i in range(MOST_MATCHES + 500))
+    notes: list[str] = []
+    hits = scanner.scan(io.BytesIO(lines).read, path="dump", size=len(lines), note=notes.append)
+    assert len(hits) >= MOST_MATCHES
+    assert len(notes) == 1
+    assert "secret-github-token" in notes[0]
+
+
+def test_packs_are_named(scanner: SecretScanner) -> None:
+    assert scanner.pack_names[0] == f"imgscan ({len(own_pack().rules)} rules)"
+    assert scanner.notes == ()

@@ -1,0 +1,512 @@
+"""Archives in every layout, by every way in; and those that are broken, hostile or not what they seem."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from imagemaker import (
+    LAYOUTS,
+    Blobs,
+    Made,
+    add_attestation,
+    add_manifest,
+    containerd,
+    docker25,
+    dump,
+    index_json,
+    legacy,
+    manifest_json,
+    names_of,
+    oci,
+    plain,
+    save_entry,
+    sha,
+    small_layer,
+)
+from tarmaker import archive, hardlink, member, symlink
+
+from imgscan.errors import InputError
+from imgscan.layers.blob import open_layer
+from imgscan.layers.listing import LayerListing, list_layer
+from imgscan.source import Image, ImageReader, open_image
+from imgscan.source.archive import OnePassReader
+from imgscan.source.config import MAX_JSON_BYTES
+
+ONE, TWO = small_layer(b"passwd", b"root"), small_layer(b"hosts", b"127.0.0.1 localhost")
+HISTORY: list[dict[str, Any]] = [
+    {"created_by": "/bin/sh -c #(nop) ADD file:1 in / "},
+    {"created_by": "ENV A=1", "empty_layer": True},
+    {"created_by": "RUN /bin/sh -c make # buildkit", "comment": "buildkit.dockerfile.v0"},
+    {"created_by": "COPY . . # buildkit"},
+]
+IMAGE = Made(layers=(ONE, TWO, ONE), settings={"Env": ["A=1"], "User": "app"}, history=HISTORY)
+
+
+def read(reader: ImageReader) -> tuple[Image, dict[str, LayerListing]]:
+    try:
+        found = {blob.name: list_layer(open_layer(blob.stream)) for blob in reader.blobs()}
+        return reader.image(), found
+    finally:
+        reader.close()
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[bytes], str]:
+    def write(data: bytes, name: str = "image.tar") -> str:
+        path = tmp_path / name
+        path.write_bytes(data)
+        return str(path)
+
+    return write
+
+
+WAYS: dict[str, Callable[[bytes], bytes]] = {
+    "file": plain,
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_by_every_way(layout: str, way: str, save: Callable[[bytes], str]) -> None:
+    reader = open_image(save(WAYS[way](LAYOUTS[layout](IMAGE))))
+    image, listings = read(reader)
+    assert (reader.kind, reader.skipped()) == ("archive", ())
+    assert image.image_id == f"sha256:{sha(IMAGE.config)}"
+    assert (image.platform, image.config.env, image.config.user) == ("linux/amd64", ("A=1",), "app")
+    assert image.raw_config == IMAGE.config
+    assert [layer.created_by for layer in image.layers] == [
+        HISTORY[0]["created_by"],
+        HISTORY[2]["created_by"],
+        HISTORY[3]["created_by"],
+    ]
+    for layer, content in zip(image.layers, IMAGE.layers, strict=True):
+        assert layer.diff_id == listings[layer.blob].diff_id == f"sha256:{sha(content)}"
+        assert layer.digest in (None, listings[layer.blob].digest)
+    assert len({layer.blob for layer in image.layers}) == 2
+
+
+class Pipe:
+    """Standard input with an archive in it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.buffer = io.BytesIO(data)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_standard_input(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Pipe(LAYOUTS[layout](IMAGE)))
+    image, listings = read(open_image("-"))
+    assert {layer.blob for layer in image.layers} <= set(listings)
+    assert len(image.layers) == 3
+
+
+def test_a_named_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(legacy(IMAGE)))
+    writer.start()
+    image, _ = read(open_image(str(pipe)))
+    writer.join()
+    assert len(image.layers) == 3
+
+
+def test_seekable_archives_know_the_image_at_once(save: Callable[[bytes], str]) -> None:
+    reader = open_image(save(legacy(IMAGE)))
+    assert len(reader.image().layers) == 3
+    reader.close()
+
+
+def test_one_pass_archives_know_it_at_the_end_only(save: Callable[[bytes], str]) -> None:
+    reader = open_image(save(gzip.compress(legacy(IMAGE))))
+    with pytest.raises(RuntimeError, match="last blob"):
+        reader.image()
+    reader.close()
+
+
+def test_attestations_are_documents_and_no_layers(save: Callable[[bytes], str]) -> None:
+    for pack in (plain, gzip.compress):
+        reader = open_image(save(pack(containerd(IMAGE, b'{"predicate": "provenance"}'))))
+        image, _ = read(reader)
+        assert len(image.layers) == 3
+        assert b'{"predicate": "provenance"}' in [data for _, data in reader.documents()]
+
+
+def test_old_layer_configurations_are_documents(save: Callable[[bytes], str]) -> None:
+    reader = open_image(save(legacy(IMAGE)))
+    assert sum(name.endswith("/json") for name, _ in reader.documents()) == 3
+    reader.close()
+
+
+OTHER = Made(layers=(TWO,), names=("registry.example:5000/team/other:2", "other:latest"))
+
+
+def bundle(*images: Made) -> bytes:
+    blobs = Blobs()
+    for image in images:
+        add_manifest(blobs, image, plain)
+    return archive(blobs.members(), manifest_json(*(save_entry(image) for image in images)))
+
+
+@pytest.mark.parametrize(
+    ("selector", "layers"),
+    [
+        pytest.param("app:1", 3, id="name"),
+        pytest.param("docker.io/library/app:1", 3, id="full-name"),
+        pytest.param("registry.example:5000/team/other:2", 1, id="with-port"),
+        pytest.param("other", 1, id="default-tag"),
+        pytest.param(sha(OTHER.config)[:12], 1, id="short-id"),
+        pytest.param(f"sha256:{sha(IMAGE.config)}", 3, id="id"),
+    ],
+)
+@pytest.mark.parametrize("pack", [plain, gzip.compress], ids=["seek", "stream"])
+def test_one_of_several_images(
+    pack: Callable[[bytes], bytes], selector: str, layers: int, save: Callable[[bytes], str]
+) -> None:
+    image, listings = read(open_image(f"{save(pack(bundle(IMAGE, OTHER)))}:{selector}"))
+    assert len(image.layers) == layers
+    assert all(layer.blob in listings for layer in image.layers)
+
+
+@pytest.mark.parametrize("pack", [plain, gzip.compress], ids=["seek", "stream"])
+@pytest.mark.parametrize("selector", ["", ":nowhere:1"], ids=["none", "unknown"])
+def test_several_images_are_listed(pack: Callable[[bytes], bytes], selector: str, save: Callable[[bytes], str]) -> None:
+    reader = open_image(save(pack(bundle(IMAGE, OTHER))) + selector)
+    with pytest.raises(InputError) as caught:
+        read(reader)
+    told = caught.value.what + caught.value.cause
+    assert "app:1" in told
+    assert "registry.example:5000/team/other:2" in told
+    assert caught.value.next_step
+
+
+def test_of_several_platforms_this_machine_s_is_taken(
+    save: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = Blobs()
+    images = [Made(layers=(ONE,), architecture="arm64"), Made(layers=(TWO,), architecture="amd64")]
+    found = [
+        add_manifest(
+            blobs, image, plain, platform={"os": "linux", "architecture": image.architecture}, **names_of(image)
+        )
+        for image in images
+    ]
+    path = save(archive(index_json(*found), blobs.members()))
+    for machine, content in (("x86_64", TWO), ("aarch64", ONE)):
+        monkeypatch.setattr("platform.machine", lambda machine=machine: machine)
+        with closing(open_image(path)) as reader:
+            assert reader.image().layers[0].diff_id == f"sha256:{sha(content)}"
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with closing(open_image(path)) as reader, pytest.raises(InputError, match=r"several images.*arm64"):
+        reader.image()
+    with closing(open_image(f"{path}:linux/arm64")) as reader:
+        assert reader.image().platform == "linux/arm64"
+
+
+def test_platforms_without_bytes_are_no_harm(save: Callable[[bytes], str]) -> None:
+    blobs = Blobs()
+    missing = {"digest": f"sha256:{'0' * 64}", "platform": {"os": "linux", "architecture": "s390x"}}
+    found = add_manifest(blobs, IMAGE, plain)
+    reader = open_image(save(archive(index_json(missing, found), blobs.members())))
+    assert len(reader.image().layers) == 3
+    assert [note.where for note in reader.skipped()] == ["linux/s390x"]
+    reader.close()
+
+
+def looping() -> bytes:
+    """An index that lists itself cannot be made; two files that lie about their digests can."""
+    names = ["1" * 64, "2" * 64]
+    blobs = b"".join(
+        member(f"blobs/sha256/{name}".encode(), dump({"manifests": [{"digest": f"sha256:{other}"}]}))
+        for name, other in zip(names, names[::-1], strict=True)
+    )
+    return archive(index_json({"digest": f"sha256:{names[0]}"}), blobs)
+
+
+def nested(depth: int) -> bytes:
+    blobs = Blobs()
+    found = add_manifest(blobs, IMAGE, plain)
+    for _ in range(depth):
+        found = blobs.add(dump({"manifests": [found]}), "application/vnd.oci.image.index.v1+json")
+    return archive(index_json(found), blobs.members())
+
+
+def artifact() -> bytes:
+    blobs = Blobs()
+    manifest = {
+        "config": blobs.add(b"{}", "application/vnd.oci.empty.v1+json"),
+        "layers": [blobs.add(b"chart", "application/x")],
+    }
+    return archive(index_json(blobs.add(dump(manifest), "m")), blobs.members())
+
+
+def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in names}
+
+
+def lone(entry: Any, *parts: bytes) -> bytes:
+    return archive(member(b"manifest.json", dump(entry)), *parts)
+
+
+ENTRY = {"Config": "c.json", "RepoTags": ["a:1"], "Layers": ["l/layer.tar"]}
+CONFIG = member(b"c.json", Made(layers=(ONE,)).config)
+DEEP = b"[" * 200_000
+
+BROKEN = [
+    pytest.param(b"", "is empty", id="empty-file"),
+    pytest.param(b"FROM scratch\n", "no tar archive", id="text"),
+    pytest.param(os.urandom(2000), "no tar archive|no image archive", id="noise"),
+    pytest.param(legacy(IMAGE)[:-3000], "no tar archive|missing|holds no image", id="cut-off"),
+    pytest.param(gzip.compress(legacy(IMAGE))[:-20], "no image archive", id="gzip-cut-off"),
+    pytest.param(archive(member(b"etc/passwd", b"root")), "holds no image", id="a-root-file-system"),
+    pytest.param(archive(), "holds no image", id="empty-archive"),
+    pytest.param(lone(None), "holds no image", id="manifest-null"),
+    pytest.param(lone([]), "holds no image", id="manifest-empty"),
+    pytest.param(lone({"schemaVersion": 2}), "holds no image", id="manifest-an-object"),
+    pytest.param(lone([1, "x", None, []]), "holds no image", id="manifest-of-nonsense"),
+    pytest.param(archive(member(b"manifest.json", b"[{")), "not valid JSON", id="manifest-no-json"),
+    pytest.param(archive(member(b"manifest.json", DEEP)), "nested too deeply|not valid JSON", id="manifest-deep"),
+    pytest.param(
+        archive(member(b"manifest.json", b"[" + b" " * MAX_JSON_BYTES + b"]")), "larger|holds no image", id="huge"
+    ),
+    pytest.param(lone([without(ENTRY, "Config")]), "configuration .* is missing", id="no-config-name"),
+    pytest.param(lone([ENTRY]), r"configuration \(c.json\) is missing", id="config-missing"),
+    pytest.param(lone([ENTRY], CONFIG), r"layer 0 \(l/layer.tar\) is missing", id="layer-missing"),
+    pytest.param(
+        lone([ENTRY], CONFIG, symlink(b"l/layer.tar", b"../m/layer.tar"), symlink(b"m/layer.tar", b"../l/layer.tar")),
+        "layer 0 .* is missing",
+        id="layer-link-cycle",
+    ),
+    pytest.param(
+        lone([ENTRY], CONFIG, symlink(b"l/layer.tar", b"../../../../etc/passwd")),
+        "layer 0 .* is missing",
+        id="layer-link-out",
+    ),
+    pytest.param(lone([ENTRY], member(b"c.json", b"{}")), "no container image", id="config-without-root-fs"),
+    pytest.param(artifact(), "no container image", id="artifact"),
+    pytest.param(looping(), "holds no image", id="index-loop"),
+    pytest.param(nested(20), "holds no image", id="index-too-deep"),
+    pytest.param(archive(index_json({"digest": "../../etc/passwd"})), "holds no image", id="index-of-paths"),
+]
+
+
+@pytest.mark.parametrize("pack", [plain, gzip.compress], ids=["seek", "stream"])
+@pytest.mark.parametrize(("data", "said"), BROKEN)
+def test_broken_archives_are_input_errors(
+    data: bytes, said: str, pack: Callable[[bytes], bytes], save: Callable[[bytes], str]
+) -> None:
+    if pack is gzip.compress and (not data or data[:2] == b"\x1f\x8b"):
+        pack = plain
+    said += "|no image archive" if pack is gzip.compress else ""
+    with pytest.raises(InputError, match=said) as caught:
+        read(open_image(save(pack(data))))
+    assert "\n" not in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        pytest.param(symlink(b"l/layer.tar", b"../real.tar"), id="symlink"),
+        pytest.param(symlink(b"l/layer.tar", b"../a") + symlink(b"a", b"b") + symlink(b"b", b"./real.tar"), id="chain"),
+        pytest.param(hardlink(b"l/layer.tar", b"real.tar"), id="hard-link"),
+    ],
+)
+def test_layers_behind_links(links: bytes, save: Callable[[bytes], str]) -> None:
+    for pack in (plain, gzip.compress):
+        image, listings = read(open_image(save(pack(lone([ENTRY], CONFIG, links, member(b"real.tar", ONE))))))
+        assert listings[image.layers[0].blob].diff_id == f"sha256:{sha(ONE)}"
+
+
+def test_more_or_fewer_layers_than_diff_ids_are_told(save: Callable[[bytes], str]) -> None:
+    entry = {**ENTRY, "Layers": ["one.tar", "two.tar"]}
+    data = lone([entry], CONFIG, member(b"one.tar", ONE), member(b"two.tar", TWO))
+    reader = open_image(save(data))
+    image, _ = read(reader)
+    assert [layer.diff_id for layer in image.layers] == [f"sha256:{sha(ONE)}", ""]
+    assert reader.skipped()[0].reason == "it lists 2 layers, the configuration 1"
+
+
+def test_a_config_that_is_not_what_its_name_says_is_told(save: Callable[[bytes], str]) -> None:
+    data = docker25(IMAGE).replace(b'"User": "app"', b'"User": "ppa"')
+    reader = open_image(save(data))
+    assert any("is named sha256:" in note.reason for note in reader.skipped())
+    reader.close()
+
+
+def test_layers_from_elsewhere_are_skipped(save: Callable[[bytes], str]) -> None:
+    blobs = Blobs()
+    far = {"digest": f"sha256:{'0' * 64}", "size": 9, "mediaType": "f", "urls": ["https://example.invalid/base"]}
+    config = blobs.add(Made(layers=(ONE, TWO)).config, "c")
+    manifest = {"config": config, "layers": [far, blobs.add(TWO, "l")]}
+    data = archive(index_json(blobs.add(dump(manifest), "m")), blobs.members())
+    reader = open_image(save(data))
+    image, listings = read(reader)
+    assert [layer.blob in listings for layer in image.layers] == [False, True]
+    assert "by URL" in reader.skipped()[0].reason
+
+
+def test_manifest_json_without_layers_gives_way_to_the_index(save: Callable[[bytes], str]) -> None:
+    blobs = Blobs()
+    found = add_manifest(blobs, IMAGE, plain)
+    entry = {**save_entry(IMAGE), "Layers": None}
+    reader = open_image(save(archive(blobs.members(), index_json(found), manifest_json(entry))))
+    assert len(reader.image().layers) == 3
+    reader.close()
+
+
+def test_a_layer_that_begins_like_json_is_a_layer(save: Callable[[bytes], str]) -> None:
+    tricky = archive(member(b'{"a":1}', b"secret"))
+    for layout in (legacy, docker25, oci):
+        for pack in (plain, gzip.compress):
+            image, listings = read(open_image(save(pack(layout(Made(layers=(tricky,)))))))
+            assert listings[image.layers[0].blob].items[0].path == b'{"a":1}'
+
+
+def test_an_empty_layer_of_no_bytes(save: Callable[[bytes], str]) -> None:
+    for pack in (plain, gzip.compress):
+        image, listings = read(open_image(save(pack(docker25(Made(layers=(ONE, b"")))))))
+        assert listings[image.layers[1].blob].entries == 0
+
+
+def test_field_names_match_as_the_engine_s_do(save: Callable[[bytes], str]) -> None:
+    config = json.loads(IMAGE.config)
+    config["CONFIG"] = {"ENV": ["B=2"]}
+    entry = {**ENTRY, "Layers": []}
+    reader = open_image(save(lone([entry], member(b"c.json", dump(config)))))
+    assert reader.image().config.env == ("B=2",)
+    reader.close()
+
+
+def test_hostile_values_in_the_configuration(save: Callable[[bytes], str]) -> None:
+    config = {
+        "config": {
+            "Env": {"a": 1},
+            "Cmd": "one string",
+            "Labels": ["x"],
+            "Healthcheck": [],
+            "Volumes": 7,
+            "User": None,
+        },
+        "rootfs": {"diff_ids": [1, None, f"sha256:{sha(ONE)}"]},
+        "history": {"created_by": "x"},
+    }
+    reader = open_image(save(lone([{**ENTRY, "Layers": []}], member(b"c.json", dump(config)))))
+    found = reader.image().config
+    assert (found.env, found.cmd, found.labels, found.healthcheck, found.history) == ((), ("one string",), (), None, ())
+    reader.close()
+
+
+def layout_directory(root: Path, image: Made) -> Path:
+    blobs = Blobs()
+    found = add_manifest(blobs, image, gzip.compress, annotations={"org.opencontainers.image.ref.name": "1"})
+    attestation = add_attestation(blobs, found["digest"], b'{"statement": 1}')
+    (root / "blobs/sha256").mkdir(parents=True)
+    for name, data in blobs.data.items():
+        (root / "blobs/sha256" / name).write_bytes(data)
+    (root / "index.json").write_bytes(dump({"manifests": [found, attestation]}))
+    (root / "oci-layout").write_text("{}")
+    return root
+
+
+@pytest.mark.parametrize("selector", ["", ":1"])
+def test_a_layout_directory(tmp_path: Path, selector: str) -> None:
+    reader = open_image(str(layout_directory(tmp_path / "layout", IMAGE)) + selector)
+    image, listings = read(reader)
+    assert reader.kind == "layout"
+    assert [listings[layer.blob].diff_id for layer in image.layers] == [layer.diff_id for layer in image.layers]
+    assert b'{"statement": 1}' in [data for _, data in reader.documents()]
+
+
+def test_a_layout_s_links_do_not_lead_out(tmp_path: Path) -> None:
+    root = layout_directory(tmp_path / "layout", IMAGE)
+    blob = root / "blobs/sha256" / sha(gzip.compress(ONE))
+    outside = tmp_path / "outside"
+    blob.rename(outside)
+    blob.symlink_to(outside)
+    with pytest.raises(InputError, match=r"layer 0 .* is missing"):
+        open_image(str(root)).image()
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        pytest.param("", "no image given", id="nothing"),
+        pytest.param("./nowhere.tar", "no such file", id="no-file"),
+        pytest.param("nowhere.tar.gz", "no such file", id="archive-ending"),
+        pytest.param("registry://host/name:1", "not read from registries", id="registry"),
+    ],
+)
+def test_targets_that_are_nothing(target: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        open_image(target)
+
+
+def test_a_directory_that_is_no_layout(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no image"):
+        open_image(str(tmp_path)).image()
+
+
+def test_an_unreadable_archive_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "loop.tar"
+    path.symlink_to(path)
+    with pytest.raises(InputError, match=r"no such file|cannot be read"):
+        open_image(str(path))
+
+
+def test_zstd_archives_need_a_library(save: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("compression", "compression.zstd", "backports", "backports.zstd", "zstandard"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError, match=r"backports\.zstd"):
+        open_image(save(b"\x28\xb5\x2f\xfd" + bytes(50)))
+
+
+class Failing(io.RawIOBase):
+    """A file on a disk that fails half way."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._file.read(min(size, 700))
+        if not data:
+            raise OSError(5, "Input/output error")
+        return data
+
+
+def test_a_failing_disk_is_an_input_error() -> None:
+    reader = OnePassReader(Failing(legacy(IMAGE)[:4000]), ref="x.tar", selector=None)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="cannot be read"):
+        read(reader)
+
+
+@given(st.integers(0, 60_000), st.binary(min_size=1, max_size=8), st.sampled_from(sorted(LAYOUTS)))
+def test_damaged_archives_raise_nothing_else(place: int, noise: bytes, layout: str) -> None:
+    data = bytearray(LAYOUTS[layout](IMAGE))
+    place %= len(data)
+    data[place : place + len(noise)] = noise
+    reader = OnePassReader(io.BytesIO(bytes(data)), ref="x.tar", selector=None)
+    with suppress(InputError):
+        read(reader)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_open(tmp_path: Path) -> Iterator[None]:
+    yield
+    held = [str(found.readlink()) for found in Path("/proc/self/fd").iterdir() if found.is_symlink()]
+    assert not [name for name in held if name.startswith(str(tmp_path))]
