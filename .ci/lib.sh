@@ -4,6 +4,9 @@
 # Where downloads and private engines live; nothing in it is needed for longer than the next run.
 CACHE_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/imgscan
 
+# Where the package manager keeps its sources.
+APT_ETC=/etc/apt
+
 # Scripts answer on stdout (a DOCKER_HOST, say); everything for a person goes to stderr.
 say() { printf '%s\n' "${0##*/}: $*" >&2; }
 
@@ -58,7 +61,7 @@ apt_sources() {
   local folder=$1 suite=${2-} codename file
   codename=$(os_release VERSION_CODENAME)
   mkdir -p "$folder"
-  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+  for file in "$APT_ETC"/sources.list "$APT_ETC"/sources.list.d/*.list; do
     [[ ! -r $file ]] || awk -v codename="$codename" -v suite="$suite" '
       $1 == "deb" {
         uri = 2
@@ -69,7 +72,7 @@ apt_sources() {
         print
       }' "$file"
   done >"$folder/system.list"
-  for file in /etc/apt/sources.list.d/*.sources; do
+  for file in "$APT_ETC"/sources.list.d/*.sources; do
     [[ ! -r $file ]] || awk -v codename="$codename" -v suite="$suite" '
       BEGIN { RS = ""; FS = "\n" }
       {

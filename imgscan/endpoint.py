@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -97,3 +97,30 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+_ADVICE: Final[tuple[tuple[Callable[[str], bool], str], ...]] = (
+    (
+        lambda tried: "permission denied" in tried,
+        "add yourself to the engine's group (sudo usermod -aG docker $USER, then log in again), or run with sudo",
+    ),
+    (
+        lambda tried: "refused" in tried,
+        "nothing listens on the socket: start the engine (sudo systemctl start docker, or open Docker Desktop)",
+    ),
+    (
+        lambda tried: "DOCKER_HOST" in tried or "docker context" in tried,
+        "correct DOCKER_HOST or `docker context use`, or unset it to try this machine's own engine",
+    ),
+    (
+        lambda tried: True,
+        "start an engine (sudo systemctl start docker, podman system service), or install one "
+        "(Debian: sudo apt install docker.io), or set DOCKER_HOST",
+    ),
+)
+
+
+def advise(tried: Sequence[str]) -> str:
+    """What to do when none of the endpoints answered, from what was said of each."""
+    text = "; ".join(tried)
+    return next(advice for applies, advice in _ADVICE if applies(text))

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
-from imgscan.endpoint import Endpoint, find_endpoints
+from imgscan.endpoint import Endpoint, advise, find_endpoints
+from imgscan.enginerecords import CacheRecord, EngineInfo, ImageRecord, read_info, read_time, short_tag
 from imgscan.errors import EngineError, InputError
 from imgscan.escape import plain, shorten
 
@@ -27,36 +28,10 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S: Final = 60
 _CONNECT_TIMEOUT_S: Final = 10
-_GONE: Final = re.compile(
-    r"connection (refused|reset|aborted)|broken pipe|no such file|remote end closed", re.IGNORECASE
-)
+_RETRIES: Final = 10
+_RETRY_S: Final = 0.5
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineInfo:
-    """What the engine says of itself. `kind` is docker or podman; `store` is the graph driver, or
-    `containerd:<snapshotter>`; `cpus` are those of the engine's machine; `platform` is `os/architecture`."""
-
-    kind: str
-    version: str
-    api_version: str
-    store: str
-    cpus: int
-    platform: str
-    root_dir: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheRecord:
-    """One record of the engine's build cache, as `docker system df --verbose` lists it. `created_s`: seconds since the
-    epoch by the engine's clock."""
-
-    id: str
-    kind: str
-    description: str
-    size_bytes: int
-    in_use: bool
-    created_s: float
+__all__ = ["CacheRecord", "Engine", "EngineInfo", "ImageRecord", "open_client"]
 
 
 class Engine:
@@ -77,19 +52,28 @@ class Engine:
         endpoints = find_endpoints(host, os.environ, Path.home())
         tried: list[str] = []
         for endpoint in endpoints:
-            socket = endpoint.host.removeprefix("unix://")
-            if len(endpoints) > 1 and endpoint.host.startswith("unix://") and not Path(socket).exists():
-                tried.append(f"{socket} (not there)")
+            path = endpoint.host.removeprefix("unix://")
+            if len(endpoints) > 1 and endpoint.host.startswith("unix://") and not Path(path).exists():
+                tried.append(f"{path} (not there)")
                 continue
             try:
-                return cls(open_client(endpoint), endpoint.host)
+                return cls._open(endpoint)
             except EngineError as error:
                 tried.append(f"{endpoint.host} ({endpoint.origin}): {error.cause or error.what}")
         raise EngineError(
             "no container engine answers",
             cause="tried " + "; ".join(tried),
-            next_step=_advice(tried),
+            next_step=advise(tried),
         )
+
+    @classmethod
+    def _open(cls, endpoint: Endpoint) -> Self:
+        client = open_client(endpoint)
+        try:
+            return cls(client, endpoint.host)
+        except BaseException:
+            client.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -147,16 +131,23 @@ class Engine:
             return list(self._sdk.history(ref))
 
     def image_ids(self) -> frozenset[str]:
-        """The ids of all images, intermediate ones of the classic builder included."""
+        """The ids of all images, intermediate ones included."""
+        return frozenset(image.id for image in self.images())
+
+    def images(self) -> tuple[ImageRecord, ...]:
+        """All images, intermediate ones of the classic builder and Podman included."""
         with self.calling("listing images"):
-            return frozenset(self.api.images(quiet=True, all=True))
+            listed = self.api.images(all=True)
+        return tuple(
+            ImageRecord(id=str(image["Id"]), parent=str(image.get("ParentId") or ""), tags=_real_tags(image))
+            for image in listed
+        )
 
     def tags(self, prefix: str = "") -> dict[str, str]:
         """Tag -> image id of every tag that starts with `prefix`, in the form that the engine accepts back."""
         with self.calling("listing images"):
             images = self.api.images()
-        named = {tag: image["Id"] for image in images for tag in image.get("RepoTags") or ()}
-        named.pop("<none>:<none>", None)
+        named = {tag: str(image["Id"]) for image in images for tag in _real_tags(image)}
         return {tag: image_id for tag, image_id in named.items() if short_tag(tag).startswith(prefix)}
 
     def remove_image(self, ref: str, *, force: bool = False, prune_parents: bool = True) -> bool:
@@ -190,8 +181,9 @@ class Engine:
 
     def cache_records(self) -> tuple[CacheRecord, ...]:
         """The build cache; empty for engines that have none."""
+        params = {"type": "build-cache"} if self._api_at_least(1, 42) else {}
         with self.calling("listing the build cache"):
-            response = self._get("/system/df", {"type": "build-cache"} if self._api_at_least(1, 42) else {})
+            response = self._retrying(lambda: self._get("/system/df", params))
         return tuple(
             CacheRecord(
                 id=str(record.get("ID") or ""),
@@ -251,6 +243,17 @@ class Engine:
         """The full URL of a path of the negotiated API version."""
         return f"{self.api.base_url}/v{self.api.api_version}{path}"
 
+    def _retrying(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The engine measures its disk for one client at a time and refuses all others; it is quick, so ask again."""
+        import docker.errors
+
+        for _ in range(_RETRIES):
+            try:
+                return call()
+            except docker.errors.APIError:
+                time.sleep(_RETRY_S)
+        return call()
+
     def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         response = self.api.get(self.api_url(path), params=params, timeout=_TIMEOUT_S)
         self._sdk._raise_for_status(response)
@@ -266,36 +269,8 @@ class Engine:
         return read_info(version, info)
 
 
-def read_info(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineInfo:
-    """What `/version` and `/info` say, as a record."""
-    components = [str(part.get("Name", "")) for part in version.get("Components") or ()]
-    status = {str(row[0]): str(row[1]) for row in info.get("DriverStatus") or () if len(row) == 2}
-    driver = str(info.get("Driver") or "unknown")
-    containerd = "containerd" in status.get("driver-type", "")
-    return EngineInfo(
-        kind="podman" if any("podman" in name.lower() for name in components) else "docker",
-        version=str(version.get("Version") or "unknown"),
-        api_version=str(version.get("ApiVersion") or ""),
-        store=f"containerd:{driver}" if containerd else driver,
-        cpus=int(info.get("NCPU") or 0),
-        platform=f"{version.get('Os', 'linux')}/{version.get('Arch', 'unknown')}",
-        root_dir=str(info.get("DockerRootDir") or ""),
-    )
-
-
-def read_time(text: str) -> float:
-    """Seconds since the epoch of an RFC 3339 time with nanoseconds, as Go writes it; 0 when it is none."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", text)
-    if not found:
-        return 0.0
-    whole = datetime.fromisoformat(found[1] + found[3].replace("Z", "+00:00")).timestamp()
-    return whole + float(found[2] or 0)
-
-
-def short_tag(tag: str) -> str:
-    """A tag as the user gave it: Podman puts `localhost/` before names that it built and `docker.io/library/` before
-    names that it pulled."""
-    return tag.removeprefix("localhost/").removeprefix("docker.io/library/")
+def _real_tags(image: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(tag) for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
 
 
 def open_client(endpoint: Endpoint) -> APIClient:
@@ -303,16 +278,35 @@ def open_client(endpoint: Endpoint) -> APIClient:
     import docker.errors
     import requests.exceptions
     from docker import APIClient
+    from docker.constants import MINIMUM_DOCKER_API_VERSION
 
+    failures = (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError)
     try:
-        client = APIClient(base_url=endpoint.host, version="auto", timeout=_CONNECT_TIMEOUT_S, tls=_tls(endpoint))
-    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:
+        _knock(endpoint.host)
+        client: Any = APIClient(
+            base_url=endpoint.host, version=MINIMUM_DOCKER_API_VERSION, timeout=_CONNECT_TIMEOUT_S, tls=_tls(endpoint)
+        )
+    except failures as error:
+        raise EngineError(f"no engine at {endpoint.host}", cause=_connection_words(error)) from error
+    try:
+        # What `version="auto"` does, except that a failure leaves no socket open behind a client one cannot close.
+        client._version = client._retrieve_server_version()
+    except failures as error:
+        client.close()
         raise EngineError(f"no engine at {endpoint.host}", cause=_connection_words(error)) from error
     client.timeout = _TIMEOUT_S
     if endpoint.host.startswith("unix://"):
         # A proxy of the environment is for the network; a socket needs none.
         client.trust_env = False
-    return client
+    return cast("APIClient", client)
+
+
+def _knock(host: str) -> None:
+    """Raise OSError where nothing listens on a unix socket; the SDK would leave its own socket open then."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+            knocking.settimeout(_CONNECT_TIMEOUT_S)
+            knocking.connect(host.removeprefix("unix://"))
 
 
 def _tls(endpoint: Endpoint) -> Any:  # noqa: ANN401 - the SDK wants a TLSConfig or False
@@ -346,29 +340,3 @@ def _connection_words(error: Exception) -> str:
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror.lower()
     return plain(shorten(str(reason) or type(reason).__name__, 300))
-
-
-_ADVICE: Final[tuple[tuple[Callable[[str], bool], str], ...]] = (
-    (
-        lambda tried: "permission denied" in tried,
-        "add yourself to the engine's group (sudo usermod -aG docker $USER, then log in again), or run with sudo",
-    ),
-    (
-        lambda tried: "refused" in tried,
-        "nothing listens on the socket: start the engine (sudo systemctl start docker, or open Docker Desktop)",
-    ),
-    (
-        lambda tried: "DOCKER_HOST" in tried or "docker context" in tried,
-        "correct DOCKER_HOST or `docker context use`, or unset it to try this machine's own engine",
-    ),
-    (
-        lambda tried: True,
-        "start an engine (sudo systemctl start docker, podman system service), or install one "
-        "(Debian: sudo apt install docker.io), or set DOCKER_HOST",
-    ),
-)
-
-
-def _advice(tried: list[str]) -> str:
-    text = "; ".join(tried)
-    return next(advice for applies, advice in _ADVICE if applies(text))

@@ -9,115 +9,24 @@ lines count from 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, NewType
+
+from imgscan import terms
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
 
 SCHEMA_VERSION: Final = "1.0"
 
-
-class Severity(StrEnum):
-    """How bad it is if the finding is right; ordered by `rank`."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """4 for critical down to 0 for info."""
-        return _SEVERITY_RANK[self]
-
-
-_SEVERITY_RANK: Final = {s: 4 - i for i, s in enumerate(Severity)}
-
-
-class Confidence(StrEnum):
-    """How likely the finding is right."""
-
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-
-
-class Evidence(StrEnum):
-    """What stands behind a finding, weakest first: a missing guard, known-bad text, a simulation of the project's own
-    files, something seen in the image, something a run showed."""
-
-    ABSENT = "absent"
-    PATTERN = "pattern"
-    DERIVED = "derived"
-    OBSERVED = "observed"
-    PROVEN = "proven"
-
-
-class Status(StrEnum):
-    """What became of a path of a layer in the layers above it."""
-
-    VISIBLE = "visible"
-    OVERWRITTEN = "overwritten"
-    DELETED = "deleted"
-
-
-class Validity(StrEnum):
-    """What offline checks (checksums, structure) say of a secret."""
-
-    VALID = "valid"
-    INVALID = "invalid"
-    UNKNOWN = "unknown"
-
-
-class Place(StrEnum):
-    """Where a finding lies."""
-
-    FILE = "file"
-    ENV = "env"
-    HISTORY = "history"
-    LABEL = "label"
-    CMD = "cmd"
-    ENTRYPOINT = "entrypoint"
-    HEALTHCHECK = "healthcheck"
-    ONBUILD = "onbuild"
-    CONFIG = "config"
-    ATTESTATION = "attestation"
-    CONTEXT = "context"
-    DOCKERFILE = "dockerfile"
-    COMPOSE = "compose"
-    SCRIPT = "script"
-    BUILD = "build"
-
-
-class EntryKind(StrEnum):
-    """What a tar entry of a layer is."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    SYMLINK = "symlink"
-    HARDLINK = "hardlink"
-    DEVICE = "device"
-    FIFO = "fifo"
-
-
-class WasteCause(StrEnum):
-    """Why bytes of a layer are not visible in the image."""
-
-    OVERWRITTEN = "overwritten"
-    DELETED = "deleted"
-    OPAQUE = "opaque"
-    METADATA_ONLY = "metadata-only"
-    TYPE_CHANGED = "type-changed"
-    DUPLICATE = "duplicate"
-
-
-class Verdict(StrEnum):
-    """May it merge?"""
-
-    GO = "GO"
-    NO_GO = "NO-GO"
+Confidence = terms.Confidence
+EntryKind = terms.EntryKind
+Evidence = terms.Evidence
+Place = terms.Place
+Severity = terms.Severity
+Status = terms.Status
+Validity = terms.Validity
+Verdict = terms.Verdict
+WasteCause = terms.WasteCause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,25 +224,6 @@ class BuildInfo:
     scenarios: tuple[Timing, ...] = ()
     failure: BuildFailure | None = None
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
-    """A change of one project file, as a unified diff."""
-
-    file: str
-    diff: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """What rebuilding with a patch showed."""
-
-    equivalent: bool
-    before_s: float
-    after_s: float
-    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 from imgscan.escape import path_text
 from imgscan.layers.attribution import Attribution
-from imgscan.layers.blob import open_layer
+from imgscan.layers.blob import check_digests, open_layer
 from imgscan.layers.filesystem import Stacked, stack
 from imgscan.layers.listing import LayerListing, ReadContent, list_layer
 from imgscan.layers.tar import Entry
@@ -140,7 +140,9 @@ def _in_order(image: Image, by_blob: Mapping[str, LayerScan]) -> tuple[tuple[Lay
     for layer in image.layers:
         where = f"layer {layer.index}"
         found = by_blob.get(layer.blob)
-        if found is None:
+        if found is not None:
+            wrong += check_digests(found.listing, diff_id=layer.diff_id, digest=layer.digest, where=where)
+        else:
             wrong.append(Skipped(where=where, reason="the source has no bytes of this layer"))
             empty = LayerListing(diff_id=layer.diff_id, digest=None, size_bytes=0, entries=0, items=())
             found = LayerScan(listing=empty, hits=(), read_bytes=0)

@@ -74,7 +74,7 @@ def _files(context: Path, seed: str) -> dict[str, tuple[str, list[Planted]]]:
         return random.Random(f"{seed}/{name}")  # noqa: S311  # made-up secrets, and the same ones every time
 
     npm = _checksummed("npm_", rng("npm"))
-    registry = _checksummed("npm_", rng("npmrc"))
+    registry = _letters(rng("npmrc"), BASE62, 40)  # of a private registry, which has a form of its own
     stripe = "sk_" + "live_" + "51" + _letters(rng("stripe"), BASE62, 97)
     github = _checksummed("ghp_", rng("github"))
     aws_id = "AKIA" + _letters(rng("aws-id"), UPPER32, 16)
@@ -121,7 +121,7 @@ def _files(context: Path, seed: str) -> dict[str, tuple[str, list[Planted]]]:
             f'{{\n  "logLevel": "info",\n  "slack": {{ "channel": "#deploys", "token": "{slack}" }}\n}}\n',
             file("backend/config/production.json", ("slack-token", "token", slack)),
         ),
-        "deploy_key.pem": (key, file("deploy_key.pem", ("private-key", "deploy_key.pem", key.split("\n")[1]))),
+        "deploy_key.pem": (key, file("deploy_key.pem", ("private-key", "deploy_key.pem", key))),
     }
 
 
@@ -171,7 +171,9 @@ def _prime(rng: random.Random, exponent: int) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("context", nargs="?", type=Path, default=SAMPLE, help="default: antone-leaky beside this script")
+    parser.add_argument(
+        "context", nargs="?", type=Path, default=SAMPLE, help="default: antone-leaky beside this script"
+    )
     parser.add_argument("--seed", default=SEED)
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", help="say what is planted where, without the values")

@@ -30,8 +30,8 @@ PIPELINE = (
 # Who may touch the world; everything else takes bytes and records and gives records.
 EDGE = ("engine.py", "progress.py", "source/", "build/", "cli/", "forge/", "store/", "fleet/")
 BANNED = {"subprocess", "requests", "docker", "socket", "click", "http"}
-# layers/ needs the Dockerfile to attribute layers to lines; build/ and risk/ read the findings' records only.
-ALLOWED_BACKWARD = {("layers", "dockerfile")}
+# An archive of an image is itself a tar, read by layers/; layers are attributed to the Dockerfile's lines.
+ALLOWED_BACKWARD = {("source", "layers"), ("layers", "dockerfile")}
 
 
 def name(path: Path) -> str:

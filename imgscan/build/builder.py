@@ -17,7 +17,7 @@ from imgscan.build.lines import BuildSettings, make_steps
 from imgscan.build.request import Builder, BuildOptions, BuildRequest, request_params
 from imgscan.build.steps import Clean, Outcome, RawStep, StepEvent, StreamParser
 from imgscan.build.stream import read_stream
-from imgscan.build.wire import RefusedBuild
+from imgscan.build.wire import BuildStream, RefusedBuild
 from imgscan.dockerfile.context import BuildContext, context_tar
 from imgscan.dockerfile.parse import Dockerfile
 from imgscan.errors import InputError
@@ -33,19 +33,20 @@ OnEvent = Callable[[StepEvent], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What one build made: the trace for the report, the raw steps and the outcome for cleaning up."""
+    """What one build made: the trace for the report, raw steps and parser (None: refused) for cleaning up."""
 
     tag: str
     trace: BuildTrace
     raw: tuple[RawStep, ...]
-    outcome: Outcome
+    parser: StreamParser | None
     throwaway: bool
 
 
 @dataclass(slots=True, kw_only=True)
 class Workshop:
     """Builds of one run. `run_id` is in every name it gives; `clean` takes secrets out of texts; `clock` counts
-    seconds. `made` lists the finished builds, `parsers` also has those of builds that were interrupted."""
+    seconds. `made` lists the finished builds, `parsers` also has those of builds that were interrupted; closing what is
+    in `open_streams` ends the build that runs."""
 
     engine: Engine
     context: BuildContext
@@ -56,6 +57,7 @@ class Workshop:
     clock: Callable[[], float] = time.perf_counter
     made: list[Made] = field(default_factory=list)
     parsers: list[StreamParser] = field(default_factory=list)
+    open_streams: list[BuildStream] = field(default_factory=list)
 
     @property
     def repository(self) -> str:
@@ -86,6 +88,7 @@ class Workshop:
         )
         started = self.clock()
         epoch = time.time() - started
+        parser: StreamParser | None = None
         try:
             parser = self._run(request, replace, on_event, lambda: epoch + self.clock())
             outcome, raw = parser.outcome, parser.steps()
@@ -93,9 +96,14 @@ class Workshop:
             outcome, raw = Outcome(error=refusal.cause), ()
         seconds = self.clock() - started
         trace = self._trace(request, outcome, raw, seconds)
-        made = Made(tag=request.tag, trace=trace, raw=raw, outcome=outcome, throwaway=throwaway)
+        made = Made(tag=request.tag, trace=trace, raw=raw, parser=parser, throwaway=throwaway)
         self.made.append(made)
         return made
+
+    def unfinished(self) -> list[StreamParser]:
+        """The parsers of builds that were cut off."""
+        finished = {id(made.parser) for made in self.made}
+        return [parser for parser in self.parsers if id(parser) not in finished]
 
     def remove(self, made: Made) -> None:
         """Remove a build's image, not what the next build may take from the cache."""
@@ -113,6 +121,7 @@ class Workshop:
         headers = self.engine.registry_headers() if pulls else {}
         body = context_tar(self.context, replace)
         with closing(self.engine.build(body, request_params(request), headers)) as records:
+            self.open_streams[:] = [records]
             return read_stream(
                 records,
                 expected=self.options.builder,

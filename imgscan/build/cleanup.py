@@ -11,8 +11,8 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,7 @@ from imgscan.build.builder import Workshop
 from imgscan.build.request import Builder
 from imgscan.build.steps import Outcome, RawStep
 from imgscan.engine import CacheRecord
+from imgscan.errors import EngineError
 from imgscan.model import Interval
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def tidy_up(
             break
         sleep(_POLL_S)
     if workshop.options.builder is Builder.BUILDKIT:
-        remove_cache(workshop.engine, find_leftovers(workshop))
+        # Disk space that the engine would free by itself one day: no reason to lose the results.
+        with suppress(EngineError):
+            remove_cache(workshop.engine, find_leftovers(workshop))
 
 
 def _remove_tags(workshop: Workshop) -> bool:
@@ -104,16 +107,37 @@ def _remove_images(workshop: Workshop, before: frozenset[str]) -> bool:
     """Intermediate images, children before parents: an image that something is made from cannot be removed."""
     if workshop.options.builder is Builder.BUILDKIT:
         return False
-    spoken_of = {image.removeprefix("sha256:") for outcome in _outcomes(workshop) for image in outcome.images}
     removed = False
     for _ in range(_PASSES):
-        new = workshop.engine.image_ids() - before
-        ours = [image for image in new if any(image.removeprefix("sha256:").startswith(part) for part in spoken_of)]
-        gone = [image for image in ours if workshop.engine.remove_image(image, prune_parents=False)]
+        gone = [i for i in _own_images(workshop, before) if workshop.engine.remove_image(i, prune_parents=False)]
         removed = removed or bool(gone)
         if not gone:
             break
     return removed
+
+
+def _own_images(workshop: Workshop, before: frozenset[str]) -> list[str]:
+    """The new images that the streams spoke of, and what a step that was cut off has become since: an image made on top
+    of one of those, or of one that was there, by that very instruction."""
+    spoken_of = tuple({i.removeprefix("sha256:") for outcome in _outcomes(workshop) for i in outcome.images})
+    cut_off = [parser.steps()[-1].text for parser in workshop.unfinished() if parser.steps()]
+    own: list[str] = []
+    for image in workshop.engine.images():
+        if image.id in before or image.tags:
+            continue
+        known = image.id.removeprefix("sha256:").startswith(spoken_of)
+        if known or (cut_off and any(_made_by(workshop.engine.history(image.id), text) for text in cut_off)):
+            own.append(image.id)
+    return own
+
+
+def _made_by(history: Sequence[Mapping[str, object]], text: str) -> bool:
+    """Whether the newest entry of an image's history is that instruction: a RUN by its end, which is not rewritten, any
+    other by its keyword."""
+    made_by = str(history[0].get("CreatedBy") or "") if history else ""
+    keyword, _, rest = text.partition(" ")
+    end = rest.rstrip()[-_TAIL:]
+    return bool(end) and end in made_by if keyword.upper() == "RUN" else f" {keyword.upper()} " in made_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

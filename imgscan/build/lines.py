@@ -148,13 +148,17 @@ def _numbered(stage: Stage, total: int, dockerfile: Dockerfile, settings: BuildS
 def _root_workdirs(stage: Stage, dockerfile: Dockerfile, settings: BuildSettings) -> frozenset[int]:
     """WORKDIRs that come out at `/`: BuildKit makes no directory for them, hence gives them no number."""
     scope = stage_scope(dockerfile, stage, settings.build_args)
-    folder = "/"
+    folder: str | None = None  # the base image's, unknown
     roots: set[int] = set()
     for command in stage.commands:
-        if command.keyword == "WORKDIR":
-            folder = posixpath.normpath(posixpath.join(folder, _expanded(command.value, scope, dockerfile)))
-            if folder in ("/", "//") and not command.value.startswith("."):
-                roots.add(command.instruction.ordinal)
+        if command.keyword != "WORKDIR":
+            continue
+        word = _expanded(command.value, scope, dockerfile)
+        if folder is None and not word.startswith("/"):
+            continue
+        folder = posixpath.normpath("/" + posixpath.join(folder or "/", word).lstrip("/"))
+        if folder == "/":
+            roots.add(command.instruction.ordinal)
     return frozenset(roots)
 
 

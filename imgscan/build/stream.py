@@ -49,18 +49,23 @@ def read_stream(
     """
     parser: StreamParser | None = None
     waiting: list[tuple[Mapping[str, Any], float]] = []
-    for record in records:
-        waiting.append((record, clock()))
-        if parser is None:
-            builder = sniff(record)
-            if builder is None and len(waiting) < _MAX_WAITING:
-                continue
-            parser = PARSERS[builder or expected]()
-            on_parser(parser)
+    try:
+        for record in records:
+            waiting.append((record, clock()))
+            if parser is None:
+                builder = sniff(record)
+                if builder is None and len(waiting) < _MAX_WAITING:
+                    continue
+                parser = PARSERS[builder or expected]()
+                on_parser(parser)
+            _drain(parser, waiting, on_event)
+    finally:
+        if parser is not None:
+            parser.finish(clock())
+    if parser is None:
+        parser = PARSERS[expected]()
+        on_parser(parser)
         _drain(parser, waiting, on_event)
-    parser = parser or PARSERS[expected]()
-    _drain(parser, waiting, on_event)
-    parser.finish(clock())
     return parser
 
 

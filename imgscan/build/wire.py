@@ -37,6 +37,7 @@ class BuildStream(Iterator[dict[str, Any]]):
         self._build_id = build_id
         self._records = self._read()
         self._response: http.client.HTTPResponse | None = None
+        self._closed = False
         self.finished = False
 
     def __next__(self) -> dict[str, Any]:
@@ -60,6 +61,7 @@ class BuildStream(Iterator[dict[str, Any]]):
     def close(self) -> None:
         """End the connection; a build that is not finished is cancelled. May be called at any time, any number of
         times."""
+        self._closed = True
         sock = self._connection.sock
         if sock is not None:
             try:
@@ -72,6 +74,9 @@ class BuildStream(Iterator[dict[str, Any]]):
         if not self.finished and self._build_id is not None:
             self.finished = True
             self._engine.cancel_build(self._build_id)
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def _send_chunks(self, body: Iterator[bytes]) -> None:
         """The body, chunked. An engine that answers before it has read everything (400: unknown target, bad flag) has
@@ -116,11 +121,13 @@ class BuildStream(Iterator[dict[str, Any]]):
 
     def _read_some(self) -> bytes:
         response = self._response
-        if response is None or response.fp is None:
+        if response is None or self._is_closed():
             return b""
         try:
             return response.read1(_READ_BYTES)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
+            if self._is_closed():  # by another thread, under the reader's feet
+                return b""
             self.close()
             raise self._engine.went_away(_DOING, error) from error
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @measuring_options
 @shared_options
 @click.pass_context
-def build_report(ctx: click.Context, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
+def build_report(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
     """Build the image of CONTEXT (default: the working directory) and say whether it may be merged.
 
     Builds on the engine that DOCKER_HOST, the docker context or the usual sockets reach; scans every layer for secrets

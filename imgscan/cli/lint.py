@@ -16,7 +16,7 @@ from imgscan.cli.options import merged_params, shared_options
 @project_options
 @shared_options
 @click.pass_context
-def lint(ctx: click.Context, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
+def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
     """Check the Dockerfile, .dockerignore and build context in CONTEXT (default: the working directory).
 
     Finds what would make the build slow, what secrets would reach it, and which of the project's own files contradict

@@ -68,59 +68,60 @@ class PairType(click.ParamType[tuple[str, str]]):
         return key, rest if equals else os.environ[key]
 
 
+SHARED: Final = (
+    click.option(
+        "--format",
+        "formats",
+        type=OutputType(),
+        multiple=True,
+        envvar="IMGSCAN_FORMAT",
+        help="Write the report as table (default), json or markdown, to PATH or stdout. Repeatable.",
+    ),
+    click.option(
+        "--fail-on",
+        type=click.Choice(FAIL_ON_CHOICES),
+        default=Severity.HIGH.value,
+        show_default=True,
+        envvar="IMGSCAN_FAIL_ON",
+        help="Exit 1 for findings of this severity or above.",
+    ),
+    click.option(
+        "--budget",
+        "budgets",
+        type=PairType("KEY=VALUE"),
+        multiple=True,
+        envvar="IMGSCAN_BUDGET",
+        help="Exit 1 over a limit: image-size=250MB, reclaimable=20MB, efficiency=0.95, rebuild-source=20s, "
+        "rebuild-lockfile=60s. Repeatable.",
+    ),
+    click.option("--exit-zero", is_flag=True, envvar="IMGSCAN_EXIT_ZERO", help="Exit 0 whatever the verdict."),
+    click.option("--strict", is_flag=True, envvar="IMGSCAN_STRICT", help="Exit 5 if anything could not be looked at."),
+    click.option("-q", "--quiet", is_flag=True, envvar="IMGSCAN_QUIET", help="Only the reports asked for."),
+    click.option(
+        "-v", "--verbose", is_flag=True, envvar="IMGSCAN_VERBOSE", help="Every row, and progress line by line."
+    ),
+    click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        envvar="IMGSCAN_COLOR",
+        help="Colours; auto heeds NO_COLOR, FORCE_COLOR and the terminal.",
+    ),
+    click.option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        envvar="IMGSCAN_CONFIG",
+        help="Read only this configuration file.",
+    ),
+    click.option("--no-config", is_flag=True, envvar="IMGSCAN_NO_CONFIG", help="Read no configuration file."),
+)
+"""What every command that writes a report takes."""
+
+
 def shared_options(command: F) -> F:
-    """What every command that writes a report takes."""
-    options = (
-        click.option(
-            "--format",
-            "formats",
-            type=OutputType(),
-            multiple=True,
-            envvar="IMGSCAN_FORMAT",
-            help="Write the report as table (default), json or markdown, to PATH or stdout. Repeatable.",
-        ),
-        click.option(
-            "--fail-on",
-            type=click.Choice(FAIL_ON_CHOICES),
-            default=Severity.HIGH.value,
-            show_default=True,
-            envvar="IMGSCAN_FAIL_ON",
-            help="Exit 1 for findings of this severity or above.",
-        ),
-        click.option(
-            "--budget",
-            "budgets",
-            type=PairType("KEY=VALUE"),
-            multiple=True,
-            envvar="IMGSCAN_BUDGET",
-            help="Exit 1 over a limit: image-size=250MB, reclaimable=20MB, efficiency=0.95, rebuild-source=20s, "
-            "rebuild-lockfile=60s. Repeatable.",
-        ),
-        click.option("--exit-zero", is_flag=True, envvar="IMGSCAN_EXIT_ZERO", help="Exit 0 whatever the verdict."),
-        click.option(
-            "--strict", is_flag=True, envvar="IMGSCAN_STRICT", help="Exit 5 if anything could not be looked at."
-        ),
-        click.option("-q", "--quiet", is_flag=True, envvar="IMGSCAN_QUIET", help="Only the reports asked for."),
-        click.option(
-            "-v", "--verbose", is_flag=True, envvar="IMGSCAN_VERBOSE", help="Every row, and progress line by line."
-        ),
-        click.option(
-            "--color",
-            type=click.Choice(["auto", "always", "never"]),
-            default="auto",
-            show_default=True,
-            envvar="IMGSCAN_COLOR",
-            help="Colours; auto heeds NO_COLOR, FORCE_COLOR and the terminal.",
-        ),
-        click.option(
-            "--config",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            envvar="IMGSCAN_CONFIG",
-            help="Read only this configuration file.",
-        ),
-        click.option("--no-config", is_flag=True, envvar="IMGSCAN_NO_CONFIG", help="Read no configuration file."),
-    )
-    for option in reversed(options):
+    """Give a command the shared options."""
+    for option in reversed(SHARED):
         command = option(command)
     return command
 

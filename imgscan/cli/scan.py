@@ -13,7 +13,7 @@ from imgscan.cli.options import merged_params, shared_options
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @shared_options
 @click.pass_context
-def scan(ctx: click.Context, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
+def scan(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
     """Scan images: names of the engine's images, or files that `docker save` wrote (.tar, .tar.gz, .tar.zst, - for
     standard input).
 

@@ -15,8 +15,8 @@ from imgscan.dockerfile.ignore import IgnorePattern, IgnoreRules, is_ignored, pa
 
 MAX_PATHS: Final = 50
 _MAX_GLOBS: Final = 200
-_BUDGET: Final = 1_000_000
-"""Pattern tests spent on the search for shadowed lines; a larger context is searched in part."""
+_BUDGET: Final = 100_000
+"""Pattern tests spent on one question; a larger context is searched in part."""
 _GENERIC: Final = frozenset({"*", "**", "**/*", ".", "*/**"})
 _MAGIC: Final = re.compile(r"[*?\[\\]")
 _SUSPECT: Final = (
@@ -60,14 +60,13 @@ def root_anchored(rules: IgnoreRules, paths: Iterable[str]) -> Iterator[Gap]:
     if not mine:
         return
     nested = _nested_names(paths)
-    globs = 0
+    globs = [pattern for pattern in mine if _MAGIC.search(pattern.text)][:_MAX_GLOBS]
+    any_glob = parse_ignore("\n".join(pattern.text for pattern in globs))
+    likely = [name for name in nested if is_ignored(any_glob, name)] if globs else []
     for pattern in mine:
         if _MAGIC.search(pattern.text):
-            globs += 1
-            if globs > _MAX_GLOBS:
-                return
             matches = _matcher(pattern)
-            hits = [seen for name, seen in nested.items() if matches(name)]
+            hits = [nested[name] for name in likely[: _BUDGET // len(globs)] if matches(name)]
         else:
             hits = [nested[pattern.text]] if pattern.text in nested else []
         if hits:
@@ -94,19 +93,23 @@ def shadowed(rules: IgnoreRules, paths: Sequence[str]) -> Iterator[Shadow]:
     """Exclusions undone by a later `!` line that names a folder above what they exclude."""
     patterns = rules.patterns
     last_negation = max((at for at, p in enumerate(patterns) if p.negated), default=-1)
-    early = [at for at, p in enumerate(patterns[: max(last_negation, 0)]) if not p.negated and p.text not in _GENERIC]
+    early = {at for at, p in enumerate(patterns[: max(last_negation, 0)]) if not p.negated and p.text not in _GENERIC}
     matchers = [_matcher(pattern) for pattern in patterns] if early else []
     found: dict[tuple[int, int], _Seen] = {}
     budget = _BUDGET if early else 0
     for path in paths:
-        prefixes = _prefixes(path)
-        budget -= len(prefixes) * len(patterns)
+        budget -= len(patterns)
         if budget < 0:
             break
-        for at in early:
+        matching = [at for at, matches in enumerate(matchers) if matches(path)]
+        by = next((at for at in reversed(matching) if patterns[at].negated), None)
+        if by is None:
+            continue
+        prefixes = _prefixes(path)
+        above = _match_depth(matchers[by], prefixes)
+        for at in (at for at in matching if at in early and at < by):
             depth = _match_depth(matchers[at], prefixes)
-            by = _last_negation(patterns, matchers, at, prefixes) if depth else None
-            if by is not None and _match_depth(matchers[by], prefixes) < depth:
+            if above < depth:
                 seen = found.setdefault((at, by), _Seen())
                 seen.files += 1
                 if len(seen.paths) < MAX_PATHS:
@@ -126,22 +129,8 @@ def _matcher(pattern: IgnorePattern) -> Callable[[str], bool]:
 
 
 def _match_depth(matches: Callable[[str], bool], prefixes: Sequence[str]) -> int:
-    """How many components the uppermost path that a pattern matches has; 0 if it matches none."""
-    if not matches(prefixes[-1]):
-        return 0
+    """How many components the uppermost path that a pattern, which matches the last of them, matches has."""
     return next(depth for depth, prefix in enumerate(prefixes, start=1) if matches(prefix))
-
-
-def _last_negation(
-    patterns: Sequence[IgnorePattern],
-    matchers: Sequence[Callable[[str], bool]],
-    after: int,
-    prefixes: Sequence[str],
-) -> int | None:
-    for at in range(len(patterns) - 1, after, -1):
-        if patterns[at].negated and matchers[at](prefixes[-1]):
-            return at
-    return None
 
 
 def misspelt(rules: IgnoreRules) -> Iterator[tuple[IgnorePattern, str]]:

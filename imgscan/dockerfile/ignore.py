@@ -22,6 +22,9 @@ _MAX_LINE_BYTES: Final = 65_535
 # patternmatcher means to escape `|`, `{` and `}`, too, but its bit map overflows, and it forgets `^`: they stay
 # operators of the expression.
 _ESCAPED: Final = frozenset(".+()$")
+_REGEX_MEMORY_BYTES: Final = 64 << 20
+_SENTINEL: Final = "\x00/\x00"
+"""No path: what a set of expressions is tried with."""
 _BAD_PATTERN: Final = "syntax error in pattern"
 
 
@@ -183,16 +186,31 @@ def _any_matcher(patterns: Iterable[IgnorePattern]) -> Callable[[str], bool]:
 def _searcher(regexes: list[str]) -> Callable[[str], bool]:
     if not regexes:
         return lambda _path: False
+    matches = _search_set(regexes)
+    if matches is None:
+        single = [_compile(regex).search for regex in regexes]
+
+        def matches(path: str) -> bool:
+            return any(search(path) is not None for search in single)
+
+    return lambda path: matches(path if path.isascii() else replace_surrogates(path))
+
+
+def _search_set(regexes: list[str]) -> Callable[[str], bool] | None:
+    """All expressions in one pass; None if RE2 has not memory enough for them.
+
+    It says so by matching nothing, on the first use and from then on, so a text that must match is tried.
+    """
+    import re2
+
+    found = re2.Set.SearchSet(_options())
     try:
-        compiled = [_compile("|".join(f"(?:{regex})" for regex in regexes))]
-    except ValueError:
-        compiled = [_compile(regex) for regex in regexes]  # together they are too large
-
-    def search(path: str) -> bool:
-        text = path if path.isascii() else replace_surrogates(path)
-        return any(regex.search(text) is not None for regex in compiled)
-
-    return search
+        for regex in (*regexes, f"^{_SENTINEL}$"):
+            found.Add(regex)
+        found.Compile()
+    except re2.error:
+        return None
+    return (lambda path: bool(found.Match(path))) if found.Match(_SENTINEL) else None
 
 
 def translate(pattern: str) -> tuple[str, str]:
@@ -230,12 +248,20 @@ def translate(pattern: str) -> tuple[str, str]:
 def _compile(regex: str) -> Any:  # noqa: ANN401 - re2 has no types
     import re2
 
-    options = re2.Options()
-    options.log_errors = False
     try:
-        return re2.compile(regex, options)
+        return re2.compile(regex, _options())
     except re2.error as error:
         raise ValueError(_BAD_PATTERN) from error
+
+
+def _options() -> Any:  # noqa: ANN401 - re2 has no types
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True  # groups cost it its fast engine
+    options.max_mem = _REGEX_MEMORY_BYTES
+    return options
 
 
 def check_glob(pattern: str) -> None:

@@ -14,7 +14,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imgscan.dockerfile.managers import MANAGERS, Manager
+from imgscan.dockerfile.manager import Manager
+from imgscan.dockerfile.managers import MANAGERS
 from imgscan.dockerfile.shellwords import SimpleCommand, simple_commands
 
 if TYPE_CHECKING:

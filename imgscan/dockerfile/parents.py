@@ -1,8 +1,8 @@
 """The images a Dockerfile builds on, by the `dockerfile-parse` package, given only what it reads right.
 
 That package takes heredoc bodies for instructions, keeps a byte order mark, ends an instruction at a blank continuation
-line and does not know `${X:-y}`. So it is handed a text made for it: the FROM lines alone, one line each, without flags,
-and the values of the variables. A FROM with more than `$X` and `${X}` in it is left to `base_image`.
+line and does not know `${X:-y}`. So it is handed a text made for it: the FROM lines alone, one line each, without
+flags, and the values of the variables. A FROM with more than `$X` and `${X}` in it is left to `base_image`.
 """
 
 from __future__ import annotations

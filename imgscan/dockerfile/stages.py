@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -163,10 +164,7 @@ def stage_scope(dockerfile: Dockerfile, stage: Stage, build_args: Mapping[str, s
     or platform ARG only once it is declared in a stage; an ARG without value is not there. What cannot be expanded
     (`${X:?}` without X) counts as unset.
     """
-    scope: Mapping[str, str] = {}
-    for _, scope in walk_scopes(dockerfile, stage, build_args):
-        continue
-    return scope
+    return deque(walk_scopes(dockerfile, stage, build_args), maxlen=1)[0][1]
 
 
 def walk_scopes(

@@ -40,7 +40,7 @@ def context_tar(context: BuildContext, replace: Mapping[str, bytes] | None = Non
     contents = {context.dockerfile: context.dockerfile_text, **(replace or {})}
     written = 0
     waiting = bytearray()
-    for piece in _members(context, contents):
+    for piece in _members(context, contents, frozenset(replace or ())):
         written += len(piece)
         waiting += piece
         if len(waiting) >= _PIECE:
@@ -49,7 +49,7 @@ def context_tar(context: BuildContext, replace: Mapping[str, bytes] | None = Non
     yield bytes(waiting) + bytes(2 * _BLOCK + -(written + 2 * _BLOCK) % _RECORD)
 
 
-def _members(context: BuildContext, contents: dict[str, bytes]) -> Iterator[bytes]:
+def _members(context: BuildContext, contents: dict[str, bytes], replaced: frozenset[str]) -> Iterator[bytes]:
     now = int(time.time())
     first = next((file for file in context.files if _may_come_first(file)), None)
     if first is None:
@@ -57,11 +57,20 @@ def _members(context: BuildContext, contents: dict[str, bytes]) -> Iterator[byte
     for file in ([first] if first else []) + [file for file in context.files if file is not first]:
         if file.path in contents:
             mode = file.mode if file.kind is EntryKind.FILE else _DEFAULT_MODE
-            yield from _given(file.path, contents.pop(file.path), mode, now)
+            # Its own text is not new, even if it is not read from the disk again.
+            mtime = now if file.path in replaced else _mtime(context, file, now)
+            yield from _given(file.path, contents.pop(file.path), mode, mtime)
         else:
             yield from _from_disk(context, file)
     for path, content in sorted(contents.items()):
         yield from _given(path, content, _DEFAULT_MODE, now)
+
+
+def _mtime(context: BuildContext, file: ContextFile, now: int) -> int:
+    try:
+        return int(os.lstat(f"{os.fspath(context.root)}/{file.path}").st_mtime)
+    except OSError:
+        return now
 
 
 def _may_come_first(file: ContextFile) -> bool:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
+from imgscan.layers.tarheader import BLOCK_BYTES, TarFormatError, parse_header
 from imgscan.layers.tarwindow import ByteStream
 from imgscan.model import Digest, Skipped
 
 CHUNK_BYTES: Final = 1 << 18
+_ESTARGZ_INDEX: Final = b"stargz.index.json"
 FEED_BYTES: Final = 1 << 16
 
 
@@ -93,7 +95,7 @@ class LayerStream:
     def skip(self, size: int, /) -> int:
         """Move `size` tar bytes on and say how many there were; seeks when nothing has to be hashed."""
         left = size
-        while left > 0 and (self._ready or self._head or not self._can_seek()):
+        while left > 0 and (self._ready or self._head or not self.seeks):
             data = self.read(min(left, CHUNK_BYTES))
             if not data:
                 return size - left
@@ -106,12 +108,10 @@ class LayerStream:
 
     def finish(self) -> BlobSummary:
         """Read what is left, which is trailing data if the archive was read to its end, and sum up."""
-        left = hidden = 0
+        trailing = _Trailing()
         for data in self._drain():
-            left += len(data)
-            hidden += len(data) - data.count(0)
-        if not self._archive_ended:
-            left = hidden = 0
+            trailing.add(data)
+        left, hidden = (trailing.bytes, trailing.hidden_bytes) if self._archive_ended else (0, 0)
         stored = _digest(self._stored_hash, self.failure)
         return BlobSummary(
             compression=self.compression,
@@ -148,7 +148,9 @@ class LayerStream:
         elif self.tar_bytes > limits.free_bytes and self.tar_bytes > limits.max_ratio * self.stored_bytes:
             self.failure = f"the layer unpacks to more than {limits.max_ratio} times its size: a decompression bomb"
 
-    def _can_seek(self) -> bool:
+    @property
+    def seeks(self) -> bool:
+        """Whether skipping saves the reading: nothing is hashed, nothing compressed, and the source can seek."""
         seekable = getattr(self._source, "seekable", None)
         return self._frames is None and self._stored_hash is None and seekable is not None and bool(seekable())
 
@@ -213,6 +215,46 @@ class Frames:
             self._ended, self.garbage = True, rest
 
 
+class _Trailing:
+    """Counts what lies behind the end of an archive. The index of an eStargz layer has its place there: it is an entry
+    of its own behind the zero blocks (stargz-snapshotter, docs/estargz.md) and hides nothing."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._hidden = 0
+        self._head = b""
+        self._index_bytes: int | None = None
+
+    @property
+    def hidden_bytes(self) -> int:
+        """What of it is neither zero nor such an index."""
+        return self._hidden + len(self._head) - self._head.count(0)
+
+    def add(self, data: bytes) -> None:
+        """Count the next bytes."""
+        self.bytes += len(data)
+        if self._index_bytes is None:
+            data = self._head + data
+            if len(data) < BLOCK_BYTES:
+                self._head = data
+                return
+            self._head = b""
+            self._index_bytes = _index_bytes(data[:BLOCK_BYTES])
+        known = min(self._index_bytes, len(data))
+        self._index_bytes -= known
+        rest = data[known:]
+        self._hidden += len(rest) - rest.count(0)
+
+
+def _index_bytes(block: bytes) -> int:
+    """How many bytes the index of an eStargz layer takes that begins with this block, 0 if none does."""
+    try:
+        header = parse_header(block)
+    except TarFormatError:
+        return 0
+    return BLOCK_BYTES + header.size if header.name == _ESTARGZ_INDEX and header.size > 0 else 0
+
+
 def open_layer(
     stream: ByteStream, *, where: str = "layer", limits: Limits = Limits(), verify: bool = True
 ) -> LayerStream:
@@ -223,13 +265,27 @@ def open_layer(
     return LayerStream(stream, where=where, limits=limits, verify=verify)
 
 
-def check_digests(summary: BlobSummary, *, diff_id: Digest, digest: Digest | None, where: str) -> tuple[Skipped, ...]:
+class Digested(Protocol):
+    """What was computed of a blob: a `BlobSummary`, or a `listing.LayerListing`."""
+
+    @property
+    def digest(self) -> Digest | None:
+        """Of the bytes as stored."""
+        ...
+
+    @property
+    def diff_id(self) -> Digest | None:
+        """Of the tar archive in it."""
+        ...
+
+
+def check_digests(found: Digested, *, diff_id: Digest, digest: Digest | None, where: str) -> tuple[Skipped, ...]:
     """What the image says of a layer against what was read: one `Skipped` for each digest that differs."""
-    pairs = (("diffID", diff_id, summary.diff_id), ("digest", digest, summary.digest))
+    pairs = (("diffID", diff_id, found.diff_id), ("digest", digest, found.digest))
     return tuple(
-        Skipped(where=where, reason=f"the layer's content is not what its {name} {stated} says: it is {found}")
-        for name, stated, found in pairs
-        if stated and found and stated.startswith("sha256:") and stated != found
+        Skipped(where=where, reason=f"the layer's content is not what its {name} {stated} says: it is {computed}")
+        for name, stated, computed in pairs
+        if stated and computed and stated.startswith("sha256:") and stated != computed
     )
 
 

@@ -35,8 +35,8 @@ KEYWORDS: Final = frozenset(
 )
 
 _MAX_CHARS: Final = 64_000
-_NOP: Final = "#(nop)"
-_NOP_WITHIN: Final = 200
+# The words of the shell in front of it end with an option: `/bin/bash -o pipefail -c`, `cmd /S /C`.
+_NOP: Final = re.compile(r"(?:\S{1,100}(?: [\w./=:-]{1,40}){0,9}? [-/]\S{1,20} )?#\(nop\)\s*")
 _BUILDAH_SUFFIX: Final = "|unsetLabel="
 _BUILDKIT_SUFFIX: Final = "# buildkit"
 _ARGS: Final = re.compile(r"\|(\d{1,4}) ")
@@ -57,9 +57,9 @@ def read_created_by(created_by: str) -> Made:
     """Take the builder's wrapping off."""
     text = created_by[:_MAX_CHARS].strip().partition(_BUILDAH_SUFFIX)[0]
     text = text.removesuffix(_BUILDKIT_SUFFIX).strip()
-    before, nop, after = text.partition(_NOP)
-    if nop and len(before) < _NOP_WITHIN:
-        text = after.strip()
+    nop = _NOP.match(text)
+    if nop is not None:
+        text = text[nop.end() :]
     keyword, _, rest = text.partition(" ")
     keyword = keyword.upper() if keyword.upper() in KEYWORDS else ""
     if keyword in ("", "RUN"):

@@ -107,10 +107,13 @@ def _next_entry(window: Window) -> Entry | None:
     long_name = long_link = b""
     while True:
         block = window.block()
-        if (not block[:1].strip(b"\0") or len(block) < BLOCK_BYTES) and _is_end(window, block):
+        # A name may begin with a NUL; whether it is the end is looked at closely only then.
+        if (len(block) < BLOCK_BYTES or not block[0]) and _is_end(window, block):
             return None
         header = parse_header(block)
         flag = header.flag
+        if header.size < 0 and flag not in _HEADER_ONLY:
+            raise TarFormatError("an entry has a negative size")
         if flag not in _META:
             if records:
                 header = merge_pax(header, records)
@@ -125,7 +128,7 @@ def _next_entry(window: Window) -> Entry | None:
         elif flag == _LONG_LINK:
             long_link = body.partition(b"\0")[0]
         else:
-            merge_pax(header, parse_pax(body))
+            parse_pax(body)
             records, long_name, long_link = {}, b"", b""
 
 

@@ -13,6 +13,8 @@ from imgscan.layers.sparse import SparseMap
 from imgscan.layers.tarheader import BLOCK_BYTES, MAX_META_BYTES, TarFormatError
 
 CHUNK_BYTES: Final = 1 << 18
+_SEEKING_CHUNK_BYTES: Final = 1 << 15
+"""Read ahead where skipping costs nothing: little enough not to read most of what is then skipped."""
 HOLE_BYTES_PER_ARCHIVE: Final = 256 << 20
 """So many zero bytes of sparse files' holes are handed out in one archive; later holes are left out of the content.
 A header of 512 bytes can declare a hole of any size."""
@@ -21,7 +23,8 @@ _ZEROS: Final = bytes(1 << 16)
 
 
 class ByteStream(Protocol):
-    """What an archive is read from. A stream may also offer `skip(n) -> int` (bytes skipped, fewer at the end),
+    """What an archive is read from. A stream may also offer `skip(n) -> int` (bytes skipped, fewer at the end)
+    with `seeks`, whether it need not read them,
     `seek` with `seekable`, `unread(data, archive_ended=bool)` to take back what was
     read ahead, and `failure`, why it ended early."""
 
@@ -37,6 +40,7 @@ class Window:
     __slots__ = (
         "_at",
         "_buffer",
+        "_chunk",
         "_fetched",
         "_hole_budget",
         "_left",
@@ -52,7 +56,8 @@ class Window:
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
         self._read = stream.read
-        self._skip = _skipper(stream)
+        self._skip, seeks = _skipper(stream)
+        self._chunk = _SEEKING_CHUNK_BYTES if seeks else CHUNK_BYTES
         self._buffer = b""
         self._at = 0
         self._fetched = 0
@@ -145,7 +150,7 @@ class Window:
         pieces = [self._buffer[self._at :]]
         missing = size - len(pieces[0])
         self._buffer, self._at = b"", 0
-        while missing > 0 and (data := self._read(CHUNK_BYTES)):
+        while missing > 0 and (data := self._read(self._chunk)):
             self._fetched += len(data)
             pieces.append(data[:missing])
             self._buffer, self._at = data, min(missing, len(data))
@@ -159,7 +164,7 @@ class Window:
         if self._at >= len(self._buffer):
             self._at = 0
             # A read-ahead would copy large content twice; it only pays where the next header lies within the chunk.
-            ahead = size if size >= CHUNK_BYTES else CHUNK_BYTES
+            ahead = size if size >= self._chunk else self._chunk
             self._buffer = self._read(ahead)
             self._fetched += len(self._buffer)
         data = self._buffer[self._at : self._at + size]
@@ -196,7 +201,7 @@ class Window:
             self._buffer, self._at = b"", 0
             self._fetched += skipped
             missing -= skipped
-        while missing > 0 and (data := self._read(CHUNK_BYTES)):
+        while missing > 0 and (data := self._read(self._chunk)):
             self._fetched += len(data)
             self._buffer, self._at = data, min(missing, len(data))
             missing -= self._at
@@ -226,17 +231,18 @@ class _SparseContent:
         return False, self.size - self.position
 
 
-def _skipper(stream: ByteStream) -> Callable[[int], int] | None:
+def _skipper(stream: ByteStream) -> tuple[Callable[[int], int] | None, bool]:
+    """How to move forwards in a stream, if it offers a way, and whether that saves the reading."""
     skip = getattr(stream, "skip", None)
     if skip is not None:
-        return skip  # type: ignore[no-any-return]
+        return skip, bool(getattr(stream, "seeks", False))
     seekable = getattr(stream, "seekable", None)
     if seekable is None or not seekable():
-        return None
+        return None, False
     seek = getattr(stream, "seek")  # noqa: B009 - not part of the protocol
 
     def seek_forward(count: int) -> int:
         seek(count, 1)
         return count
 
-    return seek_forward
+    return seek_forward, True

@@ -128,7 +128,7 @@ class Tree:
         if node is None:
             return False
         item = self._items.get(path)
-        cause = _cause(node, item) if item is not None or opaque else WasteCause.DELETED
+        cause = _cause(node, item, None) if item is not None or opaque else WasteCause.DELETED
         self._drop([node], path, cause)
         return True
 
@@ -159,9 +159,9 @@ class Tree:
             node.entry, node.layer = item, self._layer
             return
         # Linked before the old node is dropped: a file may be replaced by a link to itself.
-        siblings[name] = self._new_node(item)
+        siblings[name] = new = self._new_node(item)
         if node is not None:
-            self._drop([node], path, _cause(node, item))
+            self._drop([node], path, _cause(node, item, new.inode))
 
     def _new_node(self, item: ListedEntry) -> Node:
         if item.kind is EntryKind.DIRECTORY:
@@ -245,17 +245,19 @@ def _directory(layer: int, entry: ListedEntry | None) -> Node:
     return node
 
 
-def _cause(node: Node, item: ListedEntry | None) -> WasteCause:
-    """Why what lies at a path goes when `item` comes there; None is an implied directory."""
+def _cause(node: Node, item: ListedEntry | None, inode: Inode | None) -> WasteCause:
+    """Why what lies at a path goes when `item` comes there with the content of `inode` (if it is known by now); no item
+    is an implied directory."""
     kind = EntryKind.DIRECTORY if item is None else item.kind
     if node.children is not None:
         return WasteCause.OPAQUE if kind is EntryKind.DIRECTORY else WasteCause.TYPE_CHANGED
     if node.entry is None or node.entry.kind not in _CONTENT_KINDS or kind not in _CONTENT_KINDS:
         return WasteCause.TYPE_CHANGED
     old = node.inode.entry.digest if node.inode is not None else None
-    if item is not None and kind is EntryKind.FILE and old is not None and old == item.digest:
-        return WasteCause.METADATA_ONLY
-    return WasteCause.OVERWRITTEN
+    new = item.digest if item is not None else None
+    if inode is not None:
+        new = inode.entry.digest
+    return WasteCause.METADATA_ONLY if old is not None and old == new else WasteCause.OVERWRITTEN
 
 
 def _is_below(path: bytes, removed: set[bytes]) -> bool:

@@ -105,7 +105,7 @@ def _context_copies(simulation: Simulation) -> list[Transfer]:
         for view in simulation.stages
         if view.stage.index in simulation.needed
         for transfer in view.transfers
-        if transfer.from_stage is None
+        if transfer.from_stage is None and not transfer.opaque
     ]
     unique = {(t.command.start, t.source): t for t in copies}
     return list(unique.values())[:2_000]

@@ -114,7 +114,7 @@ def _same_family(pattern: str, negated: str) -> bool:
 
 
 def _no_ignore_file(context: BuildContext, simulation: Simulation, secrets: Sequence[str]) -> Iterator[Finding]:
-    copies = [t for view in simulation.stages for t in view.transfers if t.from_stage is None]
+    copies = [t for view in simulation.stages for t in view.transfers if t.from_stage is None and not t.opaque]
     if not copies:
         return
     index = simulation.index

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from imgscan.detect.places import dockerfile_line
@@ -23,6 +25,10 @@ from imgscan.rulebook import make_finding
 
 _NAMED: Final = 6
 _REMOVERS: Final = frozenset({"rm", "shred", "unlink"})
+_WILDCARD: Final = re.compile(r"[*?\[]")
+_MAX_COPIES: Final = 200
+_MAX_GLOBS: Final = 50
+_MAX_SECRETS: Final = 200
 
 
 def detect_deletions(simulation: Simulation, secrets: Sequence[str]) -> Iterator[Finding]:
@@ -49,12 +55,15 @@ def _removed(run: RunStep) -> Iterator[str]:
 def _deletion(
     simulation: Simulation, view: StageView, run: RunStep, removed: Sequence[str], secrets: Sequence[str]
 ) -> Iterator[Finding]:
-    before = list(transfers_before(simulation, view.stage.index, run.command.instruction.ordinal))
+    ordinal = run.command.instruction.ordinal
+    before = list(islice(transfers_before(simulation, view.stage.index, ordinal), _MAX_COPIES))
+    literal = frozenset(path for path in removed if not _WILDCARD.search(path))
+    globs = [path for path in removed if _WILDCARD.search(path)][:_MAX_GLOBS]
     found: dict[str, Transfer] = {}
-    for secret in secrets[:1_000]:
+    for secret in secrets[:_MAX_SECRETS]:
         for transfer in before:
             landed = _landed(transfer, secret)
-            if landed is not None and any(_covers(path, landed) for path in removed):
+            if landed is not None and (_is_inside(landed, literal) or any(_matches(glob, landed) for glob in globs)):
                 found.setdefault(secret, transfer)
     if not found:
         return
@@ -80,7 +89,7 @@ def _deletion(
 
 def _landed(transfer: Transfer, path: str) -> str | None:
     """Where a context file lands by a transfer; None if that does not bring it."""
-    if transfer.from_stage is not None:
+    if transfer.from_stage is not None or transfer.opaque:
         return None
     if not transfer.is_directory:
         return transfer.dest if transfer.source == path else None
@@ -88,14 +97,18 @@ def _landed(transfer: Transfer, path: str) -> str | None:
     return posixpath.join(transfer.dest, inside) if inside else None
 
 
-def _covers(removed: str, path: str) -> bool:
-    """Whether deleting `removed` deletes the path: itself, a folder above it, or what a wildcard matches."""
-    if relative(path, removed) is not None:
-        return True
-    if not any(char in removed for char in "*?["):
-        return False
-    depth = removed.count("/")
-    head = "/".join(path.split("/")[: depth + 1])
+def _is_inside(path: str, removed: frozenset[str]) -> bool:
+    """Whether the path or a folder above it is among those deleted."""
+    while path not in removed:
+        if path in ("/", ""):
+            return False
+        path = posixpath.dirname(path)
+    return True
+
+
+def _matches(removed: str, path: str) -> bool:
+    """Whether a wildcard deletes the path or a folder above it."""
+    head = "/".join(path.split("/")[: removed.count("/") + 1])
     return fnmatch.fnmatchcase(head, removed)
 
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from imgscan.detect.stages.producers import located_installs
 from imgscan.detect.stages.records import Found, Presence, RunStep, Simulation
@@ -23,8 +24,9 @@ from imgscan.project.manifests import Package, Workspace, load_packages, load_wo
 if TYPE_CHECKING:
     from imgscan.dockerfile.context import BuildContext
 
-_PNPM_PRODUCTION = re.compile(r"\s(?:--prod|-P|--production)(?:=true)?(?=\s|$)")
-_EVERYTHING = re.compile(
+_MAX_SITES: Final = 100
+_PNPM_PRODUCTION: Final = re.compile(r"\s(?:--prod|-P|--production)(?:=true)?(?=\s|$)")
+_EVERYTHING: Final = re.compile(
     r"--include[= ]dev|--production[= ]false|--prod[= ]false|--omit[= ](?:optional|peer)\b(?!.*dev)"
 )
 
@@ -58,6 +60,10 @@ class Site:
         return self.install.production or by_environment
 
 
+def _calls_node(run: RunStep) -> bool:
+    return any(located.install.ecosystem is Ecosystem.NODE for located in located_installs(run.command, run.cwd))
+
+
 class Project:
     """What the rules ask about: the simulation, the packages and workspaces, the installs."""
 
@@ -71,13 +77,14 @@ class Project:
     @cached_property
     def sites(self) -> tuple[Site, ...]:
         """The installs of the stages that the target needs, in the order written."""
-        return tuple(
+        found = (
             site
             for view in self.simulation.stages
             if view.stage.index in self.simulation.needed
-            for run in view.runs
+            for run in islice((run for run in view.runs if _calls_node(run)), _MAX_SITES)
             for site in self._sites_of(run)
         )
+        return tuple(islice(found, _MAX_SITES))
 
     def _sites_of(self, run: RunStep) -> Iterator[Site]:
         for located in located_installs(run.command, run.cwd):

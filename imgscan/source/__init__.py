@@ -12,6 +12,8 @@ from imgscan.source.records import HistoryEntry, Image, ImageConfig, ImageReader
 if TYPE_CHECKING:
     from imgscan.engine import Engine
 
+_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
+
 __all__ = ["HistoryEntry", "Image", "ImageConfig", "ImageReader", "Layer", "LayerBlob", "open_image"]
 
 
@@ -22,14 +24,16 @@ def open_image(target: str, *, engine: Engine | None = None) -> ImageReader:
     `DIR:NAME` an OCI layout; anything else an image of `engine`, which is connected to when None.
     Raises InputError for what is not there or no image, EngineError when there is no engine.
     """
-    from imgscan.source.archive import STDIN, open_archive, open_stdin
-
     if not target:
         raise InputError("no image given", next_step="name an image of the engine or an archive file")
-    if target == STDIN or target.startswith(f"{STDIN}:"):
+    if target == "-" or target.startswith("-:"):
+        from imgscan.source.archive import open_stdin
+
         return open_stdin(target[2:] or None)
     found = _local(target)
     if found is not None:
+        from imgscan.source.archive import open_archive
+
         return open_archive(*found)
     if target.startswith("registry://"):
         name = target.removeprefix("registry://")
@@ -44,26 +48,33 @@ def open_image(target: str, *, engine: Engine | None = None) -> ImageReader:
 
 
 def _local(target: str) -> tuple[Path, str | None] | None:
-    """The file or layout a target names, with what follows it as the selector."""
-    places = [len(target), *(index for index, character in enumerate(target) if character == ":" and index)]
-    for end in places:
-        path = Path(target[:end])
-        if _is_archive(path, explicit=_looks_like_a_path(target[:end])):
-            return path, target[end + 1 :] or None
+    """The file or layout a target names, with what follows it as the selector. A selector is only looked for behind
+    what is clearly a path: `app:1` is an image, whatever lies in the folder."""
+    if _means_a_file(Path(target), explicit=_looks_like_a_path(target)):
+        return Path(target), None
+    for end, character in enumerate(target):
+        name = target[:end]
+        if character == ":" and _looks_like_a_path(name) and _means_a_file(Path(name), explicit=True):
+            return Path(name), target[end + 1 :] or None
     return None
 
 
-def _is_archive(path: Path, *, explicit: bool) -> bool:
-    """Whether a name means something on disk: a directory that happens to be called like an image does not."""
+def _means_a_file(path: Path, *, explicit: bool) -> bool:
+    """Whether a name means something on disk. A plain word may be an image too: only an archive or a layout counts."""
+    from imgscan.layers.codec import sniff
+    from imgscan.layers.tarheader import BLOCK_BYTES, is_header
+
     try:
         if path.is_dir():
             return explicit or (path / "index.json").is_file() or (path / "oci-layout").is_file()
-        return path.exists()
+        if explicit or not path.is_file():
+            return path.exists()
+        with path.open("rb") as file:
+            head = file.read(BLOCK_BYTES)
     except (OSError, ValueError):
         return False
+    return is_header(head) or sniff(head) is not None
 
 
 def _looks_like_a_path(target: str) -> bool:
-    return target.startswith(("/", "./", "../", "~")) or target.rpartition("/")[2].partition(":")[0].endswith(
-        (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
-    )
+    return target.startswith(("/", "./", "../")) or target.rpartition("/")[2].endswith(_ENDINGS)

@@ -9,7 +9,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from imgscan.errors import ImgscanError, InputError
 from imgscan.escape import plain
@@ -21,8 +21,6 @@ from imgscan.source.members import read_head
 from imgscan.source.records import Image, ImageReader, LayerBlob
 from imgscan.source.select import Selection
 from imgscan.source.stream import OnePass
-
-STDIN: Final = "-"
 
 
 def open_archive(path: Path, selector: str | None = None) -> ImageReader:

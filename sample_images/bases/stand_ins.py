@@ -1,7 +1,7 @@
 """The engine's side of make.sh: which base images are there, which can be pulled, and building the stand-ins.
 
 Commands (the engine is that of DOCKER_HOST):
-  plan NAME...          print the stand-ins that have to be made, one a line; where there are none, write ../.imgscan.toml
+  plan NAME...          print the stand-ins that have to be made, one a line; if none, write ../.imgscan.toml
   import FILE           make the root of them all, `imgscan-base/debian:slim`, from a root filesystem tar
   build NAME FOLDER     build one stand-in from a folder that holds its Dockerfile
 Exit codes: 0 done, 3 no engine or the engine refused.

@@ -15,11 +15,17 @@ NEW = {"node:24": "local/node:24", "busybox": "local/busybox"}
     [
         pytest.param("FROM node:24\n", "FROM local/node:24\n", id="plain"),
         pytest.param("from node:24 as base\n", "from local/node:24 as base\n", id="lower-case"),
-        pytest.param("FROM --platform=linux/amd64 node:24 AS a\n", "FROM --platform=linux/amd64 local/node:24 AS a\n", id="flag"),
+        pytest.param(
+            "FROM --platform=linux/amd64 node:24 AS a\n", "FROM --platform=linux/amd64 local/node:24 AS a\n", id="flag"
+        ),
         pytest.param("FROM node:24-alpine\n", "FROM node:24-alpine\n", id="other-tag"),
         pytest.param("ARG I=node:24\nFROM ${I}\n", "ARG I=node:24\nFROM local/node:24\n", id="by-argument"),
-        pytest.param("ARG I=x\nFROM $I AS b\nFROM b\n", "ARG I=x\nFROM local/node:24 AS b\nFROM b\n", id="by-build-arg"),
-        pytest.param("FROM x AS busybox\nFROM busybox\n", "FROM x AS busybox\nFROM busybox\n", id="a-stage-of-that-name"),
+        pytest.param(
+            "ARG I=x\nFROM $I AS b\nFROM b\n", "ARG I=x\nFROM local/node:24 AS b\nFROM b\n", id="by-build-arg"
+        ),
+        pytest.param(
+            "FROM x AS busybox\nFROM busybox\n", "FROM x AS busybox\nFROM busybox\n", id="a-stage-of-that-name"
+        ),
         pytest.param(
             "FROM scratch\nCOPY --from=busybox /bin/busybox /b\n",
             "FROM scratch\nCOPY --from=local/busybox /bin/busybox /b\n",
@@ -31,7 +37,9 @@ NEW = {"node:24": "local/node:24", "busybox": "local/busybox"}
             id="mount-from",
         ),
         pytest.param(
-            "\ufeff# c\r\nFROM \\\r\n  node:24\r\n", "\ufeff# c\r\nFROM \\\r\n  local/node:24\r\n", id="continuation-bom-crlf"
+            "\ufeff# c\r\nFROM \\\r\n  node:24\r\n",
+            "\ufeff# c\r\nFROM \\\r\n  local/node:24\r\n",
+            id="continuation-bom-crlf",
         ),
         pytest.param("FROM a\nRUN echo node:24\n", "FROM a\nRUN echo node:24\n", id="elsewhere"),
     ],

@@ -244,6 +244,8 @@ def test_triggers_of_a_parent_stage_are_the_user_s() -> None:
     [
         pytest.param(f"{NOP}COPY dir:1 in /app ", "COPY", "COPY dir:1 in /app", id="classic-copy"),
         pytest.param(f"{NOP} ENV A=1", "ENV", "ENV A=1", id="classic-env"),
+        pytest.param('/bin/bash -o pipefail -c #(nop)  CMD ["sh"]', "CMD", 'CMD ["sh"]', id="classic-own-shell"),
+        pytest.param("cmd /S /C #(nop) WORKDIR C:\\app", "WORKDIR", "WORKDIR C:\\app", id="classic-windows"),
         pytest.param("/bin/sh -c apt-get update", "RUN", "RUN apt-get update", id="classic-run"),
         pytest.param("|2 A=1 B=two words /bin/sh -c make", "RUN", "RUN make", id="classic-run-args"),
         pytest.param("RUN |1 A=1 /bin/sh -c make # buildkit", "RUN", "RUN make", id="buildkit-run-args"),

@@ -95,6 +95,21 @@ def test_data_behind_the_end_is_flagged_with_its_size(blob: bytes, hidden: int) 
 
 
 @pytest.mark.parametrize(
+    ("trailing", "hidden"),
+    [
+        pytest.param(archive(member(b"stargz.index.json", b'{"version": 1}')), 0, id="index"),
+        pytest.param(archive(member(b"stargz.index.json", b"x" * 900_000)), 0, id="large-index"),
+        pytest.param(archive(member(b"stargz.index.json", b"{}")) + b"more", 4, id="more-behind-the-index"),
+        pytest.param(archive(member(b"other.json", b"{}"))[:1024], None, id="another-entry"),
+    ],
+)
+def test_the_index_of_an_estargz_layer_hides_nothing(trailing: bytes, hidden: int | None) -> None:
+    summary = read(members_of_gzip(TAR, 3) + gzip.compress(trailing))[2]
+    expected = len(trailing) - trailing.count(0) if hidden is None else hidden
+    assert (summary.trailing_bytes, summary.hidden_bytes) == (len(trailing), expected)
+
+
+@pytest.mark.parametrize(
     ("blob", "said"),
     [
         pytest.param(gzip.compress(NOISY)[:200], "ends too early", id="gzip-cut-off"),

@@ -6,7 +6,7 @@ import io
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tarmaker import archive, directory, hardlink, header, member, symlink
 
@@ -116,6 +116,12 @@ CASES = [
         [("f", 1000, 1, "overwritten", 0, 1)],
         ["f", "g"],
         id="replaced-by-a-hard-link",
+    ),
+    pytest.param(
+        [[member(b"f", A)], [member(b"g", A), hardlink(b"f", b"g")]],
+        [("f", 1000, 1, "metadata-only", 0, 1)],
+        ["f", "g"],
+        id="copied-up-by-a-hard-link",
     ),
     pytest.param(
         [[member(b"f", A), hardlink(b"g", b"f")], [WH(b".wh.f")]], [], ["g"], id="hard-link-keeps-the-content"
@@ -397,7 +403,6 @@ LAYERS = st.builds(listing_of, st.lists(ITEMS, max_size=6), st.lists(PATHS, max_
 
 
 @given(st.lists(LAYERS, max_size=5))
-@settings(max_examples=300)
 def test_any_layers_add_up(layers: list[LayerListing]) -> None:
     result = stack(layers)
     check_sums(result)
@@ -432,7 +437,6 @@ def union(layers: list[LayerListing]) -> dict[bytes, tuple[int, int]]:
 
 
 @given(st.lists(LAYERS, max_size=4))
-@settings(max_examples=300)
 def test_what_is_visible_is_what_a_slow_union_says(layers: list[LayerListing]) -> None:
     files = {
         entry.path: (index, entry.size_bytes)

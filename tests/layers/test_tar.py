@@ -172,6 +172,9 @@ READS = [
         [(b"kept", FILE, b"")],
         id="global-header-parts-extension-from-file",
     ),
+    pytest.param(
+        archive(pax((b"size", b"x"), flag=b"g"), header(b"f")), [(b"f", FILE, b"")], id="pax-global-values-do-not-count"
+    ),
     pytest.param(archive(header(b"nil-uid", fields={108: bytes(8)})), [(b"nil-uid", FILE, b"")], id="nil-uid"),
     pytest.param(
         archive(pax((b"SCHILY.xattr.security.selinux", b"unconfined\0")), member(b"small.txt", b"Kilts")),
@@ -367,7 +370,7 @@ REJECTS = [
     pytest.param(pax((b"size", b"9223372036854775808")) + header(b"f"), 0, id="pax-size-overflow"),
     pytest.param(pax((b"size", b"1_0")) + header(b"f"), 0, id="pax-size-underscore"),
     pytest.param(pax((b"uid", b"gtgergergersagersgers")) + header(b"f"), 0, id="pax-bad-uid"),
-    pytest.param(pax((b"size", b"x"), flag=b"g") + header(b"f"), 0, id="pax-global-bad"),
+    pytest.param(pax(body=b"nothing", flag=b"g") + header(b"f"), 0, id="pax-global-bad"),
     pytest.param(header(b"f", fields={124: base256(-1, 12)}), 0, id="neg-size"),
     pytest.param(header(b"f", fields={124: b"\x80" + b"\xff" * 11}), 0, id="base-256-overflow"),
     pytest.param(header(b"f", fields={124: b"0000000008\0\0"}), 0, id="size-not-octal"),

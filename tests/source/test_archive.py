@@ -457,6 +457,40 @@ def test_targets_that_are_nothing(target: str, said: str) -> None:
         open_image(target)
 
 
+@pytest.mark.parametrize(
+    ("target", "is_file"),
+    [
+        pytest.param("saved", True, id="archive-without-ending"),
+        pytest.param("saved:1", False, id="a-selector-needs-a-path"),
+        pytest.param("./saved:app:1", True, id="path-and-selector"),
+        pytest.param("sub/saved.tar:app:1", True, id="ending-and-selector"),
+        pytest.param("notes", False, id="a-file-that-is-no-archive"),
+        pytest.param("./notes", True, id="but-a-path-is-meant"),
+        pytest.param("folder", False, id="a-folder"),
+        pytest.param("layout", True, id="a-layout"),
+        pytest.param("layout:1", False, id="an-image-called-like-the-layout"),
+        pytest.param("team/app:1", False, id="an-image"),
+    ],
+)
+def test_what_is_a_file_and_what_an_image(
+    target: str, is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "saved").write_bytes(legacy(IMAGE))
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/saved.tar").write_bytes(legacy(IMAGE))
+    (tmp_path / "notes").write_text("some words")
+    (tmp_path / "folder").mkdir()
+    layout_directory(tmp_path / "layout", IMAGE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("imgscan.source.engine.open_engine_image", lambda ref, engine: f"image {ref}")
+    opened: Any = None
+    with suppress(InputError):
+        opened = open_image(target)
+    assert (opened == f"image {target}") is not is_file
+    if hasattr(opened, "close"):
+        opened.close()
+
+
 def test_a_directory_that_is_no_layout(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no image"):
         open_image(str(tmp_path)).image()

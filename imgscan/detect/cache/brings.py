@@ -200,6 +200,8 @@ def is_code(path: str) -> bool:
 
 def carried(simulation: Simulation, transfer: Transfer, hops: int = _MAX_HOPS) -> tuple[Match, ...]:
     """The context paths that a transfer brings, followed through `COPY --from` of other stages."""
+    if transfer.opaque:
+        return ()
     if transfer.from_stage is None:
         return (Match(path=transfer.source, is_directory=transfer.is_directory),)
     if hops <= 0:

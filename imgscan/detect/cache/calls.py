@@ -10,13 +10,15 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from imgscan.detect.stages.producers import located_commands, located_installs
 from imgscan.detect.stages.records import RunStep
 from imgscan.dockerfile.install import Ecosystem, Install
+from imgscan.dockerfile.tree import Command
 
-_VERB: Final = r"\b{}(?:@[\w.]+)?\s+(?:-\S+\s+)*([a-z][a-z:.-]{{1,20}})\b"
+_VERB: Final = r"\b{}(?:@[\w.]+)?\s+(?:-\S+\s+)*([a-z][a-z:.-]{{0,20}})\b"
 _PROGRAMS: Final = {
     "apt": "apt(?:-get)?",
     "maven": r"mvnw?",
@@ -41,7 +43,8 @@ _ADVICE: Final = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One call. `implicit`: a build that downloads dependencies by the way; `needs_sources`: it also installs the
-    project itself; `folder`: where it works, None if that cannot be known."""
+    project itself; `folder`: where it works, None if that cannot be known; `same`: equal
+    for calls with the same words."""
 
     label: str
     manager: str
@@ -52,6 +55,7 @@ class Call:
     implicit: bool = False
     needs_sources: bool = False
     offline: bool = False
+    same: int = 0
 
     @property
     def advice(self) -> str:
@@ -120,8 +124,13 @@ _BUILDERS: Final = (
 
 def calls_of(run: RunStep) -> tuple[Call, ...]:
     """The calls of a RUN, in order."""
-    installs = [_of_install(found.install, found.folder) for found in located_installs(run.command, run.cwd)]
-    return (*installs, *_builds(run))
+    return _calls(run.command, run.cwd)
+
+
+@lru_cache(maxsize=4096)
+def _calls(command: Command, cwd: str) -> tuple[Call, ...]:
+    installs = [_of_install(found.install, found.folder) for found in located_installs(command, cwd)]
+    return (*installs, *_builds(command, cwd))
 
 
 def _of_install(install: Install, folder: str | None) -> Call:
@@ -134,6 +143,7 @@ def _of_install(install: Install, folder: str | None) -> Call:
         lockfiles=install.lockfiles,
         needs_sources=_installs_project(install),
         offline="--offline" in install.command_text,
+        same=hash(install.command_text),
     )
 
 
@@ -157,8 +167,8 @@ def label(install: Install) -> str:
     return f"{found[1]} {found[2]}" + (f" {second[1]}" if second and found[2] in _PAIRS else "")
 
 
-def _builds(run: RunStep) -> Iterator[Call]:
-    for simple, folder in located_commands(run.command, run.cwd):
+def _builds(command: Command, cwd: str) -> Iterator[Call]:
+    for simple, folder in located_commands(command, cwd):
         program = posixpath.basename(simple.words[0]) if simple.words else ""
         for builder in _BUILDERS:
             verb = next((word for word in simple.words[1:] if word in builder.verbs), None)

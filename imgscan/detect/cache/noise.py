@@ -64,6 +64,8 @@ _IDLE_FILES: Final = re.compile(
     re.IGNORECASE,
 )
 
+_HARDLY_EDITED: Final = frozenset({".dockerignore", ".gitignore", ".gitattributes", ".editorconfig"})
+
 
 @dataclass(slots=True, kw_only=True)
 class _Pile:
@@ -92,12 +94,12 @@ def detect_noise(simulation: Simulation) -> Iterator[Finding]:
         for view in simulation.stages
         if view.stage.index in simulation.needed
         for transfer in view.transfers
-        if transfer.from_stage is None and transfer.is_directory
+        if transfer.from_stage is None and transfer.is_directory and not transfer.opaque
     ]
     roots = {transfer.source for transfer in copies}
     noise = _noise_below(simulation.index, roots)
     whole = "" in roots
-    if not noise.piles or not (whole or any(pile.churning for pile in noise.piles.values())):
+    if not any(pile.churning or (whole and pile.pattern not in _HARDLY_EDITED) for pile in noise.piles.values()):
         return
     yield _finding([t for t in copies if not whole or not t.source], noise)
 

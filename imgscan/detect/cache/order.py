@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from imgscan.detect.cache.brings import Bringing, Brings
 from imgscan.detect.cache.calls import Call, calls_of
 from imgscan.detect.places import dockerfile_line
 from imgscan.detect.secretnames import secret_name
-from imgscan.detect.stages.contextindex import MAX_MATCHES, ContextIndex
+from imgscan.detect.stages.contextindex import ContextIndex
 from imgscan.detect.stages.records import Presence, RunStep, Simulation
 from imgscan.detect.stages.stagesim import chain, find, runs_before, transfers_before
 from imgscan.dockerfile.install import Ecosystem
@@ -28,19 +29,24 @@ from imgscan.units import human_seconds
 RULE: Final = "cache-copy-before-install"
 _TEXT_WIDTH: Final = 80
 _MAX_MEMBERS: Final = 50
+_MAX_COPIES: Final = 500
+_MAX_RUNS: Final = 200
+"""How many steps before an install are looked at for one that did its work."""
 _WORKSPACE_FILES: Final = ("pnpm-workspace.yaml", "lerna.json", "rush.json", "turbo.json", "nx.json")
 _NAMED: Final = 8
 
 
 @dataclass(slots=True, kw_only=True)
 class _Group:
-    """Copies that one install suffers from, and the later installs that suffer from the same ones."""
+    """Copies that installs suffer from, and those installs, in the order written."""
 
-    stage: int
-    run: RunStep
-    call: Call
     brings: list[Brings]
-    also: list[tuple[RunStep, Call]] = field(default_factory=list)
+    installs: list[tuple[RunStep, Call]]
+
+    @property
+    def worst(self) -> tuple[RunStep, Call]:
+        """The install to speak of: the first that installs the project's dependencies, else the first."""
+        return next(((run, call) for run, call in self.installs if call.manifests), self.installs[0])
 
 
 def detect_order(simulation: Simulation, timings: Sequence[Timing], builder: str) -> Iterator[Finding]:
@@ -58,30 +64,34 @@ def detect_order(simulation: Simulation, timings: Sequence[Timing], builder: str
             broad = _broad(simulation, bringing, run, call, builder)
             fresh = [b for b in broad if b.transfer.command.start not in blamed]
             if fresh:
-                group = _Group(stage=view.stage.index, run=run, call=call, brings=fresh)
+                group = _Group(brings=fresh, installs=[(run, call)])
                 groups.append(group)
                 blamed.update((b.transfer.command.start, group) for b in fresh)
             elif broad:
-                blamed[broad[0].transfer.command.start].also.append((run, call))
+                blamed[broad[0].transfer.command.start].installs.append((run, call))
     for group in groups:
         yield _finding(simulation, group, timings)
 
 
 def _costly_call(simulation: Simulation, run: RunStep) -> Call | None:
-    """The first call of a RUN that downloads dependencies, unless an earlier RUN of the chain already did its work."""
+    """The call of a RUN that downloads most, unless an earlier RUN of the chain already did its work."""
+    found: list[Call] = []
     stage, ordinal = run.command.instruction.stage, run.command.instruction.ordinal
     for call in calls_of(run):
-        earlier = (other for before in runs_before(simulation, stage, ordinal) for other in calls_of(before))
+        before = islice(runs_before(simulation, stage, ordinal), _MAX_RUNS)
+        earlier = (other for run_before in before for other in calls_of(run_before))
         if any(_prepares(other, call) for other in earlier):
             continue
         if call.implicit and not _downloads(simulation, run, call):
             continue
-        return call
-    return None
+        found.append(call)
+    return next((call for call in found if call.manifests), found[0] if found else None)
 
 
 def _prepares(earlier: Call, call: Call) -> bool:
     """Whether an earlier install leaves little to do for this one: `pnpm fetch`, then `pnpm install`."""
+    if call.same == earlier.same and call.folder == earlier.folder and not call.implicit and not call.manifests:
+        return True
     if call.ecosystem != earlier.ecosystem or not earlier.manifests or earlier.implicit:
         return False
     return call.implicit or (call.manager == earlier.manager and call.folder == earlier.folder and bool(call.manifests))
@@ -97,7 +107,7 @@ def _downloads(simulation: Simulation, run: RunStep, call: Call) -> bool:
 def _broad(simulation: Simulation, bringing: Bringing, run: RunStep, call: Call, builder: str) -> list[Brings]:
     """What brings sources above the install, in the order written; with BuildKit also what is mounted for it."""
     stage, ordinal = run.command.instruction.stage, run.command.instruction.ordinal
-    before = list(transfers_before(simulation, stage, ordinal))[:MAX_MATCHES]
+    before = list(islice(transfers_before(simulation, stage, ordinal), _MAX_COPIES))
     transfers = [*reversed(before), *(run.mounted if builder != "classic" else ())]
     merged: dict[int, Brings] = {}
     for transfer in transfers:
@@ -135,13 +145,14 @@ def _members(index: ContextIndex, found: Sequence[str]) -> list[str]:
 
 def _finding(simulation: Simulation, group: _Group, timings: Sequence[Timing]) -> Finding:
     first = group.brings[0].transfer.command
-    lines = [group.run, *(run for run, _ in group.also)]
+    lines = [run for run, _ in group.installs]
+    run, call = group.worst
     seconds, touched = _measured(lines, timings)
     files = sum(b.files for b in group.brings)
     message = (
         f"{_what(group.brings)} {'brings' if len(group.brings) == 1 else 'bring'} {files} "
         f"{'file' if files == 1 else 'files'} into the stage before {_installs(group)}: "
-        f"an edit of {group.brings[0].example} installs again. {_enough(_needed(simulation, group.run, group.call))}"
+        f"an edit of {group.brings[0].example} installs again. {_enough(_needed(simulation, run, call))}"
     )
     if seconds:
         message += f" Measured: {human_seconds(seconds)} lost with every edit of {touched}."
@@ -156,17 +167,20 @@ def _finding(simulation: Simulation, group: _Group, timings: Sequence[Timing]) -
         location=places[0],
         places=tuple(dict.fromkeys(places)),
         evidence=Evidence.PROVEN if seconds else Evidence.DERIVED,
-        identity=(first.instruction.file, first.instruction.text, group.call.label),
+        identity=(first.instruction.file, first.instruction.text, call.label),
         severity=_severity(group),
-        confidence=Confidence.MEDIUM if group.call.needs_sources else None,
+        confidence=Confidence.MEDIUM if call.needs_sources else None,
         fix=_fix(simulation, group),
     )
 
 
 def _severity(group: _Group) -> Severity | None:
-    """The rule's own, unless only a file or two named one by one stand in the way, or a build installs by the way."""
+    """The rule's own, unless a file or two named one by one stand in the way, what is installed are tools, or a build
+    installs by the way."""
     few = all(b.single for b in group.brings) and sum(b.sources for b in group.brings) <= 2
-    return Severity.MEDIUM if few or group.call.implicit else None
+    call = group.worst[1]
+    tools = not call.manifests and call.ecosystem in (Ecosystem.SYSTEM, Ecosystem.TOOL, Ecosystem.NODE)
+    return Severity.MEDIUM if few or call.implicit or tools else None
 
 
 def _what(brings: Sequence[Brings]) -> str:
@@ -180,10 +194,9 @@ def _what(brings: Sequence[Brings]) -> str:
 
 
 def _installs(group: _Group) -> str:
-    text = f"line {group.run.command.instruction.line} ({group.call.label})"
-    if group.also:
-        text += " and " + ", ".join(f"line {r.command.instruction.line} ({c.label})" for r, c in group.also[:_NAMED])
-    return text
+    steps = [f"line {run.command.instruction.line} ({call.label})" for run, call in group.installs]
+    more = f" and {len(steps) - _NAMED} more" if len(steps) > _NAMED else ""
+    return ", ".join(steps[:_NAMED]) + more
 
 
 def _enough(needed: Sequence[str]) -> str:
@@ -195,19 +208,20 @@ def _enough(needed: Sequence[str]) -> str:
 
 def _fix(simulation: Simulation, group: _Group) -> Fix:
     """What to move where, in the file's own names."""
-    needed = _needed(simulation, group.run, group.call)
-    line = group.run.command.instruction.line
+    run, call = group.worst
+    needed = _needed(simulation, run, call)
+    line = run.command.instruction.line
     copies = _lines(b.transfer.command for b in group.brings)
-    if group.call.needs_sources:
+    if call.needs_sources:
         return Fix(
-            text=f"Install the dependencies alone first ({group.call.advice}), then copy the sources ({copies}) and "
+            text=f"Install the dependencies alone first ({call.advice}), then copy the sources ({copies}) and "
             "install the project itself."
         )
-    if not needed and not group.call.manifests:
+    if not needed and not call.manifests:
         return Fix(text=f"Move line {line} above {copies}: it reads nothing of what they copy.")
     if not needed:
         return Fix(text=load_rules()[RULE].fix)
-    more = f" {group.call.advice}" if group.call.advice else ""
+    more = f" {call.advice}" if call.advice else ""
     return Fix(text=f"Copy {', '.join(needed[:_NAMED])} alone, then line {line}, then {copies}.{more}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from imgscan.detect.cache.calls import Call, calls_of
@@ -25,6 +26,8 @@ RULE: Final = "cache-volatile-arg"
 STEPWISE: Final = frozenset({"classic", "podman"})
 """Builders for which every instruction is a step of the cache, and an ARG ends with its stage."""
 _NAMED: Final = 6
+_MAX_VALUES: Final = 50
+_MAX_INSTALLS: Final = 50
 _FILLER: Final = re.compile(
     r"|dev(?:elopment)?|latest|unknown|local|snapshot|none|main|master|head|0(?:\.0)*(?:[-+].*)?|n/?a|unset|unreleased|edge",
     re.IGNORECASE,
@@ -47,8 +50,9 @@ def detect_volatile(simulation: Simulation, build_args: Mapping[str, str], build
             continue
         installs: dict[int, tuple[RunStep, Call]] = {}
         volatiles: list[_Volatile] = []
-        for volatile in _volatiles(view, build_args, builder):
-            below = list(_installs_below(simulation, view.stage.index, volatile, builder))
+        for volatile in islice(_volatiles(view, build_args, builder), _MAX_VALUES):
+            found = _installs_below(simulation, view.stage.index, volatile, builder)
+            below = list(islice(found, _MAX_INSTALLS))
             if below:
                 volatiles.append(volatile)
                 installs.update((run.command.start, (run, call)) for run, call in below)

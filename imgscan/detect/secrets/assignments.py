@@ -31,7 +31,7 @@ _SECRET_PATHS: Final = (
     "/.aws/config",
     "/.aws/credentials",
 )
-_EXPRESSION: Final = re.compile(rb"[()\[\]{}$]|^[A-Za-z_]\w*(?:\.\w+)+$|=>|\s\+\s|^[&*|>]")
+_EXPRESSION: Final = re.compile(rb"[()\[\]{}]|\$[({]|^[A-Za-z_]\w*(?:\.\w+)+$|=>|\s\+\s|^[&*|>]")
 _DEFAULT: Final = re.compile(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s*")
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RANDOM_LENGTH: Final = 16
@@ -46,7 +46,12 @@ def is_config_like(path: str, size: int | None) -> bool:
     name = path.rpartition("/")[2].lower()
     if name in words("secret_names") or is_env_file(path) or f"/{path}".endswith(_SECRET_PATHS):
         return True
-    known = _ending(name) in words("config_ends") or is_code(name) or name.partition(".")[0] in words("config_names")
+    known = (
+        _ending(name) in words("config_ends")
+        or is_code(name)
+        or is_shell(name)
+        or name.partition(".")[0] in words("config_names")
+    )
     return known and not is_vendored(path)
 
 
@@ -59,6 +64,11 @@ def is_env_file(path: str) -> bool:
 def is_code(path: str) -> bool:
     """True for program text, where `token = next_token` is no secret."""
     return _ending(path).lower() in words("code_ends")
+
+
+def is_shell(path: str) -> bool:
+    """True for shell scripts, where `NAME=value` without spaces is a literal, quoted or not."""
+    return _ending(path).lower() in words("shell_ends")
 
 
 def _ending(path: str) -> str:

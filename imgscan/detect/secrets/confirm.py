@@ -12,6 +12,8 @@ from imgscan.detect.secrets.rules import SecretRule
 
 # Of one rule in one document; a dictionary of tokens is one finding's worth of news, not a million.
 MOST_MATCHES: Final = 1000
+# More than that, because most of what looks like a URI with a password or a key id is a specimen and does not count.
+_MOST_IN_REGION: Final = 5 * MOST_MATCHES
 _QUOTES: Final = b"\"'`"
 
 
@@ -33,7 +35,7 @@ def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int) 
     the match, so that two secrets may share the separator between them."""
     shape = _shape(pattern)
     at, found = low, 0
-    while found < MOST_MATCHES:
+    while found < _MOST_IN_REGION:
         hit = shape.regex.search(data, at, high)
         if hit is None:
             return

@@ -166,8 +166,8 @@ def split_build_args(text: str, count: int) -> tuple[Assignments, str]:
     shell = _SHELL.search(text)
     head, command = (text[: shell.start()], text[shell.start() + 1 :]) if shell is not None else (text, text)
     starts = list(itertools.islice(re.finditer(r"(?:^| )([A-Za-z_][A-Za-z0-9_]*)=", head), max(count, 0)))
-    ends = [m.start() for m in starts[1:]] + [len(head)]
-    return tuple((m.group(1), head[m.end() : end]) for m, end in zip(starts, ends, strict=True)), command
+    ends = [*(m.start() for m in starts[1:]), len(head)]
+    return tuple((m.group(1), head[m.end() : end]) for m, end in zip(starts, ends, strict=False)), command
 
 
 def parse_pairs(text: str) -> Assignments:

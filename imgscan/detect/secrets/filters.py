@@ -21,11 +21,11 @@ from imgscan.detect.secrets.wordlists import byte_words, public_digests
 _PLACEHOLDER_WORDS: Final = re.compile(
     rb"example|placeholder|change[_-]?me|change[_-]?this|changeit|replace[_-]?(?:me|this|with)|insert[_-]|redacted|"
     rb"your[_-]|[_-]your|my[_-]?(?:api|secret|token|password|access)[_-]?(?:key|token|secret|password)?$|not[_-]?a[_-]?real|"
-    rb"secret[_-]?here|goes[_-]?here|token[_-]?here|key[_-]?here|0123456789|deadbeef|foobar|insecure|\*\*\*|\.\.\.|"
+    rb"secret[_-]?here|goes[_-]?here|token[_-]?here|key[_-]?here|0123456789|deadbeef|foobar|\*\*\*|\.\.\.|"
     rb"<[^>]{1,80}>|(?:^|[^a-z0-9])(?:dummy|fake|sample|todo|fixme|lorem|test|tests|testing)(?:[^a-z0-9]|$)",
 )
 _REFERENCE: Final = re.compile(
-    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*$|[a-z_]\w*[^\w])|%[a-z_(]\w*[%)]|\{\{|\{%|<%|<[a-z/][^>]*>$|@@?[a-z_]+@@?$|#\{|~\{|`|"
+    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(]\w*[%)]|\{\{|\{%|<%|<[a-z/][^>]*>$|@@?[a-z_]+@@?$|#\{|~\{|`|"
     rb"!(?:vault|ref|sub|getatt|secret|env)\b|enc\[|vault:|op://|ssm:|arn:|secretsmanager:|keyvault|kms:|file:|"
     rb"projects/[^/]+/secrets/|process\.env|os\.(?:environ|getenv)|env[.\[(]|getenv\(|import\.meta|config[.\[(]|"
     rb"settings[.\[(]|secrets?[.\[(]|(?:var|local|data|module|each|self|this|args?|options?|params?|request|req|ctx|input|"

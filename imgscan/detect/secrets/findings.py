@@ -6,28 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from imgscan.detect.secrets.filters import Where, place_of
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.redact import secret_fingerprint_parts
-from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Status, Validity
+from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, Status, Validity
 from imgscan.rulebook import fingerprint
 
 RISK_ID: Final = "SEC-001"
-_PLACE_ORDER: Final = {
-    place: index
-    for index, place in enumerate(
-        (
-            Place.FILE,
-            Place.ENV,
-            Place.CMD,
-            Place.ENTRYPOINT,
-            Place.HEALTHCHECK,
-            Place.LABEL,
-            Place.ONBUILD,
-            Place.CONFIG,
-        )
-        + (Place.HISTORY, Place.ATTESTATION, Place.DOCKERFILE, Place.CONTEXT)
-    )
-}
+# Where a secret hurts most comes first: files and settings of the image, then its history, then the project's files.
+_PLACES: Final = (
+    *(Place.FILE, Place.ENV, Place.CMD, Place.ENTRYPOINT, Place.HEALTHCHECK, Place.LABEL, Place.ONBUILD, Place.CONFIG),
+    *(Place.HISTORY, Place.ATTESTATION, Place.DOCKERFILE, Place.CONTEXT),
+)
+_PLACE_ORDER: Final = {place: index for index, place in enumerate(_PLACES)}
 _PROJECT_PLACES: Final = frozenset({Place.DOCKERFILE, Place.CONTEXT, Place.COMPOSE, Place.SCRIPT})
 _CONFIDENCE_ORDER: Final = tuple(Confidence)
 
@@ -62,7 +53,7 @@ def _finding(group: list[LocatedHit]) -> Finding:
     status = _status(places)
     return Finding(
         rule_id=hit.rule.id,
-        severity=max((item.hit.severity for item in group), key=lambda severity: severity.rank),
+        severity=_severity(group),
         confidence=min((item.hit.confidence for item in group), key=_CONFIDENCE_ORDER.index),
         evidence=Evidence.PATTERN if all(p.place in _PROJECT_PLACES for p in places) else Evidence.OBSERVED,
         risk_id=RISK_ID,
@@ -88,6 +79,14 @@ def _with_lines(places: tuple[Location, ...]) -> tuple[Location, ...]:
         else replace(place, dockerfile=written)
         for place in places
     )
+
+
+def _severity(group: list[LocatedHit]) -> Severity:
+    """The worst of the places; but a text that also stands in somebody's package, test or manual is everybody's, however
+    its copies are called (a package manager's store)."""
+    severities = sorted((item.hit.severity for item in group), key=lambda severity: severity.rank)
+    public = any(place_of(item.location.path or "") is not Where.OWN and not item.hit.proven for item in group)
+    return severities[0 if public else -1]
 
 
 def _status(places: tuple[Location, ...]) -> Status | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,9 +53,13 @@ class SecretHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A hit and the stretches of the document that its secret and its whole match cover."""
+    """A hit and the stretches of the document that its secret and its whole match cover.
 
-    hit: SecretHit
+    `hit` is None where an own rule looked and found a specimen, a reference or a published key: a foreign rule that
+    knows less about the same text is not listened to there.
+    """
+
+    hit: SecretHit | None
     start: int
     end: int
     match_start: int
@@ -66,8 +70,6 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     """The hit that a match in block `data` of document `path` is, None when it is no secret. `literal`: the document is
     image configuration or build instructions, so an assignment is an environment's."""
     rule, secret = match.rule, match.secret
-    if rule.path is not None and rule.path.search(path) is None:
-        return None
     if rule.id == assignments.ENV_ASSIGNMENT:
         return _judge_assignment(match, data, path, line=line, offset=offset, literal=literal)
     if rule.id == uris.URI_CREDENTIALS:
@@ -130,10 +132,14 @@ def _judge_uri(match: Match, data: bytes, path: str, *, line: int, offset: int) 
 def _judge_assignment(
     match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool
 ) -> SecretHit | None:
-    """A `name = value` of a configuration file. In programs only a quoted value is a literal."""
+    """A `name = value` of a configuration file. In programs only a quoted value is a literal, in shell scripts only
+    one that follows the `=` at once."""
     env_file = assignments.is_env_file(path)
-    in_quotes = match.start > 0 and data[match.start - 1] in b"\"'"
-    if is_vendored(path) or (assignments.is_code(path) and not in_quotes):
+    before = data[match.start - 1 : match.start]
+    bare = (assignments.is_code(path) and before not in (b'"', b"'", b">")) or (
+        assignments.is_shell(path) and before not in (b'"', b"'", b"=")
+    )
+    if is_vendored(path) or bare:
         return None
     verdict = assignments.judge_value(match.name, match.secret, code=not env_file)
     if verdict is None:
@@ -162,25 +168,34 @@ def assignment_hit(
 
 def fold(candidates: Iterable[Candidate]) -> list[SecretHit]:
     """One hit for each stretch of text: the rule that says more about it wins, then the longer secret. A foreign rule's
-    hit is folded into any own hit whose match it touches. Sorted by place."""
-    ranked = sorted(candidates, key=lambda c: (-c.hit.rule.weight, c.start - c.end, c.start, c.hit.rule.id))
+    hit is folded into any own hit, and dropped in any text found harmless, whose match it touches. Sorted by place."""
     secrets, matches = _Spans(), _Spans()
     kept = []
-    for candidate in ranked:
-        foreign = candidate.hit.rule.weight is Weight.FOREIGN
-        if secrets.touch(candidate.start, candidate.end):
+    for candidate in sorted(candidates, key=_rank):
+        whole = candidate.match_start, candidate.match_end
+        if candidate.hit is None:
+            matches.add(*whole)
             continue
-        if foreign and matches.touch(candidate.match_start, candidate.match_end):
+        foreign = candidate.hit.rule.weight is Weight.FOREIGN
+        if secrets.touch(candidate.start, candidate.end) or (foreign and matches.touch(*whole)):
             continue
         secrets.add(candidate.start, candidate.end)
-        if not foreign and not matches.touch(candidate.match_start, candidate.match_end):
-            matches.add(candidate.match_start, candidate.match_end)
+        if not foreign:
+            matches.add(*whole)
         kept.append(candidate.hit)
     return sorted(kept, key=lambda hit: (hit.offset, hit.rule.id))
 
 
+def _rank(candidate: Candidate) -> tuple[int, int, int, str]:
+    """Own hits by what they say, then what was found harmless, then foreign hits."""
+    if candidate.hit is None:
+        return -Weight.GENERIC, 1, candidate.start, ""
+    rule = candidate.hit.rule
+    return -rule.weight, candidate.start - candidate.end, candidate.start, rule.id
+
+
 class _Spans:
-    """Stretches that do not overlap, kept sorted, so that one more is compared with two neighbours only."""
+    """A union of stretches, kept as sorted stretches that do not overlap, so that one more is found by bisection."""
 
     def __init__(self) -> None:
         self._starts: list[int] = []
@@ -190,11 +205,18 @@ class _Spans:
         return bisect_right(self._ends, start) < bisect_left(self._starts, end)
 
     def add(self, start: int, end: int) -> None:
-        at = bisect_left(self._starts, start)
-        self._starts.insert(at, start)
-        self._ends.insert(at, end)
+        low, high = bisect_left(self._ends, start), bisect_right(self._starts, end)
+        if low < high:
+            start, end = min(start, self._starts[low]), max(end, self._ends[high - 1])
+        self._starts[low:high] = [start]
+        self._ends[low:high] = [end]
 
 
-def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+def distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Each rule's hit on each stretch once."""
-    return list({(c.hit.rule.id, c.start, c.end, c.hit.secret): c for c in candidates}.values())
+    return list(
+        {
+            (c.hit.rule.id, c.start, c.end, c.hit.secret) if c.hit else ("", c.match_start, c.match_end, b""): c
+            for c in candidates
+        }.values()
+    )

@@ -78,6 +78,10 @@ class SecretRule:
         """The rule's public name, `secret-…`."""
         return self.about.id
 
+    def is_for(self, path: str) -> bool:
+        """True when the rule is for a document of this path; most are for all."""
+        return self.path is None or self.path.search(path) is not None
+
     @property
     def severity(self) -> Severity:
         """How bad the secret is when it is real and lies where it works."""

@@ -20,12 +20,13 @@ from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, distinct, fold, judge
 from imgscan.detect.secrets.matcher import Matcher, load_matcher
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
-from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, default_rules, own_pack
+from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, own_pack
 from imgscan.detect.secrets.windows import NulIndex, Window, holds_utf16, read_windows, without_nuls
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
 
 _ENCODED_BYTES: Final = 64
+_HARMLESS: Final = ""
 
 
 class RuleSet:
@@ -103,11 +104,13 @@ class SecretScanner:
         for window in read_windows(read, overlap=LONGEST_MATCH):
             spent = _spent(counts)
             job = _Job(path=path, config=config and window.first and window.last, literal=literal, spent=spent)
-            for candidate in distinct(list(self._candidates(window, job))):
-                counts[candidate.hit.rule.id] = counts.get(candidate.hit.rule.id, 0) + 1
-                found.append(candidate)
+            for candidate in distinct(self._candidates(window, job)):
+                rule_id = candidate.hit.rule.id if candidate.hit is not None else _HARMLESS
+                counts[rule_id] = counts.get(rule_id, 0) + 1
+                if rule_id != _HARMLESS or counts[rule_id] <= MOST_MATCHES:
+                    found.append(candidate)
         if note is not None:
-            for rule_id in sorted(_spent(counts)):
+            for rule_id in sorted(_spent(counts) - {_HARMLESS}):
                 note(f"{rule_id}: more than {MOST_MATCHES} hits, the rest of the file was not searched for this rule")
         return fold(found)
 
@@ -127,7 +130,7 @@ class SecretScanner:
         found = [
             candidate
             for candidate in self._candidates(window, _Job(path=path, config=True, literal=True))
-            if candidate.hit.rule.id != assignments.ENV_ASSIGNMENT
+            if candidate.hit is None or candidate.hit.rule.id != assignments.ENV_ASSIGNMENT
         ]
         generic = self.rules.get(assignments.ENV_ASSIGNMENT)
         verdict = assignments.judge_value(name, raw, code=False)
@@ -152,10 +155,10 @@ class SecretScanner:
         for match in sorted(found, key=lambda m: m.start):
             start, end = place.span(match.start, match.end)
             match_start, match_end = place.span(match.match_start, match.match_end)
-            if not place.is_own(match_start):
+            if not place.is_own(match_start) or not match.rule.is_for(job.path):
                 continue
             hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
-            if hit is not None:
+            if hit is not None or match.rule.weight >= Weight.CONTEXT:
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
         for low, high in encoded:
             if place.is_own(place.at(low)):

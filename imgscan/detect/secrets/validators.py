@@ -73,7 +73,7 @@ def check_crc_base62(secret: bytes) -> Checked:
 def check_github(secret: bytes) -> Checked:
     """Classic GitHub tokens carry a checksum; the installation tokens of 2026 (`ghs_<app>_<JWT>`) hold a JWT."""
     if secret.count(b".") == 2:
-        return check_jwt(secret.split(b"_", 2)[2])
+        return check_jwt(secret.split(b"_", 2)[-1])
     return check_crc_base62(secret)
 
 
@@ -106,7 +106,7 @@ def check_grafana(secret: bytes) -> Checked:
 
 def check_aws_key_id(secret: bytes) -> Checked:
     """An AWS access key id carries the account's number in base 32 (since 2019; the ids that start AKIAI or AKIAJ are
-    older). Source: the layout as published by several researchers, e.g. T. Mathy, "A short note on AWS key ids"."""
+    older). The layout was published by several researchers: 47 bits from the second bit on are the account."""
     if secret[4:5] in b"IJ":
         return UNKNOWN
     try:

@@ -25,6 +25,7 @@ _MAGIC: Final = re.compile(r"[*?\[]")
 _MAX_DOUBLE_STARS: Final = 2
 _MAX_DEPTH: Final = 100
 MAX_MATCHES: Final = 5_000
+MAX_COMPARISONS: Final = 5_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,23 @@ def clean_source(word: str) -> str:
     """A COPY source as a path of the context: `./a/`, `/a` and `a` are the same; `.` is `""`; never above the root."""
     cleaned = posixpath.normpath("/" + word).lstrip("/")
     return "" if cleaned == "." else cleaned
+
+
+class SourceMatcher:
+    """`match_source` with a memory and a limit. State: the answers given, the comparisons left."""
+
+    def __init__(self, index: ContextIndex) -> None:
+        self.index = index
+        self.known: dict[str, tuple[Match, ...] | None] = {}
+        self.left = MAX_COMPARISONS
+
+    def match(self, word: str) -> tuple[Match, ...] | None:
+        """What a COPY source names; None if it is too much to follow, or if the Dockerfile asked too often."""
+        if word not in self.known:
+            if _MAGIC.search(word):
+                self.left -= len(self.index.paths)
+            self.known[word] = match_source(self.index, word) if self.left >= 0 else None
+        return self.known[word]
 
 
 def match_source(index: ContextIndex, word: str) -> tuple[Match, ...] | None:

@@ -9,6 +9,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from imgscan.dockerfile.install import Ecosystem, Install, find_installs, installs_in
@@ -93,17 +94,19 @@ def run_script(command: Command) -> str:
     return "\n".join((command.value, *(heredoc.body for heredoc in command.heredocs)))
 
 
-def located_commands(command: Command, cwd: str) -> Iterator[tuple[SimpleCommand, str | None]]:
+@lru_cache(maxsize=2048)
+def located_commands(command: Command, cwd: str) -> tuple[tuple[SimpleCommand, str | None], ...]:
     """Every simple command of a RUN with the directory it runs in, `cd` followed."""
     folder: str | None = cwd
     if command.is_json:
-        yield SimpleCommand(words=command.words, assignments=(), text=" ".join(command.words)), folder
-        return
+        return ((SimpleCommand(words=command.words, assignments=(), text=" ".join(command.words)), folder),)
+    found: list[tuple[SimpleCommand, str | None]] = []
     for simple in simple_commands(run_script(command)):
         if simple.words[:1] in (("cd",), ("pushd",)):
             folder = _entered(folder, simple.words)
-            continue
-        yield simple, folder
+        else:
+            found.append((simple, folder))
+    return tuple(found)
 
 
 def _entered(folder: str | None, words: tuple[str, ...]) -> str | None:

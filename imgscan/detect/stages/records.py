@@ -29,6 +29,7 @@ class Transfer:
     """One source of a COPY, ADD or bind mount and where it lands.
 
     `source` is a context path, or an absolute path of stage `from_stage`; a directory's contents land in `dest`.
+    `opaque`: what it brings cannot be known (an archive, a URL, another image, a wildcard in another stage).
     """
 
     command: Command
@@ -37,6 +38,7 @@ class Transfer:
     is_directory: bool
     from_stage: int | None = None
     excludes: tuple[str, ...] = ()
+    opaque: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class RunStep:
 class StageView:
     """A stage after simulation. `parent` is the stage it is FROM, None for an external image named `base`.
 
-    `vague`: an instruction brought files that cannot be known (an archive, a URL, another image, an unset variable).
+    `vague`: an instruction brought files to places that cannot be known (an unset variable, too many files).
     """
 
     stage: Stage

@@ -150,7 +150,7 @@ def is_official(base: str) -> bool:
 
 def _is_shared_folder(views: list[StageView], folder: str) -> bool:
     """Whether the project itself puts something into the folder, so that it is the project's and not the base's."""
-    transfers = (transfer for view in views for transfer in view.transfers if transfer.from_stage is None)
+    transfers = (t for view in views for t in view.transfers if t.from_stage is None and not t.opaque)
     return any(folder in (t.dest, posixpath.dirname(t.dest)) for t in transfers)
 
 
@@ -228,6 +228,8 @@ def _through(simulation: Simulation, transfer: Transfer, path: str, hops: int) -
     above = relative(transfer.dest, path)
     if inside is None and above is None:
         return _NO
+    if transfer.opaque:
+        return _MAYBE
     source = transfer.source
     if inside:
         if not transfer.is_directory and transfer.from_stage is None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from imgscan.detect.stages.contextindex import ContextIndex, Match, clean_source, match_source
+from imgscan.detect.stages.contextindex import ContextIndex, Match, SourceMatcher, clean_source
 from imgscan.detect.stages.records import UNKNOWN_WORKDIR, RunStep, StageView, Transfer
 from imgscan.dockerfile.ignore import IgnoreRules, is_ignored, parse_ignore
 from imgscan.dockerfile.parse import base_image, expand, find_stage, mount_options
@@ -33,10 +33,11 @@ _LONG_NAMES: Final = {"src": "source", "dst": "target", "destination": "target"}
 def walk_stages(dockerfile: Dockerfile, index: ContextIndex, build_args: Mapping[str, str]) -> tuple[StageView, ...]:
     """Every stage of the Dockerfile after its last instruction."""
     parents = parent_stages(dockerfile, build_args)
+    matcher = SourceMatcher(index)
     views: list[StageView] = []
     for stage, parent in zip(dockerfile.stages, parents, strict=True):
         above = views[parent.index] if parent else None
-        views.append(_StageWalk(dockerfile, index, stage, build_args, above).view())
+        views.append(_StageWalk(dockerfile, matcher, stage, build_args, above).view())
     return tuple(views)
 
 
@@ -68,12 +69,12 @@ class _StageWalk:
     def __init__(
         self,
         dockerfile: Dockerfile,
-        index: ContextIndex,
+        matcher: SourceMatcher,
         stage: Stage,
         build_args: Mapping[str, str],
         parent: StageView | None,
     ) -> None:
-        self.dockerfile, self.index, self.stage, self.build_args = dockerfile, index, stage, build_args
+        self.dockerfile, self.matcher, self.stage, self.build_args = dockerfile, matcher, stage, build_args
         self.parent = parent
         self.vague = False
         try:
@@ -182,9 +183,9 @@ class _StageWalk:
             self._copy_from(command, origin, source, dest, into, excludes)
             return
         if command.keyword == "ADD" and (_REMOTE.match(source) or _ARCHIVE.search(source)):
-            self.vague = True
+            self._bring_opaque(command, dest)
             return
-        matches = match_source(self.index, source)
+        matches = self.matcher.match(source)
         if matches is None or len(self.transfers) + len(matches) > MAX_TRANSFERS:
             self.vague = True
             return
@@ -205,7 +206,7 @@ class _StageWalk:
     ) -> None:
         stage = find_stage(self.dockerfile, origin, before=self.stage.index)
         if stage is None or re.search(r"[*?\[]", source):
-            self.vague = True
+            self._bring_opaque(command, dest)
             return
         # Whether a path of another stage is a file or a folder is often unknown: a folder's contents land in `dest`, a
         # file at `dest` or in it. The name decides, as people write them.
@@ -222,6 +223,9 @@ class _StageWalk:
                 excludes=excludes,
             )
         )
+
+    def _bring_opaque(self, command: Command, dest: str) -> None:
+        self.transfers.append(Transfer(command=command, source="", dest=dest, is_directory=True, opaque=True))
 
     def _is_folder(self, dest: str) -> bool:
         """Whether an earlier instruction of this stage (or its parent) made the destination a folder."""
@@ -267,7 +271,7 @@ class _StageWalk:
             path = posixpath.normpath(posixpath.join("/", source))
             return Transfer(command=command, source=path, dest=target, is_directory=True, from_stage=stage.index), False
         path = clean_source(source)
-        is_directory = path in self.index.folders
+        is_directory = path in self.matcher.index.folders
         return Transfer(command=command, source=path, dest=target, is_directory=is_directory), False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,20 @@ def filled(private_dir: Path) -> Path:
     return cache
 
 
+def make_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
 def compiled_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
     calls: list[int] = []
     compile_patterns = database._compile
-    monkeypatch.setattr(
-        database, "_compile", lambda patterns, ids: (calls.append(1), compile_patterns(patterns, ids))[1]
-    )
+
+    def counting(patterns: Sequence[bytes], ids: Sequence[int]) -> object:
+        calls.append(len(patterns))
+        return compile_patterns(patterns, ids)
+
+    monkeypatch.setattr(database, "_compile", counting)
     loaded, refused = load_database(PATTERNS, cache)
     assert loaded is not None
     assert refused == ()
@@ -56,13 +65,18 @@ def test_other_patterns_are_another_file(filled: Path) -> None:
     [
         pytest.param(lambda file: file.write_bytes(b""), id="empty"),
         pytest.param(lambda file: file.write_bytes(file.read_bytes()[:-7]), id="cut-off"),
-        pytest.param(lambda file: file.write_bytes(file.read_bytes()[:-9] + bytes([file.read_bytes()[-9] ^ 1]) + file.read_bytes()[-8:]), id="one-bit-changed"),
+        pytest.param(
+            lambda file: file.write_bytes(
+                file.read_bytes()[:-9] + bytes([file.read_bytes()[-9] ^ 1]) + file.read_bytes()[-8:]
+            ),
+            id="one-bit-changed",
+        ),
         pytest.param(lambda file: file.write_bytes(os.urandom(500)), id="noise"),
         pytest.param(lambda file: file.chmod(0o666), id="writable-by-others"),
         pytest.param(lambda file: file.parent.chmod(0o777), id="directory-writable-by-others"),
         pytest.param(lambda file: (file.rename(file.parent / "x"), file.symlink_to("x")), id="a-link"),
         pytest.param(lambda file: (file.unlink(), file.mkdir()), id="a-directory"),
-        pytest.param(lambda file: (file.unlink(), os.mkfifo(file)), id="a-pipe"),
+        pytest.param(make_pipe, id="a-pipe"),
     ],
 )
 def test_a_doubtful_file_is_ignored(filled: Path, monkeypatch: pytest.MonkeyPatch, damage: object) -> None:

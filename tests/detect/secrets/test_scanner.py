@@ -137,7 +137,9 @@ def test_the_same_text_is_one_hit(scanner: SecretScanner, token: bytes) -> None:
 
 
 def test_a_key_pair_is_two_hits(scanner: SecretScanner) -> None:
-    pair = assemble(["AK", "IA", "R", {"random": "base32", "length": 15}, "\n", {"random": "base62", "length": 40}], "k")
+    pair = assemble(
+        ["AK", "IA", "R", {"random": "base32", "length": 15}, "\n", {"random": "base62", "length": 40}], "k"
+    )
     assert ids(scanner, pair) == ["secret-aws-access-key", "secret-aws-secret-key"]
 
 
@@ -172,7 +174,12 @@ def test_nothing_of_a_secret_is_ever_shown(
         pytest.param("GPG_KEY", "E3FF2839C048B25C084DEBE9B26995E310250568", [], id="public-key-id"),
         pytest.param("PATH", "/usr/local/bin:/usr/bin", [], id="path"),
         pytest.param("TOKENIZERS_PARALLELISM", "false", [], id="no-token"),
-        pytest.param("DD_API_KEY", assemble([{"random": "hex", "length": 32}], "dd").decode(), ["secret-datadog-key"], id="by-name"),
+        pytest.param(
+            "DD_API_KEY",
+            assemble([{"random": "hex", "length": 32}], "dd").decode(),
+            ["secret-datadog-key"],
+            id="by-name",
+        ),
         pytest.param("DATABASE_URL", f"postgres://u:{password()}@db.corp.io/x", ["secret-uri-credentials"], id="uri"),
         pytest.param("MOTTO", "a token of love = nothing", [], id="prose"),
     ],

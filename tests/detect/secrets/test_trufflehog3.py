@@ -11,10 +11,9 @@ import pytest
 import re2
 import yaml
 
-from imgscan.detect.secrets import trufflehog3
 from imgscan.detect.secrets.examples import examples_of
 from imgscan.detect.secrets.matcher import re2_options
-from imgscan.detect.secrets.rules import Weight, default_rules, own_pack
+from imgscan.detect.secrets.rules import Pack, Weight, default_rules, own_pack
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.detect.secrets.trufflehog3 import installed_pack, pack_from_file
 from imgscan.errors import InputError
@@ -123,6 +122,18 @@ def test_their_hits_fold_into_ours(scanner: SecretScanner, rule: object) -> None
         assert not ours or not foreign
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("AK" + "IA" + "IOSFODNN7EXAMPLE", id="published-key"),
+        pytest.param('proxy = "https://user:password@localhost:80/x"', id="specimen-uri"),
+        pytest.param("sk_" + "live_" + "x" * 32, id="placeholder"),
+    ],
+)
+def test_theirs_are_not_heard_where_ours_found_a_specimen(scanner: SecretScanner, text: str) -> None:
+    assert scanner.scan_bytes(f"x\n{text}\n".encode(), path="app/data.bin") == []
+
+
 def test_rules_are_explained_only_when_asked_for() -> None:
     assert "secret-trufflehog3-slack-token" in default_rules()
     assert not any("trufflehog3" in rule_id for rule_id in default_rules(trufflehog3=False))
@@ -137,9 +148,7 @@ def test_without_them_there_are_only_own_rules() -> None:
     "content",
     [pytest.param(None, id="missing"), pytest.param("- {id: [", id="damaged"), pytest.param("7", id="no-list")],
 )
-def test_a_broken_installation_is_a_note(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
-) -> None:
+def test_a_broken_installation_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None) -> None:
     class Broken:
         def locate_file(self, _path: str) -> Path:
             return rule_file(tmp_path, content) if content is not None else tmp_path / "absent"
@@ -155,14 +164,18 @@ def test_not_installed_is_no_note(monkeypatch: pytest.MonkeyPatch) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", absent)
-    assert installed_pack.__wrapped__() == trufflehog3.Pack(name="trufflehog3", rules=())
+    assert installed_pack.__wrapped__() == Pack(name="trufflehog3", rules=())
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         pytest.param("- {id: a, pattern: '(?=x)'}", ["rules.yml:1", "bad pattern"], id="look-ahead"),
-        pytest.param("- {id: ok, pattern: okay}\n\n- {id: a, pattern: '(x)\\1'}", ["rules.yml:3", "bad pattern"], id="back-reference"),
+        pytest.param(
+            "- {id: ok, pattern: okay}\n\n- {id: a, pattern: '(x)\\1'}",
+            ["rules.yml:3", "bad pattern"],
+            id="back-reference",
+        ),
         pytest.param("- {id: a, pattern: '[a-z'}", ["rules.yml:1", "missing ]"], id="unclosed"),
         pytest.param("- {id: a, pattern: 'x*'}", ["rules.yml:1", "empty text"], id="matches-nothing"),
         pytest.param("- {id: a, pattern: '" + "x" * 5000 + "'}", ["rules.yml:1", "longer than"], id="too-long"),

@@ -36,7 +36,9 @@ def test_what_starts_in_the_own_part_is_seen_whole(data: bytes) -> None:
         pytest.param("password = hunter22".encode("utf-16"), True, id="with-bom"),
         pytest.param("password = hunter22".encode("utf-16-le"), True, id="little-endian"),
         pytest.param("password = hunter22".encode("utf-16-be"), True, id="big-endian"),
-        pytest.param(b"\x7fELF" + b"\0" * 300 + "password = hunter22 ".encode("utf-16-le") * 200, True, id="in-a-binary"),
+        pytest.param(
+            b"\x7fELF" + b"\0" * 300 + "password = hunter22 ".encode("utf-16-le") * 200, True, id="in-a-binary"
+        ),
         pytest.param(b"password = hunter22", False, id="ascii"),
         pytest.param(b"\0" * 4096, False, id="zeros"),
         pytest.param(bytes(range(256)) * 16, False, id="bytes"),

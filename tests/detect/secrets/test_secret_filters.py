@@ -1,0 +1,193 @@
+"""Predicates of values, names, places and URIs: tables."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgscan.detect.secrets import filters
+from imgscan.detect.secrets.assignments import (
+    is_config_like,
+    is_env_file,
+    is_sensitive_name,
+    judge_value,
+    literal_of,
+)
+from imgscan.detect.secrets.places import Where, place_of
+from imgscan.detect.secrets.uris import judge_uri, uri_context
+from imgscan.model import Severity
+
+RANDOM = "q7Zp2Lk9Xw4Vt8Rb"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "changeme", "CHANGE_ME", "<your-token>", "${TOKEN}", "$TOKEN", "$(cat /run/secrets/x)", "{{ token }}", "%TOKEN%",
+        "xxxxxxxxxxxxxxxx", "****************", "your-api-key-goes-here", "AKIA" + "IOSFODNN7EXAMPLE", "null", "",
+        "abcdefghijklmnop", "1234567890123456", "aaaaaaaabbbbbbbb", "process.env.TOKEN", "os.environ['X']",
+        "my-dummy-token", "ENC[AES256_GCM,data:x]", "op://vault/item/field", "arn:aws:secretsmanager:eu:1:secret:x",
+        "!vault", "this.token", "not-a-real-key", "0123456789abcdef0123",
+    ],
+)  # fmt: skip
+def test_placeholders(value: str) -> None:
+    assert filters.is_placeholder(value.encode())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        RANDOM,
+        "tr0ub4dor&3",
+        "correct-horse-battery-staple",
+        "p4ssw0rd!x",
+        "faketoria9Lq",
+        "Todorov7718xK",
+        "$ecr3t!pass",
+    ],
+)
+def test_no_placeholders(value: str) -> None:
+    assert not filters.is_placeholder(value.encode())
+
+
+@given(st.binary(max_size=600))
+def test_filters_take_any_bytes(value: bytes) -> None:
+    for name, predicate in filters.FILTERS.items():
+        assert predicate(value) in (True, False), name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("DB_PASSWORD", True, id="password"),
+        pytest.param("dbPassword", True, id="camel"),
+        pytest.param("spring.datasource.password", True, id="dotted"),
+        pytest.param("API_KEY", True, id="api-key"),
+        pytest.param("apiKey2", True, id="numbered"),
+        pytest.param("STRIPE_SECRET", True, id="secret"),
+        pytest.param("ENCRYPTION_KEY", True, id="encryption-key"),
+        pytest.param("MYSQL_PWD", True, id="pwd"),
+        pytest.param("PWD", False, id="working-directory"),
+        pytest.param("GPG_KEY", False, id="gpg"),
+        pytest.param("PUBLIC_KEY", False, id="public"),
+        pytest.param("POSTGRES_PASSWORD_FILE", False, id="file"),
+        pytest.param("TOKENIZERS_PARALLELISM", False, id="tokenizers"),
+        pytest.param("TOKEN_TTL", False, id="ttl"),
+        pytest.param("SECRET_NAME", False, id="name"),
+        pytest.param("PRIMARY_KEY", False, id="database-key"),
+        pytest.param("MONKEY", False, id="monkey"),
+        pytest.param("COMPASS", False, id="compass"),
+        pytest.param("PATH", False, id="path"),
+        pytest.param("", False, id="empty"),
+        pytest.param("_", False, id="underscore"),
+    ],
+)
+def test_names_that_promise_a_secret(name: str, expected: bool) -> None:
+    assert is_sensitive_name(name) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "severity"),
+    [
+        pytest.param("tr0ub4dor77", False, Severity.MEDIUM, id="password"),
+        pytest.param(RANDOM, True, Severity.MEDIUM, id="random"),
+        pytest.param("postgres", False, Severity.LOW, id="weak"),
+        pytest.param("postgres", True, None, id="weak-in-code"),
+        pytest.param("correct horse battery", False, Severity.MEDIUM, id="phrase"),
+        pytest.param("correct horse battery", True, None, id="phrase-in-code"),
+        pytest.param("get_password", True, None, id="name-in-code"),
+        pytest.param("8080", False, None, id="number"),
+        pytest.param("abc", False, None, id="short"),
+        pytest.param("/run/secrets/db", False, None, id="path"),
+        pytest.param("https://vault.corp.io", False, None, id="address"),
+        pytest.param("db-password", False, None, id="its-own-name"),
+        pytest.param("x" * 5000, False, None, id="huge"),
+    ],
+)
+def test_values_of_sensitive_names(value: str, code: bool, severity: Severity | None) -> None:
+    verdict = judge_value("DB_PASSWORD", value.encode(), code=code)
+    assert (verdict[0] if verdict else None) is severity
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("${A:-b}", "b"), ('"${A-b c}"', "b c"), ("${A}", "${A}"), ("x", "x"), ("${A:-${B}}", "${A:-${B}}")],
+)
+def test_defaults_are_literals(value: str, expected: str) -> None:
+    assert literal_of(value.encode()).decode() == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        pytest.param("app/main.py", Where.OWN, id="own"),
+        pytest.param("/usr/src/app/.env", Where.OWN, id="usr-src"),
+        pytest.param("opt/app/lib/x.rb", Where.OWN, id="own-lib"),
+        pytest.param("srv/tests/x.py", Where.TEST, id="tests"),
+        pytest.param("srv/x.test.ts", Where.TEST, id="test-file"),
+        pytest.param("srv/latest/x.py", Where.OWN, id="latest-is-no-test"),
+        pytest.param("srv/docs/x.txt", Where.DOCS, id="docs"),
+        pytest.param("srv/README.md", Where.DOCS, id="readme"),
+        pytest.param("srv/.env.example", Where.DOCS, id="example"),
+        pytest.param("usr/lib/python3.11/x.py", Where.VENDOR, id="python"),
+        pytest.param("app/node_modules/x/y.js", Where.VENDOR, id="node-modules"),
+        pytest.param("usr/lib/x86_64-linux-gnu/libgnutls.so.30.34.3", Where.LIBRARY, id="library"),
+        pytest.param("app/native.so", Where.OWN, id="own-library"),
+        pytest.param("", Where.OWN, id="empty"),
+    ],
+)
+def test_places(path: str, where: Where) -> None:
+    assert place_of(path) is where
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "expected"),
+    [
+        pytest.param("app/.env", 10, True, id="env"),
+        pytest.param("app/config.yaml", 10, True, id="yaml"),
+        pytest.param("app/config.yaml", 2_000_000, False, id="too-large"),
+        pytest.param("app/config.yaml", None, True, id="unknown-size"),
+        pytest.param("root/.aws/credentials", 10, True, id="aws"),
+        pytest.param("app/node_modules/x/.npmrc", 10, True, id="npmrc-anywhere"),
+        pytest.param("app/node_modules/x/package.json", 10, False, id="vendored"),
+        pytest.param("app/logo.png", 10, False, id="picture"),
+        pytest.param("app/run.sh", 10, True, id="shell"),
+        pytest.param("Dockerfile.prod", 10, True, id="dockerfile"),
+    ],
+)
+def test_config_like_files(path: str, size: int | None, expected: bool) -> None:
+    assert is_config_like(path, size) is expected
+
+
+@pytest.mark.parametrize("path", [".env", "a/.env.local", "a/prod.env", "a/env", "a/.envrc"])
+def test_env_files(path: str) -> None:
+    assert is_env_file(path)
+
+
+@pytest.mark.parametrize(
+    ("uri", "severity"),
+    [
+        pytest.param(f"postgres://app:{RANDOM}@db.corp.io", Severity.HIGH, id="real"),
+        pytest.param("postgres://app:tr0ub4@db.corp.io", Severity.HIGH, id="short"),
+        pytest.param("postgres://app:app@db", Severity.LOW, id="same-as-user"),
+        pytest.param("postgres://app:postgres@db.corp.io", Severity.LOW, id="weak-at-a-real-host"),
+        pytest.param("amqp://guest:guest@localhost", None, id="weak-and-local"),
+        pytest.param(f"redis://:{RANDOM}@localhost", Severity.MEDIUM, id="random-and-local"),
+        pytest.param("redis://:tr0ub4@127.0.0.1", Severity.LOW, id="short-and-local"),
+        pytest.param("https://user:password@host", None, id="specimen"),
+        pytest.param(f"https://deploy:{RANDOM}@example.com", None, id="example-host"),
+        pytest.param("postgres://app:${PASS}@db.corp.io", None, id="reference"),
+        pytest.param("https://user:%s@db.corp.io", None, id="format"),
+        pytest.param("https://user:secret@db.corp.io", None, id="specimen-at-a-real-host"),
+        pytest.param("https://x", None, id="no-credentials"),
+    ],
+)
+def test_uris(uri: str, severity: Severity | None) -> None:
+    verdict = judge_uri(uri.encode())
+    assert (verdict[0] if verdict else None) is severity
+
+
+def test_a_uri_is_shown_without_user_and_password() -> None:
+    assert uri_context(b"postgres://app:tr0ub4dor@db.corp.io") == "postgres://•••:•••@db.corp.io"
+    assert uri_context(b"nonsense") == "•••://•••"
