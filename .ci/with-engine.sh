@@ -3,8 +3,15 @@
 # the secrets of the leaky sample planted. Needs .venv (.ci/venv.sh).
 set -Eeuo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$root/.ci/lib.sh"
 DOCKER_HOST=$("$root/.ci/engine.sh")
 export DOCKER_HOST
+# The engine tests build their smallest images of one static program.
+if ! command -v busybox >/dev/null && is_root && is_debian_like; then
+  say "installing busybox-static for the engine tests"
+  apt_install busybox-static || say "apt could not install busybox-static; some engine tests will say so"
+fi
 "$root/sample_images/bases/make.sh"
 "$root/.venv/bin/python" "$root/sample_images/plant.py"
 exec "$@"

@@ -225,6 +225,7 @@ class Engine:
         """Cancel the build that was started with `buildid`; no error when it is over or the engine cannot."""
         # Whatever goes wrong here (the errors of requests are OSErrors): closing the connection has cancelled it too.
         with suppress(OSError):
+            knock(self.host)
             self.api.post(self.api_url("/build/cancel"), params={"id": build_id}, timeout=_CONNECT_TIMEOUT_S)
 
     def registry_headers(self) -> dict[str, str]:
@@ -282,7 +283,7 @@ def open_client(endpoint: Endpoint) -> APIClient:
 
     failures = (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError)
     try:
-        _knock(endpoint.host)
+        knock(endpoint.host)
         client: Any = APIClient(
             base_url=endpoint.host, version=MINIMUM_DOCKER_API_VERSION, timeout=_CONNECT_TIMEOUT_S, tls=_tls(endpoint)
         )
@@ -301,7 +302,7 @@ def open_client(endpoint: Endpoint) -> APIClient:
     return cast("APIClient", client)
 
 
-def _knock(host: str) -> None:
+def knock(host: str) -> None:
     """Raise OSError where nothing listens on a unix socket; the SDK would leave its own socket open then."""
     if host.startswith("unix://"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:

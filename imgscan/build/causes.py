@@ -104,19 +104,19 @@ CAUSES: Final = (
     ),
     Cause(
         step=r"^COPY\b.*--from=(?P<stage>\S+)",
-        message=r"\"(?P<path>[^\"]+)\" not found|stat \S*?(?P<old>/[^:\s]+): (?:no such file|file does not exist)",
+        message=r"\"(?P<path>[^\"]+)\":? not found|stat \S*?(?P<old>/[^:\s]+): (?:no such file|file does not exist)",
         why="{path} is not in stage {stage}: no instruction there makes or copies it (look for another output "
         "folder, or a build step that was skipped)",
     ),
     Cause(
         step=r"^(?:COPY|ADD)\b",
-        message=r"\"/?(?P<path>[^\"]+)\" not found"
+        message=r"\"/?(?P<path>[^\"]+)\":? not found"
         r"|(?:COPY|ADD) failed: (?:.*?stat (?P<old>[^:\s]+)|no source files)|copier: stat: \"/?(?P<pod>[^\"]+)\"",
         why="{path} is not in the build context: it does not exist there, or .dockerignore leaves it out (paths are"
         " relative to the context, not to the Dockerfile)",
     ),
     Cause(
-        message=r"failed to compute cache key: .*\"(?P<path>[^\"]+)\" not found",
+        message=r"failed to compute cache key: .*\"(?P<path>[^\"]+)\":? not found",
         why="{path} is neither in the build context nor in the stage it is taken from",
     ),
     Cause(

@@ -14,7 +14,7 @@ from typing import Final
 from imgscan.build.causes import find_cause
 from imgscan.build.lines import BuildSettings
 from imgscan.build.steps import Clean, Outcome, RawStep
-from imgscan.dockerfile.parse import Dockerfile, base_image
+from imgscan.dockerfile.parse import Dockerfile, base_image, find_stage
 from imgscan.errors import InputError
 from imgscan.escape import shorten
 from imgscan.model import BuildFailure, Evidence, Finding, Place, Step
@@ -27,7 +27,8 @@ _METADATA: Final = re.compile(r"\[internal\] load metadata for (\S+)")
 _FRONTEND: Final = re.compile(r"resolve image config for (?:docker-image://)?(\S+)")
 _ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _WRAPPING: Final = re.compile(
-    r"^(?:failed to solve(?: with frontend [\w.]+)?: |failed to create LLB definition: |rpc error: code = \w+ desc = )+"
+    r"^(?:failed to solve(?: with frontend [\w.]+)?: |failed to create LLB definition: "
+    r"|failed to compute cache key: failed to calculate checksum of ref \S+: |rpc error: code = \w+ desc = )+"
 )
 _ERROR_LINE: Final = re.compile(
     r"\berr(?:or)?\b|ERR[!_]|\bfatal\b|\bfail(?:ed|ure)?\b|\bcannot\b|can't|not found|no such|denied|unable|exception"
@@ -86,20 +87,21 @@ def explain_failure(
     failure: BuildFailure, findings: Sequence[Finding], dockerfile: Dockerfile | None = None
 ) -> BuildFailure:
     """The failure with the cause that a detector derived from the project's own files, when one of its findings is
-    about the failing step, or about an earlier instruction of its stage. Findings of that kind say more than the
-    engine's words; without one the failure stays as it is."""
+    about the failing step, about an earlier instruction of its stage, or about the stage that it copies from. Findings
+    of that kind say more than the engine's words; without one the failure stays as it is."""
     if failure.line is None:
         return failure
-    span = _stage_span(failure.line, dockerfile)
+    spans = (_stage_span(failure.line, dockerfile), _copied_span(failure.line, dockerfile))
     ranked = sorted(
-        (distance, at)
+        (far, distance, at)
         for at, finding in enumerate(findings)
         if finding.rule_id.startswith("tech-") and finding.evidence not in (Evidence.ABSENT, Evidence.PATTERN)
+        for far, span in enumerate(spans)
         for distance in _distances(finding, failure.line, span)
     )
     if not ranked:
         return failure
-    finding = findings[ranked[0][1]]
+    finding = findings[ranked[0][2]]
     return replace(failure, cause=finding.message, rule_id=finding.rule_id)
 
 
@@ -121,6 +123,19 @@ def _stage_span(line: int, dockerfile: Dockerfile | None) -> range:
     starts = [stage.commands[0].instruction.line for stage in dockerfile.stages]
     first = max((start for start in starts if start <= line), default=line)
     return range(first, line + 1)
+
+
+def _copied_span(line: int, dockerfile: Dockerfile | None) -> range:
+    """The lines of the stage that the instruction at a line copies from; nothing if it copies from none."""
+    if dockerfile is None:
+        return range(0)
+    commands = (command for stage in dockerfile.stages for command in stage.commands)
+    failing = next((command for command in commands if command.instruction.line == line), None)
+    name = failing.flag("from") if failing is not None else None
+    stage = find_stage(dockerfile, name, before=failing.instruction.stage) if failing is not None and name else None
+    if stage is None:
+        return range(0)
+    return range(stage.commands[0].instruction.line, stage.commands[-1].instruction.end_line + 1)
 
 
 def _where(

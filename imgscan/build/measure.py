@@ -130,7 +130,8 @@ class _Measurement:
             )
         self._steps_total = len(cold.steps)
         traces: dict[str, list[BuildTrace]] = {"cold": [cold]} if self._first == "cold" else {}
-        traces |= self._rebuild_all()
+        for name, repeats in self._rebuild_all().items():
+            traces[name] = [with_unreported(trace, cold) for trace in repeats]
         return Measured(
             cold=cold,
             timings=tuple(make_timing(name, self._touched(name), repeats) for name, repeats in traces.items()),
@@ -227,6 +228,17 @@ class _Measurement:
 def missed_steps(steps: Sequence[Step]) -> tuple[Step, ...]:
     """The steps that ran; FROM never counts."""
     return tuple(step for step in steps if not step.cached and not is_from(step))
+
+
+def with_unreported(trace: BuildTrace, cold: BuildTrace) -> BuildTrace:
+    """The trace with the steps that the first build had and this one does not speak of, as cached.
+
+    BuildKit is silent on a step when a later one is found in the cache without asking for it: it did not run.
+    """
+    told = {(step.stage, step.ordinal) for step in trace.steps}
+    silent = [step for step in cold.steps if (step.stage, step.ordinal) not in told and not is_from(step)]
+    cached = [replace(step, cached=True, seconds=0.0, intervals=(), inputs=(), log="") for step in silent]
+    return replace(trace, steps=(*trace.steps, *cached)) if cached else trace
 
 
 def make_timing(name: str, touched: str | None, repeats: Sequence[BuildTrace]) -> Timing:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from imgscan.detect import ListedPath
-from imgscan.detect.pathtable import thresholds
+from imgscan.detect.pathtable import CACHE_RULE, PathTable, layer_tables, thresholds
 from imgscan.escape import plain, shorten
 from imgscan.model import (
     Evidence,
@@ -177,9 +177,13 @@ def _limit(shipper: LayerReport | None) -> int:
 def _duplicates(layers: Mapping[int, LayerReport], waste: Sequence[Waste]) -> Iterator[Finding]:
     """One finding for what lies in node_modules, one for each layer's other duplicates."""
     groups: dict[tuple[int, bool], list[Waste]] = {}
+    table = PathTable(layer_tables())
     for item in waste:
         layer = layers.get(item.shipped_by)
         if item.cause is WasteCause.DUPLICATE and layer is not None and not layer.from_base:
+            hit = table.hit_of(_absolute(item.path))
+            if hit is not None and hit.kind.rule_id == CACHE_RULE:
+                continue  # the cache itself is a finding
             modules = "/node_modules/" in _absolute(item.path)
             groups.setdefault((item.shipped_by, modules), []).append(item)
     for (index, modules), items in sorted(groups.items()):

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from imgscan.dockerfile.ignore import IgnoreRules, PatternRun, is_ignored, may_match_below, parse_ignore
+from imgscan.dockerfile.ignore import IgnoreRules, PatternRun, may_match_below, parse_ignore
 from imgscan.dockerfile.locate import FoundDockerfile, locate_dockerfile, read_regular_file
 from imgscan.dockerfile.tarball import context_tar
 from imgscan.errors import InputError
@@ -91,7 +91,7 @@ def read_context(root: Path, dockerfile: Path | None = None) -> BuildContext:
     walk.run()
     skipped += walk.skipped
     files = sorted(walk.files, key=lambda file: os.fsencode(file.path))
-    in_place = found.relative is not None and not (rules and is_ignored(rules, found.relative))
+    in_place = any(file.path == found.relative for file in files)
     return BuildContext(
         root=root,
         dockerfile=found.relative if found.relative and in_place else _reserved_name(files),
@@ -215,7 +215,7 @@ class _Walk:
     def _read_entry(self, entry: os.DirEntry[str], path: str, directory: _Directory) -> _Directory | None:
         """Take the entry in or leave it out; gives the directory to be read when it is one."""
         is_directory = entry.is_dir(follow_symlinks=False)
-        ignored, seen = self._decide(path, directory.seen, is_directory)
+        ignored, seen = self._decide(path, directory.seen)
         if ignored:
             self._ignored[path] = None
             if not is_directory or not any(may_match_below(pattern, path) for pattern in self._negated):
@@ -230,13 +230,17 @@ class _Walk:
             self._include_above(path)
         return _Directory(path=path, seen=seen, ignored=ignored) if is_directory else None
 
-    def _decide(self, path: str, seen_above: int, is_directory: bool) -> tuple[bool, int]:
-        """Whether the path is ignored, and, for a directory, the bits of the runs that matched down to it."""
+    def _decide(self, path: str, seen_above: int) -> tuple[bool, int]:
+        """Whether the path is ignored, and the bits of the runs that matched it or a directory above it.
+
+        MatchesUsingParentResults, by which docker build walks the tree. It differs from `is_ignored` where an exception
+        names a directory that no pattern before it ignores: with `dist/*` and `!dist` the files in `dist` stay out.
+        """
         ignored = False
         seen = seen_above
         for number, run in enumerate(self._runs):
             bit = 1 << number
-            if not seen & bit and (is_directory or run.negated == ignored) and run.matches(path):
+            if not seen & bit and run.negated == ignored and run.matches(path):
                 seen |= bit
             if seen & bit and run.negated == ignored:
                 ignored = not run.negated

@@ -16,6 +16,7 @@ _MAX_DEPTH: Final = 32
 _PLAIN: Final = re.compile(r"[^\s;&|<>()'\"\\`$]+")
 _IN_QUOTES: Final = re.compile(r"[^\"\\`$]+")
 _BRACED: Final = re.compile(r"\$\{[^{}]*\}")
+_SPACES: Final = " \t\r\n\f\v"
 _BLANK: Final = re.compile(r"(?:[ \t\r]|\\\r?\n)+")
 _REDIRECTION: Final = re.compile(r"&>>?|[<>]&|<>|>\||>>|<<<|[<>]")
 _HEREDOC: Final = re.compile(r"<<(?!<)-?")
@@ -74,7 +75,10 @@ class _Reader:
                 self._read_redirection(words)
                 self.end = self.pos
             elif not self._skip_blank_or_comment():
-                words.append((self.pos, self._read_word(closer)))
+                start = self.pos
+                words.append((start, self._read_word(closer)))
+                # A closer behind an open parenthesis ends no list and begins no word: step over it, or never end.
+                self.pos += self.pos == start
                 self.end = self.pos
         self._flush(words)
 
@@ -143,7 +147,7 @@ class _Reader:
             if plain:
                 parts.append(plain.group())
                 self.pos = plain.end()
-            elif char.isspace() or char in ";&|<>()" or char == closer:
+            elif char in _SPACES or char in ";&|<>()" or char == closer:
                 break
             elif char == "'":
                 end = self.text.find("'", self.pos + 1)

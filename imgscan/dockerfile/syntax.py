@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from imgscan.dockerfile.arguments import Arguments, split_arguments
@@ -161,71 +161,68 @@ def _cut_continuation(text: str, escape: str) -> tuple[str, bool]:
     return text, True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """An instruction's text taken apart, before its place is known."""
+
+    keyword: str
+    flags: tuple[str, ...]
+    rest: str
+    arguments: Arguments
+    trigger: _Cut | None = None
+
+
 def _finish_node(
     text: str, first: _Line, last: _Line, start: int, lines: Iterator[_Line], directives: _Directives
 ) -> Node:
-    keyword, flags, rest = _split_command(text, directives.escape)
     try:
-        arguments, trigger = _read_arguments(keyword, rest, directives.escape)
-        names = _heredoc_names(text) if _can_hold_heredoc(keyword, arguments, trigger) else []
-    except (ValueError, LexError) as error:
+        cut = _cut_instruction(text, directives.escape)
+        opened = _heredoc_names(text) if _can_hold_heredoc(cut.trigger or cut) else []
+    except ValueError as error:
         raise refused(directives.file, first.number, str(error)) from error
     heredocs = []
-    for name in names:
-        heredoc, last = _read_heredoc(name, first, lines, directives.file)
+    for heredoc in opened:
+        heredoc, last = _read_heredoc(heredoc, first, lines, directives.file)
         heredocs.append(heredoc)
-    end_of_line = len(last.text) - len(last.text.rstrip("\r\n"))
-    place = (first.number, last.number, start, last.offset + len(last.text) - end_of_line)
-    return _make_node(keyword, flags, rest, arguments, text, place, tuple(heredocs), trigger)
-
-
-def _make_node(
-    keyword: str,
-    flags: tuple[str, ...],
-    rest: str,
-    arguments: Arguments,
-    text: str,
-    place: tuple[int, int, int, int],
-    heredocs: tuple[Heredoc, ...],
-    trigger: tuple[str, tuple[str, ...], str, Arguments] | None,
-) -> Node:
-    line, end_line, start, end = place
-    inner = None
-    if trigger:
-        inner_text = rest.strip(GO_SPACE)
-        inner = _make_node(trigger[0], trigger[1], trigger[2], trigger[3], inner_text, place, heredocs, None)
-    return Node(
-        keyword=keyword,
-        flags=flags,
-        rest=rest,
-        arguments=arguments,
+    end = last.offset + len(last.text.rstrip("\r\n"))
+    node = Node(
+        keyword=cut.keyword,
+        flags=cut.flags,
+        rest=cut.rest,
+        arguments=cut.arguments,
         text=text.strip(GO_SPACE),
-        line=line,
-        end_line=end_line,
+        line=first.number,
+        end_line=last.number,
         start=start,
         end=end,
-        heredocs=heredocs,
-        trigger=inner,
+        heredocs=tuple(heredocs),
+    )
+    inner = cut.trigger
+    if inner is None:
+        return node
+    return replace(
+        node,
+        trigger=replace(
+            node, keyword=inner.keyword, flags=inner.flags, rest=inner.rest, arguments=inner.arguments, text=cut.rest
+        ),
     )
 
 
-def _read_arguments(
-    keyword: str, rest: str, escape: str
-) -> tuple[Arguments, tuple[str, tuple[str, ...], str, Arguments] | None]:
-    """The arguments, and for ONBUILD the instruction inside it, one level deep: a chain is refused later on."""
+def _cut_instruction(text: str, escape: str) -> _Cut:
+    """Keyword, flags and arguments; for ONBUILD the instruction inside it too, one level deep: a chain is refused later
+    on. Raises ValueError."""
+    keyword, flags, rest = _split_command(text, escape)
     if keyword.lower() != "onbuild" or not rest:
-        return split_arguments(keyword.lower(), rest, escape), None
-    inner, flags, inner_rest = _split_command(rest, escape)
+        arguments = split_arguments(keyword.lower(), rest, escape)
+        return _Cut(keyword=keyword, flags=flags, rest=rest, arguments=arguments)
+    inner, inner_flags, inner_rest = _split_command(rest, escape)
     arguments = split_arguments(inner.lower(), inner_rest, escape)
-    return Arguments(words=(inner,)), (inner, flags, inner_rest, arguments)
+    trigger = _Cut(keyword=inner, flags=inner_flags, rest=inner_rest, arguments=arguments)
+    return _Cut(keyword=keyword, flags=flags, rest=rest, arguments=Arguments(words=(inner,)), trigger=trigger)
 
 
-def _can_hold_heredoc(
-    keyword: str, arguments: Arguments, trigger: tuple[str, tuple[str, ...], str, Arguments] | None
-) -> bool:
-    if trigger:
-        keyword, arguments = trigger[0], trigger[3]
-    return keyword.lower() in _TAKES_HEREDOC and not arguments.is_json
+def _can_hold_heredoc(cut: _Cut) -> bool:
+    return cut.keyword.lower() in _TAKES_HEREDOC and not cut.arguments.is_json
 
 
 def _heredoc_names(text: str) -> list[Heredoc]:
@@ -265,8 +262,7 @@ def _read_heredoc(opened: Heredoc, first: _Line, lines: Iterator[_Line], file: s
     for line in lines:
         possible = line.text.rstrip("\r\n")
         if (possible.lstrip("\t") if opened.strip_tabs else possible) == opened.name:
-            text = "".join(body)
-            return Heredoc(name=opened.name, body=text, expand=opened.expand, strip_tabs=opened.strip_tabs), line
+            return replace(opened, body="".join(body)), line
         body.append(line.text)
     raise refused(file, first.number, f"unterminated heredoc: no line is {opened.name!r}")
 

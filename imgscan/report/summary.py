@@ -64,7 +64,9 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
 def todos(report: Report, limit: int = TODO_LIMIT) -> list[Todo]:
     """What to do first: the findings of one rule are one thing to do; only medium and above."""
     groups: dict[str, list[Finding]] = {}
-    for finding in ordered(report.findings):
+    failure = report.build.failure if report.build else None
+    first = failure.rule_id if failure else None
+    for finding in sorted(ordered(report.findings), key=lambda f: f.rule_id != first):
         if finding.severity.rank >= Severity.MEDIUM.rank:
             groups.setdefault(finding.rule_id, []).append(finding)
     kept: list[str] = []

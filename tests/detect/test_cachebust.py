@@ -158,6 +158,19 @@ ORDER = [
         [2],
         id="glob-of-sources",
     ),
+    pytest.param(
+        PYTHON,
+        "FROM python:3.13\nRUN pip install uv\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\nCOPY . .\n"
+        "RUN pip install uv\n",
+        [],
+        id="installed-before-by-the-same-words",
+    ),
+    pytest.param(
+        PYTHON,
+        "FROM python:3.13\nCOPY --from=corp/tool:1 /bin/tool /bin/\nWORKDIR /a\nCOPY . .\nRUN uv sync\n",
+        [4],
+        id="beside-a-tool-of-another-image",
+    ),
     pytest.param(NODE, "FROM node:24\nRUN <<EOF\nnpm ci\nEOF\nCOPY . .\n", [], id="heredoc-above"),
     pytest.param(NODE, "FROM node:24\nCOPY . .\nRUN <<EOF\nset -e\nnpm ci\nEOF\n", [2], id="heredoc-below"),
 ]
@@ -279,6 +292,7 @@ NOISE = [
     ),
     pytest.param({"a.js": "x"}, "COPY . .", Severity.LOW, id="only-the-dockerfile"),
     pytest.param({"a.js": "x", "src/b.js": "y", "README.md": "r"}, "COPY src src", None, id="folder-without-noise"),
+    pytest.param({"a.js": "x", ".gitignore": "g", ".dockerignore": "Dockerfile"}, "COPY . .", None, id="hardly-edited"),
     pytest.param({"src/README.md": "r", "src/a.js": "x"}, "COPY src src", None, id="readme-of-a-package"),
     pytest.param(
         {".git/HEAD": "r", ".dockerignore": ".git\nDockerfile\n.dockerignore"}, "COPY . .", None, id="ignored"

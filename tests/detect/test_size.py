@@ -84,6 +84,9 @@ TABLE = [
         ["layer-duplicate-files"],
         id="duplicates-in-node-modules-are-one",
     ),
+    pytest.param(
+        [waste(WasteCause.DUPLICATE, 9 * MIB, 2, None, "/root/.npm/_cacache/a")], [], id="duplicate-in-a-cache"
+    ),
     pytest.param([waste(WasteCause.DELETED, 2 * MIB, 77, 78)], [], id="layers-that-are-not-there"),
 ]
 

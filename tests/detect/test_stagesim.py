@@ -44,6 +44,10 @@ TABLE = [
         "FROM node AS a\nWORKDIR /w\nCOPY dir .\nFROM node\nCOPY --from=a /w /d", "/d/a.txt", "no", id="from-lacks"
     ),
     pytest.param("FROM node\nWORKDIR /d\nCOPY --from=other/image /x /d", "/d/x", "maybe", id="from-another-image"),
+    pytest.param(
+        "FROM node\nWORKDIR /w\nCOPY --from=other/image /x /d", "/w/y", "no", id="another-image-brings-one-place"
+    ),
+    pytest.param("FROM node\nWORKDIR /w\nADD x.tar.gz /d", "/w/y", "no", id="an-archive-brings-one-place"),
     pytest.param("FROM node\nWORKDIR /w\nRUN make", "/w/a.txt", "maybe", id="made-by-an-unknown-program"),
     pytest.param(
         "FROM node\nWORKDIR /w\nRUN apt-get install -y x && rm -f y", "/w/a.txt", "no", id="harmless-programs"

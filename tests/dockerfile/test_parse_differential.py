@@ -300,14 +300,24 @@ def assert_same(text: str) -> None:
         assert (node.trigger.keyword if node.trigger else None) == command.sub_cmd
         assert inner.arguments.is_json == command.json
         assert node.text == (command.original or "").split("\n")[0].strip(GO_STRIP)
-        if inner.keyword.lower() not in ("env", "label"):  # pairs are cut in other places
-            assert inner.arguments.words == tuple(command.value) or not inner.arguments.words
+        assert flattened(inner) == (tuple(command.value) if inner.keyword.lower() in BUILDKIT_KEYWORDS else ())
         if not node.trigger:  # the binding loses the heredocs of an ONBUILD
             bodies = [(heredoc.name, heredoc.content) for heredoc in command.heredocs]
             assert [(heredoc.name, heredoc.body) for heredoc in node.heredocs] == bodies
 
 
 GO_STRIP = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+BUILDKIT_KEYWORDS = {keyword.lower() for keyword in dockerfile.all_cmds()} - {"onbuild"}
+
+
+def flattened(node: Node) -> tuple[str, ...]:
+    """The arguments as BuildKit's parser gives them: name and value of a pair apart."""
+    words = node.arguments.words
+    if node.keyword.lower() not in ("env", "label"):
+        return words if node.keyword.lower() != "onbuild" else ()
+    return tuple(part for word in words for part in word.split("=", 1))
 
 
 def unmangled(flag: str) -> str:

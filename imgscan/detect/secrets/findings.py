@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from imgscan.detect.secrets.filters import Where, place_of
 from imgscan.detect.secrets.hits import SecretHit
+from imgscan.detect.secrets.places import Where, place_of
 from imgscan.detect.secrets.redact import secret_fingerprint_parts
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, Status, Validity
 from imgscan.rulebook import fingerprint
@@ -82,7 +82,7 @@ def _with_lines(places: tuple[Location, ...]) -> tuple[Location, ...]:
 
 
 def _severity(group: list[LocatedHit]) -> Severity:
-    """The worst of the places; but a text that also stands in somebody's package, test or manual is everybody's, however
+    """The worst of the places; but a text that also stands in a package, a test or a manual is everybody's, however
     its copies are called (a package manager's store)."""
     severities = sorted((item.hit.severity for item in group), key=lambda severity: severity.rank)
     public = any(place_of(item.location.path or "") is not Where.OWN and not item.hit.proven for item in group)

@@ -18,7 +18,7 @@ from imgscan.model import Confidence, Severity, Validity
 _BEFORE_BYTES: Final = 160
 _DEMOTED: Final = {
     Severity.CRITICAL: Severity.MEDIUM,
-    Severity.HIGH: Severity.MEDIUM,
+    Severity.HIGH: Severity.LOW,
     Severity.MEDIUM: Severity.LOW,
     Severity.LOW: Severity.LOW,
     Severity.INFO: Severity.INFO,
