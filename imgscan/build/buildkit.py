@@ -25,7 +25,7 @@ _CONTEXT_VERTICES: Final = frozenset({"copy /context /"})
 # prefixCommand in moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go. Stage names hold no blank or slash.
 _USER_STEP: Final = re.compile(
     r"\[(?:(?P<platform>[^\s\[\]]*/[^\s\[\]]*) )?(?:(?P<stage>[^\s/\[\]]+) )? *"
-    r"(?P<ordinal>\d+)/(?P<total>\d+)\] (?P<text>.*)",
+    r"(?P<ordinal>\d+)/(?P<total>\d+)\] (?P<link>LINK )?(?P<text>.*)",
     re.DOTALL,
 )
 
@@ -232,14 +232,16 @@ def _state_of(vertex: _Vertex) -> StepState | None:
 def _raw_step(name: re.Match[str], vertices: list[_Vertex], inputs: tuple[int, ...]) -> RawStep:
     intervals = [Interval(start_s=s, end_s=e if e is not None else s) for v in vertices for s, e in v.intervals.items()]
     failed = next((vertex.error for vertex in vertices if vertex.error and not vertex.canceled), None)
-    ran = [vertex for vertex in vertices if vertex.intervals and not vertex.cached]
+    # `COPY --link` also has a vertex that puts the copied layer on top of the others; that one always runs.
+    decisive = [vertex for vertex in vertices if "] LINK " not in vertex.name] or vertices
+    ran = [vertex for vertex in decisive if vertex.intervals and not vertex.cached]
     return RawStep(
         platform=name["platform"] or "",
         stage=name["stage"] or "",
         ordinal=int(name["ordinal"]),
         total=int(name["total"]),
         text=name["text"].strip(),
-        cached=any(vertex.cached for vertex in vertices) and not ran,
+        cached=any(vertex.cached for vertex in decisive) and not ran,
         ran=bool(ran),
         intervals=tuple(sorted((i for i in intervals if seconds_of((i,)) > 0 or len(intervals) == 1), key=_start)),
         inputs=inputs,

@@ -22,7 +22,14 @@ class Cause:
 
 
 _FROM_IMAGE: Final = r"^(?:FROM|# syntax=)\s*(?P<image>\S+)?"
-_PNPM: Final = r"\bpnpm\b"
+# How engines say that a source of COPY is not there: BuildKit's key, its copier (with the path of the stage's mount on
+# the engine's disk before it), the classic builder, Podman.
+_MISSING: Final = (
+    r'"(?P<path>[^"]+)":? not found'
+    r"|l?stat (?:\S*/(?:merged|[0-9a-f]{64}|build))?(?P<copied>[^:\s]+): (?:no such file|file does not exist)"
+    r'|copier: stat: "(?P<podman>[^"]+)": no such file'
+    r"|no source files were specified|Rel: can't make\s+relative to"
+)
 
 CAUSES: Final = (
     Cause(
@@ -53,7 +60,8 @@ CAUSES: Final = (
         why="RUN --mount needs BuildKit: build with --builder buildkit",
     ),
     Cause(
-        message=r"parse error (?:on )?line \d+: unknown instruction: (?P<word>\S+)",
+        message=r"parse error (?:on )?line \d+: unknown instruction: (?P<word>\S+)"
+        r"|Unknown instruction: \"(?P<named>[^\"]+)\"",
         why="{word} is no instruction. If it is a line of a heredoc (<<EOF), the engine's built-in frontend is "
         "too old for heredocs: put `# syntax=docker/dockerfile:1` in the first line, or write the lines with "
         "&& and backslashes",
@@ -104,16 +112,25 @@ CAUSES: Final = (
     ),
     Cause(
         step=r"^COPY\b.*--from=(?P<stage>\S+)",
-        message=r"\"(?P<path>[^\"]+)\":? not found|stat \S*?(?P<old>/[^:\s]+): (?:no such file|file does not exist)",
+        message=_MISSING,
         why="{path} is not in stage {stage}: no instruction there makes or copies it (look for another output "
         "folder, or a build step that was skipped)",
     ),
     Cause(
         step=r"^(?:COPY|ADD)\b",
-        message=r"\"/?(?P<path>[^\"]+)\":? not found"
-        r"|(?:COPY|ADD) failed: (?:.*?stat (?P<old>[^:\s]+)|no source files)|copier: stat: \"/?(?P<pod>[^\"]+)\"",
-        why="{path} is not in the build context: it does not exist there, or .dockerignore leaves it out (paths are"
-        " relative to the context, not to the Dockerfile)",
+        message=_MISSING,
+        why="{relative} is not in the build context: it does not exist there, or .dockerignore leaves it out (paths "
+        "are relative to the context, not to the Dockerfile)",
+    ),
+    Cause(
+        step=r"^ADD\b",
+        message=r"dial tcp|no such host|i/o timeout|connection refused|TLS|x509|status code",
+        why="the engine cannot fetch what this ADD names: see whether the address is right, and whether the "
+        "engine's machine can reach it",
+    ),
+    Cause(
+        message=r"(?:COPY|ADD|RUN) only supports the --",
+        why="this builder does not know that flag of the instruction: leave it out, or build with BuildKit",
     ),
     Cause(
         message=r"failed to compute cache key: .*\"(?P<path>[^\"]+)\":? not found",
@@ -278,7 +295,7 @@ def find_cause(message: str, log: str, step: str) -> str | None:
 def _fill(why: str, found: list[re.Match[str] | None]) -> str:
     """`why` with its placeholders replaced by what the patterns' groups matched."""
     groups = {name: value for match in found if match for name, value in match.groupdict().items() if value}
-    for alternative in ("old", "pod"):
-        if alternative in groups:
-            groups.setdefault("path", groups[alternative])
+    groups.setdefault("path", groups.get("copied") or groups.get("podman") or "a file it names")
+    groups.setdefault("relative", groups["path"].lstrip("/"))
+    groups.setdefault("word", groups.get("named", "that"))
     return re.sub(r"\{(\w+)\}", lambda hole: groups.get(hole[1], "what it needs"), why)

@@ -28,6 +28,7 @@ _FRONTEND: Final = re.compile(r"resolve image config for (?:docker-image://)?(\S
 _ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _WRAPPING: Final = re.compile(
     r"^(?:failed to solve(?: with frontend [\w.]+)?: |failed to create LLB definition: "
+    r'|building at STEP "(?:[^"\\]|\\.)*": '
     r"|failed to compute cache key: failed to calculate checksum of ref \S+: |rpc error: code = \w+ desc = )+"
 )
 _ERROR_LINE: Final = re.compile(
@@ -41,7 +42,7 @@ _NOISE: Final = re.compile(
     | ^Progress:\ resolved | ^Packages:\ \+ | ^\++$ | ^(?:Get|Hit|Ign):\d+\  | ^Reading\ (?:package|state)
     | ^Building\ dependency\ tree | ^(?:Selecting|Preparing\ to\ unpack|Unpacking|Setting\ up|Processing\ triggers)\b
     | ^\s*(?:Downloading|Collecting|Using\ cached|Obtaining\ dependency)\b | ^\s*[━─═#=.\s>\d%|/-]+$
-    | ^\[notice\] | WARNING:\ Running\ pip\ as\ | ^debconf: | ^fetch\ https?://
+    | ^time="\S+"\ level= | ^\[notice\] | WARNING:\ Running\ pip\ as\ | ^debconf: | ^fetch\ https?://
     | ^\ (?:WARN|DEPRECATED)\  """,
     re.VERBOSE,
 )
@@ -151,9 +152,20 @@ def _where(
     metadata, frontend = _METADATA.match(name), _FRONTEND.match(name)
     if metadata:
         return f"FROM {metadata[1]}", _from_line(metadata[1], dockerfile, settings)
+    if name.startswith(("http://", "https://")):
+        return _download(name, dockerfile)
     if frontend:
         return f"# syntax={frontend[1]}", 1 if dockerfile and dockerfile.directives else None
     return name or "starting the build", None
+
+
+def _download(url: str, dockerfile: Dockerfile | None) -> tuple[str, int | None]:
+    """The ADD of a URL: older BuildKits show only the URL."""
+    for stage in dockerfile.stages if dockerfile else ():
+        for command in stage.commands:
+            if command.keyword == "ADD" and url in command.words:
+                return command.instruction.text, command.instruction.line
+    return f"ADD {url}", None
 
 
 def _from_line(image: str, dockerfile: Dockerfile | None, settings: BuildSettings) -> int | None:

@@ -126,6 +126,20 @@ def test_vertices_of_one_step_are_one_step() -> None:
     assert seconds_of(steps[1].intervals) == 3
 
 
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_linked_copy_is_cached_when_its_files_are(copied: bool) -> None:
+    parser, _ = feed(
+        trace(
+            vertices=[
+                vertex("m", "[2/2] LINK COPY --link a /", start=2, end=2.1, inputs=["a"]),
+                vertex("a", "[2/2] COPY --link a /", start=1, end=2, cached=copied),
+            ]
+        )
+    )
+    (step,) = parser.steps()
+    assert (step.text, step.cached, step.ran) == ("COPY --link a /", copied, not copied)
+
+
 def test_inputs_look_through_vertices_that_are_not_the_users() -> None:
     parser, _ = feed(
         trace(

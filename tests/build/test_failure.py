@@ -212,6 +212,27 @@ def test_failures_outside_the_steps(outcome: Outcome, text: str, step: str, line
             id="classic-copy",
         ),
         pytest.param(
+            "COPY failed: stat nope: file does not exist", "", "COPY --from=a /nope /", "stage a", id="classic-from"
+        ),
+        pytest.param(
+            "lstat /var/lib/docker/overlay2/" + "0a" * 32 + "/merged/nope: no such file or directory",
+            "",
+            "COPY --from=a /nope /",
+            "/nope is not in stage a",
+            id="mount-path-of-the-engine",
+        ),
+        pytest.param(
+            'failed to calculate checksum of ref a::b: "/nope": not found',
+            "",
+            "COPY nope /",
+            "nope is not in the",
+            id="28",
+        ),
+        pytest.param(
+            "COPY failed: no source files were specified", "", "COPY a* /", "a file it names", id="classic-glob"
+        ),
+        pytest.param("dial tcp: lookup x: no such host", "", "ADD https://x.example/y /", "cannot fetch", id="add-url"),
+        pytest.param(
             "the --mount option requires BuildKit. Refer to",
             "",
             "RUN --mount=type=cache x",
@@ -229,15 +250,23 @@ def test_unknown_failures_have_no_cause() -> None:
 
 
 def test_no_cause_leaves_a_hole() -> None:
-    holes = {"image", "path", "stage", "flag", "word", "module", "package", "program", "target"}
+    holes = {"relative", "image", "path", "stage", "flag", "word", "module", "package", "program", "target"}
     for cause in CAUSES:
         assert cause.message or cause.log or cause.step
         assert set(__import__("re").findall(r"\{(\w+)\}", cause.why)) <= holes
 
 
+def test_a_download_of_an_older_buildkit_is_its_add() -> None:
+    outcome = Outcome(error="failed to load cache key: dial tcp: no such host", failed="https://x.example/y")
+    failure = outcome_failure(outcome, "FROM x\nADD https://x.example/y /\n")
+    assert (failure.step, failure.line) == ("ADD https://x.example/y /", 2)
+    assert "cannot fetch" in (failure.cause or "")
+
+
 def test_messages_are_unwrapped() -> None:
     wrapped = "failed to solve with frontend dockerfile.v0: failed to create LLB definition: it"
     assert unwrap_message(wrapped) == "it"
+    assert unwrap_message('building at STEP "RUN echo \\"x\\": y": it') == "it"
     assert unwrap_message("failed to solve: rpc error: code = Unknown desc = it\n") == "it"
 
 

@@ -1,0 +1,95 @@
+"""The documentation says what is true: blocks of commands and their output are run and compared.
+
+`--update-golden` rewrites them.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from imgscan.cli.options import all_keys
+from imgscan.cli.rules import all_rules, rules_page
+from imgscan.errors import EXIT_FINDINGS, EXIT_INTERNAL, ImgscanError
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+RUN = re.compile(r"<!-- run: imgscan ([^\n]*?) -->\n(.*?)<!-- /run -->", re.DOTALL)
+REPORT = re.compile(r"<!-- report -->\n(.*?)<!-- /report -->", re.DOTALL)
+VARYING = re.compile(r"\d+(?:\.\d+)*(?:\+\w+)?")
+
+
+def output(*args: str) -> str:
+    command = [sys.executable, "-m", "imgscan", *args]
+    env = {"COLUMNS": "120", "PATH": "", "TERM": "dumb"}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
+
+
+def block(text: str) -> str:
+    return f"\n```text\n{text.rstrip()}\n```\n\n"
+
+
+def refresh(path: Path, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str], *, write: bool) -> None:
+    text = path.read_text(encoding="utf-8")
+    fresh = pattern.sub(replace, text)
+    if write:
+        path.write_text(fresh, encoding="utf-8")
+        return
+    assert fresh == text, f"{path.name} is not what the program prints; pytest tests/test_docs.py --update-golden"
+
+
+def test_readme_shows_what_the_commands_print(request: pytest.FixtureRequest) -> None:
+    def again(match: re.Match[str]) -> str:
+        return f"<!-- run: imgscan {match[1]} -->\n{block(output(*match[1].split()))}<!-- /run -->"
+
+    assert RUN.search(README.read_text(encoding="utf-8"))
+    refresh(README, RUN, again, write=request.config.getoption("--update-golden"))
+
+
+@pytest.mark.engine
+def test_readme_shows_the_report(request: pytest.FixtureRequest) -> None:
+    """Everything but the figures: seconds and sizes differ from machine to machine."""
+    from samples.test_samples import run
+
+    whole = run("antone-leaky").written[0]
+    head = whole[: whole.index("\nSECRETS (")]
+    shown = REPORT.search(README.read_text(encoding="utf-8"))
+    assert shown is not None
+    if request.config.getoption("--update-golden"):
+        refresh(README, REPORT, lambda _: f"<!-- report -->\n{block(head)}<!-- /report -->", write=True)
+        return
+    assert list(words(shown[1])) == list(words(block(head)))
+
+
+def words(text: str) -> Iterable[str]:
+    """The words of a text without its figures, dashes of rules and places, which are as wide as the figures."""
+    return (word for word in VARYING.sub("N", text).split() if word.strip("-±"))
+
+
+def test_rules_page_is_the_rule_book(request: pytest.FixtureRequest) -> None:
+    path = ROOT / "docs" / "rules.md"
+    if request.config.getoption("--update-golden"):
+        path.write_text(rules_page(all_rules().values()), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == rules_page(all_rules().values())
+
+
+def test_readme_names_every_exit_code() -> None:
+    shown = {int(code) for code in re.findall(r"^\| (\d+) \|", README.read_text(encoding="utf-8"), re.MULTILINE)}
+    assert shown == {0, EXIT_FINDINGS, EXIT_INTERNAL, *(error.exit_code for error in ImgscanError.__subclasses__())}
+
+
+def test_configuration_example_is_valid() -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert set(tomllib.loads(example)) <= all_keys()
+
+
+def test_no_page_names_a_file_that_is_not_there() -> None:
+    for page in (README, *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
