@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 from imgscan.dockerfile.lexer import GO_SPACE, LexError, unquote
@@ -287,7 +286,10 @@ def _check_interval(name: str, value: str) -> None:
     if not match or len(value) > _MAX_DURATION_CHARS:
         raise ValueError(f'invalid duration "{value}" for --{name}')
     parts = _DURATION_PART.findall(value)
-    nanoseconds = sum(int(Fraction(f"0{number}") * _NANOSECONDS[unit]) for number, unit in parts)
+    nanoseconds = 0
+    for number, unit in parts:
+        whole, _, fraction = number.partition(".")
+        nanoseconds += int(f"0{whole}{fraction}") * _NANOSECONDS[unit] // 10 ** len(fraction)
     negative = match.group(1) == "-"
     if nanoseconds > 2**63 - (not negative):
         raise ValueError(f'invalid duration "{value}" for --{name}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -53,6 +54,12 @@ def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int) 
             secret=bytes(data[start:end]),
             name=(hit.group(shape.name) or b"").decode("utf-8", "replace") if shape.name else "",
         )
+
+
+def spans(pattern: bytes, data: bytes, low: int, high: int) -> list[tuple[int, int]]:
+    """Where a pattern matches in data[low:high], whatever it captures."""
+    found = _shape(pattern).regex.finditer(data, low, high)
+    return [hit.span() for hit in itertools.islice(found, _MOST_IN_REGION)]
 
 
 class _Hit(Protocol):

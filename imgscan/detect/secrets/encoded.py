@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-_ALPHABET: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _SHORTEST_FRAGMENT: Final = 4
 _LONGEST_RUN: Final = 24 * 1024
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/_-]")
 _BEFORE: Final = 8 * 1024
+_MOST_RUNS: Final = 2000
 
 
 def fragments(prefix: bytes) -> tuple[bytes, ...]:
@@ -37,24 +38,24 @@ def encoded_pattern(prefixes: Iterable[str]) -> bytes:
     return b"|".join(re.escape(piece) for piece in pieces)
 
 
-def decoded_runs(data: bytes, low: int, high: int) -> Iterator[tuple[int, int, bytes]]:
-    """The base64 runs that touch data[low:high], decoded: (start, end, decoded), at most 24 KiB of each."""
-    at = low
-    while at < high:
-        if data[at] not in _ALPHABET:
-            at += 1
+def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, bytes]]:
+    """The base64 runs around `hits` (stretches of `data` that look like a prefix in base64, sorted), decoded: (start,
+    end, decoded). At most 24 KiB of a run, at most 2,000 runs."""
+    covered, runs = 0, 0
+    for low, high in hits:
+        if high <= covered:
             continue
-        start = _run_start(data, at)
-        end = _run_end(data, start)
-        if end - start >= 2 * _SHORTEST_FRAGMENT:
-            yield from ((start, end, decoded) for decoded in _decoded(data[start:end]))
-        at = max(end, at + 1)
+        start = _run_start(data, low)
+        end = covered = _run_end(data, max(start, low))
+        runs += 1
+        if runs > _MOST_RUNS:
+            return
+        yield from ((start, end, decoded) for decoded in _decoded(data[start:end]))
 
 
 def _run_start(data: bytes, at: int) -> int:
     floor = max(at - _BEFORE, 0)
-    stops = [m.end() for m in _NOT_BASE64.finditer(data, floor, at)]
-    return stops[-1] if stops else floor
+    return floor + len(data[floor:at].rstrip(_ALPHABET))
 
 
 def _run_end(data: bytes, start: int) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from imgscan.detect.secrets import assignments
-from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches
+from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches, spans
 from imgscan.detect.secrets.database import cache_dir
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, distinct, fold, judge
@@ -52,12 +52,12 @@ class RuleSet:
         return load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
 
     def find(self, data: bytes, spent: frozenset[str]) -> tuple[list[Match], list[tuple[int, int]]]:
-        """Confirmed matches of rules that are not `spent`, and regions that hold a token prefix in base64."""
+        """Confirmed matches of rules that are not `spent`, and where token prefixes stand in base64."""
         found: list[Match] = []
         encoded: list[tuple[int, int]] = []
         for index, low, high in self.matcher.regions(data):
             if index == len(self._entries):
-                encoded.append((low, high))
+                encoded += spans(self._patterns[index], data, low, high)
                 continue
             rule, patterns = self._entries[index]
             if rule.id not in spent:
@@ -160,13 +160,13 @@ class SecretScanner:
             hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
             if hit is not None or match.rule.weight >= Weight.CONTEXT:
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
-        for low, high in encoded:
-            if place.is_own(place.at(low)):
-                yield from self._decoded(place, data, low, high, job)
+        yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
 
-    def _decoded(self, place: _Places, data: bytes, low: int, high: int, job: _Job) -> Iterator[Candidate]:
-        """Secrets in the base64 around data[low:high]; they lie where the base64 lies."""
-        for start, end, decoded in decoded_runs(data, low, high):
+    def _decoded(
+        self, place: _Places, data: bytes, prefixes: Sequence[tuple[int, int]], job: _Job
+    ) -> Iterator[Candidate]:
+        """Secrets in the base64 around `prefixes`; they lie where the base64 lies."""
+        for start, end, decoded in decoded_runs(data, prefixes):
             begin, stop = place.span(start, end)
             for match in self._everywhere.find(decoded, job.spent)[0]:
                 hit = judge(match, decoded, job.path, line=place.line(start), offset=begin, literal=job.literal)

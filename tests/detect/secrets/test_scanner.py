@@ -237,18 +237,23 @@ def test_in_programs_only_quoted_literals_count(scanner: SecretScanner, code: by
         pytest.param(lambda: b"a://a:a@" * 200_000, id="uris-with-users"),
         pytest.param(lambda: b"password=" * 110_000, id="assignments"),
         pytest.param(lambda: b"Z2hwX0" * 200_000, id="base64-prefixes"),
+        pytest.param(lambda: b"Z2hwX0 " * 150_000, id="base64-prefixes-apart"),
+        pytest.param(lambda: b"word eyJh Z2hwXw some_words/and/paths\n" * 25_000, id="base64-prefixes-in-text"),
         pytest.param(lambda: b"\0a" * 800_000, id="utf16"),
         pytest.param(lambda: b"{" * 1_500_000, id="braces"),
         pytest.param(lambda: b'"type":"service_account"{' * 60_000, id="service-accounts"),
         pytest.param(lambda: b"secret.*" + b"'" * 1_500_000, id="quotes"),
     ],
 )
-def test_hostile_files_are_read_in_bounded_time(scanner: SecretScanner, make: object) -> None:
+def test_hostile_files_are_read_in_bounded_time(
+    scanner: SecretScanner, slow_scanner: SecretScanner, make: object
+) -> None:
     assert callable(make)
     data = make()
-    started = time.process_time()
-    scanner.scan_bytes(data, path="app/config.json")
-    assert time.process_time() - started < 10
+    for each in (scanner, slow_scanner):
+        started = time.process_time()
+        each.scan_bytes(data, path="app/config.json")
+        assert time.process_time() - started < 15
 
 
 def test_a_file_full_of_secrets_is_cut_off_with_a_note(scanner: SecretScanner) -> None:

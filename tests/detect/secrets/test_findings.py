@@ -1,0 +1,81 @@
+"""Hits to findings: grouping, order of places, status, severity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from imgscan.detect.secrets.findings import LocatedHit, secret_findings
+from imgscan.detect.secrets.hits import SecretHit
+from imgscan.detect.secrets.scanner import load_scanner
+from imgscan.model import Evidence, Location, Place, Severity, SourceLine, Status
+
+SCANNER = load_scanner(trufflehog3=False, cache=None)
+
+
+def hit(token: str = "sk" + "_live_" + "4eC39HqLyjWDarjtT1zdp7dc") -> SecretHit:
+    (found,) = SCANNER.scan_bytes(f"KEY={token}\n".encode(), path="app/settings.txt")
+    return found
+
+
+def at(place: Place, path: str, **more: object) -> Location:
+    return Location(**{"place": place, "path": path, **more})  # type: ignore[arg-type]
+
+
+def test_one_secret_in_many_places_is_one_finding() -> None:
+    line = SourceLine(file="Dockerfile", line=7)
+    places = [
+        at(Place.CONTEXT, ".env", line=1),
+        at(Place.DOCKERFILE, "Dockerfile", line=7, dockerfile=line),
+        at(Place.ENV, "ENV KEY"),
+        at(Place.FILE, "/app/.env", layer=3, status=Status.DELETED),
+    ]
+    (finding,) = secret_findings(LocatedHit(hit=hit(), location=place) for place in places)
+    assert [place.place for place in finding.places] == [Place.FILE, Place.ENV, Place.DOCKERFILE, Place.CONTEXT]
+    assert finding.location.path == "/app/.env"
+    assert finding.status is Status.DELETED
+    assert finding.evidence is Evidence.OBSERVED
+    assert finding.places[1].dockerfile == line, "the setting's line is that of the instruction with the same secret"
+    assert finding.places[0].dockerfile is None, "a file's layer says where it comes from"
+
+
+def test_visible_anywhere_is_visible() -> None:
+    places = [
+        at(Place.FILE, "/a", layer=1, status=Status.DELETED),
+        at(Place.FILE, "/b", layer=2, status=Status.VISIBLE),
+    ]
+    (finding,) = secret_findings(LocatedHit(hit=hit(), location=place) for place in places)
+    assert finding.status is Status.VISIBLE
+
+
+def test_only_in_the_project_is_a_pattern() -> None:
+    (finding,) = secret_findings([LocatedHit(hit=hit(), location=at(Place.CONTEXT, ".env", line=1))])
+    assert finding.evidence is Evidence.PATTERN
+
+
+@pytest.mark.parametrize(
+    ("other", "severity"),
+    [
+        pytest.param("/app/settings2.txt", Severity.CRITICAL, id="own-copy"),
+        pytest.param("/app/node_modules/x/README.md", Severity.LOW, id="stands-in-a-package-too"),
+    ],
+)
+def test_what_stands_in_a_package_is_everybodys(other: str, severity: Severity) -> None:
+    own = replace(hit(), severity=Severity.CRITICAL, proven=False)
+    copy = replace(own, severity=severity)
+    found = secret_findings(
+        [
+            LocatedHit(hit=own, location=at(Place.FILE, "/store/ab/cdef", layer=1)),
+            LocatedHit(hit=copy, location=at(Place.FILE, other, layer=1)),
+        ]
+    )
+    assert [finding.severity for finding in found] == [severity]
+
+
+def test_no_representation_shows_the_secret() -> None:
+    found = hit()
+    located = LocatedHit(hit=found, location=at(Place.FILE, "/a", layer=1))
+    plaintext = found.secret.decode()
+    assert plaintext not in repr(located)
+    assert plaintext not in repr(secret_findings([located]))
