@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from imgscan.engine import Engine
 from imgscan.errors import EngineError
 
 BASE = "imgscan-fixture-busybox:1"
+_NUMBERS = itertools.count()
 APPLETS = ["sh", "cat", "cp", "sleep", "echo", "ls", "touch", "rm", "mkdir", "true", "false", "dd", "head", "seq"]
 
 
@@ -63,11 +65,19 @@ class PrivateEngine:
 
 @contextmanager
 def private_engine() -> Iterator[PrivateEngine]:
-    """A dockerd with its own data, without networks; removed with all its processes and mounts."""
+    """A dockerd with its own data and its own bridge; removed with all its processes, mounts and the bridge.
+
+    Never with `--bridge=none`: a dockerd started so deletes the interface docker0, which is that of the engine beside
+    it. It leaves the firewall alone for the same reason, so its builds have no network but the host's.
+    """
     folder = Path(tempfile.mkdtemp(prefix="imgscan-engine-", dir="/tmp"))
     host = f"unix://{folder}/d.sock"
     command = ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "-p", f"{folder}/pid"]
-    command += ["-H", host, "--bridge=none", "--iptables=false", "--ip6tables=false"]
+    number = next(_NUMBERS)
+    bridge = f"imgt{os.getpid()}n{number}"
+    command += ["-H", host, "--bridge", bridge, "--iptables=false", "--ip6tables=false"]
+    command += ["--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"]
+    make_bridge(bridge, number)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -82,6 +92,15 @@ def private_engine() -> Iterator[PrivateEngine]:
                 process.kill()
         kill_session(process.pid)
         remove_tree(folder)
+        subprocess.run(["ip", "link", "delete", bridge], check=True, capture_output=True)
+
+
+def make_bridge(name: str, number: int) -> None:
+    """A bridge with an address of its own, up."""
+    address = f"10.229.{(os.getpid() + number) % 250}.1/24"
+    for arguments in (["add", "name", name, "type", "bridge"], ["set", name, "up"]):
+        subprocess.run(["ip", "link", *arguments], check=True, capture_output=True)
+    subprocess.run(["ip", "addr", "add", address, "dev", name], check=True, capture_output=True)
 
 
 def wait_until_it_answers(host: str, process: subprocess.Popen[bytes], log: Path) -> None:

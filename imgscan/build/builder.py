@@ -39,24 +39,28 @@ class Made:
     trace: BuildTrace
     raw: tuple[RawStep, ...]
     parser: StreamParser | None
-    throwaway: bool
 
 
 @dataclass(slots=True, kw_only=True)
 class Workshop:
-    """Builds of one run. `run_id` is in every name it gives; `clean` takes secrets out of texts; `clock` counts
-    seconds. `made` lists the finished builds, `parsers` also has those of builds that were interrupted; closing what is
-    in `open_streams` ends the build that runs."""
+    """Builds of one run. `run_id` is in every name it gives; `isolated`: see `BuildRequest`; `clean` takes secrets out
+    of texts; `clock` counts seconds.
+
+    `made` lists the finished builds; `parsers` are those of all builds, interrupted ones too, and `throwaways` those of
+    builds whose cache nobody will want; closing what is in `open_streams` ends the build that runs.
+    """
 
     engine: Engine
     context: BuildContext
     dockerfile: Dockerfile | None
     options: BuildOptions
     run_id: str
+    isolated: bool = False
     clean: Clean = str
     clock: Callable[[], float] = time.perf_counter
     made: list[Made] = field(default_factory=list)
     parsers: list[StreamParser] = field(default_factory=list)
+    throwaways: list[StreamParser] = field(default_factory=list)
     open_streams: list[BuildStream] = field(default_factory=list)
 
     @property
@@ -85,18 +89,25 @@ class Workshop:
             build_id=f"{self.repository}-{name}",
             namespace=self.repository,
             no_cache=no_cache,
+            isolated=self.isolated,
         )
         started = self.clock()
         epoch = time.time() - started
         parser: StreamParser | None = None
         try:
-            parser = self._run(request, replace, on_event, lambda: epoch + self.clock())
+            parser = self._run(
+                request,
+                replace,
+                on_event=on_event,
+                on_parser=lambda parser: self._remember(parser, throwaway=throwaway),
+                now_s=lambda: epoch + self.clock(),
+            )
             outcome, raw = parser.outcome, parser.steps()
         except RefusedBuild as refusal:
             outcome, raw = Outcome(error=refusal.cause), ()
         seconds = self.clock() - started
         trace = self._trace(request, outcome, raw, seconds)
-        made = Made(tag=request.tag, trace=trace, raw=raw, parser=parser, throwaway=throwaway)
+        made = Made(tag=request.tag, trace=trace, raw=raw, parser=parser)
         self.made.append(made)
         return made
 
@@ -114,7 +125,9 @@ class Workshop:
         self,
         request: BuildRequest,
         replace: Mapping[str, bytes] | None,
+        *,
         on_event: OnEvent,
+        on_parser: Callable[[StreamParser], None],
         now_s: Callable[[], float],
     ) -> StreamParser:
         pulls = self.options.builder is not Builder.BUILDKIT
@@ -127,15 +140,22 @@ class Workshop:
                 expected=self.options.builder,
                 clock=now_s,
                 on_event=lambda event: on_event(self._cleaned(event)),
-                on_parser=self.parsers.append,
+                on_parser=on_parser,
             )
+
+    def _remember(self, parser: StreamParser, *, throwaway: bool) -> None:
+        self.parsers.append(parser)
+        if throwaway:
+            self.throwaways.append(parser)
 
     def _cleaned(self, event: StepEvent) -> StepEvent:
         return StepEvent(label=self.clean(event.label), state=event.state, user=event.user)
 
     def _trace(self, request: BuildRequest, outcome: Outcome, raw: tuple[RawStep, ...], seconds: float) -> BuildTrace:
         settings = BuildSettings(target=self.options.target, build_args=self.options.build_args)
-        steps = make_steps(self.options.builder, raw, self.dockerfile, settings, self.clean)
+        steps = make_steps(
+            self.options.builder, raw, self.dockerfile, settings, self.clean, failed=outcome.error is not None
+        )
         failure = None
         image_id = None
         if outcome.error is None:

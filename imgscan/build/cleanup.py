@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgscan.build.builder import Workshop
 from imgscan.build.request import Builder
-from imgscan.build.steps import Outcome, RawStep
+from imgscan.build.steps import Outcome, RawStep, ancestors
 from imgscan.engine import CacheRecord
 from imgscan.errors import EngineError
 from imgscan.model import Interval
@@ -159,12 +159,13 @@ class Leftover:
 
 def find_leftovers(workshop: Workshop) -> tuple[Leftover, ...]:
     """What is garbage: the copies of the context (their key is a random URL, which nobody can use again), the cache
-    mounts (they are in this run's namespace), and the results of builds of touched files."""
+    mounts (they are in this run's namespace), and results that no other build can find: those of touched files, and in
+    an isolated run those of RUN and of what comes after it."""
     found: list[Leftover] = []
     # Newer engines name the mount's id, which begins with the namespace; older ones say nothing of it.
     own_mount = re.compile(rf'(?!.* with id "(?!{re.escape(workshop.repository)}/))', re.DOTALL)
     for parser in workshop.parsers:
-        outcome = parser.outcome
+        outcome, steps = parser.outcome, parser.steps()
         if outcome.span is not None:
             found.append(Leftover(kind="regular", description=_UPLOAD, interval=outcome.span))
         found += [
@@ -172,19 +173,30 @@ def find_leftovers(workshop: Workshop) -> tuple[Leftover, ...]:
         ]
         found += [
             Leftover(kind=_CACHE_MOUNT, description=own_mount, interval=interval)
-            for step in parser.steps()
+            for step in steps
             if step.ran and step.keyword == "RUN" and "type=cache" in step.text
             for interval in step.intervals
         ]
-    for made in workshop.made:
-        if made.throwaway:
-            found += [leftover for step in made.raw if step.ran for leftover in _results(step)]
+        found += [
+            leftover
+            for at, step in enumerate(steps)
+            if parser in workshop.throwaways or (workshop.isolated and _after_run(steps, at))
+            for leftover in _results(step)
+        ]
     return tuple(found)
 
 
+def _after_run(steps: Sequence[RawStep], at: int) -> bool:
+    """Whether a step is a RUN or made from the result of one, hence cached under a name that only its run knew."""
+    chain = {at, *ancestors([step.inputs for step in steps], at)}
+    return any(steps[index].keyword == "RUN" for index in chain)
+
+
 def _results(step: RawStep) -> Iterator[Leftover]:
-    """The records that hold what a step made. BuildKit describes an exec by its arguments, of which the end is also the
-    end of the step's name (its beginning may be mounts, its variables may be expanded: then the record stays)."""
+    """The records that hold what a step made, if it ran. BuildKit describes an exec by its arguments, of which the end
+    is also the end of the step's name (where that has variables in it, the record stays)."""
+    if not step.ran:
+        return
     if step.keyword == "RUN":
         end = step.text.split("\n", 1)[0].rstrip()[-_TAIL:]
         description = re.compile(rf"mount / from exec .*{re.escape(end)}", re.DOTALL)

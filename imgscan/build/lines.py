@@ -41,9 +41,16 @@ class BuildSettings:
 
 
 def make_steps(
-    builder: str, raw: Sequence[RawStep], dockerfile: Dockerfile | None, settings: BuildSettings, clean: Clean
+    builder: str,
+    raw: Sequence[RawStep],
+    dockerfile: Dockerfile | None,
+    settings: BuildSettings,
+    clean: Clean,
+    *,
+    failed: bool = False,
 ) -> tuple[Step, ...]:
-    """The steps of a trace, in the Dockerfile's order; those that were never started nor cached are left out.
+    """The steps of a trace, in the Dockerfile's order. A step that was never started was not needed, which is as good
+    as cached; in a build that `failed` it was not reached, and is left out.
 
     Without a Dockerfile (one that only the engine can read) the steps have no lines.
     """
@@ -59,7 +66,7 @@ def make_steps(
     if dockerfile is not None and builder != "buildkit":
         inputs = _inputs_by_dockerfile(found, dockerfile, settings)
     before_from = [instruction is not None and instruction.stage < 0 for instruction in found]
-    kept = [at for at, step in enumerate(raw) if (step.cached or step.ran) and not before_from[at]]
+    kept = [at for at, step in enumerate(raw) if (step.cached or step.ran or not failed) and not before_from[at]]
     kept.sort(key=lambda at: _place(raw[at], found[at]))
     renumbered = {at: new for new, at in enumerate(kept)}
     return tuple(
@@ -92,8 +99,8 @@ def _step(
         ordinal=raw.ordinal,
         instruction=clean(instruction.text if instruction is not None and same else raw.text),
         line=instruction.line if instruction is not None else None,
-        cached=raw.cached,
-        seconds=0.0 if raw.cached else round(seconds_of(raw.intervals), 6),
+        cached=not raw.ran,
+        seconds=round(seconds_of(raw.intervals), 6) if raw.ran else 0.0,
         intervals=raw.intervals,
         inputs=inputs,
         error=clean(raw.error) if raw.error else None,

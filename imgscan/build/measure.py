@@ -22,7 +22,7 @@ from imgscan.build.estimate import Forecast, Progress
 from imgscan.build.lines import is_from
 from imgscan.build.request import Builder, BuildOptions
 from imgscan.build.scenarios import SCENARIOS, Choice
-from imgscan.build.steps import Clean, StepEvent, StepState
+from imgscan.build.steps import Clean, StepEvent, StepState, ancestors
 from imgscan.errors import EngineError
 from imgscan.model import BuildFailure, BuildTrace, BustedBy, Skipped, Step, Timing
 
@@ -82,6 +82,7 @@ def measure(
         dockerfile=plan.dockerfile,
         options=plan.options,
         run_id=secrets.token_hex(6),
+        isolated=bool(plan.scenarios),
         clean=clean,
         clock=clock,
     )
@@ -264,21 +265,10 @@ def make_timing(name: str, touched: str | None, repeats: Sequence[BuildTrace]) -
 def first_miss(steps: Sequence[Step]) -> BustedBy | None:
     """The first step that ran although nothing it waits for did: where the rebuild began. Of several, the first in the
     Dockerfile."""
+    inputs = [step.inputs for step in steps]
     missed = {at for at, step in enumerate(steps) if not step.cached and not is_from(step)}
-    roots = [at for at in missed if not missed & ancestors(steps, at)]
+    roots = [at for at in missed if not missed & ancestors(inputs, at)]
     if not roots:
         return None
     first = min(roots, key=lambda at: (steps[at].line is None, steps[at].line or 0, at))
     return BustedBy(line=steps[first].line, instruction=steps[first].instruction)
-
-
-def ancestors(steps: Sequence[Step], at: int) -> set[int]:
-    """The indices of all steps that a step waits for, directly or not."""
-    found: set[int] = set()
-    waiting = [*steps[at].inputs]
-    while waiting:
-        index = waiting.pop()
-        if index not in found and 0 <= index < len(steps):
-            found.add(index)
-            waiting.extend(steps[index].inputs)
-    return found

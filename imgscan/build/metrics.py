@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from imgscan.build.lines import is_from
-from imgscan.build.measure import ancestors
 from imgscan.build.reach import Reach
+from imgscan.build.steps import ancestors
 from imgscan.dockerfile.install import Install, find_installs, installs_in
 from imgscan.dockerfile.parse import Command, Dockerfile
 from imgscan.model import Bust, BustedBy, CacheMetrics, Step, Timing
@@ -89,7 +89,10 @@ def _lines_taking(timing: Timing, reach: Reach | None) -> frozenset[int]:
 
 def _blame(steps: Sequence[Step], at: int, takers: frozenset[int]) -> BustedBy:
     """The instruction because of which a step ran again."""
-    chain = sorted({*ancestors(steps, at), at}, key=lambda i: (steps[i].line is None, steps[i].line or 0, i))
+    chain = sorted(
+        {*ancestors([step.inputs for step in steps], at), at},
+        key=lambda i: (steps[i].line is None, steps[i].line or 0, i),
+    )
     missed = [index for index in chain if not steps[index].cached and not is_from(steps[index])]
     guilty = [index for index in missed if steps[index].line in takers]
     index = (guilty or missed or [at])[0]

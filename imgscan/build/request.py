@@ -39,8 +39,9 @@ class BuildOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """One build. `dockerfile` is its path in the archive; `tag` is what the image is called; `namespace` keeps the
-    cache mounts apart from everyone else's; `build_id` is what to cancel it by."""
+    """One build. `dockerfile` is its path in the archive; `tag` is what the image is called; `build_id` is what to
+    cancel it by; `namespace` keeps its cache mounts apart from everyone else's, and when `isolated` also the results of
+    its RUN steps: it neither finds those of other builds nor do they find its."""
 
     options: BuildOptions
     dockerfile: str
@@ -48,6 +49,7 @@ class BuildRequest:
     build_id: str
     namespace: str
     no_cache: bool = False
+    isolated: bool = False
 
 
 def choose_builder(wanted: str, engine_kind: str) -> Builder:
@@ -79,6 +81,10 @@ def request_params(request: BuildRequest) -> dict[str, str]:
         case Builder.BUILDKIT:
             params |= {"version": "2", "buildid": request.build_id}
             build_args.setdefault(_NAMESPACE_ARG, request.namespace)
+            if request.isolated:
+                # The names (not the addresses) of extra hosts are part of what a RUN is cached by. `nocache` alone is
+                # not enough for a cold build: BuildKit still shares steps with builds that run at the same time.
+                params["extrahosts"] = f"{request.namespace}:127.0.0.1"
         case Builder.CLASSIC:
             params["version"] = "1"
         case Builder.PODMAN:

@@ -147,6 +147,18 @@ def reachable(
     return tuple(sorted(found))
 
 
+def ancestors(inputs: Sequence[Sequence[int]], at: int) -> set[int]:
+    """The indices of all steps that a step waits for, directly or not; `inputs` are those of every step."""
+    found: set[int] = set()
+    waiting = [*inputs[at]]
+    while waiting:
+        index = waiting.pop()
+        if index not in found and 0 <= index < len(inputs):
+            found.add(index)
+            waiting.extend(inputs[index])
+    return found
+
+
 def seconds_of(intervals: Sequence[Interval]) -> float:
     """The time covered by intervals, overlaps counted once."""
     total = 0.0

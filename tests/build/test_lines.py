@@ -122,14 +122,20 @@ def test_build_arguments_decide_what_is_a_stage() -> None:
     assert lines_of(text, raw("stage-1", 2, 2, "RUN b")) == [5]
 
 
-def test_steps_that_never_ran_are_left_out_and_inputs_follow() -> None:
+def test_steps_that_a_failed_build_did_not_reach_are_left_out_and_inputs_follow() -> None:
     never = RawStep(platform="", stage="", ordinal=2, total=3, text="RUN a", cached=False, ran=False)
     last = RawStep(platform="", stage="", ordinal=3, total=3, text="RUN b", cached=True, ran=False, inputs=(0, 1))
-    steps = make_steps(
-        "buildkit", [raw("", 1, 3, "FROM x"), never, last], parse("FROM x\nRUN a\nRUN b\n"), SETTINGS, str
-    )
+    all_raw, dockerfile = [raw("", 1, 3, "FROM x"), never, last], parse("FROM x\nRUN a\nRUN b\n")
+    steps = make_steps("buildkit", all_raw, dockerfile, SETTINGS, str, failed=True)
     assert [(step.line, step.inputs) for step in steps] == [(1, ()), (3, (0,))]
     assert [is_from(step) for step in steps] == [True, False]
+    # In a build that succeeded nobody needed it: another build had done it, or what came after it was cached.
+    steps = make_steps("buildkit", all_raw, dockerfile, SETTINGS, str)
+    assert [(step.line, step.cached, step.inputs) for step in steps] == [
+        (1, False, ()),
+        (2, True, ()),
+        (3, True, (0, 1)),
+    ]
 
 
 def test_without_a_dockerfile_there_are_no_lines() -> None:

@@ -151,6 +151,8 @@ def test_the_order_of_builds_and_what_each_is_given(tmp_path: Path) -> None:
     assert [params.get("nocache") for params in engine.builds] == ["1", *[None] * 5]
     assert len({params["t"].partition(":")[0] for params in engine.builds}) == 1
     assert len({params["buildid"] for params in engine.builds}) == 6
+    (host,) = {params["extrahosts"] for params in engine.builds}
+    assert host == f"{engine.builds[0]['t'].partition(':')[0]}:127.0.0.1"
     touched = [body.count(b"# imgscan imgscan") for body in engine.bodies]
     assert touched == [0, 0, *[touched[2]] * 4]
     assert len({re.search(rb"# imgscan [\w-]+", body).group() for body in engine.bodies[2::2]}) == 2  # type: ignore[union-attr]
@@ -227,7 +229,7 @@ def test_without_scenarios_there_is_one_ordinary_build(tmp_path: Path) -> None:
     with measured(tmp_path, engine, scenarios=()) as found:
         assert found.timings == ()
         assert found.image is not None
-    assert [params.get("nocache") for params in engine.builds] == [None]
+    assert [(params.get("nocache"), params.get("extrahosts")) for params in engine.builds] == [(None, None)]
 
 
 def test_progress_counts_steps_and_knows_the_rest(tmp_path: Path) -> None:
@@ -358,6 +360,7 @@ def test_what_touched_builds_and_private_mounts_left_is_removed(tmp_path: Path) 
     for name in ("buildkit-cold", "buildkit-src"):
         times[name] = {step.text: step.intervals[0].start_s for step in replay(name).steps()}
     engine.records = [
+        record("before-any-run", what="fileop target", at=times["buildkit-cold"]["COPY lock.txt ./"]),
         record("coldcopy", what="fileop target", at=times["buildkit-cold"]["COPY . ."]),
         record("touchedcopy", what="fileop target", at=times["buildkit-src"]["COPY . ."]),
         record(
@@ -374,7 +377,7 @@ def test_what_touched_builds_and_private_mounts_left_is_removed(tmp_path: Path) 
     ]
     with measured(tmp_path, engine, repeats=1):
         pass
-    assert sorted(engine.pruned) == ["touchedcopy", "touchedrun"]
+    assert sorted(engine.pruned) == ["coldcopy", "touchedcopy", "touchedrun"]
 
 
 def test_an_interrupt_waits_until_the_tidying_is_done() -> None:

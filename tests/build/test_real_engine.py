@@ -297,6 +297,18 @@ def test_ctrl_c_leaves_nothing(private: PrivateEngine, project: Path, builder: B
         assert sorted(project.rglob("*")) == files
 
 
+def interfaces() -> set[str]:
+    """The network interfaces of this machine that engines made for good; those of running containers come and go."""
+    return {name.name for name in Path("/sys/class/net").iterdir() if not name.name.startswith(("veth", "imgt"))}
+
+
+def test_a_private_engine_leaves_the_machine_s_networks_alone() -> None:
+    before = interfaces()
+    with private_engine():
+        assert before <= interfaces()
+    assert before <= interfaces()
+
+
 def test_an_engine_that_dies_is_noticed(project: Path) -> None:
     write(project, f"FROM {BASE}\nRUN sleep 25\n")
     with private_engine() as private, closing(Engine.connect(private.host)) as engine:

@@ -10,7 +10,7 @@ from imgscan.build.request import Builder, BuildOptions, BuildRequest, choose_bu
 from imgscan.errors import InputError
 
 
-def params(builder: Builder, *, no_cache: bool = False, **wishes: object) -> dict[str, str]:
+def params(builder: Builder, *, no_cache: bool = False, isolated: bool = False, **wishes: object) -> dict[str, str]:
     options = BuildOptions(**{"builder": builder, "build_args": {}, **wishes})  # type: ignore[arg-type]
     request = BuildRequest(
         options=options,
@@ -19,6 +19,7 @@ def params(builder: Builder, *, no_cache: bool = False, **wishes: object) -> dic
         build_id="imgscan-1-x",
         namespace="imgscan-1",
         no_cache=no_cache,
+        isolated=isolated,
     )
     return request_params(request)
 
@@ -41,6 +42,12 @@ def test_buildkit() -> None:
 def test_a_namespace_of_the_user_s_stays() -> None:
     found = params(Builder.BUILDKIT, build_args={"BUILDKIT_CACHE_MOUNT_NS": "mine"})
     assert json.loads(found["buildargs"]) == {"BUILDKIT_CACHE_MOUNT_NS": "mine"}
+
+
+def test_an_isolated_build_has_a_host_name_of_its_own() -> None:
+    assert params(Builder.BUILDKIT, isolated=True)["extrahosts"] == "imgscan-1:127.0.0.1"
+    assert "extrahosts" not in params(Builder.BUILDKIT)
+    assert "extrahosts" not in params(Builder.CLASSIC, isolated=True)
 
 
 def test_classic_and_podman() -> None:
