@@ -41,7 +41,7 @@ def scan_context(
         shown = path_text(os.fsencode(file.path))
         progress.update(f"searching the build context: {shown}")
         try:
-            found = _scan_file(context, file, shown, scanner)
+            found = _scan_file(context, file, shown, scanner, not_read)
         except OSError as error:
             not_read.append(NotRead(where=shown, bytes=file.size_bytes, reason=error.strerror or "cannot be read"))
             continue
@@ -53,11 +53,18 @@ def scan_context(
     return ContextScan(hits=tuple(hits), coverage=Coverage(bytes=size, entries=entries, not_read=tuple(not_read)))
 
 
-def _scan_file(context: BuildContext, file: ContextFile, shown: str, scanner: SecretScanner) -> list[SecretHit]:
+def _scan_file(
+    context: BuildContext, file: ContextFile, shown: str, scanner: SecretScanner, not_read: list[NotRead]
+) -> list[SecretHit]:
     # A file may have become a link or a pipe since the context was listed: neither is followed or waited for.
     handle = os.open(context.root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as content:
-        return scanner.scan(content.read, path=shown, size=file.size_bytes)
+        return scanner.scan(
+            content.read,
+            path=shown,
+            size=file.size_bytes,
+            note=lambda reason: not_read.append(NotRead(where=shown, bytes=0, reason=reason)),
+        )
 
 
 def _dockerfile_hits(dockerfile: Dockerfile, scanner: SecretScanner) -> Iterator[LocatedHit]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from sampleruns import run
 
 from imgscan.cli.options import all_keys
 from imgscan.cli.rules import all_rules, rules_page
@@ -55,8 +56,6 @@ def test_readme_shows_what_the_commands_print(request: pytest.FixtureRequest) ->
 @pytest.mark.engine
 def test_readme_shows_the_report(request: pytest.FixtureRequest) -> None:
     """Everything but the figures: seconds and sizes differ from machine to machine."""
-    from samples.test_samples import run
-
     whole = run("antone-leaky").written[0]
     head = whole[: whole.index("\nSECRETS (")]
     shown = REPORT.search(README.read_text(encoding="utf-8"))

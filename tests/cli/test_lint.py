@@ -9,7 +9,7 @@ import pytest
 
 from imgscan.cli.main import run
 
-GOOD = "FROM node:24-bookworm-slim\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\nCOPY src src\nUSER 1000\nHEALTHCHECK CMD true\nCMD [\"node\", \"src/index.js\"]\n"
+GOOD = 'FROM node:24-bookworm-slim\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\nCOPY src src\nUSER 1000\nHEALTHCHECK CMD true\nCMD ["node", "src/index.js"]\n'
 BAD = GOOD.replace("COPY package.json package-lock.json ./\n", "COPY . .\n")
 
 
@@ -20,7 +20,9 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "src" / "index.js").write_text("console.log(1)\n")
     (tmp_path / "package.json").write_text('{"name": "x", "dependencies": {}}\n')
     (tmp_path / "package-lock.json").write_text('{"lockfileVersion": 3}\n')
-    (tmp_path / ".dockerignore").write_text(".git\n**/.env\n**/node_modules\nDockerfile\n.dockerignore\n.imgscan.toml\n")
+    (tmp_path / ".dockerignore").write_text(
+        ".git\n**/.env\n**/node_modules\nDockerfile\n.dockerignore\n.imgscan.toml\n"
+    )
     (tmp_path / "Dockerfile").write_text(GOOD)
     return tmp_path
 
@@ -37,7 +39,9 @@ def test_sources_before_the_install_are_no_go(project: Path, capsys: pytest.Capt
     assert "cache-copy-before-install" in capsys.readouterr().out
 
 
-def test_the_secret_in_the_context_is_one_finding_with_two_places(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_secret_in_the_context_is_one_finding_with_two_places(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     token = "sk" + "_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
     (project / ".dockerignore").write_text("node_modules\n")
     (project / ".env").write_text(f"STRIPE={token}\n")

@@ -36,7 +36,7 @@ def found(*entries: tuple[int, str, int, Status]) -> list[Finding]:
 
 
 CACHES = [
-    ("/var/lib/apt/lists/deb.debian.org_main_Packages", "/var/lib/apt/lists"),
+    ("/var/lib/apt/lists/mirror.example_main_Packages", "/var/lib/apt/lists"),
     ("/var/cache/apt/archives/curl.deb", "/var/cache/apt"),
     ("/var/cache/apk/APKINDEX.gz", "/var/cache/apk"),
     ("/root/.npm/_cacache/content-v2/x", "/root/.npm"),
