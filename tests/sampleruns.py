@@ -33,6 +33,7 @@ class Run:
                 env={**os.environ, "XDG_CACHE_HOME": str(cache_home)},
             )
             self.code = done.returncode
+            assert json_path.exists(), f"{name}: exit {done.returncode}, no report: {done.stderr[-2000:]}"
             self.written = [done.stdout, done.stderr, json_path.read_text("utf-8"), md_path.read_text("utf-8")]
             self.written += [path.read_text("latin-1") for path in cache_home.rglob("*") if path.is_file()]
         self.report: dict[str, Any] = json.loads(self.written[2])

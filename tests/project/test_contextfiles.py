@@ -81,7 +81,7 @@ IGNORE = [
     pytest.param(".env\nnode_modules\n", {"a.js": "x"}, [], id="nothing-nested"),
     pytest.param("*.pem\n", {"b/k.pem": KEY, "c/d/k.pem": KEY}, ["b/k.pem", "c/d/k.pem"], id="glob"),
     pytest.param("*.pem\n", {"b/k.pem": "certificate"}, [], id="no-key-in-it"),
-    pytest.param("**/.env\n!b\n", {"b/.env": CONTENT}, ["b/.env"], id="let-in-again-by-a-folder"),
+    pytest.param("*\n**/.env\n!b\n", {"b/.env": CONTENT}, ["b/.env"], id="let-in-again-by-a-folder"),
     pytest.param("*\n!b\n**/.env\n", {"b/.env": CONTENT, "b/a.js": "x"}, [], id="allow-list-with-denials-last"),
 ]
 
