@@ -104,9 +104,11 @@ def _weigh(rule: SecretRule, checked: Checked, path: str) -> tuple[Severity, Con
 
 
 def _demoted(severity: Severity, confidence: Confidence, path: str) -> tuple[Severity, Confidence]:
-    """Less severe and less sure unless the path is the project's own; a key in a compiled library twice so."""
+    """Less severe and less sure unless the path is the project's own; twice so in a compiled library, and in the tests
+    and manuals of other people's packages."""
     where = place_of(path)
-    for _ in range({Where.OWN: 0, Where.LIBRARY: 2}.get(where, 1)):
+    twice = where is Where.LIBRARY or (where in (Where.TEST, Where.DOCS) and is_vendored(path))
+    for _ in range(0 if where is Where.OWN else 1 + twice):
         severity, confidence = _DEMOTED[severity], _LESS_SURE[confidence]
     return severity, confidence
 

@@ -38,7 +38,7 @@ _VENDOR: Final = re.compile(
     r"(?:^|/)(?:node_modules|bower_components|site-packages|dist-packages|vendor|third_party|third-party|gems|go/pkg/mod|"
     r"lib/python[0-9.]+|\.cargo/registry|\.m2/repository|\.pnpm|jspm_packages)/|"
     r"^(?:usr/)?lib(?:32|64|x32)?/|^usr/local/lib/(?:python|ruby|node|perl|x86_64|aarch64)|^usr/share/|^usr/libexec/|"
-    r"^usr/(?:local/)?s?bin/|^s?bin/|^usr/(?:local/)?(?:go|include)/|\.map$",
+    r"^usr/(?:s?bin/|local/s?bin/[^.]*$)|^s?bin/|^usr/(?:local/)?(?:go|include)/|\.map$",
     re.IGNORECASE,
 )
 
