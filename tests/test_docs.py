@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,6 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 RUN = re.compile(r"<!-- run: imgscan ([^\n]*?) -->\n(.*?)<!-- /run -->", re.DOTALL)
 REPORT = re.compile(r"<!-- report -->\n(.*?)<!-- /report -->", re.DOTALL)
-VARYING = re.compile(r"\d+(?:\.\d+)*(?:\+\w+)?")
 
 
 def output(*args: str) -> str:
@@ -55,7 +54,8 @@ def test_readme_shows_what_the_commands_print(request: pytest.FixtureRequest) ->
 
 @pytest.mark.engine
 def test_readme_shows_the_report(request: pytest.FixtureRequest) -> None:
-    """Everything but the figures: seconds and sizes differ from machine to machine."""
+    """Verdict, headings, what to do in which order, what re-ran and whom to blame; seconds, sizes and how often a library
+    looks suspicious differ from machine to machine."""
     whole = run("antone-leaky").written[0]
     head = whole[: whole.index("\nSECRETS (")]
     shown = REPORT.search(README.read_text(encoding="utf-8"))
@@ -63,12 +63,19 @@ def test_readme_shows_the_report(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update-golden"):
         refresh(README, REPORT, lambda _: f"<!-- report -->\n{block(head)}<!-- /report -->", write=True)
         return
-    assert list(words(shown[1])) == list(words(block(head)))
+    assert list(essence(shown[1])) == list(essence(head))
 
 
-def words(text: str) -> Iterable[str]:
-    """The words of a text without its figures, dashes of rules and places, which are as wide as the figures."""
-    return (word for word in VARYING.sub("N", text).split() if word.strip("-±"))
+def essence(text: str) -> Iterator[str]:
+    """What of a report is the same everywhere."""
+    for line in text.splitlines():
+        rebuild = re.match(r"  (cold|noop|touch-\S+) .* s +(\d+ / \d+)  (.*)", line)
+        if rebuild:
+            yield " ".join(rebuild.groups())
+        elif line.isupper() or line.startswith(" NO-GO"):
+            yield line.split("  ")[0]
+        elif re.match(r"  \d\. ", line):
+            yield line.split(":")[0]
 
 
 def test_rules_page_is_the_rule_book(request: pytest.FixtureRequest) -> None:

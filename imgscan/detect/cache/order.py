@@ -152,7 +152,7 @@ def _finding(simulation: Simulation, group: _Group, timings: Sequence[Timing]) -
     message = (
         f"{_what(group.brings)} {'brings' if len(group.brings) == 1 else 'bring'} {files} "
         f"{'file' if files == 1 else 'files'} into the stage before {_installs(group)}: "
-        f"an edit of {group.brings[0].example} installs again. {_enough(_needed(simulation, run, call))}"
+        f"an edit of {touched or group.brings[0].example} installs again. {_enough(_needed(simulation, run, call))}"
     )
     if seconds:
         message += f" Measured: {human_seconds(seconds)} lost with every edit of {touched}."
