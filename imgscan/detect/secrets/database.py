@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAGIC: Final = b"imgscan-db-1\n"
 _DIGEST_BYTES: Final = 32
+_KEPT: Final = 6
 _LARGEST: Final = 64 * 1024 * 1024
 
 
@@ -155,3 +156,12 @@ def _write(cache: Path, key: str, database: Database, refused: tuple[int, ...]) 
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(name)  # noqa: PTH108 - the temporary name is text
+    _forget_old(cache)
+
+
+def _forget_old(cache: Path) -> None:
+    """Remove all but the newest databases: each change of a rule or of the library makes another."""
+    with contextlib.suppress(OSError):
+        ages = sorted((path.lstat().st_mtime_ns, path) for path in cache.glob("*.hsdb"))
+        for _, path in ages[:-_KEPT]:
+            path.unlink(missing_ok=True)

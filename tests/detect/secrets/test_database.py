@@ -60,6 +60,14 @@ def test_other_patterns_are_another_file(filled: Path) -> None:
     assert len(list(filled.glob("*"))) == 2
 
 
+def test_only_the_newest_databases_are_kept(filled: Path) -> None:
+    first = stored(filled)
+    for number in range(8):
+        load_database([b"other%d" % number], filled)
+    assert len(list(filled.glob("*"))) == database._KEPT
+    assert not first.exists()
+
+
 @pytest.mark.parametrize(
     "damage",
     [
