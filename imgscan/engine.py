@@ -340,4 +340,7 @@ def _connection_words(error: Exception) -> str:
         reason = inner
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror.lower()
+    if isinstance(reason, ValueError):
+        # http.client reads the length of the next chunk from a connection that is no more.
+        return "the connection was closed in the middle of its answer"
     return plain(shorten(str(reason) or type(reason).__name__, 300))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from daemon import INFO, VERSION, Server, serve
 
+from imgscan import engine as engine_module
 from imgscan.engine import Engine
 from imgscan.enginerecords import EngineInfo, read_info, read_time, short_tag
 from imgscan.errors import EngineError, InputError
@@ -226,3 +227,18 @@ def test_short_tag(tag: str) -> None:
 
 def test_fixture_documents_are_read() -> None:
     assert read_info(VERSION, INFO).version == "20.10.24"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        pytest.param(ConnectionRefusedError(111, "Connection refused"), "connection refused", id="os-error"),
+        pytest.param(
+            ValueError("invalid literal for int() with base 16: b''"),
+            "the connection was closed in the middle of its answer",
+            id="cut-chunk",
+        ),
+    ],
+)
+def test_a_broken_connection_in_words(error: Exception, words: str) -> None:
+    assert engine_module._connection_words(error) == words
