@@ -62,7 +62,7 @@ def run(params: Mapping[str, Any]) -> Report:
     from imgscan.engine import Engine
 
     session = open_session(params)
-    project = open_project(params)
+    project = open_project(params, session.progress)
     progress = session.progress
     with Engine.connect() as engine:
         reach = find_reach(project.dockerfile, project.context, project.target, project.build_args)

@@ -32,7 +32,7 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
 
     outputs = plan_outputs(params["formats"], quiet=params["quiet"])
     session = open_session(params)
-    project = open_project(params)
+    project = open_project(params, session.progress)
     session.progress.stage(f"searching {len(project.context.files)} files of the build context")
     scan = scan_context(project.context, project.dockerfile, session.scanner, session.progress)
     session.learn(scan.hits)

@@ -4,12 +4,13 @@ from a target or a context to records."""
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from imgscan.assess import Gate, Project, image_findings, image_report, make_report, secrets_of
 from imgscan.detect.secrets.findings import LocatedHit
@@ -24,6 +25,9 @@ from imgscan.model import Report, Severity, Target
 from imgscan.progress import Progress
 from imgscan.redaction import Redactor
 from imgscan.risk.budgets import parse_budgets
+
+_PREDEFINED: Final = re.compile(r"(?i:.*_proxy)$|BUILDKIT_|SOURCE_DATE_EPOCH$")
+"""Build arguments that mean something to the builder without an ARG in the Dockerfile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +76,13 @@ def make_progress(*, quiet: bool, verbose: bool) -> Progress:
     return Progress(sys.stderr, live=terminal and not quiet, lines=verbose and not quiet)
 
 
-def open_project(params: Mapping[str, Any]) -> Project:
+def open_project(params: Mapping[str, Any], progress: Progress) -> Project:
     """The context and its Dockerfile, base images substituted as asked for. Raises InputError."""
     context = read_context(params["context"], params["file"])
     dockerfile = parse(context.dockerfile_text, _shown_name(context))
     build_args = declared_args(dockerfile, params["build_args"])
+    for key in sorted(dict(params["build_args"]).keys() - build_args.keys()):
+        progress.note(f"the build argument {key} is not used: {dockerfile.file} declares no ARG of that name")
     images = dict(params["base_images"])
     if images:
         text = substitute_bases(dockerfile, images, build_args)
@@ -95,7 +101,7 @@ def declared_args(dockerfile: Dockerfile, pairs: Iterable[tuple[str, str]]) -> d
     complain: a configuration file may serve several Dockerfiles."""
     commands = [*dockerfile.global_args, *(command for stage in dockerfile.stages for command in stage.commands)]
     declared = {word.partition("=")[0] for command in commands if command.keyword == "ARG" for word in command.words}
-    return {key: value for key, value in pairs if key in declared or key.lower().endswith("_proxy")}
+    return {key: value for key, value in pairs if key in declared or _PREDEFINED.match(key)}
 
 
 def scan_target(target: str, session: Session) -> Report:

@@ -78,3 +78,23 @@ def test_precedence(
     for key, value in env.items():
         monkeypatch.setenv(key, value)
     assert run(["lint", str(project), "-q", *args]) == code
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        pytest.param("NODE_ENV=x", True, id="not-declared"),
+        pytest.param("HTTP_PROXY=http://proxy", False, id="predefined"),
+        pytest.param("BUILDKIT_INLINE_CACHE=1", False, id="builder-s-own"),
+    ],
+)
+def test_a_build_argument_without_effect_is_said(
+    project: Path, capsys: pytest.CaptureFixture[str], argument: str, told: bool
+) -> None:
+    assert run(["lint", str(project), "-q", "--build-arg", argument]) == 0
+    assert ("is not used" in capsys.readouterr().err) is told
+
+
+def test_an_unknown_stage_names_those_there_are(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["lint", str(project), "--target", "nope"]) == 2
+    assert "its stages: 0" in capsys.readouterr().err
