@@ -334,6 +334,20 @@ def test_the_project_s_own_files_explain_more(found: list[object], line: int | N
     assert explained.rule_id == (None if cause == "generic" else "tech-workspace-file-missing")
 
 
+@pytest.mark.parametrize(
+    ("last", "cause"),
+    [
+        pytest.param("COPY --from=a /n /n", "cause at 3", id="the-stage-it-copies-from"),
+        pytest.param("COPY --from=0 /n /n", "cause at 3", id="by-number"),
+        pytest.param("COPY --from=busybox /n /n", "generic", id="an-image"),
+        pytest.param("COPY n /n", "generic", id="the-context"),
+    ],
+)
+def test_a_failed_copy_is_explained_by_the_stage_it_copies_from(last: str, cause: str) -> None:
+    stages = parse(f"FROM x AS a\nCOPY package.json ./\nRUN pnpm install\nFROM x\n{last}\n")
+    assert explain_failure(failure(5), [tech(3)], stages).cause == cause  # type: ignore[list-item]
+
+
 def test_everything_is_cleaned() -> None:
     outcome = Outcome(error="exit: hush", failed="hush", log="hush\n")
     made = make_failure(outcome, (), (), None, SETTINGS, lambda text: text.replace("hush", "***"))

@@ -16,7 +16,7 @@ from streams import DOCKERFILE, recorded, trace, vertex
 
 from imgscan.build.cleanup import Leftover, remove_cache, uninterrupted
 from imgscan.build.estimate import Progress
-from imgscan.build.measure import Measured, MeasurePlan, measure
+from imgscan.build.measure import Measured, MeasurePlan, measure, with_unreported
 from imgscan.build.reach import find_reach
 from imgscan.build.request import Builder, BuildOptions
 from imgscan.build.scenarios import SCENARIOS, choose_files
@@ -25,7 +25,7 @@ from imgscan.dockerfile.context import read_context
 from imgscan.dockerfile.parse import parse
 from imgscan.enginerecords import CacheRecord, ImageRecord
 from imgscan.errors import EngineError, InputError
-from imgscan.model import Interval
+from imgscan.model import BuildTrace, Interval, Step
 
 Script = Callable[[int, Mapping[str, str]], Iterator[dict[str, Any]]]
 
@@ -392,3 +392,18 @@ def test_an_interrupt_waits_until_the_tidying_is_done() -> None:
         go()
     assert done == ["tidied"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def ran(ordinal: int, *, cached: bool, instruction: str = "RUN x") -> Step:
+    return Step(stage="build", ordinal=ordinal, instruction=instruction, line=ordinal, cached=cached, seconds=1.0)
+
+
+def trace_of(*steps: Step) -> BuildTrace:
+    return BuildTrace(builder="buildkit", steps=steps, seconds=1.0, image_id="sha256:1")
+
+
+def test_a_step_that_the_engine_is_silent_on_was_cached() -> None:
+    cold = trace_of(ran(1, cached=False, instruction="FROM x"), ran(2, cached=False), ran(3, cached=False))
+    again = with_unreported(trace_of(ran(3, cached=False)), cold)
+    assert [(step.ordinal, step.cached, step.seconds) for step in again.steps] == [(3, False, 1.0), (2, True, 0.0)]
+    assert with_unreported(cold, cold) == cold
