@@ -17,7 +17,7 @@ from imgscan.escape import path_text
 from imgscan.layers.attribution import Attribution
 from imgscan.layers.blob import check_digests, open_layer
 from imgscan.layers.filesystem import Stacked, stack
-from imgscan.layers.listing import LayerListing, ReadContent, list_layer
+from imgscan.layers.listing import LayerListing, ReadContent, empty_listing, list_layer
 from imgscan.layers.tar import Entry
 from imgscan.model import Coverage, Location, NotRead, Place, Skipped
 from imgscan.progress import Progress
@@ -144,7 +144,6 @@ def _in_order(image: Image, by_blob: Mapping[str, LayerScan]) -> tuple[tuple[Lay
             wrong += check_digests(found.listing, diff_id=layer.diff_id, digest=layer.digest, where=where)
         else:
             wrong.append(Skipped(where=where, reason="the source has no bytes of this layer"))
-            empty = LayerListing(diff_id=layer.diff_id, digest=None, size_bytes=0, entries=0, items=())
-            found = LayerScan(listing=empty, hits=(), read_bytes=0)
+            found = LayerScan(listing=empty_listing(layer.diff_id), hits=(), read_bytes=0)
         layers.append(found)
     return tuple(layers), tuple(wrong)

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+# A busy machine is no failure.
+settings.register_profile("imgscan", deadline=None)
+settings.load_profile("imgscan")
 GOLDEN = Path(__file__).parent / "golden"
 
 

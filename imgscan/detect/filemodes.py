@@ -14,7 +14,7 @@ from imgscan.model import EntryKind, Evidence, Finding, LayerReport, Location, P
 from imgscan.rulebook import make_finding
 
 if TYPE_CHECKING:
-    from imgscan.layers.listing import ListedEntry
+    from imgscan.layers.blocks import ListedEntry
 
 _SETUID: Final = 0o4000
 _SETGID: Final = 0o2000

@@ -11,6 +11,7 @@ import importlib
 import lzma
 import zlib
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, Final, Protocol
 
 SNIFF_BYTES: Final = 6
@@ -132,6 +133,18 @@ def new_zstd() -> FrameDecoder:
         return _ZstandardDecoder(importlib.import_module("zstandard"))
     except ImportError:
         raise CodecMissingError(f"zstd data needs the Python package {ZSTD_PACKAGE}") from None
+
+
+@cache
+def zstd_pair() -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
+    """Functions that compress (fast) and decompress whole byte strings of our own, by zstd."""
+    for name in _ZSTD_MODULES:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        return partial(module.compress, level=1), module.decompress
+    raise CodecMissingError(f"keeping layers needs the Python package {ZSTD_PACKAGE}")
 
 
 class Codec:

@@ -6,18 +6,49 @@ waste items that are no duplicates. Rules: OCI image-spec layer.md (whiteouts), 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from imgscan.layers.listing import LayerListing, ListedEntry, ListingBuilder, list_layer
-from imgscan.layers.tree import Fate, Inode, Tree, WasteItem
-from imgscan.model import Status, WasteCause
+import msgspec
 
-__all__ = ["LayerListing", "ListedEntry", "ListingBuilder", "Stacked", "WasteItem", "list_layer", "stack"]
+from imgscan.escape import path_text
+from imgscan.layers.blocks import ListedEntry, path_of
+from imgscan.layers.listing import LayerListing
+from imgscan.layers.stacking import Hidden, Stacking
+from imgscan.model import Status, Waste, WasteCause
 
 DUPLICATE_MIN_BYTES: Final = 4096
 """Smaller equal files are licences and empty modules, not worth a line of the report."""
+
+_MOST_REMEMBERED: Final = 500_000
+"""Duplicates are looked for among the contents of so many files, to bound the memory."""
+
+
+class WasteItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Bytes a layer ships that nobody sees: one overwritten file, or one removed directory with all below it.
+
+    `path` is the top-most path that went, without a leading slash; `files` counts the files in it. `shadowed_by` is the
+    layer that hid them, None for a duplicate, which is visible. A directory whose files came from several layers has
+    one item for each of these.
+    """
+
+    path: bytes
+    bytes: int
+    files: int
+    cause: WasteCause
+    shipped_by: int
+    shadowed_by: int | None
+
+    def as_waste(self) -> Waste:
+        """The item as it stands in the report."""
+        return Waste(
+            path="/" + path_text(self.path),
+            bytes=self.bytes,
+            cause=self.cause,
+            shipped_by=self.shipped_by,
+            shadowed_by=self.shadowed_by,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +56,8 @@ class Stacked:
     """The image's files as a whole.
 
     `layer_bytes`, `layer_reclaimable` and `dangling_whiteouts` (those that remove nothing) go by layer index. `waste`
-    is sorted, largest first; its items of cause `duplicate` are visible and not part of `reclaimable_bytes`.
+    is sorted, largest first; its items of cause `duplicate` are visible and not part of `reclaimable_bytes`. `fates`
+    says what is hidden.
     """
 
     size_bytes: int
@@ -35,8 +67,8 @@ class Stacked:
     layer_reclaimable: tuple[int, ...]
     waste: tuple[WasteItem, ...]
     dangling_whiteouts: tuple[int, ...]
-    fates: dict[tuple[int, bytes], Fate] = field(repr=False)
-    tree: Tree = field(repr=False)
+    listings: tuple[LayerListing, ...] = field(repr=False)
+    fates: Fates = field(repr=False)
 
     @property
     def efficiency(self) -> float:
@@ -48,30 +80,81 @@ class Stacked:
 
         A file that is still there under another name (a hard link) is visible: so is its content.
         """
-        fate = self.fates.get((layer, path))
-        if fate is None:
-            return Status.VISIBLE, None
-        status, by, inode = fate
-        if inode is not None and inode.links > 0:
-            return Status.VISIBLE, None
-        return status, by
+        found = self.listings[layer].items.find(path)
+        return self.fates.of(layer, found[-1].order) if found else (Status.VISIBLE, None)
 
     def visible(self) -> Iterator[tuple[int, ListedEntry]]:
         """Every visible entry with the index of the layer it comes from, sorted by path."""
-        found = [(node.layer, node.entry) for node in self.tree.walk() if node.entry is not None]
+        found = [
+            (layer, entry)
+            for layer, listing in enumerate(self.listings)
+            for entry in _last_of_each(listing)
+            if not self.fates.is_hidden(layer, entry.order)
+        ]
         return iter(sorted(found, key=lambda pair: pair[1].path))
 
 
-def stack(listings: Sequence[LayerListing]) -> Stacked:
-    """Stack the layers' listings, base first. Linear in their entries."""
-    tree = Tree()
-    for index, listing in enumerate(listings):
-        tree.apply(index, listing)
+class Fates:
+    """What became of entries: whether each is hidden, in a bit, and how for those whose paths are asked for.
+
+    `watched` are these paths, for each layer; None keeps all.
+    """
+
+    def __init__(self, listings: Sequence[LayerListing], watched: Sequence[Container[bytes]] | None = None) -> None:
+        self._bits = [bytearray(listing.entries // 8 + 1) for listing in listings]
+        self._watched = watched
+        self._kept: dict[tuple[int, int], tuple[Status, int]] = {}
+
+    def hide(self, layer: int, entry: ListedEntry, status: Status | None, by: int) -> None:
+        """Take note of a hidden entry; see `stacking.Hidden`."""
+        self._bits[layer][entry.order >> 3] |= 1 << (entry.order & 7)
+        if status is not None and (self._watched is None or entry.path in self._watched[layer]):
+            self._kept[(layer, entry.order)] = (status, by)
+
+    def is_hidden(self, layer: int, order: int) -> bool:
+        """Whether another entry lies over it: under its path something else, or nothing, is seen."""
+        return bool(self._bits[layer][order >> 3] >> (order & 7) & 1)
+
+    def of(self, layer: int, order: int) -> tuple[Status, int | None]:
+        """What became of it, and by which layer."""
+        return self._kept.get((layer, order), (Status.VISIBLE, None))
+
+
+def stack(
+    listings: Sequence[LayerListing],
+    *,
+    watched: Sequence[Container[bytes]] | None = None,
+    hidden: Hidden | None = None,
+) -> Stacked:
+    """Stack the layers' listings, base first.
+
+    Linear in the entries that layers have in common. `watched` are the paths, for each layer, whose status will be
+    asked for (None: any); `hidden` is told of every entry that another one hides.
+    """
+    fates = Fates(listings, watched)
+
+    def hide(layer: int, entry: ListedEntry, status: Status | None, by: int) -> None:
+        fates.hide(layer, entry, status, by)
+        if hidden is not None:
+            hidden(layer, entry, status, by)
+
+    stacking = Stacking(listings, hide).run()
     layer_bytes = tuple(listing.size_bytes for listing in listings)
     reclaimable = [0] * len(listings)
-    for item in tree.waste:
-        reclaimable[item.shipped_by] += item.bytes
-    waste = [*tree.waste, *_duplicates(tree)]
+    waste: list[WasteItem] = []
+    for (loss, layer), (size, files) in stacking.lost.items():
+        reclaimable[layer] += size
+        waste.append(
+            WasteItem(
+                path=path_of(loss.top),
+                bytes=size,
+                files=files,
+                cause=loss.cause,
+                shipped_by=layer,
+                shadowed_by=loss.time[0],
+            )
+        )
+    waste += _duplicates(listings, fates)
     waste.sort(key=lambda item: (-item.bytes, item.path, item.shipped_by, item.cause))
     return Stacked(
         size_bytes=sum(layer_bytes),
@@ -80,35 +163,39 @@ def stack(listings: Sequence[LayerListing]) -> Stacked:
         layer_bytes=layer_bytes,
         layer_reclaimable=tuple(reclaimable),
         waste=tuple(waste),
-        dangling_whiteouts=tuple(tree.dangling),
-        fates=tree.fates,
-        tree=tree,
+        dangling_whiteouts=tuple(stacking.dangling),
+        listings=tuple(listings),
+        fates=fates,
     )
 
 
-def _duplicates(tree: Tree) -> Iterator[WasteItem]:
-    """Visible files whose content an earlier visible file has too."""
-    first: set[tuple[int, bytes]] = set()
-    for inode in tree.inodes:
-        entry = inode.entry
-        if not inode.links or entry.size_bytes < DUPLICATE_MIN_BYTES or entry.digest is None:
-            continue
-        content = (entry.size_bytes, entry.digest)
-        if content not in first:
-            first.add(content)
-            continue
-        yield WasteItem(
-            path=_visible_name(tree, inode),
-            bytes=entry.size_bytes,
-            files=1,
-            cause=WasteCause.DUPLICATE,
-            shipped_by=inode.layer,
-            shadowed_by=None,
-        )
+def _duplicates(listings: Sequence[LayerListing], fates: Fates) -> Iterator[WasteItem]:
+    """Visible files whose content a visible file of a lower layer, or of a path before theirs, has too."""
+    seen: set[bytes] = set()
+    for layer, listing in enumerate(listings):
+        for entry in _last_of_each(listing):
+            digest = entry.digest
+            if entry.size_bytes < DUPLICATE_MIN_BYTES or digest is None or fates.is_hidden(layer, entry.order):
+                continue
+            if digest in seen:
+                yield WasteItem(
+                    path=entry.path,
+                    bytes=entry.size_bytes,
+                    files=1,
+                    cause=WasteCause.DUPLICATE,
+                    shipped_by=layer,
+                    shadowed_by=None,
+                )
+            elif len(seen) < _MOST_REMEMBERED:
+                seen.add(digest)
 
 
-def _visible_name(tree: Tree, inode: Inode) -> bytes:
-    if not inode.names or (inode.layer, inode.entry.path) not in tree.fates:
-        return inode.entry.path
-    kept = (name for name in inode.names if (node := tree.find(name)) is not None and node.inode is inode)
-    return next(kept, inode.entry.path)
+def _last_of_each(listing: LayerListing) -> Iterator[ListedEntry]:
+    """Of every path of a layer the entry that is on disk."""
+    previous: ListedEntry | None = None
+    for entry in listing.items:
+        if previous is not None and previous.path != entry.path:
+            yield previous
+        previous = entry
+    if previous is not None:
+        yield previous

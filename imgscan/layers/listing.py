@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 
 from imgscan.layers.blob import LayerStream
+from imgscan.layers.blocks import Blocks, BlockWriter, ListedEntry, key_of
+from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES
 from imgscan.model import Digest, EntryKind, Skipped
@@ -31,38 +33,29 @@ ReadContent = Callable[[int], bytes]
 Visitor = Callable[[Entry, ReadContent], None]
 
 
-class ListedEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One entry of a layer. `size_bytes` is what it ships: 0 for everything but files, so hard links count once.
-
-    `digest` is the SHA-256 of a file's content, None where it was not read to its end. `target` is the path a hard link
-    shares its content with, or the raw target of a symbolic link.
-    """
-
-    path: bytes
-    kind: EntryKind
-    size_bytes: int
-    mode: int
-    uid: int
-    gid: int
-    digest: bytes | None = None
-    target: bytes | None = None
-
-
 class LayerListing(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer. `items` are in the order of the archive; where a path comes twice the last one is on disk.
+    """One layer. `items` are sorted by path; where a path comes twice the one of the higher order is on disk.
 
-    `whiteouts` are the paths it removes from the layers below, `opaques` the directories whose lower content it hides;
-    `entries` counts every entry of the archive, these included. `size_bytes` is the sum of its files' sizes.
+    `whiteouts` are the paths it removes from the layers below, `opaques` the directories whose lower content it hides,
+    both sorted; `entries` counts every entry of the archive, these included. `size_bytes` is the sum of its files'
+    sizes. `clashes` says that entries of the layer itself hide each other, `links` lists its hard links.
     """
 
     diff_id: Digest | None
     digest: Digest | None
     size_bytes: int
     entries: int
-    items: tuple[ListedEntry, ...]
+    items: Blocks
     whiteouts: tuple[bytes, ...] = ()
     opaques: tuple[bytes, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    links: tuple[HardLink, ...] = ()
+    clashes: bool = False
+
+
+def empty_listing(diff_id: Digest | None) -> LayerListing:
+    """The listing of a layer of which nothing is there."""
+    return LayerListing(diff_id=diff_id, digest=None, size_bytes=0, entries=0, items=BlockWriter().finish()[0])
 
 
 class ListingBuilder:
@@ -70,7 +63,8 @@ class ListingBuilder:
 
     def __init__(self, where: str = "layer") -> None:
         self._where = where
-        self._items: list[ListedEntry] = []
+        self._items = BlockWriter()
+        self._links: list[HardLink] = []
         self._whiteouts: dict[bytes, None] = {}
         self._opaques: dict[bytes, None] = {}
         self._skipped: list[Skipped] = []
@@ -100,18 +94,20 @@ class ListingBuilder:
         elif not path:
             return
         self._size += size
-        self._items.append(
-            ListedEntry(
-                path=path,
-                kind=kind,
-                size_bytes=size,
-                mode=entry.mode,
-                uid=entry.uid,
-                gid=entry.gid,
-                digest=digest,
-                target=target,
-            )
+        if kind is EntryKind.HARDLINK and target is not None:
+            self._links.append(HardLink(path=path, target=target, order=self._entries))
+        listed = ListedEntry(
+            path=path,
+            kind=kind,
+            size_bytes=size,
+            mode=entry.mode,
+            uid=entry.uid,
+            gid=entry.gid,
+            digest=digest,
+            target=target,
+            order=self._entries,
         )
+        self._items.add(listed)
 
     def skip(self, skipped: Skipped) -> None:
         """Note something of the layer that could not be read."""
@@ -119,15 +115,18 @@ class ListingBuilder:
 
     def finish(self, *, diff_id: Digest | None, digest: Digest | None) -> LayerListing:
         """The listing; `diff_id` and `digest` as computed while reading."""
+        items, clashes = self._items.finish()
         return LayerListing(
             diff_id=diff_id,
             digest=digest,
             size_bytes=self._size,
             entries=self._entries,
-            items=tuple(self._items),
-            whiteouts=tuple(self._whiteouts),
-            opaques=tuple(self._opaques),
+            items=items,
+            whiteouts=tuple(sorted(self._whiteouts, key=key_of)),
+            opaques=tuple(sorted(self._opaques, key=key_of)),
             skipped=tuple(self._skipped),
+            links=resolve_in_layer(self._links, items),
+            clashes=clashes,
         )
 
     def _skip(self, reason: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from imgscan.detect import filemodes, imageconfig
 from imgscan.dockerfile.parse import parse
-from imgscan.layers.listing import ListedEntry
+from imgscan.layers.blocks import ListedEntry
 from imgscan.model import Digest, EntryKind, LayerReport, Place, Severity, SourceLine
 from imgscan.source.records import ImageConfig
 

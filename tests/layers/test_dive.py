@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 
+import divemodel
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from listings import LAYERS, listed, listing_of
 from tarmaker import archive, directory, header, member
 
 from imgscan.layers.blob import open_layer
 from imgscan.layers.dive import dive_metrics
 from imgscan.layers.filesystem import stack
 from imgscan.layers.listing import LayerListing, list_layer
+from imgscan.model import EntryKind
 
 PAYLOAD = b"p" * 100_000
 OTHER = member(b"other", b"o" * 1000)
@@ -85,3 +90,24 @@ def test_a_directory_s_whiteout_counts_its_subtree_when_the_path_came_before() -
     third = layer(header(b".wh.d"))
     # The empty directory of the first layer is a leaf there, so the path is seen twice: 0 bytes, then its subtree.
     assert dive_metrics([first, second, third]).wasted_bytes == 70
+
+
+def with_parents(listing: LayerListing) -> LayerListing:
+    """The layer as a builder would write it: every directory listed, whiteouts and opaque markers in listed ones."""
+    paths = [*(item.path for item in listing.items), *listing.whiteouts]
+    parents = {b"/".join(path.split(b"/")[:depth]) for path in paths for depth in range(1, path.count(b"/") + 1)}
+    parents.update(listing.opaques)
+    for opaque in listing.opaques:
+        parents.update(b"/".join(opaque.split(b"/")[:depth]) for depth in range(1, opaque.count(b"/") + 1))
+    files = {item.path: item for item in listing.items if item.path not in parents}
+    directories = [listed(path, EntryKind.DIRECTORY) for path in sorted(parents)]
+    return listing_of([*directories, *files.values()], list(listing.whiteouts), list(listing.opaques))
+
+
+@settings(max_examples=300)
+@given(st.lists(LAYERS, max_size=5))
+def test_merging_gives_what_dive_s_own_trees_give(layers: list[LayerListing]) -> None:
+    well_formed = [with_parents(layer) for layer in layers]
+    ours, model = dive_metrics(well_formed), divemodel.dive_metrics(well_formed)
+    assert (ours.wasted_bytes, ours.user_wasted_percent) == (model.wasted_bytes, model.user_wasted_percent)
+    assert ours.efficiency == pytest.approx(model.efficiency)

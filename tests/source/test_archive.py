@@ -375,7 +375,7 @@ def test_a_layer_that_begins_like_json_is_a_layer(save: Callable[[bytes], str]) 
     for layout in (legacy, docker25, oci):
         for pack in (plain, gzip.compress):
             image, listings = read(open_image(save(pack(layout(Made(layers=(tricky,)))))))
-            assert listings[image.layers[0].blob].items[0].path == b'{"a":1}'
+            assert next(iter(listings[image.layers[0].blob].items)).path == b'{"a":1}'
 
 
 def test_an_empty_layer_of_no_bytes(save: Callable[[bytes], str]) -> None:

@@ -1,4 +1,4 @@
-"""The tree of an image's paths as layers are put on it, and what each of them takes away.
+"""A second opinion on stacking: the tree of an image's paths as layers are put on it one after the other.
 
 Every path is touched once for each layer that names it, and every file is dropped at most once, so that stacking is
 linear in the number of entries whatever they remove.
@@ -9,39 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
-from imgscan.escape import path_text
-from imgscan.layers.listing import LayerListing, ListedEntry
-from imgscan.model import EntryKind, Status, Waste, WasteCause
+from imgscan.layers.blocks import ListedEntry
+from imgscan.layers.filesystem import WasteItem
+from imgscan.layers.listing import LayerListing
+from imgscan.model import EntryKind, Status, WasteCause
 
 _CONTENT_KINDS: Final = frozenset((EntryKind.FILE, EntryKind.HARDLINK))
 
 
-class WasteItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Bytes a layer ships that nobody sees: one overwritten file, or one removed directory with all below it.
-
-    `path` is the top-most path that went, without a leading slash; `files` counts the files in it. `shadowed_by` is the
-    layer that hid them, None for a duplicate, which is visible. A directory whose files came from several layers has
-    one item for each of these.
-    """
-
-    path: bytes
-    bytes: int
-    files: int
-    cause: WasteCause
-    shipped_by: int
-    shadowed_by: int | None
-
-    def as_waste(self) -> Waste:
-        """The item as it stands in the report."""
-        return Waste(
-            path="/" + path_text(self.path),
-            bytes=self.bytes,
-            cause=self.cause,
-            shipped_by=self.shipped_by,
-            shadowed_by=self.shadowed_by,
-        )
+def in_order(listing: LayerListing) -> list[ListedEntry]:
+    """The entries as the archive has them."""
+    return sorted(listing.items, key=lambda item: item.order)
 
 
 class Inode:
@@ -94,9 +72,9 @@ class Tree:
         self._replaced_own = False
         self.dangling.append(0)
         if listing.whiteouts or listing.opaques:
-            self._items = {item.path: item for item in listing.items}
+            self._items = {item.path: item for item in in_order(listing)}
             self._remove(frozenset(listing.whiteouts), frozenset(listing.opaques))
-        for item in listing.items:
+        for item in in_order(listing):
             self._add(item)
         self._items = {}
 

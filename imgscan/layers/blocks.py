@@ -1,0 +1,298 @@
+"""The entries of a layer in the order of their paths, in compressed blocks: as small as they can be kept, and still
+searchable. In: entries in any order. Out: a `Blocks`, read from the front, or from any path on.
+
+A layer may have millions of entries, and stacking needs only those whose paths meet another layer's: so nothing is ever
+held as objects but one block for each layer, and blocks beyond a bound lie in an unnamed temporary file.
+"""
+
+from __future__ import annotations
+
+import heapq
+import tempfile
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import IO, Final, Protocol
+
+import msgspec
+
+from imgscan.layers.codec import zstd_pair
+from imgscan.model import EntryKind
+
+BLOCK_ENTRIES: Final = 2048
+RUN_ENTRIES: Final = 1 << 16
+"""So many entries are sorted in memory at once (some 30 MB of objects); longer layers are merged of sorted runs."""
+_HELD_BYTES: Final = 32 << 20
+
+
+# A msgspec Struct instead of a dataclass: see `tar.Entry`.
+class ListedEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
+    """One entry of a layer. `size_bytes` is what it ships: 0 for everything but files, so hard links count once.
+
+    `digest` is the SHA-256 of a file's content, None where it was not read to its end. `target` is the path a hard link
+    shares its content with, or the raw target of a symbolic link. `order` is its number in the archive: of two entries
+    for one path the later one is on disk.
+    """
+
+    path: bytes
+    kind: EntryKind
+    size_bytes: int
+    mode: int
+    uid: int
+    gid: int
+    digest: bytes | None = None
+    target: bytes | None = None
+    order: int = 0
+
+
+class BlockInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
+    """What is known of a block without reading it: the keys of its first and last entry."""
+
+    first: bytes
+    last: bytes
+    entries: int
+
+
+class BlockStore(Protocol):
+    """Where blocks lie, by number."""
+
+    def read(self, number: int) -> bytes:
+        """A block's compressed bytes."""
+        ...
+
+
+def key_of(path: bytes) -> bytes:
+    """What paths are sorted by: a directory is followed by all that is below it. No name holds a NUL."""
+    return path.replace(b"/", b"\0")
+
+
+def path_of(key: bytes) -> bytes:
+    """The path of a key."""
+    return key.replace(b"\0", b"/")
+
+
+def is_below(key: bytes, directory: bytes) -> bool:
+    """Whether a key lies below another one; everything lies below the root, the empty key."""
+    return not directory or (key.startswith(directory) and key[len(directory) : len(directory) + 1] == b"\0")
+
+
+class Blocks:
+    """Sorted entries: by path, and by `order` where a path comes more than once."""
+
+    __slots__ = ("_firsts", "_store", "index")
+
+    def __init__(self, index: Sequence[BlockInfo], store: BlockStore) -> None:
+        self.index = tuple(index)
+        self._store = store
+        self._firsts = [info.first for info in self.index]
+
+    def __len__(self) -> int:
+        return sum(info.entries for info in self.index)
+
+    def __iter__(self) -> Iterator[ListedEntry]:
+        for number in range(len(self.index)):
+            yield from self.block(number)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Blocks) and self.index == other.index and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def raw(self, number: int) -> bytes:
+        """A block as it is stored."""
+        return self._store.read(number)
+
+    def block(self, number: int) -> list[ListedEntry]:
+        """The entries of a block."""
+        return _decode(self._store.read(number))
+
+    def block_at(self, key: bytes) -> int:
+        """The first block that may hold an entry whose key is `key` or greater; the number of blocks if none can."""
+        number = max(bisect_left(self._firsts, key) - 1, 0)
+        while number < len(self.index) and self.index[number].last < key:
+            number += 1
+        return number
+
+    def find(self, path: bytes) -> list[ListedEntry]:
+        """All entries of one path, in their order."""
+        cursor = Cursor(self)
+        key = key_of(path)
+        cursor.seek(key)
+        found = []
+        while cursor.key == key:
+            found.append(cursor.entry)
+            cursor.advance()
+        return found
+
+
+class Cursor:
+    """A place among sorted entries. `key` is that of the current entry, None at the end."""
+
+    __slots__ = ("_at", "_blocks", "_entries", "_keys", "_number", "key")
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._number = -1
+        self._at = 0
+        self._entries: list[ListedEntry] = []
+        self._keys: list[bytes] = []
+        self.key: bytes | None = None
+        self._load(0)
+
+    @property
+    def entry(self) -> ListedEntry:
+        """The current entry."""
+        return self._entries[self._at]
+
+    def advance(self) -> None:
+        """Go to the next entry."""
+        self._at += 1
+        if self._at < len(self._keys):
+            self.key = self._keys[self._at]
+        else:
+            self._load(self._number + 1)
+
+    def seek(self, key: bytes) -> None:
+        """Go forwards to the first entry whose key is `key` or greater; blocks in between are not read."""
+        if self.key is None or self.key >= key:
+            return
+        if self._blocks.index[self._number].last < key:
+            self._load(self._blocks.block_at(key))
+            if not self._keys:
+                return
+        self._at = bisect_left(self._keys, key, self._at)
+        self.key = self._keys[self._at]
+
+    def end(self) -> None:
+        """Go to the end."""
+        self._load(len(self._blocks.index))
+
+    def _load(self, number: int) -> None:
+        self._number, self._at = number, 0
+        if number >= len(self._blocks.index):
+            self._entries, self._keys, self.key = [], [], None
+            return
+        self._entries = self._blocks.block(number)
+        self._keys = [key_of(entry.path) for entry in self._entries]
+        self.key = self._keys[0]
+
+
+class HeldBlocks:
+    """Blocks in memory, those beyond a bound in a temporary file without a name."""
+
+    def __init__(self, blocks: Iterable[bytes] = ()) -> None:
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._file: IO[bytes] | None = None
+        self._places: list[tuple[int, int]] = []
+        for data in blocks:
+            self.append(data)
+
+    def __len__(self) -> int:
+        return len(self._held) + len(self._places)
+
+    def append(self, data: bytes) -> None:
+        """Keep one more block."""
+        if self._file is None and self._held_bytes + len(data) <= _HELD_BYTES:
+            self._held.append(data)
+            self._held_bytes += len(data)
+            return
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="imgscan-")  # noqa: SIM115 - it lives as long as this object
+        offset = self._file.seek(0, 2)
+        self._file.write(data)
+        self._places.append((offset, len(data)))
+
+    def read(self, number: int) -> bytes:
+        """A block's bytes."""
+        if number < len(self._held):
+            return self._held[number]
+        offset, size = self._places[number - len(self._held)]
+        assert self._file is not None, "what is not held is in the file"
+        self._file.seek(offset)
+        return self._file.read(size)
+
+
+class BlockWriter:
+    """Takes entries in any order; `finish` gives them sorted."""
+
+    def __init__(self) -> None:
+        self._run: list[tuple[bytes, int, ListedEntry]] = []
+        self._runs: list[Blocks] = []
+        self._run_store = HeldBlocks()
+        self._clashes = False
+
+    def add(self, entry: ListedEntry) -> None:
+        """Take one more entry; no two have the same order."""
+        self._run.append((key_of(entry.path), entry.order, entry))
+        if len(self._run) >= RUN_ENTRIES:
+            self._end_run()
+
+    def finish(self) -> tuple[Blocks, bool]:
+        """The sorted entries, and whether entries of the layer itself clash: a path comes twice, or is that of no
+        directory although there are entries below it."""
+        if self._runs and self._run:
+            self._end_run()
+        self._run.sort()
+        merged = heapq.merge(self._run, *(_keyed(run) for run in self._runs))
+        blocks = _write((entry for _, _, entry in merged), HeldBlocks(), self._note)
+        self._run, self._runs = [], []
+        return blocks, self._clashes
+
+    def _end_run(self) -> None:
+        self._run.sort()
+        self._runs.append(_write((entry for _, _, entry in self._run), self._run_store, None))
+        self._run = []
+
+    def _note(self, previous: ListedEntry, entry: ListedEntry) -> None:
+        if entry.path == previous.path or (
+            previous.kind is not EntryKind.DIRECTORY and entry.path.startswith(previous.path + b"/")
+        ):
+            self._clashes = True
+
+
+class _Shared:
+    """The blocks of one run in the store of all of them."""
+
+    def __init__(self, store: HeldBlocks, first: int) -> None:
+        self._store = store
+        self._first = first
+
+    def read(self, number: int) -> bytes:
+        return self._store.read(self._first + number)
+
+
+def _keyed(blocks: Blocks) -> Iterator[tuple[bytes, int, ListedEntry]]:
+    return ((key_of(entry.path), entry.order, entry) for entry in blocks)
+
+
+def _write(
+    entries: Iterable[ListedEntry], store: HeldBlocks, note: Callable[[ListedEntry, ListedEntry], None] | None
+) -> Blocks:
+    """Sorted entries as blocks of `store`; `note` is shown each pair of neighbours."""
+    index: list[BlockInfo] = []
+    block: list[ListedEntry] = []
+    first = len(store)
+    previous: ListedEntry | None = None
+    for entry in entries:
+        if note is not None and previous is not None:
+            note(previous, entry)
+        previous = entry
+        block.append(entry)
+        if len(block) == BLOCK_ENTRIES:
+            index.append(_end_block(block, store))
+            block = []
+    if block:
+        index.append(_end_block(block, store))
+    return Blocks(index, _Shared(store, first) if first else store)
+
+
+def _end_block(block: list[ListedEntry], store: HeldBlocks) -> BlockInfo:
+    store.append(zstd_pair()[0](msgspec.msgpack.encode(block)))
+    return BlockInfo(first=key_of(block[0].path), last=key_of(block[-1].path), entries=len(block))
+
+
+_decoder: Final = msgspec.msgpack.Decoder(list[ListedEntry])
+
+
+def _decode(data: bytes) -> list[ListedEntry]:
+    return _decoder.decode(zstd_pair()[1](data))

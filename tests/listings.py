@@ -1,0 +1,50 @@
+"""Listings made of entries, without an archive; and strategies for them."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import strategies as st
+
+from imgscan.layers.blocks import BlockWriter, ListedEntry
+from imgscan.layers.links import HardLink, resolve_in_layer
+from imgscan.layers.listing import LayerListing
+from imgscan.model import EntryKind
+
+
+def listed(path: bytes, kind: EntryKind = EntryKind.FILE, size: int = 0, target: bytes | None = None) -> ListedEntry:
+    digest = b"%d" % size if kind is EntryKind.FILE else None
+    return ListedEntry(path=path, kind=kind, size_bytes=size, mode=0, uid=0, gid=0, digest=digest, target=target)
+
+
+def listing_of(items: list[ListedEntry], whiteouts: list[bytes], opaques: list[bytes]) -> LayerListing:
+    writer = BlockWriter()
+    ordered = [msgspec.structs.replace(item, order=order) for order, item in enumerate(items)]
+    for item in ordered:
+        writer.add(item)
+    blocks, clashes = writer.finish()
+    links = [
+        HardLink(path=i.path, target=i.target, order=i.order)
+        for i in ordered
+        if i.kind is EntryKind.HARDLINK and i.target
+    ]
+    return LayerListing(
+        diff_id=None,
+        digest=None,
+        size_bytes=sum(item.size_bytes for item in items),
+        entries=len(items),
+        items=blocks,
+        whiteouts=tuple(dict.fromkeys(whiteouts)),
+        opaques=tuple(dict.fromkeys(opaques)),
+        links=resolve_in_layer(links, blocks),
+        clashes=clashes,
+    )
+
+
+PATHS = st.sampled_from([b"a", b"b", b"a/a", b"a/b", b"b/a", b"a/a/a", b"a/a/b", b"b/a/a"])
+ITEMS = st.one_of(
+    st.builds(listed, PATHS, st.just(EntryKind.FILE), st.integers(0, 9)),
+    st.builds(listed, PATHS, st.just(EntryKind.DIRECTORY)),
+    st.builds(listed, PATHS, st.just(EntryKind.SYMLINK)),
+    st.builds(listed, PATHS, st.just(EntryKind.HARDLINK), st.just(0), PATHS),
+)
+LAYERS = st.builds(listing_of, st.lists(ITEMS, max_size=6), st.lists(PATHS, max_size=2), st.lists(PATHS, max_size=2))
