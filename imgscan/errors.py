@@ -5,6 +5,7 @@
     ├── EngineError        3   engine, registry or network unavailable
     ├── BuildError         4   the image build failed
     ├── IncompleteError    5   the scan is incomplete and --strict was given
+    ├── WorkerError       70   a process that does part of the work ended
     └── Interrupted      130   Ctrl-C (128 + SIGINT, as shells report it)
 
 Exit 1 is not an error: it says that the findings, a budget or the risk register forbid the merge. Anything else that
@@ -55,6 +56,12 @@ class IncompleteError(ImgscanError):
     """Something was skipped and the user asked for --strict."""
 
     exit_code = 5
+
+
+class WorkerError(ImgscanError):
+    """A process that does part of the work ended before its time."""
+
+    exit_code = EXIT_INTERNAL
 
 
 class Interrupted(ImgscanError):

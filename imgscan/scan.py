@@ -8,6 +8,7 @@ attribution) is made of the listings afterwards.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from imgscan.detect.secrets.documents import Document, image_documents, scan_document
@@ -17,20 +18,13 @@ from imgscan.escape import path_text
 from imgscan.layers.attribution import Attribution
 from imgscan.layers.blob import check_digests, open_layer
 from imgscan.layers.filesystem import Stacked, stack
-from imgscan.layers.listing import LayerListing, ReadContent, empty_listing, list_layer
-from imgscan.layers.tar import Entry
+from imgscan.layers.listing import LayerListing, empty_listing, list_layer
+from imgscan.layersearch import LayerSearch, PathHit
 from imgscan.model import Coverage, Location, NotRead, Place, Skipped
 from imgscan.progress import Progress
 from imgscan.source import Image, ImageReader, LayerBlob
-from imgscan.units import human_bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathHit:
-    """A secret in a file of a layer."""
-
-    path: bytes
-    hit: SecretHit = field(repr=False)
+from imgscan.source.records import StoreError
+from imgscan.workers import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +59,24 @@ class ImageScan:
         )
 
 
-def scan_image(reader: ImageReader, scanner: SecretScanner, progress: Progress) -> ImageScan:
-    """Read every layer once and search all of it, then the configuration.
+def scan_image(
+    reader: ImageReader, scanner: SecretScanner, progress: Progress, *, jobs: int | None = None
+) -> ImageScan:
+    """Read every layer once and search all of it, then the configuration, with `jobs` processes (None: as many as there
+    are processors; 1: this one alone).
 
-    Raises EngineError or InputError from the source; what is wrong inside the image is in `skipped`.
+    Raises EngineError or InputError from the source, WorkerError; what is wrong inside the image is in `skipped`.
     """
-    by_blob: dict[str, LayerScan] = {}
-    for number, blob in enumerate(reader.blobs(), start=1):
-        progress.stage(f"reading layer {number}")
-        by_blob[blob.name] = scan_layer(blob, scanner, progress)
+    with closing(Workers(scanner, None if jobs is None else jobs if jobs > 1 else 0)) as workers:
+        try:
+            by_blob = _scan_blobs(reader, workers, scanner, progress)
+        except StoreError as error:
+            leave_store = getattr(reader, "leave_store", None)
+            if leave_store is None:
+                raise
+            progress.stage(f"the engine's store cannot be read ({error}); asking the engine for the image")
+            leave_store()
+            by_blob = _scan_blobs(reader, workers, scanner, progress)
     image = reader.image()
     layers, missing = _in_order(image, by_blob)
     documents = image_documents(image.config, reader.documents())
@@ -86,27 +89,23 @@ def scan_image(reader: ImageReader, scanner: SecretScanner, progress: Progress) 
     )
 
 
-def scan_layer(blob: LayerBlob, scanner: SecretScanner, progress: Progress) -> LayerScan:
+def _scan_blobs(
+    reader: ImageReader, workers: Workers, scanner: SecretScanner, progress: Progress
+) -> dict[str, LayerScan]:
+    by_blob: dict[str, LayerScan] = {}
+    for number, blob in enumerate(reader.blobs(), start=1):
+        progress.stage(f"reading layer {number}")
+        by_blob[blob.name] = scan_layer(blob, workers, scanner, progress)
+    return by_blob
+
+
+def scan_layer(blob: LayerBlob, workers: Workers, scanner: SecretScanner, progress: Progress) -> LayerScan:
     """List a layer and search every file of it, in one pass over its bytes."""
-    hits: list[PathHit] = []
-    not_read: list[NotRead] = []
-    done = 0
-
-    def visit(entry: Entry, read: ReadContent) -> None:
-        nonlocal done
-        name = path_text(entry.path)
-        found = scanner.scan(
-            read,
-            path=name,
-            size=entry.size_bytes,
-            note=lambda reason: not_read.append(NotRead(where=f"{blob.name} /{name}", bytes=0, reason=reason)),
-        )
-        hits.extend(PathHit(path=entry.path, hit=hit) for hit in found)
-        done += entry.size_bytes
-        progress.update(f"reading {blob.name[:19]}: {human_bytes(done)}  /{name}")
-
-    listing = list_layer(open_layer(blob.stream, where=blob.name), visit, where=blob.name)
-    return LayerScan(listing=listing, hits=tuple(hits), read_bytes=done, not_read=tuple(not_read))
+    search = LayerSearch(workers, scanner, progress, where=blob.name)
+    listing = list_layer(open_layer(blob.stream, where=blob.name, verify=blob.verify), search, where=blob.name)
+    # Batches come back in any order.
+    hits = sorted(search.hits, key=lambda item: (item.path, item.hit.offset, item.hit.rule.id))
+    return LayerScan(listing=listing, hits=tuple(hits), read_bytes=search.read_bytes, not_read=tuple(search.not_read))
 
 
 def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterator[LocatedHit]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from hypothesis import strategies as st
 
-from imgscan.layers.blocks import BlockWriter, ListedEntry
+from imgscan.layers.blocks import BlockWriter, ListedEntry, key_of
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.listing import LayerListing
 from imgscan.model import EntryKind
@@ -33,8 +33,8 @@ def listing_of(items: list[ListedEntry], whiteouts: list[bytes], opaques: list[b
         size_bytes=sum(item.size_bytes for item in items),
         entries=len(items),
         items=blocks,
-        whiteouts=tuple(dict.fromkeys(whiteouts)),
-        opaques=tuple(dict.fromkeys(opaques)),
+        whiteouts=tuple(sorted(set(whiteouts), key=key_of)),
+        opaques=tuple(sorted(set(opaques), key=key_of)),
         links=resolve_in_layer(links, blocks),
         clashes=clashes,
     )

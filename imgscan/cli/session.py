@@ -42,6 +42,8 @@ class Session:
     def learn(self, hits: Iterable[LocatedHit]) -> None:
         """Remember the secrets of hits, so that no text of the report shows them."""
         for item in hits:
+            if not item.hit.secret:
+                continue  # kept from an earlier scan: a secret that is recognised wherever it stands
             secret = item.hit.secret.decode("utf-8", "replace")
             self.redactor.learn(secret, redact(item.hit.secret, reveal=item.hit.rule.reveal))
 

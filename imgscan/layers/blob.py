@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
 from imgscan.layers.tarheader import BLOCK_BYTES, TarFormatError, parse_header
-from imgscan.layers.tarwindow import ByteStream
+from imgscan.layers.tarwindow import ByteStream, ContentPlace
 from imgscan.model import Digest, Skipped
 
 CHUNK_BYTES: Final = 1 << 18
@@ -101,10 +101,28 @@ class LayerStream:
                 return size - left
             left -= len(data)
         if left > 0:
-            self._source.seek(left, 1)  # type: ignore[attr-defined]
-            self.stored_bytes += left
-            self.tar_bytes += left
-        return size
+            # A stream that can only seek does not know where it ends.
+            skip = getattr(self._source, "skip", None)
+            skipped = left if skip is None else skip(left)
+            if skip is None:
+                self._source.seek(left, 1)  # type: ignore[attr-defined]
+            self.stored_bytes += skipped
+            self.tar_bytes += skipped
+            left -= skipped
+        return size - left
+
+    def place(self) -> ContentPlace | None:
+        """Where the content lies by itself that comes next, if the source has it so and nothing is hashed here."""
+        place = getattr(self._source, "place", None)
+        if place is None or self._ready or self._head or not self.seeks:
+            return None
+        found: ContentPlace | None = place()
+        return found
+
+    @property
+    def skips_exactly(self) -> bool:
+        """Whether `skip` notices the end of the stream."""
+        return not self.seeks or bool(getattr(self._source, "skips_exactly", False))
 
     def finish(self) -> BlobSummary:
         """Read what is left, which is trailing data if the archive was read to its end, and sum up."""
@@ -151,8 +169,10 @@ class LayerStream:
     @property
     def seeks(self) -> bool:
         """Whether skipping saves the reading: nothing is hashed, nothing compressed, and the source can seek."""
+        if self._frames is not None or self._stored_hash is not None:
+            return False
         seekable = getattr(self._source, "seekable", None)
-        return self._frames is None and self._stored_hash is None and seekable is not None and bool(seekable())
+        return bool(getattr(self._source, "seeks", False)) or (seekable is not None and bool(seekable()))
 
     def _drain(self) -> Iterator[bytes]:
         while data := self.read(CHUNK_BYTES):

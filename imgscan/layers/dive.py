@@ -81,7 +81,10 @@ class _Walk:
 
     def _may_pass(self, key: bytes, layer: int) -> bool:
         self._leave(key)
-        return layer not in self._ends and (not self._paths or max(self._paths[-1].removers) <= layer)
+        if layer in self._ends:
+            return False
+        # Whiteouts act on lower layers, those of the first layer on that one: see `_remove`.
+        return not self._paths or (layer > 0 and max(self._paths[-1].removers) <= layer)
 
     def _see(self, group: Group) -> None:
         around = self._paths[-1].removers if self._paths else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -31,6 +31,21 @@ directories."""
 
 ReadContent = Callable[[int], bytes]
 Visitor = Callable[[Entry, ReadContent], None]
+Done = Callable[[bytes | None], None]
+"""Takes the SHA-256 of a file's content, None where it was not all there."""
+
+
+class Search(Protocol):
+    """Looks at the files of one layer, as their entries come by or later, in any order."""
+
+    def search(self, item: TarEntry, done: Done) -> None:
+        """Look at a regular file. Its content can be read here and now only; `done` is called once, by the end of
+        `finish` at the latest."""
+        ...
+
+    def finish(self) -> None:
+        """Wait until every file was looked at."""
+        ...
 
 
 class LayerListing(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,20 +87,25 @@ class ListingBuilder:
         self._entries = 0
         self._size = 0
 
-    def add(self, entry: Entry, digest: bytes | None = None) -> None:
-        """Take the next entry; `digest` is the SHA-256 of a regular file's content."""
+    def number(self) -> int:
+        """The next entry's number, for `add`."""
         self._entries += 1
+        return self._entries
+
+    def add(self, entry: Entry, digest: bytes | None = None, *, number: int | None = None) -> None:
+        """Take an entry; `digest` is the SHA-256 of a regular file's content. Without its `number` it is the next."""
+        order = self.number() if number is None else number
         path = entry.path
-        if WHITEOUT_PREFIX in path and self._add_marker(entry, digest):
+        if WHITEOUT_PREFIX in path and self._add_marker(entry, digest, order):
             return
         if len(path) > MAX_PATH_BYTES or path.count(b"/") >= MAX_PATH_PARTS:
-            self._skip("a path is longer or deeper than any file system allows")
+            self._skip(order, "a path is longer or deeper than any file system allows")
             return
         kind, size, target = entry.kind, 0, entry.link_target
         if kind is EntryKind.FILE:
             size = entry.size_bytes
             if not path:
-                self._skip("a file has no name")
+                self._skip(order, "a file has no name")
                 return
         elif kind is EntryKind.HARDLINK and target is not None and target.startswith(AUFS_LINKS):
             # AUFS keeps the content of hard links in a directory of its own; engines copy it from there.
@@ -95,7 +115,7 @@ class ListingBuilder:
             return
         self._size += size
         if kind is EntryKind.HARDLINK and target is not None:
-            self._links.append(HardLink(path=path, target=target, order=self._entries))
+            self._links.append(HardLink(path=path, target=target, order=order))
         listed = ListedEntry(
             path=path,
             kind=kind,
@@ -105,7 +125,7 @@ class ListingBuilder:
             gid=entry.gid,
             digest=digest,
             target=target,
-            order=self._entries,
+            order=order,
         )
         self._items.add(listed)
 
@@ -129,10 +149,10 @@ class ListingBuilder:
             clashes=clashes,
         )
 
-    def _skip(self, reason: str) -> None:
-        self._skipped.append(Skipped(where=self._where, reason=f"entry {self._entries}: {reason}"))
+    def _skip(self, order: int, reason: str) -> None:
+        self._skipped.append(Skipped(where=self._where, reason=f"entry {order}: {reason}"))
 
-    def _add_marker(self, entry: Entry, digest: bytes | None) -> bool:
+    def _add_marker(self, entry: Entry, digest: bytes | None, order: int) -> bool:
         """Take a whiteout, opaque marker or AUFS leftover; False for a path that is none of them."""
         parent, slash, name = entry.path.rpartition(b"/")
         if name == OPAQUE_NAME:
@@ -147,37 +167,65 @@ class ListingBuilder:
             return False
         removed = name[len(WHITEOUT_PREFIX) :]
         if removed in (b"", b".", b".."):
-            self._skip("an invalid whiteout, it names no file")
+            self._skip(order, "an invalid whiteout, it names no file")
             return True
         self._whiteouts[parent + slash + removed] = None
         return True
 
 
-def list_layer(
-    stream: LayerStream, visit: Visitor | None = None, *, where: str = "layer", hash_content: bool = True
-) -> LayerListing:
-    """Read a layer once, to its end: every entry is listed, every regular file goes to `visit(entry, read)`.
+def list_layer(stream: LayerStream, search: Search | None = None, *, where: str = "layer") -> LayerListing:
+    """Read a layer once, to its end: every entry is listed, every regular file given to `search`.
 
-    What `visit` leaves unread is read here, so that each file has its digest; without `hash_content` nothing but the
-    headers is looked at and `visit` is not called. Only what the stream's source raises is raised; damage is in
-    `skipped`.
+    Without `search` nothing but the headers is looked at. Only what the stream's source and `search` raise is raised;
+    damage is in `skipped`.
     """
     builder = ListingBuilder(where)
     for item in read_entries(stream, where=where):
         if isinstance(item, Skipped):
             builder.skip(item)
-            continue
-        if item.entry.kind is not EntryKind.FILE or not hash_content:
+        elif search is None or item.entry.kind is not EntryKind.FILE:
+            if search is not None and (item.entry.link_target or b"").startswith(AUFS_LINKS):
+                search.finish()  # the content that it links to must be known
             builder.add(item.entry)
-            continue
-        content = HashedContent(item)
-        if visit is not None:
-            visit(item.entry, content.read)
-        builder.add(item.entry, content.finish())
+        else:
+            search.search(item, _Adding(builder, item.entry))
+    if search is not None:
+        search.finish()
     summary = stream.finish()
     for skipped in summary.skipped:
         builder.skip(skipped)
     return builder.finish(diff_id=summary.diff_id, digest=summary.digest)
+
+
+class _Adding:
+    """Adds a file to a listing once its digest is known; it keeps the number it had in the archive."""
+
+    __slots__ = ("_builder", "_entry", "_number")
+
+    def __init__(self, builder: ListingBuilder, entry: Entry) -> None:
+        self._builder = builder
+        self._entry = entry
+        self._number = builder.number()
+
+    def __call__(self, digest: bytes | None) -> None:
+        self._builder.add(self._entry, digest, number=self._number)
+
+
+class ReadingSearch:
+    """Reads every file here and now. What `visit(entry, read)` leaves unread is read all the same, for the digest."""
+
+    def __init__(self, visit: Visitor | None = None) -> None:
+        self._visit = visit
+
+    def search(self, item: TarEntry, done: Done) -> None:
+        """Read the file."""
+        content = HashedContent(item)
+        if self._visit is not None:
+            self._visit(item.entry, content.read)
+        done(content.finish())
+
+    def finish(self) -> None:
+        """Nothing is outstanding."""
 
 
 class HashedContent:

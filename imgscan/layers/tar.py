@@ -13,7 +13,7 @@ import msgspec
 
 from imgscan.layers import sparse
 from imgscan.layers.tarheader import BLOCK_BYTES, Header, TarFormatError, merge_pax, parse_header, parse_pax
-from imgscan.layers.tarwindow import CHUNK_BYTES, ByteStream, Window
+from imgscan.layers.tarwindow import CHUNK_BYTES, ByteStream, ContentPlace, Window
 from imgscan.model import EntryKind, Skipped
 
 _ZERO_BLOCK: Final = bytes(BLOCK_BYTES)
@@ -67,6 +67,10 @@ class TarEntry:
     def offset(self) -> int:
         """Where the unread content begins in the stream; only while the entry is the current one."""
         return self._window.offset()
+
+    def place(self) -> ContentPlace | None:
+        """Where the content lies by itself, if it does; it need not be read here then."""
+        return self._window.place() if self._serial == self._window.serial else None
 
     def read(self, size: int = -1, /) -> bytes:
         """Up to `size` bytes of content (-1: all that is left), b"" at its end or once a later entry is current.

@@ -7,7 +7,10 @@ where it has one. Nothing here knows what a header means.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, Protocol
+
+import msgspec
 
 from imgscan.layers.sparse import SparseMap
 from imgscan.layers.tarheader import BLOCK_BYTES, MAX_META_BYTES, TarFormatError
@@ -22,11 +25,20 @@ A header of 512 bytes can declare a hole of any size."""
 _ZEROS: Final = bytes(1 << 16)
 
 
+class ContentPlace(msgspec.Struct, frozen=True, gc=False):
+    """A file's content where it lies by itself: a regular file of `size` bytes named `name` below a directory."""
+
+    root: Path
+    name: bytes
+    size: int
+
+
 class ByteStream(Protocol):
     """What an archive is read from. A stream may also offer `skip(n) -> int` (bytes skipped, fewer at the end)
-    with `seeks`, whether it need not read them,
-    `seek` with `seekable`, `unread(data, archive_ended=bool)` to take back what was
-    read ahead, and `failure`, why it ended early."""
+    with `seeks`, whether it need not read them, and `skips_exactly`, whether the number is to be trusted at the end of
+    the stream; `seek` with `seekable`; `place()`, where the content lies that comes next, for streams that give no byte
+    of it before it is asked for; `unread(data, archive_ended=bool)` to take back what was read ahead; and `failure`,
+    why it ended early."""
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes, b"" only at the end."""
@@ -45,9 +57,11 @@ class Window:
         "_hole_budget",
         "_left",
         "_pad",
+        "_place",
         "_problem",
         "_read",
         "_skip",
+        "_skip_spare",
         "_sparse",
         "_stream",
         "serial",
@@ -57,6 +71,9 @@ class Window:
         self._stream = stream
         self._read = stream.read
         self._skip, seeks = _skipper(stream)
+        # Seeking never fails past the end, reading does: the last byte is read to notice a stream that is cut off.
+        self._skip_spare = 0 if getattr(stream, "skips_exactly", False) else 1
+        self._place: Callable[[], ContentPlace | None] | None = getattr(stream, "place", None)
         self._chunk = _SEEKING_CHUNK_BYTES if seeks else CHUNK_BYTES
         self._buffer = b""
         self._at = 0
@@ -71,6 +88,13 @@ class Window:
     def offset(self) -> int:
         """How many bytes of the stream lie before the position."""
         return self._fetched - len(self._buffer) + self._at
+
+    def place(self) -> ContentPlace | None:
+        """Where the content of the current entry lies by itself, as long as nothing of it was read."""
+        if self._place is None or self._sparse is not None or self._at < len(self._buffer):
+            return None
+        found = self._place()
+        return found if found is not None and found.size == self._left else None
 
     def block(self) -> bytes:
         """The next 512 bytes; fewer only at the end of the stream."""
@@ -196,8 +220,7 @@ class Window:
         self._at += buffered
         missing = size - buffered
         if missing and self._skip is not None:
-            # Seeking never fails past the end, reading does: the last byte is read to notice a stream that is cut off.
-            skipped = self._skip(missing - 1)
+            skipped = self._skip(missing - self._skip_spare)
             self._buffer, self._at = b"", 0
             self._fetched += skipped
             missing -= skipped

@@ -1,4 +1,5 @@
-"""An image of the container engine, read as one stream of `GET /images/{id}/get`: nothing is copied to disk.
+"""An image of the container engine: out of the engine's store where that lies on this machine (`stored`), else as one
+stream of `GET /images/{id}/get`. Nothing is copied to disk.
 
 Engine 20.10 writes the old save layout, 25 and later an OCI layout with manifest.json, the containerd store compressed
 layers, Podman docker-archive with links; `stream.OnePass` reads them all. What the engine knows beforehand (inspect,
@@ -19,6 +20,7 @@ from imgscan.model import Digest, Skipped
 from imgscan.source.config import Json, member, parse_config, platform_of, text, texts
 from imgscan.source.records import Image, ImageReader, Layer, LayerBlob
 from imgscan.source.select import Selection
+from imgscan.source.stored import open_stored_image
 from imgscan.source.stream import OnePass
 
 if TYPE_CHECKING:
@@ -66,12 +68,12 @@ def open_engine_image(ref: str, engine: Engine | None = None) -> ImageReader:
 
 
 class EngineReader:
-    """Reads one image of the engine. `image` is the engine's own account until `blobs` is exhausted (its layers then
-    have no blob names), and what the export really holds afterwards."""
+    """Reads one image of the engine. Of an export, `image` is the engine's own account until `blobs` is exhausted (its
+    layers then have no blob names), and what the export really holds afterwards."""
 
     kind = "image"
 
-    def __init__(self, engine: Engine, ref: str, *, owns_engine: bool = False) -> None:
+    def __init__(self, engine: Engine, ref: str, *, owns_engine: bool = False, use_store: bool = True) -> None:
         self.ref = ref
         self._engine = engine
         self._owns_engine = owns_engine
@@ -79,9 +81,27 @@ class EngineReader:
         self._diff_ids = texts(member(member(self._record, "RootFS"), "Layers"))
         self._selection: Selection | None = None
         self._response: Any = None
+        self._stored = open_stored_image(ref, self._record, engine) if use_store else None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the engine's store is read, and not an export."""
+        return self._stored is not None
+
+    def leave_store(self) -> None:
+        """Read an export from now on, since the store turned out not to be readable after all."""
+        if self._stored is not None:
+            self._stored.close()
+            self._stored = None
 
     def blobs(self) -> Iterator[LayerBlob]:
-        """Every layer blob of the export as it comes. Raises EngineError when the stream breaks off."""
+        """Every layer blob, as it comes in an export. Raises EngineError when the stream breaks off, StoreError when
+        the store cannot be read."""
+        if self._stored is not None:
+            return self._stored.blobs()
+        return self._export()
+
+    def _export(self) -> Iterator[LayerBlob]:
         # By id: a tag may move between two requests.
         image_id = text(member(self._record, "Id")) or self.ref
         with self._engine.calling(self._doing(), self.ref):
@@ -100,6 +120,8 @@ class EngineReader:
 
     def image(self) -> Image:
         """The image; see the class."""
+        if self._stored is not None:
+            return self._stored.image()
         if self._selection is None:
             return self._announced()
         image_id = text(member(self._record, "Id"))
@@ -107,10 +129,14 @@ class EngineReader:
 
     def documents(self) -> tuple[tuple[str, bytes], ...]:
         """Attestations and other JSON of the image, known after `blobs`."""
+        if self._stored is not None:
+            return self._stored.documents()
         return self._selection.documents if self._selection is not None else ()
 
     def skipped(self) -> tuple[Skipped, ...]:
-        """What of the export could not be read, known after `blobs`."""
+        """What of the image could not be read, known after `blobs`."""
+        if self._stored is not None:
+            return self._stored.skipped()
         if self._selection is None:
             return ()
         if self._selection.image.config.diff_ids == self._diff_ids:
@@ -120,6 +146,7 @@ class EngineReader:
 
     def close(self) -> None:
         """Break off the export if it runs, and close the engine if this opened it."""
+        self.leave_store()
         self._close_response()
         if self._owns_engine:
             self._engine.close()

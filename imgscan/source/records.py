@@ -69,10 +69,17 @@ class Image:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerBlob:
     """A layer's bytes as stored, maybe compressed. `stream` reads forwards and is valid until the next blob is asked
-    for."""
+    for; nothing is opened before its first read. Without `verify` its digests are not worth computing: it is put
+    together from what an engine has unpacked and answers for."""
 
     name: str
     stream: ByteStream
+    verify: bool = True
+
+
+class StoreError(Exception):
+    """An engine's store on disk is not, or no longer, what its own records say: the image is to be had from the engine
+    itself. The message says what differs."""
 
 
 class ImageReader(Protocol):

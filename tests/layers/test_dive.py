@@ -14,7 +14,7 @@ from tarmaker import archive, directory, header, member
 from imgscan.layers.blob import open_layer
 from imgscan.layers.dive import dive_metrics
 from imgscan.layers.filesystem import stack
-from imgscan.layers.listing import LayerListing, list_layer
+from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
 from imgscan.model import EntryKind
 
 PAYLOAD = b"p" * 100_000
@@ -22,7 +22,7 @@ OTHER = member(b"other", b"o" * 1000)
 
 
 def layer(*parts: bytes) -> LayerListing:
-    return list_layer(open_layer(io.BytesIO(archive(*parts))))
+    return list_layer(open_layer(io.BytesIO(archive(*parts))), ReadingSearch())
 
 
 CASES = [

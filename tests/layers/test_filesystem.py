@@ -16,14 +16,14 @@ from treemodel import Tree, in_order
 
 from imgscan.layers.blob import open_layer
 from imgscan.layers.filesystem import Stacked, WasteItem, stack
-from imgscan.layers.listing import LayerListing, list_layer
+from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
 from imgscan.model import EntryKind, Status, WasteCause
 
 A, B, C = b"a" * 1000, b"b" * 300, b"c" * 50
 
 
 def layer(*parts: bytes) -> LayerListing:
-    return list_layer(open_layer(io.BytesIO(archive(*parts))))
+    return list_layer(open_layer(io.BytesIO(archive(*parts))), ReadingSearch())
 
 
 def stacked(*layers: list[bytes]) -> Stacked:
@@ -358,21 +358,23 @@ def test_listing_counts_entries_sizes_and_digests() -> None:
 def test_what_a_visitor_leaves_unread_is_hashed_all_the_same() -> None:
     data = archive(member(b"a", A), member(b"b", B))
     seen: list[bytes] = []
-    partly = list_layer(open_layer(io.BytesIO(data)), lambda entry, read: seen.append(read(entry.size_bytes // 2)))
+    partly = list_layer(
+        open_layer(io.BytesIO(data)), ReadingSearch(lambda entry, read: seen.append(read(entry.size_bytes // 2)))
+    )
     assert seen == [A[:500], B[:150]]
-    assert partly == list_layer(open_layer(io.BytesIO(data)))
+    assert partly == list_layer(open_layer(io.BytesIO(data)), ReadingSearch())
 
 
 def test_headers_alone_give_the_same_sizes() -> None:
     data = archive(*DIR)
-    fast = list_layer(open_layer(io.BytesIO(data), verify=False), hash_content=False)
-    full = list_layer(open_layer(io.BytesIO(data)))
+    fast = list_layer(open_layer(io.BytesIO(data), verify=False))
+    full = list_layer(open_layer(io.BytesIO(data)), ReadingSearch())
     assert (fast.size_bytes, fast.entries) == (full.size_bytes, full.entries)
     assert fast.diff_id is None
 
 
 def test_truncated_content_has_no_digest() -> None:
-    listing = list_layer(open_layer(io.BytesIO(member(b"f", A)[:700])))
+    listing = list_layer(open_layer(io.BytesIO(member(b"f", A)[:700])), ReadingSearch())
     assert [item.digest for item in listing.items] == [None]
     assert len(listing.skipped) == 1
 

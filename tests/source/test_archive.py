@@ -41,7 +41,7 @@ from tarmaker import archive, hardlink, member, symlink
 
 from imgscan.errors import InputError
 from imgscan.layers.blob import open_layer
-from imgscan.layers.listing import LayerListing, list_layer
+from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
 from imgscan.source import Image, ImageReader, open_image
 from imgscan.source.archive import OnePassReader
 from imgscan.source.config import MAX_JSON_BYTES
@@ -58,7 +58,7 @@ IMAGE = Made(layers=(ONE, TWO, ONE), settings={"Env": ["A=1"], "User": "app"}, h
 
 def read(reader: ImageReader) -> tuple[Image, dict[str, LayerListing]]:
     try:
-        found = {blob.name: list_layer(open_layer(blob.stream)) for blob in reader.blobs()}
+        found = {blob.name: list_layer(open_layer(blob.stream), ReadingSearch()) for blob in reader.blobs()}
         return reader.image(), found
     finally:
         reader.close()

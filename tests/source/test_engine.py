@@ -23,7 +23,7 @@ from imgscan.engine import Engine
 from imgscan.errors import EngineError, InputError
 from imgscan.layers.blob import check_digests, open_layer
 from imgscan.layers.filesystem import Stacked, stack
-from imgscan.layers.listing import LayerListing, list_layer
+from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
 from imgscan.model import Status
 from imgscan.source import Image, ImageReader, open_image
 from imgscan.source.engine import history_entries
@@ -143,7 +143,7 @@ def engine(daemon: Daemon) -> Iterator[Engine]:
 
 def read(reader: ImageReader) -> tuple[Image, dict[str, LayerListing]]:
     with closing(reader):
-        found = {blob.name: list_layer(open_layer(blob.stream)) for blob in reader.blobs()}
+        found = {blob.name: list_layer(open_layer(blob.stream), ReadingSearch()) for blob in reader.blobs()}
         return reader.image(), found
 
 

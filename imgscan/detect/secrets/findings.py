@@ -33,9 +33,9 @@ class LocatedHit:
 
 def secret_findings(located: Iterable[LocatedHit]) -> list[Finding]:
     """One finding for each secret and rule, in the order of their fingerprints."""
-    groups: dict[tuple[str, bytes], list[LocatedHit]] = {}
+    groups: dict[str, list[LocatedHit]] = {}
     for item in located:
-        groups.setdefault((item.hit.rule.id, item.hit.secret), []).append(item)
+        groups.setdefault(item.hit.identity, []).append(item)
     findings = [_finding(sorted(group, key=_order)) for group in groups.values()]
     return sorted(findings, key=lambda f: (f.rule_id, f.fingerprint))
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from imgscan.detect.secrets import assignments, filters, uris
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.places import Where, is_own, is_vendored, place_of
-from imgscan.detect.secrets.redact import excerpt
+from imgscan.detect.secrets.redact import excerpt, is_strong
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.validators import Checked, check
 from imgscan.model import Confidence, Severity, Validity
@@ -36,7 +37,8 @@ class SecretHit:
 
     `line` counts from 1 and `offset` is in bytes, both in the document; `context` is a redacted excerpt. `detail` is
     what an offline check learnt (an AWS account number, "encrypted"), never part of the secret; `proven` says that a
-    checksum fits. `secret` is plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`.
+    checksum fits. `secret` is plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`. A hit
+    that was kept from an earlier scan has no plaintext, but the `identity` that it had then.
     """
 
     rule: SecretRule
@@ -49,6 +51,56 @@ class SecretHit:
     severity: Severity
     detail: str = ""
     proven: bool = False
+    kept_identity: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What makes it the same secret elsewhere: SHA-256 over rule and secret, in hexadecimal."""
+        return self.kept_identity or hashlib.sha256(self.rule.id.encode() + b"\0" + self.secret).hexdigest()
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether nobody can find the secret by trying; only such hits are kept."""
+        return bool(self.kept_identity) or is_strong(self.secret)
+
+
+PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str, bool, str]
+"""A hit as plain values, its rule by its id."""
+
+
+def pack_hit(hit: SecretHit, *, keep: bool = False) -> PackedHit:
+    """A hit as plain values; `keep`: for storage, with its identity in place of the plaintext."""
+    return (
+        hit.rule.id,
+        b"" if keep else hit.secret,
+        hit.line,
+        hit.offset,
+        hit.context,
+        hit.validity,
+        hit.confidence,
+        hit.severity,
+        hit.detail,
+        hit.proven,
+        hit.identity if keep else hit.kept_identity,
+    )
+
+
+def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
+    """The hit again. Raises KeyError for a rule that is not among `rules`."""
+    rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, identity = packed
+    return SecretHit(
+        rule=rules[rule_id],
+        secret=secret,
+        line=line,
+        offset=offset,
+        context=context,
+        validity=validity,
+        confidence=confidence,
+        severity=severity,
+        detail=detail,
+        proven=proven,
+        kept_identity=identity,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ Nothing here ever gives enough back to guess, or to confirm a guess of, a secret
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections import Counter
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from imgscan.model import Place
 
 if TYPE_CHECKING:
-    from imgscan.detect.secrets.scanner import SecretHit
+    from imgscan.detect.secrets.hits import SecretHit
 
 _LONG: Final = 20
 _SHOWN: Final = 4
@@ -84,7 +83,6 @@ def secret_fingerprint_parts(hit: SecretHit, place: Place, path: str) -> tuple[s
     A strong secret is the same finding wherever it lies: SHA-256 over rule and secret. A weak one is told apart by
     place and path and 8 bits of digest, so that a published report cannot confirm a guess.
     """
-    digest = hashlib.sha256(hit.rule.id.encode() + b"\0" + hit.secret).hexdigest()
-    if is_strong(hit.secret):
-        return ("strong", digest)
-    return ("weak", place.value, path, digest[:2])
+    if hit.is_strong:
+        return ("strong", hit.identity)
+    return ("weak", place.value, path, hit.identity[:2])

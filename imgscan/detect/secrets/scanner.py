@@ -6,6 +6,7 @@ placed. Nothing is joined across documents.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from imgscan import __version__
 from imgscan.detect.secrets import assignments
 from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches, spans
 from imgscan.detect.secrets.database import cache_dir
@@ -82,6 +84,24 @@ class SecretScanner:
         self._everywhere = RuleSet(everywhere, encoded=True, backend=backend, cache=cache)
         self._config = RuleSet(config, encoded=False, backend=backend, cache=cache)
 
+    @cached_property
+    def version(self) -> str:
+        """What changes with every rule, and with imgscan itself: results of one version are good for that one only."""
+        digest = hashlib.sha256(__version__.encode())
+        for rule_id in sorted(self.rules):
+            digest.update(repr(self.rules[rule_id]).encode())
+        return digest.hexdigest()
+
+    def prepare(self) -> None:
+        """Load what is otherwise loaded when first needed, for processes that are about to be forked."""
+        for rules in (self._everywhere, self._config):
+            rules.matcher.regions(b"")
+
+    def is_recognised(self, secret: bytes) -> bool:
+        """Whether a secret is found in any text by itself alone, without the name or place that gave it away."""
+        found = self.scan_bytes(secret, path="text", literal=True)
+        return any(hit.secret == secret for hit in found)
+
     def scan(
         self,
         read: Callable[[int], bytes],
@@ -114,9 +134,11 @@ class SecretScanner:
                 note(f"{rule_id}: more than {MOST_MATCHES} hits, the rest of the file was not searched for this rule")
         return fold(found)
 
-    def scan_bytes(self, data: bytes, *, path: str, literal: bool = False) -> list[SecretHit]:
+    def scan_bytes(
+        self, data: bytes, *, path: str, literal: bool = False, note: Callable[[str], None] | None = None
+    ) -> list[SecretHit]:
         """The secrets of a document that is in memory; see `scan`."""
-        return self.scan(io.BytesIO(data).read, path=path, size=len(data), literal=literal)
+        return self.scan(io.BytesIO(data).read, path=path, size=len(data), literal=literal, note=note)
 
     def scan_assignment(self, name: str, value: str, *, path: str) -> list[SecretHit]:
         """The secrets of an environment variable, build argument or label: `name` and `value` are known to be apart.

@@ -1,0 +1,166 @@
+"""One layer's files on their way through the secret scanner, many at a time.
+
+In: entries as they come by. Out: their digests, to whoever lists them, and the secrets found. Small files go to
+`Workers` in batches, files that lie by themselves as their places only; large files of a stream are searched here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from imgscan.detect.secrets.hits import SecretHit
+from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.escape import path_text
+from imgscan.layers.listing import Done, HashedContent
+from imgscan.layers.tar import Entry, TarEntry
+from imgscan.layers.tarwindow import ContentPlace
+from imgscan.model import NotRead
+from imgscan.progress import Progress
+from imgscan.units import human_bytes
+from imgscan.workers import SLOT_BYTES, Batch, FileJob, Workers
+
+_LARGE_BYTES: Final = 1 << 19
+"""A file of a stream that is as large as this is searched at once: to hand it over costs a copy and saves little."""
+_BATCH_FILES: Final = 256
+_BATCH_BYTES: Final = 8 << 20
+_EMPTY: Final = hashlib.sha256(b"").digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathHit:
+    """A secret in a file of a layer."""
+
+    path: bytes
+    hit: SecretHit = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Files for one batch, and what waits for their digests. `slot` has their bytes, or `root` the files."""
+
+    jobs: list[FileJob] = field(default_factory=list)
+    waiting: list[Done] = field(default_factory=list)
+    bytes: int = 0
+    slot: int | None = None
+    root: Path | None = None
+
+
+class LayerSearch:
+    """Searches the files of one layer; see `listing.Search`. `read_bytes` counts what was searched, `not_read` says
+    what was left out. Raises StoreError and WorkerError."""
+
+    def __init__(self, workers: Workers, scanner: SecretScanner, progress: Progress, *, where: str) -> None:
+        self.hits: list[PathHit] = []
+        self.not_read: list[NotRead] = []
+        self.read_bytes = 0
+        self._workers = workers
+        self._scanner = scanner
+        self._progress = progress
+        self._where = where
+        self._running: deque[tuple[Batch, _Pending]] = deque()
+        self._free = list(range(workers.slots))
+        self._files: _Pending | None = None
+        self._slot: _Pending | None = None
+
+    def search(self, item: TarEntry, done: Done) -> None:
+        """Take a file; it is searched now or with the next batch."""
+        entry = item.entry
+        self.read_bytes += entry.size_bytes
+        if not entry.size_bytes:
+            done(_EMPTY)
+            return
+        place = item.place()
+        if place is not None:
+            self._take_place(place, entry, done)
+        elif self._workers.count and entry.size_bytes < _LARGE_BYTES and not entry.sparse:
+            self._take_bytes(item, done)
+        else:
+            self._search_here(item, done)
+
+    def finish(self) -> None:
+        """Wait until all files are searched."""
+        # A layer of a few files is not worth starting processes for.
+        here = not self._workers.started and not self._running
+        for pending in (self._files, self._slot):
+            if pending is not None:
+                self._send(pending, here=here)
+        self._files = self._slot = None
+        while self._running:
+            self._collect()
+
+    def _take_place(self, place: ContentPlace, entry: Entry, done: Done) -> None:
+        pending = self._files
+        if pending is None:
+            pending = self._files = _Pending(root=place.root)
+        pending.jobs.append(FileJob(path=entry.path, size=place.size, name=place.name))
+        pending.waiting.append(done)
+        pending.bytes += place.size
+        if len(pending.jobs) >= _BATCH_FILES or pending.bytes >= _BATCH_BYTES:
+            self._files = None
+            self._send(pending)
+
+    def _take_bytes(self, item: TarEntry, done: Done) -> None:
+        entry = item.entry
+        data = item.read()
+        if len(data) < entry.size_bytes:
+            self.hits += self._located(entry.path, self._scanner.scan_bytes(data, path=path_text(entry.path)))
+            done(None)
+            return
+        pending = self._slot
+        if pending is not None and pending.bytes + len(data) > SLOT_BYTES:
+            self._send(pending)
+            pending = None
+        if pending is None:
+            while not self._free:
+                self._collect()
+            pending = self._slot = _Pending(slot=self._free.pop())
+        assert pending.slot is not None, "it was made with one"
+        self._workers.write(pending.slot, pending.bytes, data)
+        pending.jobs.append(FileJob(path=entry.path, size=len(data), start=pending.bytes))
+        pending.waiting.append(done)
+        pending.bytes += len(data)
+
+    def _search_here(self, item: TarEntry, done: Done) -> None:
+        entry, content = item.entry, HashedContent(item)
+        notes: list[str] = []
+        path = path_text(entry.path)
+        hits = self._scanner.scan(content.read, path=path, size=entry.size_bytes, note=notes.append)
+        self.hits += self._located(entry.path, hits)
+        self._note(path, notes)
+        self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}  /{path}")
+        done(content.finish())
+
+    def _send(self, pending: _Pending, *, here: bool = False) -> None:
+        if pending.root is not None:
+            batch = self._workers.search_files(pending.root, pending.jobs, here=here)
+        else:
+            assert pending.slot is not None, "a batch has a folder or a slot"
+            batch = self._workers.search_slot(pending.slot, pending.jobs, here=here)
+        self._running.append((batch, pending))
+        while len(self._running) > self._workers.slots or (self._running and self._running[0][0].done()):
+            self._collect()
+
+    def _collect(self) -> None:
+        """Take in the results of the batch that was sent first."""
+        batch, pending = self._running.popleft()
+        for job, done, found in zip(pending.jobs, pending.waiting, batch.result(), strict=True):
+            done(found.digest)
+            if found.hits:
+                self.hits += self._located(job.path, found.hits)
+            if found.notes:
+                self._note(path_text(job.path), found.notes)
+        if pending.slot is not None:
+            self._free.append(pending.slot)
+        shown = path_text(pending.jobs[-1].path)
+        self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}  /{shown}")
+
+    def _located(self, path: bytes, hits: Sequence[SecretHit]) -> list[PathHit]:
+        return [PathHit(path=path, hit=hit) for hit in hits]
+
+    def _note(self, path: str, notes: Sequence[str]) -> None:
+        self.not_read += [NotRead(where=f"{self._where} /{path}", bytes=0, reason=note) for note in notes]

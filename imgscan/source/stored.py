@@ -1,0 +1,146 @@
+"""An engine's image read from the engine's own store on this machine, without an export: a `StoredReader`.
+
+With a graph driver the layers are put together of their files where they lie (`graphdriver`, `tarsplit`); with the
+containerd store they are its blobs (`content`). Where the store is elsewhere, or not for this user to read, there is no
+such reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from imgscan.errors import InputError
+from imgscan.model import Digest, Skipped
+from imgscan.source.config import Json, has_root_file_system, member, parse_config, parse_json, platform_of, text, texts
+from imgscan.source.content import ContentMembers, find_content
+from imgscan.source.graphdriver import StoredImage, find_stored_image
+from imgscan.source.records import Image, ImageReader, Layer, LayerBlob, StoreError
+from imgscan.source.select import Selection, select_image
+from imgscan.source.tarsplit import TarSplitStream
+
+if TYPE_CHECKING:
+    from imgscan.engine import Engine
+
+_CONTAINERD: Final = "containerd:"
+
+
+def open_stored_image(ref: str, record: Json, engine: Engine) -> ImageReader | None:
+    """The image that the engine's `record` (its inspect answer) describes, out of the store; None if the store cannot
+    be read from here. What is found is the image's by its digests, so that no other engine's can be taken for it."""
+    info = engine.info
+    if not engine.host.startswith("unix://") or info.kind != "docker" or not info.root_dir:
+        return None
+    image_id = text(member(record, "Id"))
+    diff_ids = texts(member(member(record, "RootFS"), "Layers"))
+    root = Path(info.root_dir)
+    if info.store.startswith(_CONTAINERD):
+        content = find_content(root, text(member(member(record, "Descriptor"), "digest")) or image_id)
+        return _open_content(ref, image_id, diff_ids, content) if content is not None else None
+    stored = find_stored_image(root, info.store, image_id, diff_ids)
+    document = parse_json(stored.raw_config, "the image's configuration") if stored is not None else None
+    if stored is None or not has_root_file_system(document):
+        return None
+    return GraphDriverReader(ref, image_id, stored, document)
+
+
+class GraphDriverReader:
+    """An image of a graph driver's store. Raises StoreError while reading when the store changes under it."""
+
+    kind = "image"
+
+    def __init__(self, ref: str, image_id: str, stored: StoredImage, document: Json) -> None:
+        self.ref = ref
+        self._stored = stored
+        config = parse_config(document)
+        made_by = [entry.created_by for entry in config.history if not entry.empty_layer]
+        self._image = Image(
+            ref=ref,
+            image_id=image_id,
+            platform=platform_of(document),
+            config=config,
+            raw_config=stored.raw_config,
+            layers=tuple(
+                Layer(
+                    index=index,
+                    diff_id=Digest(layer.diff_id),
+                    digest=None,
+                    blob=layer.diff_id,
+                    media_type="",
+                    created_by=made_by[index] if len(made_by) == len(stored.layers) else None,
+                )
+                for index, layer in enumerate(stored.layers)
+            ),
+        )
+
+    def blobs(self) -> Iterator[LayerBlob]:
+        """Every layer once, base first."""
+        for layer in {layer.diff_id: layer for layer in self._stored.layers}.values():
+            with closing(TarSplitStream(layer.records, layer.root)) as stream:
+                yield LayerBlob(name=layer.diff_id, stream=stream, verify=False)
+
+    def image(self) -> Image:
+        """The image."""
+        return self._image
+
+    def documents(self) -> tuple[tuple[str, bytes], ...]:
+        """None: this store keeps nothing beside an image."""
+        return ()
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """None: what cannot be read is a StoreError."""
+        return ()
+
+    def close(self) -> None:
+        """Nothing is open between blobs."""
+
+
+class ContentReader:
+    """An image of a containerd content store."""
+
+    kind = "image"
+
+    def __init__(self, ref: str, image_id: str, members: ContentMembers, selection: Selection) -> None:
+        self.ref = ref
+        self._members = members
+        self._selection = selection
+        self._image = replace(selection.image, ref=ref, image_id=image_id)
+
+    def blobs(self) -> Iterator[LayerBlob]:
+        """Every layer blob once, base first. Raises StoreError when one is gone."""
+        for name in dict.fromkeys(layer.blob for layer in self._image.layers):
+            try:
+                stream = self._members.open(name)
+            except (InputError, OSError) as error:
+                raise StoreError("a blob of the content store cannot be opened") from error
+            yield LayerBlob(name=name, stream=stream)
+
+    def image(self) -> Image:
+        """The image."""
+        return self._image
+
+    def documents(self) -> tuple[tuple[str, bytes], ...]:
+        """Attestations and other JSON of the image."""
+        return self._selection.documents
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What could not be read."""
+        return self._selection.skipped
+
+    def close(self) -> None:
+        """Close the blob that is open."""
+        self._members.close()
+
+
+def _open_content(ref: str, image_id: str, diff_ids: tuple[str, ...], members: ContentMembers) -> ContentReader | None:
+    try:
+        selection = select_image(members, ref=ref, diff_ids=diff_ids)
+    except InputError:
+        return None
+    names = tuple(layer.blob for layer in selection.image.layers)
+    if selection.image.config.diff_ids != diff_ids or not members.is_complete(names):
+        return None
+    return ContentReader(ref, image_id, members, selection)

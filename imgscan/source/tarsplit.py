@@ -1,0 +1,199 @@
+"""A layer of an engine's graph driver store as the tar stream it was made from: tar-split's records of the headers, and
+the files where they lie unpacked. Every byte is the one that the engine would export; nothing is copied or followed.
+
+Format: https://github.com/vbatts/tar-split, tar/storage/entry.go: gzipped JSON, one entry a line, of type 2 (bytes of
+the archive: headers and padding) or 1 (a file, whose `size` bytes of content come next).
+"""
+
+from __future__ import annotations
+
+import binascii
+import gzip
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from imgscan.layers.tarwindow import ContentPlace
+from imgscan.source.records import StoreError
+
+_SEGMENT: Final = 2
+_LONGEST_LINE: Final = 4 << 20
+"""A segment holds headers, of which the longest has a mebibyte, in base64."""
+_FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class _Record(msgspec.Struct, gc=False):
+    type: int
+    payload: str | None = None
+    name: str | None = None
+    name_raw: str | None = None
+    size: int = 0
+
+
+_decoder: Final = msgspec.json.Decoder(_Record)
+
+
+class TarSplitStream:
+    """Reads such a layer; see `tarwindow.ByteStream`. Raises StoreError where store and records disagree.
+
+    `place()` says where the content lies that comes next, for whoever would rather read it there; it is then skipped
+    without a look at it.
+    """
+
+    seeks = True
+    skips_exactly = True
+
+    def __init__(self, records: Path, root: Path) -> None:
+        self._root = Directory(root)
+        try:
+            self._file = gzip.GzipFile(records)
+        except OSError as error:
+            raise StoreError(f"{records} cannot be read: {error.strerror}") from error
+        self._records = self._read_records()
+        self._segment = b""
+        self._at = 0
+        self._content: _Record | None = None
+        self._content_left = 0
+        self._content_file: int | None = None
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; never beyond the end of a header or a file, so that no content is read unasked."""
+        if not self._find():
+            return b""
+        if not self._content_left:
+            data = self._segment[self._at : self._at + size]
+            self._at += len(data)
+            return data
+        if self._content_file is None:
+            self._content_file = self._open_content()
+        data = os.read(self._content_file, min(size, self._content_left))
+        if not data:
+            raise StoreError("a file of the store is shorter than recorded")
+        self._content_left -= len(data)
+        return data
+
+    def skip(self, size: int, /) -> int:
+        """Move `size` bytes on and say how many there were."""
+        left = size
+        while left and self._find():
+            if self._content_left:
+                count = min(left, self._content_left)
+                if self._content_file is not None:
+                    os.lseek(self._content_file, count, os.SEEK_CUR)
+                self._content_left -= count
+            else:
+                count = min(left, len(self._segment) - self._at)
+                self._at += count
+            left -= count
+        return size - left
+
+    def place(self) -> ContentPlace | None:
+        """Where the content lies whose first byte comes next."""
+        if not self._find() or not self._content_left or self._content is None or self._content_file is not None:
+            return None
+        if self._content_left != self._content.size:
+            return None
+        return ContentPlace(root=self._root.path, name=_name(self._content), size=self._content.size)
+
+    def close(self) -> None:
+        """Close all files."""
+        self._close_content()
+        self._root.close()
+        self._file.close()
+
+    def _find(self) -> bool:
+        """Make sure that there is a byte to read, False at the end."""
+        while not self._content_left and self._at >= len(self._segment):
+            self._close_content()
+            record = next(self._records, None)
+            if record is None:
+                return False
+            if record.type == _SEGMENT:
+                self._segment, self._at = _payload(record), 0
+            else:
+                self._content, self._content_left = record, record.size
+        return True
+
+    def _read_records(self) -> Iterator[_Record]:
+        try:
+            while line := self._file.readline(_LONGEST_LINE):
+                yield _decoder.decode(line)
+        except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:
+            raise StoreError(f"the record of the layer's headers is damaged ({type(error).__name__})") from error
+
+    def _open_content(self) -> int:
+        assert self._content is not None, "content is opened where a record of it is current"
+        return self._root.open(_name(self._content), self._content.size)
+
+    def _close_content(self) -> None:
+        if self._content_file is not None:
+            os.close(self._content_file)
+            self._content_file = None
+
+
+class Directory:
+    """Opens files below a directory by path, following no symbolic link, upwards least of all. Directories are kept
+    open as long as neighbours are asked for, since files come folder by folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._open: list[tuple[bytes, int]] = []
+
+    def open(self, name: bytes, size: int) -> int:
+        """A descriptor of a regular file of `size` bytes. Raises StoreError for anything else."""
+        folder, _, last = name.rpartition(b"/")
+        try:
+            file = os.open(
+                last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder(folder)
+            )
+        except (OSError, ValueError) as error:
+            raise StoreError(f"a file of the store cannot be opened: {error}") from error
+        facts = os.fstat(file)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size != size:
+            os.close(file)
+            raise StoreError("a file of the store is not what was recorded")
+        return file
+
+    def close(self) -> None:
+        """Close all directories."""
+        while self._open:
+            os.close(self._open.pop()[1])
+
+    def _folder(self, path: bytes) -> int:
+        if not self._open:
+            self._open.append((b"", os.open(self.path, _FOLDER_FLAGS)))
+        if self._open[-1][0] == path:
+            return self._open[-1][1]
+        while len(self._open) > 1 and not path.startswith(self._open[-1][0] + b"/"):
+            os.close(self._open.pop()[1])
+        known = self._open[-1][0]
+        rest = path[len(known) + 1 if known else 0 :]
+        for part in rest.split(b"/") if rest else ():
+            if part in (b"", b".", b".."):
+                raise ValueError("a path with parts that are no names")
+            known = known + b"/" + part if known else part
+            self._open.append((known, os.open(part, _FOLDER_FLAGS, dir_fd=self._open[-1][1])))
+        return self._open[-1][1]
+
+
+def _name(record: _Record) -> bytes:
+    if record.name_raw:
+        name = binascii.a2b_base64(record.name_raw)
+    else:
+        name = (record.name or "").encode("utf-8", "surrogateescape")
+    while name.startswith((b"./", b"/")):
+        name = name.removeprefix(b".").lstrip(b"/")
+    return name
+
+
+def _payload(record: _Record) -> bytes:
+    try:
+        return binascii.a2b_base64(record.payload or "")
+    except binascii.Error as error:
+        raise StoreError("the record of the layer's headers is damaged") from error

@@ -1,0 +1,243 @@
+"""Searching files in several processes: batches of files go out, digests and secrets come back.
+
+A batch is either bytes, handed over in memory that all processes share, or names of files in a folder that a process
+opens itself. The processes are forked from this one, so they share its compiled rules; they end with it, whatever ends
+it, and never outlive a `close`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from imgscan.detect.secrets.hits import PackedHit, SecretHit, pack_hit, unpack_hit
+from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.errors import WorkerError
+from imgscan.escape import path_text
+from imgscan.source.records import StoreError
+from imgscan.source.tarsplit import Directory
+
+SLOT_BYTES: Final = 2 << 20
+_SLOTS_PER_WORKER: Final = 3
+_READ_BYTES: Final = 1 << 20
+_SET_DEATH_SIGNAL: Final = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
+
+
+class FileJob(msgspec.Struct, frozen=True, gc=False):
+    """A file to search: `path` is its entry's in the layer; its content lies at `start` of the slot, or in the file
+    `name` of the folder."""
+
+    path: bytes
+    size: int
+    start: int = 0
+    name: bytes = b""
+
+
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """What a file held. `digest` is its SHA-256; `notes` say what of it was left out."""
+
+    digest: bytes
+    hits: tuple[SecretHit, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Batch:
+    """Files that are being searched."""
+
+    def __init__(self, packed: Future[list[_Packed]], scanner: SecretScanner) -> None:
+        self._packed = packed
+        self._scanner = scanner
+
+    def done(self) -> bool:
+        """Whether `result` would not wait."""
+        return self._packed.done()
+
+    def result(self) -> list[Found]:
+        """What each file held, in order. Raises StoreError, WorkerError."""
+        try:
+            return [_unpack(item, self._scanner) for item in self._packed.result()]
+        except BrokenProcessPool as error:
+            raise WorkerError(
+                "a process that searches files ended in the middle of its work",
+                cause="most likely the system ran out of memory and killed it",
+                next_step="run the same command with --jobs 1, which needs less",
+            ) from error
+
+
+class Workers:
+    """Processes that search; they start with the first batch. `count` of 0 searches in this process."""
+
+    def __init__(self, scanner: SecretScanner, count: int | None = None) -> None:
+        self._scanner = scanner
+        self.count = _default_count() if count is None else count
+        self.slots = max(self.count, 1) * _SLOTS_PER_WORKER
+        self._memory: mmap.mmap | None = None
+        self._pool: ProcessPoolExecutor | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether there are processes."""
+        return self._pool is not None
+
+    def write(self, slot: int, start: int, data: bytes) -> None:
+        """Put bytes into a slot, which no batch is using."""
+        if self._memory is None:
+            # Before the fork, so that every process has it; nameless, so that nothing can be left behind.
+            self._memory = mmap.mmap(-1, self.slots * SLOT_BYTES)
+        at = slot * SLOT_BYTES + start
+        self._memory[at : at + len(data)] = data
+
+    def search_slot(self, slot: int, jobs: Sequence[FileJob], *, here: bool = False) -> Batch:
+        """Search what was written to a slot; `here`: in this process, for a few files at the end."""
+        if here or not self.count:
+            return self._here(_search_slot_in, slot, jobs)
+        return self._submit(_search_slot, slot, jobs)
+
+    def search_files(self, root: Path, jobs: Sequence[FileJob], *, here: bool = False) -> Batch:
+        """Search files of a folder. The result raises StoreError where one is not what was recorded."""
+        if here or not self.count:
+            return self._here(_search_files_in, root, jobs)
+        return self._submit(_search_files, root, jobs)
+
+    def close(self) -> None:
+        """End the processes; what they have not begun is dropped."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
+    def _here(self, search: Callable[..., list[_Packed]], *arguments: object) -> Batch:
+        packed: Future[list[_Packed]] = Future()
+        packed.set_result(search(_Shared(self._scanner, self._memory), *arguments))
+        return Batch(packed, self._scanner)
+
+    def _submit(self, search: Callable[..., list[_Packed]], *arguments: object) -> Batch:
+        if self._pool is None:
+            self._start()
+        assert self._pool is not None, "it was just started"
+        return Batch(self._pool.submit(search, *arguments), self._scanner)
+
+    def _start(self) -> None:
+        self._scanner.prepare()
+        if self._memory is None:
+            self._memory = mmap.mmap(-1, self.slots * SLOT_BYTES)
+        self._pool = ProcessPoolExecutor(
+            self.count,
+            mp_context=multiprocessing.get_context("fork"),
+            initializer=_begin,
+            initargs=(os.getpid(), _Shared(self._scanner, self._memory)),
+        )
+
+
+class _Shared:
+    """What every process has: the rules, and the memory that batches come in. `folder` is the one that the process
+    opened files in last."""
+
+    def __init__(self, scanner: SecretScanner, memory: mmap.mmap | None) -> None:
+        self.scanner = scanner
+        self.memory = memory
+        self.folder: Directory | None = None
+
+
+_Packed = tuple[bytes, tuple[PackedHit, ...], tuple[str, ...]]
+_process: Final[list[_Shared]] = []
+"""Set once in each process, where there is no other way to hand it to the functions that run there."""
+
+
+def _default_count() -> int:
+    """As many as there are processors for us; none where processes cannot be forked safely."""
+    if sys.platform != "linux":
+        return 0
+    processors = len(os.sched_getaffinity(0))
+    return processors if processors > 1 else 0
+
+
+def _begin(parent: int, shared: _Shared) -> None:
+    """A process begins: Ctrl-C is its parent's to handle, and it is not to be left over."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _process[:] = [shared]
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _search_slot(slot: int, jobs: Sequence[FileJob]) -> list[_Packed]:
+    return _search_slot_in(_process[0], slot, jobs)
+
+
+def _search_files(root: Path, jobs: Sequence[FileJob]) -> list[_Packed]:
+    return _search_files_in(_process[0], root, jobs)
+
+
+def _search_slot_in(shared: _Shared, slot: int, jobs: Sequence[FileJob]) -> list[_Packed]:
+    assert shared.memory is not None, "a slot is written to before it is searched"
+    base = slot * SLOT_BYTES
+    return [_search(shared.scanner, shared.memory[base + job.start : base + job.start + job.size], job) for job in jobs]
+
+
+def _search_files_in(shared: _Shared, root: Path, jobs: Sequence[FileJob]) -> list[_Packed]:
+    if shared.folder is not None and shared.folder.path != root:
+        shared.folder.close()
+        shared.folder = None
+    folder = shared.folder = shared.folder or Directory(root)
+    found = []
+    for job in jobs:
+        file = folder.open(job.name, job.size)
+        try:
+            found.append(_search_open(shared.scanner, file, job))
+        finally:
+            os.close(file)
+    return found
+
+
+def _search_open(scanner: SecretScanner, file: int, job: FileJob) -> _Packed:
+    """A file that lies by itself; in windows if it is large."""
+    if job.size < _READ_BYTES:
+        data = os.read(file, _READ_BYTES)
+        if len(data) != job.size:
+            raise StoreError("a file of the store is shorter than recorded")
+        return _search(scanner, data, job)
+    hashed = hashlib.sha256()
+    left = job.size
+
+    def read(size: int) -> bytes:
+        nonlocal left
+        data = os.read(file, min(size, left))
+        hashed.update(data)
+        left -= len(data)
+        return data
+
+    notes: list[str] = []
+    hits = scanner.scan(read, path=path_text(job.path), size=job.size, note=notes.append)
+    if left:
+        raise StoreError("a file of the store is shorter than recorded")
+    return hashed.digest(), tuple(map(pack_hit, hits)), tuple(notes)
+
+
+def _search(scanner: SecretScanner, data: bytes, job: FileJob) -> _Packed:
+    notes: list[str] = []
+    hits = scanner.scan_bytes(data, path=path_text(job.path), note=notes.append)
+    return hashlib.sha256(data).digest(), tuple(map(pack_hit, hits)), tuple(notes)
+
+
+def _unpack(packed: _Packed, scanner: SecretScanner) -> Found:
+    digest, hits, notes = packed
+    return Found(digest, tuple(unpack_hit(hit, scanner.rules) for hit in hits) if hits else (), notes)
