@@ -323,12 +323,15 @@ class Risk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """A budget and what was measured against it. `actual` is None when it could not be measured."""
+    """A budget and what was measured against it. `actual` is None when it could not be measured; `at_least`: it must
+    not be under the limit, else not over it; equal keeps it. `source` says who asked, if not `--budget`."""
 
     key: str
     limit: str
     actual: str | None
     broken: bool
+    at_least: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
