@@ -87,8 +87,8 @@ def read_dive_ci(path: Path) -> DiveRules:
 
 
 def _document(path: Path) -> yaml.Node | None:
-    """The file's one document, its scalars as they were written. The parser's own words quote the file, so only the line
-    is told."""
+    """The file's one document, its scalars as they were written. The parser's own words quote the file, so of an error
+    only the line is told."""
     import yaml
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -167,7 +168,5 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
 def test_any_bytes_give_rules_or_an_input_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.dive-ci"
     path.write_bytes(data)
-    try:
-        read_dive_ci(path)
-    except InputError as error:
-        assert str(path) in str(error)
+    with contextlib.suppress(InputError):
+        assert len(read_dive_ci(path).limits) <= 3

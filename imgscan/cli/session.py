@@ -76,8 +76,8 @@ def open_session(params: Mapping[str, Any]) -> Session:
 def dive_limits(params: Mapping[str, Any], progress: Progress) -> tuple[Limit, ...]:
     """The limits of the `.dive-ci` that was named, or of the one that lies in the context or the working directory.
 
-    A file that is used, or is there and not used, is always named. Raises InputError for a file that dive would refuse or
-    misunderstand.
+    A file that is used, or is there and not used, is always named. Raises InputError for one that dive would refuse, or
+    of which it would pass over something.
     """
     path: Path | None = params["dive_ci"]
     if path is None:

@@ -198,7 +198,7 @@ def test_dive_ci_of_the_working_directory(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    path = wasteful(tmp_path / "image.tar")
+    wasteful(tmp_path / "image.tar")
     if rules is not None:
         (tmp_path / ".dive-ci").write_text(rules, encoding="utf-8")
     with contextlib.chdir(tmp_path):
