@@ -69,8 +69,23 @@ def detect(entries: Iterable[ListedPath], layers: Sequence[LayerReport]) -> Iter
     for (layer, rule_id, _), group in sorted(
         groups.items(), key=lambda item: (item[0][0], _ORDER[item[0][1]], item[0][2])
     ):
-        if group.kind.always or group.bytes >= _threshold(rule_id):
+        if (group.kind.always or group.bytes >= _threshold(rule_id)) and _is_left_behind(group, own[layer]):
             yield _finding(own[layer], group)
+
+
+def _is_left_behind(group: _Group, layer: LayerReport) -> bool:
+    """Whether the layer says nothing else: a copy from another stage may hold bytecode made for it, and a tree of
+    production packages brings some that mostly development needs."""
+    if group.kind.copied and not _is_from_context(layer):
+        return False
+    needed_anyway = frozenset(layer_tables()["development"]["dependencies"])
+    return not group.packages or not group.packages.keys() <= needed_anyway
+
+
+def _is_from_context(layer: LayerReport) -> bool:
+    """Whether a COPY or ADD of the Dockerfile takes from the build context; the history alone does not name a stage."""
+    keyword, _, rest = (layer.instruction or "").partition(" ")
+    return layer.dockerfile is not None and keyword.upper() in ("COPY", "ADD") and "--from" not in rest
 
 
 def _threshold(rule_id: str) -> int:
@@ -99,7 +114,9 @@ def _finding(layer: LayerReport, group: _Group) -> Finding:
 
 
 def _severity(group: _Group) -> Severity | None:
-    """A large cache is the rule's own severity; a small one, and history whatever it weighs, follow the table."""
+    """A large cache is the rule's own severity, a small one is low; what the table says of a row counts more."""
+    if group.kind.severity is not None:
+        return group.kind.severity
     if group.kind.rule_id == JUNK_RULE or group.kind.always:
         return None
     return None if group.bytes >= thresholds()["cache_medium_bytes"] else Severity.LOW
