@@ -19,7 +19,7 @@ from imgscan.rulebook import load_yaml, rules_dir
 CACHE_RULE: Final = "layer-left-behind-cache"
 JUNK_RULE: Final = "layer-junk"
 DEVELOPMENT_RULE: Final = "layer-dev-dependencies"
-_MEMO_LIMIT: Final = 200_000
+_MEMO_LIMIT: Final = 20_000
 _DIGITS: Final = "0123456789"
 _NUMBER: Final = "#"
 
@@ -44,6 +44,11 @@ class Kind:
     severity: Severity | None = None
     spared: frozenset[str] = frozenset()
     unless_below: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """The rule and the row's name."""
+        return f"{self.rule_id}/{self.name}"
 
     def means_else(self, path: str) -> bool:
         """Whether the path lies in a folder in which the name means something else."""
@@ -77,11 +82,14 @@ class PathTable:
         self.file_names: dict[str, Kind] = {}
         self.file_paths: dict[str, Kind] = {}
         self.suffixes: dict[str, Kind] = {}
+        self.kinds: dict[str, Kind] = {}
         for pattern in _patterns(tables["kept"], None):
             self._add(pattern)
         for rule_id, rows in ((CACHE_RULE, tables["caches"]), (JUNK_RULE, tables["junk"])):
             for row in rows:
-                self._add_row(_kind(rule_id, row), row)
+                kind = _kind(rule_id, row)
+                self.kinds.setdefault(kind.key, kind)
+                self._add_row(kind, row)
         # What most names are told apart by: names that are known, and the last letters of names that may be.
         self.known_names = frozenset({*self.file_names, *map(posixpath.basename, self.file_paths)})
         self.any_suffix = tuple(self.suffixes)
@@ -92,6 +100,7 @@ class PathTable:
         self.python_folders = frozenset(places["python_packages"])
         development = tables["development"]
         self.development = Kind(rule_id=DEVELOPMENT_RULE, name="development dependencies", fix=development["fix"])
+        self.kinds[self.development.key] = self.development
         self.node = frozenset(name for name in development["node"] if not name.endswith("/"))
         self.scopes = frozenset(name.rstrip("/") for name in development["node"] if name.endswith("/"))
         self.python = frozenset(development["python"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgscan.detect.leftbehind import detect
+from imgscan.detect.leftbehind import detect, group_paths
 from imgscan.detect.pathtable import PathTable, layer_tables
 from imgscan.model import Digest, Finding, LayerReport, Severity, SourceLine, Status
 
@@ -35,7 +35,7 @@ LAYERS = (layer(0, from_base=True), layer(1, line=7), layer(2, line=9))
 
 
 def found(*entries: tuple[int, str, int, Status]) -> list[Finding]:
-    return list(detect(entries, LAYERS))
+    return list(detect(group_paths(entries), LAYERS))
 
 
 CACHES = [
@@ -291,7 +291,7 @@ def test_what_production_packages_bring_along_counts_only_beside_others(paths: l
 def test_bytecode_counts_only_where_the_host_s_was_copied(instruction: str, line: int | None, expected: int) -> None:
     copied = replace(layer(1, line=line), instruction=instruction)
     entries = [(1, "/app/api/__pycache__/main.cpython-312.pyc", 2 * MIB, Status.VISIBLE)]
-    assert len(list(detect(entries, [copied]))) == expected
+    assert len(list(detect(group_paths(entries), [copied]))) == expected
 
 
 def test_folders_of_a_general_row_are_named_one_by_one_and_known_ones_are_their_own() -> None:
@@ -333,7 +333,7 @@ def test_fingerprints_do_not_depend_on_layer_or_line() -> None:
     moved = (layer(0, from_base=True), layer(1), layer(2, line=80))
     here, there = (
         found((1, "/root/.npm/a", MIB, Status.VISIBLE)),
-        list(detect([(2, "/root/.npm/a", MIB, Status.VISIBLE)], moved)),
+        list(detect(group_paths([(2, "/root/.npm/a", MIB, Status.VISIBLE)]), moved)),
     )
     assert here[0].fingerprint == there[0].fingerprint
 
