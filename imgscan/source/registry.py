@@ -145,16 +145,16 @@ def _top(client: RegistryClient, reference: Reference) -> Manifest:
         tags = client.tags()
     except ImgscanError:
         tags = ()
-    wanted = reference.tag or ""
-    near = difflib.get_close_matches(wanted, tags, n=_MAX_SIMILAR, cutoff=0.5)
+    wanted = reference.tag if reference.digest is None else None
+    near = difflib.get_close_matches(wanted, tags, n=_MAX_SIMILAR, cutoff=0.5) if wanted else []
     listed = ", ".join(plain(shorten(tag, 100)) for tag in (near or tags[-_MAX_LISTED:]))
     if near:
         cause = f"there are similar tags: {listed}"
     elif tags:
-        cause = f"its {len(tags):,} tags include {listed}"
+        cause = f"it has the tags {listed}" if len(tags) <= _MAX_LISTED else f"its {len(tags):,} tags include {listed}"
     else:
         cause = "it has no repository of that name, or none with tags"
-    next_step = f"registry://{reference.name}:{near[0]}" if near else "check the spelling of repository and tag"
+    next_step = f"registry://{reference.name}:{near[0]}" if near else "check the spelling"
     if reference.host == DOCKER_HUB:
         next_step += "; a host without a dot needs its port: registry://HOST:PORT/REPOSITORY"
     raise InputError(f"{client.host} has no {reference}", cause=cause, next_step=plain(next_step))

@@ -93,7 +93,7 @@ class Transport:
         import requests
 
         host = host_of(url)
-        session = self._prepared(host)
+        session = self._prepared(url, host)
         try:
             response = session.request(
                 method,
@@ -119,11 +119,11 @@ class Transport:
         if self._session is not None:
             self._session.close()
 
-    def _prepared(self, host: str) -> requests.Session:
+    def _prepared(self, url: str, host: str) -> requests.Session:
         """The session, with a TLS set-up of its own for the host."""
         if self._session is None:
             self._session = _bare_session()
-        if host not in self._mounted:
+        if url.startswith("https:") and host not in self._mounted:
             self._session.mount(f"https://{host}/", _adapter(_tls_context(host, self._certs_dirs)))
             self._mounted.add(host)
             if host == self._insecure_host:
@@ -149,7 +149,13 @@ def _bare_session() -> requests.Session:
 
     import requests
 
-    session = requests.Session()
+    class BareSession(requests.Session):
+        """Looks at no redirect: requests would read all of its body first, however much that is."""
+
+        def get_redirect_target(self, resp: requests.Response) -> str | None:
+            return None
+
+    session = BareSession()
     session.headers.clear()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
@@ -267,7 +273,7 @@ def _broken_off(error: Exception) -> str:
     import urllib3.exceptions
 
     chain = _chain(error)
-    if any(isinstance(item, TimeoutError | urllib3.exceptions.TimeoutError) for item in chain):
+    if any(isinstance(item, TimeoutError | urllib3.exceptions.ReadTimeoutError) for item in chain):
         return "sent nothing for too long"
     known = next((item for item in reversed(chain) if isinstance(item, OSError) and item.strerror), None)
     if known is None:
