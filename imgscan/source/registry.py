@@ -27,7 +27,7 @@ from imgscan.source.reference import DOCKER_HUB, Reference, is_digest, parse_hos
 from imgscan.source.registryblob import BlobStream
 from imgscan.source.registryclient import RegistryClient
 from imgscan.source.registrydocuments import RegistryDocuments, read_config
-from imgscan.source.registryhttp import Transport
+from imgscan.source.registryhttp import CERTS_DIRS, Transport
 from imgscan.source.registryindex import Found, Manifest, fetch_manifest, find_image
 from imgscan.source.select import select_image
 
@@ -43,6 +43,7 @@ def open_registry_image(
     insecure_hosts: Iterable[str] = (),
     environment: Mapping[str, str] | None = None,
     home: Path | None = None,
+    certs_dirs: Iterable[Path] = CERTS_DIRS,
     effects: Effects | None = None,
 ) -> RegistryReader:
     """The image that a `registry://` reference names.
@@ -56,7 +57,7 @@ def open_registry_image(
     login = find_login(
         reference, environment=os.environ if environment is None else environment, home=home or Path.home()
     )
-    transport = Transport(insecure_host=reference.api_host if insecure else None)
+    transport = Transport(insecure_host=reference.api_host if insecure else None, certs_dirs=certs_dirs)
     try:
         client = RegistryClient(reference, login, transport, insecure=insecure, effects=effects)
         return RegistryReader(client, transport, reference, platform)

@@ -19,7 +19,7 @@ from imgscan.source.config import MAX_JSON_BYTES, member, objects, parse_json, t
 from imgscan.source.credentials import Login
 from imgscan.source.reference import Reference, is_loopback
 from imgscan.source.registryauth import Authorizer
-from imgscan.source.registryhttp import Answer, CertificateError, host_of, origin_of
+from imgscan.source.registryhttp import Answer, NoTlsError, host_of, origin_of
 
 T = TypeVar("T")
 
@@ -253,8 +253,6 @@ def find_scheme(sender: Sender, host: str, *, insecure: bool) -> str:
         return "https"
     try:
         sender.send("GET", f"https://{host}/v2/", {}, timeout_s=_PROBE_TIMEOUT_S).close()
-    except CertificateError:
-        raise
-    except (TransientError, EngineError):
+    except (TransientError, NoTlsError):
         return "http"
     return "https"

@@ -32,8 +32,8 @@ _IN_THE_MIDDLE: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABO
 _NO_PROXIES: Final[dict[str, Any]] = {"http": None, "https": None, "all": None}
 
 
-class CertificateError(EngineError):
-    """A host speaks TLS, but does not prove that it is the one meant."""
+class NoTlsError(EngineError):
+    """A host answers, but does not speak TLS."""
 
 
 class Answer:
@@ -124,13 +124,20 @@ class Transport:
         if self._session is None:
             self._session = _bare_session()
         if url.startswith("https:") and host not in self._mounted:
-            self._session.mount(f"https://{host}/", _adapter(_tls_context(host, self._certs_dirs)))
+            self._session.mount(f"https://{host}/", _adapter(self._tls_context(host)))
             self._mounted.add(host)
             if host == self._insecure_host:
                 import urllib3
 
                 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         return self._session
+
+    def _tls_context(self, host: str) -> ssl.SSLContext:
+        context = _tls_context(host, self._certs_dirs)
+        if host == self._insecure_host:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
 
 def host_of(url: str) -> str:
@@ -225,7 +232,7 @@ def _tls_failure(host: str, error: Exception) -> EngineError | TransientError:
     chain = _chain(error)
     refused = next((item for item in chain if isinstance(item, ssl.SSLCertVerificationError)), None)
     if refused is not None:
-        return CertificateError(
+        return EngineError(
             f"the TLS certificate of {host} is not accepted",
             cause=plain(shorten(refused.verify_message or "it cannot be verified", 200)),
             next_step=f"put its authority's certificate into /etc/docker/certs.d/{host}/ca.crt or name it in "
@@ -234,7 +241,7 @@ def _tls_failure(host: str, error: Exception) -> EngineError | TransientError:
     spoken = next((item.reason for item in chain if isinstance(item, ssl.SSLError) and item.reason), None)
     words = plain(str(spoken)).replace("_", " ").lower() if spoken else "the handshake broke off"
     if spoken in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
-        return EngineError(
+        return NoTlsError(
             f"{host} does not speak TLS",
             cause=words,
             next_step=f"--insecure-registry {host} allows plain HTTP, if that is meant",

@@ -31,9 +31,7 @@ def one(scheme: str, **parameters: str) -> Challenge:
             id="two-on-a-line",
         ),
         pytest.param("Negotiate", [one("negotiate")], id="no-parameters"),
-        pytest.param(
-            'Negotiate, Basic realm="x"', [one("negotiate"), one("basic", realm="x")], id="none-then-another"
-        ),
+        pytest.param('Negotiate, Basic realm="x"', [one("negotiate"), one("basic", realm="x")], id="none-then-another"),
         pytest.param("Negotiate YII==, Basic realm=x", [one("negotiate"), one("basic", realm="x")], id="token68"),
         pytest.param(', ,Basic realm="x",,', [one("basic", realm="x")], id="empty-elements"),
         pytest.param(r'Basic realm="a \"b\" \\ c"', [one("basic", realm=r'a "b" \ c')], id="escapes"),
@@ -70,8 +68,7 @@ def quoted(value: str) -> str:
 @given(st.lists(CHALLENGE, min_size=1, max_size=3))
 def test_what_is_written_by_the_grammar_is_read_back(made: list[tuple[str, dict[str, str]]]) -> None:
     line = ", ".join(
-        f"{scheme} " + ", ".join(f"{name}={quoted(value)}" for name, value in values.items())
-        for scheme, values in made
+        f"{scheme} " + ", ".join(f"{name}={quoted(value)}" for name, value in values.items()) for scheme, values in made
     )
     assert parse_challenges([line]) == tuple(one(scheme.lower(), **values) for scheme, values in made)
 

@@ -85,9 +85,7 @@ def test_which_entry_counts(keys: list[str], target: str, chosen: str | None, tm
     [
         pytest.param(auth("u", "p:w"), ("u", "p:w", "", ""), id="colon-in-password"),
         pytest.param(auth("u", "pä"), ("u", "pä", "", ""), id="utf-8"),
-        pytest.param(
-            {"auth": base64.b64encode(b"u:p\0\0").decode()}, ("u", "p", "", ""), id="padding-of-old-versions"
-        ),
+        pytest.param({"auth": base64.b64encode(b"u:p\0\0").decode()}, ("u", "p", "", ""), id="padding-of-old-versions"),
         pytest.param({"username": "u", "password": "p"}, ("u", "p", "", ""), id="in-plain"),
         pytest.param({**auth("x", "y"), "username": "u", "password": "p"}, ("u", "p", "", ""), id="plain-first"),
         pytest.param({"identitytoken": "idt", **auth("u", "")}, ("u", "", "idt", ""), id="identity-token"),
@@ -256,8 +254,10 @@ def test_secrets_are_not_in_reprs(tmp_path: Path) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["auths", "r.example", "auth", "username", "password", "credsStore"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["auths", "r.example", "auth", "username", "password", "credsStore"]), inner)
+    ),
     max_leaves=12,
 )
 

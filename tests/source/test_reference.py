@@ -130,9 +130,7 @@ def test_every_valid_reference_comes_apart(
     text = f"{where}/{path}" + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
     if len(f"{where}/{path}") > 255 or where in ("index.docker.io", "docker.io"):
         return
-    expected = Reference(
-        host=where, repository=path, tag=tag or (None if digest else "latest"), digest=digest
-    )
+    expected = Reference(host=where, repository=path, tag=tag or (None if digest else "latest"), digest=digest)
     assert parse_reference(text) == expected
 
 

@@ -23,6 +23,7 @@ from imgscan.source.registryhttp import Transport
 USER, PASSWORD = "us" + "er", "pass" + "word" + "-7"
 LOGIN = Login(credentials=Credentials(origin="config.json", username=USER, password=PASSWORD))
 BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+NOBODY = Login()
 MANIFEST = b'{"schemaVersion": 2}'
 
 
@@ -42,7 +43,7 @@ class World(Effects):
 
 @contextmanager
 def asking(
-    host: str, login: Login = Login(), *, insecure: bool = False, world: World | None = None
+    host: str, login: Login = NOBODY, *, insecure: bool = False, world: World | None = None
 ) -> Iterator[RegistryClient]:
     transport = Transport()
     reference = parse_reference(f"{host}/team/app:1")
@@ -57,7 +58,7 @@ def denied(challenge: str, code: str = "UNAUTHORIZED") -> Reply:
     return Reply(status=401, headers={"WWW-Authenticate": challenge}, body=body)
 
 
-def manifest_of(server: Server, login: Login = Login(), **more: Any) -> bytes:
+def manifest_of(server: Server, login: Login = NOBODY, **more: Any) -> bytes:
     with asking(server.host, login, **more) as client:
         found = client.manifest("1")
     assert found is not None
@@ -177,7 +178,7 @@ def test_an_expired_token_is_renewed() -> None:
     assert authorizations(server) == [None, "Bearer t1", "Bearer t1", "Bearer t2"]
 
 
-def refused(server: Server, login: Login = Login(), **more: Any) -> EngineError:
+def refused(server: Server, login: Login = NOBODY, **more: Any) -> EngineError:
     with pytest.raises(EngineError) as caught:
         manifest_of(server, login, **more)
     error = caught.value
@@ -226,7 +227,11 @@ def test_words_that_repeat_a_secret_are_left_out() -> None:
     echo = json.dumps({"errors": [{"code": "DENIED", "message": f"{USER}:{PASSWORD} {BASIC}"}]}).encode()
 
     def respond(asked: Asked) -> Reply:
-        return Reply(status=403 if "authorization" in asked.headers else 401, body=echo, headers={"WWW-Authenticate": "Basic realm=x"})
+        return Reply(
+            status=403 if "authorization" in asked.headers else 401,
+            body=echo,
+            headers={"WWW-Authenticate": "Basic realm=x"},
+        )
 
     with serving(respond) as server:
         error = refused(server, LOGIN)
@@ -352,9 +357,11 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
 def test_a_stale_link_to_storage_is_asked_for_again() -> None:
     """Storage refuses a link that has expired; the registry gives a fresh one. No login is tried on the storage."""
     good = itertools.count()
-    with serving(lambda asked: Reply(body=MANIFEST) if next(good) else Reply(status=403)) as storage:
-        with serving(redirecting(lambda: f"http://{storage.host}/blob")) as server:
-            assert manifest_of(server, LOGIN) == MANIFEST
+    with (
+        serving(lambda asked: Reply(body=MANIFEST) if next(good) else Reply(status=403)) as storage,
+        serving(redirecting(lambda: f"http://{storage.host}/blob")) as server,
+    ):
+        assert manifest_of(server, LOGIN) == MANIFEST
     assert [asked.headers.get("authorization") for asked in storage.asked] == [None, None]
 
 
@@ -431,9 +438,12 @@ def test_an_endless_manifest_is_cut_off() -> None:
 def test_a_body_that_trickles_is_given_up() -> None:
     ticks = itertools.count(step=50)
     world = World(clock=lambda: float(next(ticks)), sleep=lambda _: None)
-    with serving(lambda asked: Reply(body=(b" " * 65536 for _ in range(100)))) as server, asking(server.host, world=world) as client:
-        with pytest.raises(EngineError) as caught:
-            client.manifest("1")
+    with (
+        serving(lambda asked: Reply(body=(b" " * 65536 for _ in range(100)))) as server,
+        asking(server.host, world=world) as client,
+        pytest.raises(EngineError) as caught,
+    ):
+        client.manifest("1")
     assert "too slowly" in caught.value.cause
 
 
@@ -452,9 +462,9 @@ def test_headers_that_are_too_much(reply: Reply) -> None:
 
 def test_what_is_compressed_for_the_way_is_not_unpacked() -> None:
     """Storage may say `Content-Encoding: gzip` of a layer that is a gzip file: the digest is of the bytes as they are."""
-    with serving(lambda asked: Reply(body=b"\x1f\x8bxyz", headers={"Content-Encoding": "gzip"})) as server:
-        with asking(server.host) as client:
-            found = client.blob("sha256:" + "0" * 64, size_bytes=5)
+    reply = Reply(body=b"\x1f\x8bxyz", headers={"Content-Encoding": "gzip"})
+    with serving(lambda asked: reply) as server, asking(server.host) as client:
+        found = client.blob("sha256:" + "0" * 64, size_bytes=5)
     assert found is not None
     assert found.data == b"\x1f\x8bxyz"
 
@@ -490,6 +500,9 @@ def test_tags_and_referrers() -> None:
 
 
 def test_a_list_of_tags_that_is_none() -> None:
-    with serving(lambda asked: Reply(body=b"<html>")) as server, asking(server.host) as client:
-        with pytest.raises(InputError, match="JSON"):
-            client.tags()
+    with (
+        serving(lambda asked: Reply(body=b"<html>")) as server,
+        asking(server.host) as client,
+        pytest.raises(InputError, match="JSON"),
+    ):
+        client.tags()
