@@ -101,6 +101,11 @@ def is_digest(text: str) -> bool:
     return size is not None and re.fullmatch(rf"[0-9a-f]{{{size}}}", digits) is not None
 
 
+def is_tag(text: str) -> bool:
+    """Whether a text can be a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
 def is_loopback(host: str) -> bool:
     """Whether `HOST[:PORT]` is this machine itself, so that nothing on the way can listen."""
     match = _HOST.fullmatch(host)

@@ -23,7 +23,7 @@ from imgscan.source.credentials import find_login
 from imgscan.source.manifests import blob_name
 from imgscan.source.platforms import Platform
 from imgscan.source.records import Image, LayerBlob
-from imgscan.source.reference import DOCKER_HUB, Reference, is_digest, parse_host, parse_reference
+from imgscan.source.reference import DOCKER_HUB, Reference, is_digest, is_tag, parse_host, parse_reference
 from imgscan.source.registryblob import BlobStream
 from imgscan.source.registryclient import RegistryClient
 from imgscan.source.registrydocuments import RegistryDocuments, read_config
@@ -33,6 +33,7 @@ from imgscan.source.select import select_image
 
 _MAX_SIMILAR: Final = 5
 _MAX_LISTED: Final = 10
+_MAX_COMPARED: Final = 5_000
 _MAX_LAYERS: Final = 4096
 
 
@@ -143,9 +144,9 @@ def _top(client: RegistryClient, reference: Reference) -> Manifest:
     if found is not None:
         return found
     try:
-        tags = client.tags()
+        tags = [tag for tag in client.tags() if is_tag(tag)][:_MAX_COMPARED]
     except ImgscanError:
-        tags = ()
+        tags = []
     wanted = reference.tag if reference.digest is None else None
     near = difflib.get_close_matches(wanted, tags, n=_MAX_SIMILAR, cutoff=0.5) if wanted else []
     listed = ", ".join(plain(shorten(tag, 100)) for tag in (near or tags[-_MAX_LISTED:]))

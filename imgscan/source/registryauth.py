@@ -80,7 +80,7 @@ class Authorizer:
         if credentials is not None:
             cause = f"the login from {credentials.origin} is wrong, has expired, or may not read {name}"
         else:
-            cause = self._login.problem or f"there is no login for {host} on this machine"
+            cause = self._login.problem or f"there is no login for {host} on this machine, or no such repository"
         if words and not self.tells_secret(words):
             cause = f"{cause}; the registry says: {words}"
         return EngineError(f"{host} refuses access to {name}", cause=cause, next_step=f"docker login {host}")

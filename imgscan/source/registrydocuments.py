@@ -121,7 +121,12 @@ class RegistryDocuments:
             return None
         try:
             data = self._fetch(name, digest)
-        except (EngineError, InputError) as error:
+        except EngineError as error:
+            # Each further one might wait as long for nothing.
+            self._attached_count = _MAX_ATTACHED + 1
+            self._note(name, f"{error.what}; what else is attached to the image was not asked for")
+            return None
+        except InputError as error:
             self._note(name, error.what)
             return None
         if data is None:

@@ -192,6 +192,9 @@ def _check_kind(manifest: Manifest, name: str) -> None:
     """Raises InputError for what is neither an image's manifest nor an index."""
     document = manifest.document
     if isinstance(member(document, "manifests"), list):
+        if member(document, "config") is not None or member(document, "layers") is not None:
+            # Readers that differ in which half they take would see different images (CVE-2021-41190).
+            raise InputError(f"{name} claims to be an image and an index at once", next_step="do not use this image")
         return
     if member(document, "schemaVersion") == 1:
         raise InputError(

@@ -13,7 +13,7 @@ from imagemaker import INDEX_TYPE, OCI_LAYOUT, Blobs, Made, add_manifest, dump, 
 from registries import StaticRegistry, faked, make_certificate
 from registryimages import IMAGE, ONE, STATEMENT, TWO, exhaust, image_with, multi, opened, read, refused, top_of
 from tarmaker import archive
-from webserver import Reply, serving
+from webserver import Asked, Reply, serving
 
 from imgscan.errors import InputError
 from imgscan.source import open_image
@@ -44,6 +44,7 @@ def test_platforms_of_archives(tmp_path: Path) -> None:
         pytest.param(top_of(b" " * (17 << 20)), "larger than", id="too-large"),
         pytest.param(top_of({}), "no container image", id="nothing"),
         pytest.param(top_of({"artifactType": "x/y", "blobs": []}), "no container image", id="old-artifact"),
+        pytest.param(top_of({"manifests": [], "layers": []}), "image and an index at once", id="ambiguous"),
         pytest.param(top_of({"manifests": []}), "lists no image", id="empty-index"),
         pytest.param(top_of({"manifests": [{"digest": "sha256:" + "1" * 64}]}), "does not have", id="index-of-nothing"),
         pytest.param(top_of({"config": {}, "layers": []}), "does not have its configuration", id="no-config"),
@@ -120,6 +121,29 @@ def test_a_layer_that_the_registry_lost() -> None:
     with faked(blobs, top) as target:
         code, said = refused(f"{target}:1")
     assert (code, "does not have the layer" in said) == (2, True)
+
+
+def test_attachments_of_a_registry_that_fails_are_given_up_together() -> None:
+    blobs, index = multi("amd64", attested=True)
+    known = StaticRegistry(blobs, index)
+    statement = sha(STATEMENT + b"amd64")
+    failing = [name for name, data in blobs.data.items() if name == statement or statement.encode() in data]
+
+    def respond(asked: Asked) -> Reply:
+        return Reply(status=503) if any(name in asked.path for name in failing) else known.respond(asked)
+
+    with serving(respond) as server, closing(opened(f"registry://{server.host}/app:1")) as reader:
+        (note,) = reader.skipped()
+    assert "not asked for" in note.reason
+    assert len([path for path in server.paths() if any(name in path for name in failing)]) == 6
+
+
+def test_the_tags_that_a_hostile_registry_lists() -> None:
+    tags = dump({"tags": ["x" * 100_000, "\x1b[2J", *(f"t{number}" for number in range(100_000))]})
+    respond = lambda asked: Reply(body=tags) if asked.path.endswith("/tags/list") else Reply(status=404)  # noqa: E731
+    with serving(respond) as server:
+        code, said = refused(f"registry://{server.host}/app:t12")
+    assert (code, "similar tags: t12" in said) == (2, True)
 
 
 def test_what_is_attached_may_be_broken() -> None:
