@@ -9,7 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from imgscan.cli.session import open_session, scan_target
+from imgscan.assess import Gate
+from imgscan.cli.session import Session, scan_target
+from imgscan.detect.secrets.scanner import load_scanner
+from imgscan.progress import silent
+from imgscan.redaction import Redactor
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +28,12 @@ def no_logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def report() -> Callable[..., dict[str, Any]]:
     """Scan a target as the command does, and give the report."""
-    session = open_session({"fail_on": "never", "budgets": (), "quiet": True, "verbose": False})
+    session = Session(
+        scanner=load_scanner(),
+        redactor=Redactor(lambda _: ()),
+        progress=silent(),
+        gate=Gate(fail_on=None, limits=()),
+    )
 
     def scan(target: str, **more: Any) -> dict[str, Any]:
         found: dict[str, Any] = msgspec.to_builtins(scan_target(target, session, **more))
