@@ -38,6 +38,8 @@ _SMALL_BODY_S: Final = 180
 _READ_BYTES: Final = 1 << 16
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_OFFERED_OR_NOT: Final = frozenset({200, 501, *range(400, 500)}) - _BUSY
+"""What registries say to a part of the API that they do not have is not always 404."""
 _PROBE_TIMEOUT_S: Final = (5.0, 5.0)
 
 
@@ -108,7 +110,7 @@ class RegistryClient:
         Raises TransientError when it is worth asking again: retries are the caller's, who knows what it has already.
         """
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        return self._request(f"blobs/{quote(digest, safe=':')}", headers, allowed=(200, 206, 404, 416))
+        return self._request(f"blobs/{quote(digest, safe=':')}", headers, allowed=frozenset({200, 206, 404, 416}))
 
     def gave_up(self, doing: str, error: TransientError) -> EngineError:
         """The error for something that was tried often enough."""
@@ -130,7 +132,7 @@ class RegistryClient:
         at_least: int | None = None,
         optional: bool = False,
     ) -> Document | None:
-        allowed = (200, 404, 400, 405, 406, 501) if optional else (200, 404)
+        allowed = _OFFERED_OR_NOT if optional else frozenset({200, 404})
 
         def ask() -> Document:
             answer = self._request(path, {"Accept": accept}, allowed=allowed)
@@ -139,7 +141,7 @@ class RegistryClient:
         found = self._retrying(ask)
         return found if found.status == 200 else None
 
-    def _request(self, path: str, headers: Mapping[str, str], *, allowed: tuple[int, ...]) -> Answer:
+    def _request(self, path: str, headers: Mapping[str, str], *, allowed: frozenset[int]) -> Answer:
         """One request, logged in as the registry asks. Raises TransientError, EngineError."""
         url = f"{self._origin}/v2/{self._reference.repository}/{path}"
         sent = self._auth.current

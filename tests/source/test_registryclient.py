@@ -491,12 +491,14 @@ def test_tags_and_referrers() -> None:
         "/v2/team/app/tags/list": Reply(body=b'{"name": "team/app", "tags": ["1", 5, "2"]}'),
         "/v2/team/app/referrers/sha256:aa": index,
         "/v2/team/app/referrers/sha256:cc": Reply(body=b"<html>", headers={"Content-Type": "text/html"}),
+        "/v2/team/app/referrers/sha256:dd": Reply(status=403),
         "/v2/team/app/manifests/sha256-bb": Reply(body=b'{"by": "tag"}'),
     }
     with serving(lambda asked: answers.get(asked.path, Reply(status=404))) as server, asking(server.host) as client:
         assert client.tags() == ("1", "2")
-        found = [client.referrers(f"sha256:{name}") for name in ("aa", "bb", "cc")]
-    assert [document.data if document else None for document in found] == [b'{"manifests": []}', b'{"by": "tag"}', None]
+        found = [client.referrers(f"sha256:{name}") for name in ("aa", "bb", "cc", "dd")]
+    given = [document.data if document else None for document in found]
+    assert given == [b'{"manifests": []}', b'{"by": "tag"}', None, None]
 
 
 def test_a_list_of_tags_that_is_none() -> None:
