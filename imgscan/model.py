@@ -345,11 +345,13 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What was looked at. `kind`: build, image, archive, layout, registry, context."""
+    """What was looked at. `kind`: build, image, archive, layout, registry, context. `digest` is what the name stood for
+    in the registry when it was read."""
 
     kind: str
     ref: str
     image_id: str | None = None
+    digest: Digest | None = None
     platform: str | None = None
     dockerfile: str | None = None
 

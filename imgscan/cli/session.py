@@ -128,19 +128,30 @@ def declared_args(dockerfile: Dockerfile, pairs: Iterable[tuple[str, str]]) -> d
     return {key: value for key, value in pairs if key in declared or _PREDEFINED.match(key)}
 
 
-def scan_target(target: str, session: Session) -> Report:
+def scan_target(
+    target: str, session: Session, *, platform: str | None = None, insecure_registries: Iterable[str] = ()
+) -> Report:
     """One image, scanned and weighed. Raises EngineError or InputError."""
     from imgscan.layers.attribution import attribute
     from imgscan.scan import locate_hits, scan_image
     from imgscan.source import open_image
 
-    with closing(open_image(target)) as reader:
+    say = session.progress.stage
+    say(f"opening {target}")
+    opened = open_image(target, platform=platform, insecure_hosts=insecure_registries, say=say)
+    with closing(opened) as reader:
         scan = scan_image(reader, session.scanner, session.progress)
     attributed = attribute(scan.image)
     session.learn(locate_hits(scan, attributed.layers))
     image = image_report(scan, attributed)
     report = make_report(
-        target=Target(kind=reader.kind, ref=target, image_id=scan.image.image_id or None, platform=scan.image.platform),
+        target=Target(
+            kind=reader.kind,
+            ref=target,
+            image_id=scan.image.image_id or None,
+            digest=scan.image.digest,
+            platform=scan.image.platform,
+        ),
         findings=(*secrets_of(scan, attributed, ()), *image_findings(scan, image, None)),
         gate=session.gate,
         rule_packs=session.scanner.pack_names,

@@ -17,6 +17,7 @@ from imgscan.model import EntryKind, Skipped
 from imgscan.source.config import MAX_JSON_BYTES
 from imgscan.source.manifests import Documents
 from imgscan.source.members import MAX_MEMBERS, Links, clean_name, member_name, read_head
+from imgscan.source.platforms import Platform
 from imgscan.source.records import LayerBlob
 from imgscan.source.select import Selection, select_image
 
@@ -40,16 +41,19 @@ class Members(Documents, Protocol):
 class Indexed:
     """An image whose members can be read at any time."""
 
-    def __init__(self, members: Members, *, ref: str, selector: str | None) -> None:
+    def __init__(self, members: Members, *, ref: str, selector: str | None, platform: Platform | None = None) -> None:
         self._members = members
         self._ref = ref
         self._selector = selector
+        self._platform = platform
         self._selection: Selection | None = None
 
     def selection(self) -> Selection:
         """The image. Raises InputError as `select_image` does."""
         if self._selection is None:
-            self._selection = select_image(self._members, ref=self._ref, selector=self._selector)
+            self._selection = select_image(
+                self._members, ref=self._ref, selector=self._selector, platform=self._platform
+            )
         return self._selection
 
     def blobs(self) -> Iterator[LayerBlob]:

@@ -7,7 +7,6 @@ index may list platforms without bytes, no layers, or nothing at all (moby#47065
 from __future__ import annotations
 
 import hashlib
-import platform as machine
 import posixpath
 import re
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from imgscan.escape import plain, shorten
 from imgscan.model import Digest, Skipped
 from imgscan.source.config import Json, has_root_file_system, parse_config, parse_json, platform_of
 from imgscan.source.manifests import Candidate, Documents, LayerSource, from_index, from_manifest_json, merge
+from imgscan.source.platforms import Platform, best, own_platform, read_platform
 from imgscan.source.records import Image, ImageConfig, Layer
 
-_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_LISTED: Final = 20
 
@@ -45,9 +44,14 @@ class _Readable:
 
 
 def select_image(
-    documents: Documents, *, ref: str, selector: str | None = None, diff_ids: tuple[str, ...] = ()
+    documents: Documents,
+    *,
+    ref: str,
+    selector: str | None = None,
+    platform: Platform | None = None,
+    diff_ids: tuple[str, ...] = (),
 ) -> Selection:
-    """The image asked for: by `diff_ids`, by `selector` (a name, tag, id or platform), or the only one.
+    """The image asked for: by `diff_ids`, by `selector` (a name, tag, id or platform), by `platform`, or the only one.
 
     Raises InputError when there is none, more than one, or a part of it is missing.
     """
@@ -64,7 +68,7 @@ def select_image(
             next_step="write it with docker save -o FILE IMAGE",
         )
     readable = _readable(candidates, documents, ref)
-    chosen = _choose(readable, ref, selector, diff_ids)
+    chosen = _choose(readable if platform is None else _for(platform, readable, ref), ref, selector, diff_ids)
     return _selection(chosen, documents, ref, [] if saved else notes)
 
 
@@ -113,7 +117,7 @@ def _choose(images: list[_Readable], ref: str, selector: str | None, diff_ids: t
     if diff_ids or len({image.candidate.config_name for image in left}) == 1:
         return left[0]
     # One image for several platforms is no choice for the user to make: the one an engine here would run is taken.
-    mine = [image for image in left if image.platform and image.platform.startswith(_own_platform())]
+    mine = _fitting(own_platform(), left)
     if len({image.candidate.names for image in left}) == 1 and len(mine) == 1:
         return mine[0]
     raise InputError(
@@ -141,8 +145,24 @@ def _forms(name: str) -> set[str]:
     return {name} if has_tag else {name, f"{name}:latest"}
 
 
-def _own_platform() -> str:
-    return f"linux/{_ARCHITECTURES.get(machine.machine(), machine.machine())}"
+def _for(platform: Platform, images: list[_Readable], ref: str) -> list[_Readable]:
+    """The images for the platform that was asked for. Raises InputError that lists the platforms there are."""
+    fitting = _fitting(platform, images)
+    if not fitting:
+        there = sorted({image.platform for image in images if image.platform})[:_MAX_LISTED]
+        raise InputError(
+            f"{plain(ref)} holds no image for {platform}",
+            cause=f"it holds {', '.join(plain(name) for name in there)}" if there else "it does not say for what it is",
+            next_step=f"--platform {plain(there[0])}" if there else "",
+        )
+    return fitting
+
+
+def _fitting(platform: Platform, images: list[_Readable]) -> list[_Readable]:
+    """The images for the one platform that fits best."""
+    offers = [(read_platform(image.platform), image) for image in images]
+    chosen = best([offer for offer, _ in offers], platform)
+    return [image for offer, image in offers if chosen is not None and offer == chosen]
 
 
 def _listed(images: list[_Readable]) -> str:
@@ -205,7 +225,8 @@ def _layers(
 def _find_blob(index: int, source: LayerSource, documents: Documents, ref: str, notes: list[Skipped]) -> str:
     found = documents.resolve(source.name) if source.name else None
     if found is None and source.is_elsewhere:
-        notes.append(Skipped(where=f"layer {index}", reason="it is distributed by URL and not in the archive"))
+        size = f" ({source.size_bytes:,} bytes)" if source.size_bytes is not None else ""
+        notes.append(Skipped(where=f"layer {index}", reason=f"it is distributed by URL and not read from there{size}"))
         return source.name
     if found is None:
         raise InputError(

@@ -25,6 +25,7 @@ from imgscan.source.members import (
     member_name,
     read_head,
 )
+from imgscan.source.platforms import Platform
 from imgscan.source.records import LayerBlob
 from imgscan.source.select import Selection, select_image
 
@@ -87,11 +88,18 @@ class OnePass:
         """Whether a list of images has come by."""
         return not self._collected.documents.keys().isdisjoint(("manifest.json", "index.json"))
 
-    def select(self, *, ref: str, selector: str | None = None, diff_ids: tuple[str, ...] = ()) -> Selection:
+    def select(
+        self,
+        *,
+        ref: str,
+        selector: str | None = None,
+        platform: Platform | None = None,
+        diff_ids: tuple[str, ...] = (),
+    ) -> Selection:
         """The image, once all of `blobs` was taken. Raises InputError as `select_image` does."""
         if not self._done:
             raise RuntimeError("the image is known only after its last blob")
-        found = select_image(self._collected, ref=ref, selector=selector, diff_ids=diff_ids)
+        found = select_image(self._collected, ref=ref, selector=selector, platform=platform, diff_ids=diff_ids)
         return Selection(image=found.image, documents=found.documents, skipped=(*found.skipped, *self._skipped))
 
     def _take(self, item: TarEntry) -> LayerBlob | None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from imagemaker import Made, containerd, docker25, kaniko, legacy, podman
+from imagemaker import Blobs, Made, add_manifest, containerd, docker25, gzipped, kaniko, legacy, podman
+from registries import faked
 from tarmaker import archive, directory, member
 
 from imgscan.cli.main import run
@@ -274,3 +275,48 @@ def test_our_own_budgets_work_in_scan(tmp_path: Path, capsys: pytest.CaptureFixt
         ("efficiency=0.95", 1),
     ):
         assert scanned(path, capsys, "--budget", pair)[0] == code, pair
+
+
+def in_registry(made: Made) -> tuple[Blobs, dict[str, Any]]:
+    blobs = Blobs()
+    return blobs, add_manifest(blobs, made, gzipped)
+
+
+def test_an_image_in_a_registry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "r.json"
+    with faked(*in_registry(image())) as target:
+        code = run(["scan", f"{target}:1", "--no-config", "--format", f"json={out}", "--platform", "linux/amd64"])
+    report = json.loads(out.read_text(encoding="utf-8"))
+    jsonschema_rs.validator_for(schema()).validate(report)
+    assert (code, report["complete"]) == (1, True)
+    assert (report["target"]["kind"], report["target"]["ref"]) == ("registry", f"{target}:1")
+    assert report["target"]["digest"].startswith("sha256:")
+    assert report["image"]["reclaimable_bytes"] == 500_000 + len(f"A=1\nGITHUB_TOKEN={DELETED}\n")
+    assert DELETED not in out.read_text(encoding="utf-8") + capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        pytest.param([":2"], 2, "has no 127.0.0.1:", id="no-such-tag"),
+        pytest.param([":1", "--platform", "linux/s390x"], 2, "it has linux/amd64", id="no-such-platform"),
+        pytest.param([":1", "--platform", "s390x"], 2, "no platform", id="no-platform"),
+        pytest.param([":1", "--insecure-registry", "http://x"], 2, "HOST[:PORT]", id="no-host"),
+        pytest.param([":?"], 2, "no reference", id="no-reference"),
+    ],
+)
+def test_registry_errors(args: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with faked(*in_registry(clean_image())) as target:
+        assert run(["scan", target + args[0], "--no-config", *args[1:]]) == code
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_insecure_registries_of_a_configuration_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".imgscan.toml").write_text('insecure-registry = ["a b"]\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run(["scan", "registry://r.example/app"]) == 2
+    assert "HOST[:PORT]" in capsys.readouterr().err

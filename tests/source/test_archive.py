@@ -449,7 +449,7 @@ def test_a_layout_s_links_do_not_lead_out(tmp_path: Path) -> None:
         pytest.param("", "no image given", id="nothing"),
         pytest.param("./nowhere.tar", "no such file", id="no-file"),
         pytest.param("nowhere.tar.gz", "no such file", id="archive-ending"),
-        pytest.param("registry://host/name:1", "not read from registries", id="registry"),
+        pytest.param("registry://", "no reference to an image", id="registry"),
     ],
 )
 def test_targets_that_are_nothing(target: str, said: str) -> None:
@@ -482,7 +482,7 @@ def test_what_is_a_file_and_what_an_image(
     (tmp_path / "folder").mkdir()
     layout_directory(tmp_path / "layout", IMAGE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("imgscan.source.engine.open_engine_image", lambda ref, engine: f"image {ref}")
+    monkeypatch.setattr("imgscan.source.engine.open_engine_image", lambda ref, engine, platform: f"image {ref}")
     opened: Any = None
     with suppress(InputError):
         opened = open_image(target)

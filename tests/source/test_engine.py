@@ -175,6 +175,15 @@ def test_an_image_that_is_not_there_names_similar_ones(engine: Engine) -> None:
     assert "docker pull appl:1" in caught.value.next_step
 
 
+def test_an_image_of_another_platform_is_not_taken(engine: Engine) -> None:
+    with closing(open_image("app:1", engine=engine, platform="linux/x86_64")) as reader:
+        assert reader.image().platform == "linux/amd64"
+    with pytest.raises(InputError, match="no app:1 for linux/arm64") as caught:
+        open_image("app:1", engine=engine, platform="linux/arm64")
+    assert "linux/amd64" in caught.value.cause
+    assert "docker pull --platform linux/arm64 app:1" in caught.value.next_step
+
+
 @pytest.mark.parametrize("send", [0, 100, 5000, 20_000, 80_000])
 @pytest.mark.parametrize("layout", ["legacy", "containerd"])
 def test_an_export_that_breaks_off_is_an_engine_error(layout: str, send: int, daemon: Daemon, engine: Engine) -> None:
