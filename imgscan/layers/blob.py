@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
 from imgscan.layers.tarheader import BLOCK_BYTES, TarFormatError, parse_header
-from imgscan.layers.tarwindow import ByteStream, ContentPlace
+from imgscan.layers.tarwindow import ByteStream, ContentPlace, can_seek, seek_forward
 from imgscan.model import Digest, Skipped
 
 CHUNK_BYTES: Final = 1 << 18
@@ -103,9 +103,7 @@ class LayerStream:
         if left > 0:
             # A stream that can only seek does not know where it ends.
             skip = getattr(self._source, "skip", None)
-            skipped = left if skip is None else skip(left)
-            if skip is None:
-                self._source.seek(left, 1)  # type: ignore[attr-defined]
+            skipped = seek_forward(self._source, left) if skip is None else skip(left)
             self.stored_bytes += skipped
             self.tar_bytes += skipped
             left -= skipped
@@ -129,7 +127,9 @@ class LayerStream:
         trailing = _Trailing()
         for data in self._drain():
             trailing.add(data)
-        left, hidden = (trailing.bytes, trailing.hidden_bytes) if self._archive_ended else (0, 0)
+        # Where the blob failed, what is left is what could not be unpacked.
+        ended = self._archive_ended and self.failure is None
+        left, hidden = (trailing.bytes, trailing.hidden_bytes) if ended else (0, 0)
         stored = _digest(self._stored_hash, self.failure)
         return BlobSummary(
             compression=self.compression,
@@ -171,8 +171,7 @@ class LayerStream:
         """Whether skipping saves the reading: nothing is hashed, nothing compressed, and the source can seek."""
         if self._frames is not None or self._stored_hash is not None:
             return False
-        seekable = getattr(self._source, "seekable", None)
-        return bool(getattr(self._source, "seeks", False)) or (seekable is not None and bool(seekable()))
+        return bool(getattr(self._source, "seeks", False)) or can_seek(self._source)
 
     def _drain(self) -> Iterator[bytes]:
         while data := self.read(CHUNK_BYTES):

@@ -259,13 +259,22 @@ def _skipper(stream: ByteStream) -> tuple[Callable[[int], int] | None, bool]:
     skip = getattr(stream, "skip", None)
     if skip is not None:
         return skip, bool(getattr(stream, "seeks", False))
-    seekable = getattr(stream, "seekable", None)
-    if seekable is None or not seekable():
+    if not can_seek(stream):
         return None, False
-    seek = getattr(stream, "seek")  # noqa: B009 - not part of the protocol
+    return lambda count: seek_forward(stream, count), True
 
-    def seek_forward(count: int) -> int:
-        seek(count, 1)
-        return count
 
-    return seek_forward, True
+def can_seek(stream: ByteStream) -> bool:
+    """Whether a stream offers `seek` and says that it works."""
+    seekable = getattr(stream, "seekable", None)
+    return seekable is not None and bool(seekable())
+
+
+def seek_forward(stream: ByteStream, count: int) -> int:
+    """Move a stream that can seek `count` bytes on and say how many these were: 0 if it cannot go so far, as no file
+    system lets a position be what a header of 512 bytes may claim for a size."""
+    try:
+        stream.seek(count, 1)  # type: ignore[attr-defined]
+    except (OSError, OverflowError):
+        return 0
+    return count
