@@ -30,7 +30,7 @@ from imgscan.layers.blob import BlobSummary, Limits, open_layer
 from imgscan.layers.codec import sniff
 from imgscan.layers.created_by import KEYWORDS, read_created_by
 from imgscan.layers.tar import Entry, TarEntry, clean_path, read_entries
-from imgscan.layers.tarwindow import ByteStream
+from imgscan.layers.tarwindow import HOLE_RATIO, ByteStream
 from imgscan.model import EntryKind, Skipped
 from imgscan.progress import silent
 from imgscan.scan import ImageScan, scan_image
@@ -40,8 +40,6 @@ from imgscan.source.members import clean_name
 from imgscan.source.records import ImageReader
 from imgscan.source.select import select_image
 
-SPARSE_READ_BYTES: Final = 1 << 16
-"""So much of a sparse file is read here: its holes may be as large as 256 MiB, which would be all the fuzzer does."""
 LIMITS: Final = Limits(max_bytes=4 << 20, free_bytes=1 << 18, max_ratio=100)
 MOST_READ_AHEAD: Final = 1 << 19
 
@@ -75,6 +73,7 @@ def tar(data: bytes) -> None:
     entries, unread_end = _unread(io.BytesIO(data))
     assert ([content.entry for content in whole], end) == (entries, unread_end)
     assert sum(content.read_bytes for content in whole if not content.entry.sparse) <= len(data)
+    assert sum(content.read_bytes for content in whole) <= (2 + HOLE_RATIO) * len(data)
     for number, (entry, read_bytes, _) in enumerate(whole):
         assert clean_path(entry.path) == entry.path
         assert not entry.path.startswith(b"/")
@@ -91,8 +90,7 @@ def _listed(stream: ByteStream, size: Callable[[], int]) -> tuple[list[Content],
         if isinstance(item, Skipped):
             return found, item.reason
         hashed, done = hashlib.sha256(), 0
-        most = SPARSE_READ_BYTES if item.entry.sparse else 1 << 40
-        while done < most and (piece := item.read(min(size(), most - done))):
+        while piece := item.read(size()):
             hashed.update(piece)
             done += len(piece)
         found.append(Content(item.entry, done, hashed.hexdigest()))
