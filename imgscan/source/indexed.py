@@ -119,9 +119,11 @@ class FileWindow:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a file lies in the archive: its `number`th member, from `offset` on in one piece unless it is sparse."""
+    """Where a file lies in the archive: its `number`th member, from `offset` on in one piece unless it is sparse.
+    `member` is what it is called, `name` tells it from others of that name."""
 
     name: str
+    member: str
     number: int
     offset: int
     size: int
@@ -186,8 +188,7 @@ class TarMembers:
 
     def _same(self, one: _Place, other: _Place) -> bool:
         # Of layers that differ one is not what its diffID says, whichever is taken.
-        heads = [(place.name, read_head(self.open(place.name), HEAD_BYTES)) for place in (one, other)]
-        if all(is_layer(*head) for head in heads):
+        if all(is_layer(place.member, read_head(self.open(place.name), HEAD_BYTES)) for place in (one, other)):
             return True
         if one.size != other.size or one.size > MAX_JSON_BYTES:
             return False
@@ -199,9 +200,9 @@ class TarMembers:
             self._members.add(entry, None)
             return
         # A name may come again, and what comes then is another file; no name of a member begins with a slash.
-        name = member_name(entry)
-        name = name if name not in self._places else f"/{number}/{name}"
-        place = _Place(name, number, item.offset(), entry.size_bytes, entry.sparse)
+        member = member_name(entry)
+        name = member if member not in self._places else f"/{number}/{member}"
+        place = _Place(name, member, number, item.offset(), entry.size_bytes, entry.sparse)
         self._places[name] = place
         self._members.add(entry, place)
 

@@ -275,7 +275,8 @@ def archive(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
     if not starts:
         return tar(data, chance, mutate)
     at = chance.choice(starts)
-    size = int(data[at + 124 : at + 135].strip(b"\0 ") or b"0", 8) if data[at + 124 : at + 135].isdigit() else 0
+    digits = data[at + 124 : at + 135]
+    size = int(digits, 8) if digits.isdigit() and max(digits) < 0x38 else 0
     text = data[at + BLOCK : at + BLOCK + size]
     changed = json(text, chance, mutate)
     after = at + BLOCK + size + (-size % BLOCK)
