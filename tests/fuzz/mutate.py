@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final
 
-from tarmaker import BLOCK, END, base256, checksummed, header, hardlink, long_name, member, octal, pax, record, symlink
+from tarmaker import BLOCK, END, base256, checksummed, hardlink, header, long_name, member, octal, pax, record, symlink
 
 Mutate = Callable[[bytes], bytes]
 
@@ -176,7 +176,9 @@ def _insert(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
             lambda: long_name(text * chance.randint(1, 50)),
             lambda: long_name(text, b"K"),
             lambda: member(text, mutate(b"content of a file"), form=form),
-            lambda: header(text, size=chance.choice(_NUMBERS), flag=b"S", form="gnu", fields={386: mutate(octal(0, 12) * 8)}),
+            lambda: header(
+                text, size=chance.choice(_NUMBERS), flag=b"S", form="gnu", fields={386: mutate(octal(0, 12) * 8)}
+            ),
             lambda: symlink(text, chance.choice(_TEXTS)),
             lambda: hardlink(text, chance.choice(_TEXTS)),
             lambda: END,

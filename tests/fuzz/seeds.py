@@ -79,8 +79,8 @@ _INDEX: Final = b"""{"manifests": [{"digest": "sha256:{{2}}", "platform": {"os":
 {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": "sha256:{{2}}"}}]}"""
 _ATTESTATION: Final = b'{"config": {"digest": "sha256:{{6}}"}, "layers": [{"digest": "sha256:{{6}}"}]}'
 _NESTED: Final = b'{"manifests": [{"digest": "sha256:{{3}}"}, {"digest": "sha256:{{3}}"}]}'
-_ELSEWHERE: Final = (
-    b'{"config": {"digest": "sha256:{{3}}"}, "layers": [{"digest": "sha256:%s", "urls": ["u"]}]}' % (b"0" * 64)
+_ELSEWHERE: Final = b'{"config": {"digest": "sha256:{{3}}"}, "layers": [{"digest": "sha256:%s", "urls": ["u"]}]}' % (
+    b"0" * 64
 )
 _SAVED: Final = (
     b'[{"Config": "blobs/sha256/{{2}}", "RepoTags": ["app:1"], "Layers": ["blobs/sha256/{{3}}", "blobs/sha256/{{4}}"]}]'
@@ -88,7 +88,9 @@ _SAVED: Final = (
 _PART: Final = b"\n---\n"
 MANIFESTS: Final = (
     _PART.join((_SAVED, b"", _CONFIG, b"layer", b"other")),
-    _PART.join((_SAVED.replace(b"{{2}}", b"{{3}}"), _INDEX, _OCI, _CONFIG, b"layer", _ATTESTATION, b'{"predicate": 1}')),
+    _PART.join(
+        (_SAVED.replace(b"{{2}}", b"{{3}}"), _INDEX, _OCI, _CONFIG, b"layer", _ATTESTATION, b'{"predicate": 1}')
+    ),
     _PART.join((b"", b'{"manifests": [{"digest": "sha256:{{2}}"}]}', _OCI, _CONFIG.replace(b"3", b"4"), b"layer")),
     _PART.join((b"", b'{"manifests": [{"digest": "sha256:{{2}}"}]}', _NESTED, _OCI.replace(b"3", b"9"), b"x")),
     _PART.join((b"", b'{"manifests": [{"digest": "sha256:{{2}}"}]}', _ELSEWHERE, _CONFIG, b"layer")),
