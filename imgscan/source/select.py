@@ -22,6 +22,10 @@ from imgscan.source.records import Image, ImageConfig, Layer
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_LISTED: Final = 20
+_MAX_LAYERS: Final = 1000
+"""Engines take 127 at most (moby's layer store), and what has many layers is laid over itself as many times."""
+_MAX_READ_BYTES: Final = 256 << 20
+"""What is read in search of the image, one file as often as it is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,26 @@ class Selection:
     image: Image
     documents: tuple[tuple[str, bytes], ...]
     skipped: tuple[Skipped, ...]
+
+
+class _Bounded:
+    """Documents, of which no more than so much is read: an index can name one large file ten thousand times."""
+
+    def __init__(self, documents: Documents, ref: str) -> None:
+        self._documents = documents
+        self._ref = ref
+        self._left = _MAX_READ_BYTES
+        self.resolve = documents.resolve
+
+    def read(self, name: str) -> bytes | None:
+        data = self._documents.read(name)
+        self._left -= len(data or b"")
+        if self._left < 0:
+            raise InputError(
+                f"{plain(self._ref)} has more than {_MAX_READ_BYTES:,} bytes of manifests and configurations",
+                cause="no image needs as many: the archive is damaged or meant to do harm",
+            )
+        return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +79,7 @@ def select_image(
 
     Raises InputError when there is none, more than one, or a part of it is missing.
     """
+    documents = _Bounded(documents, ref)
     saved = from_manifest_json(documents)
     indexed, notes = from_index(documents)
     if any(candidate.layers for candidate in saved) or not indexed:
@@ -178,6 +203,11 @@ def _listed(images: list[_Readable]) -> str:
 
 def _selection(chosen: _Readable, documents: Documents, ref: str, notes: list[Skipped]) -> Selection:
     candidate, config = chosen.candidate, chosen.config
+    if len(candidate.layers) > _MAX_LAYERS:
+        raise InputError(
+            f"{plain(ref)} lists {len(candidate.layers):,} layers",
+            cause="an engine takes 127 at most: the archive is damaged or meant to do harm",
+        )
     digest = hashlib.sha256(chosen.raw_config).hexdigest()
     stated = _SHA256.search(candidate.config_name)
     if stated is not None and stated[0] != digest:
