@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imgscan import __version__
-from imgscan.detect import cachebust, filemodes, imageconfig, leftbehind, size
+from imgscan.detect import filemodes, imageconfig, leftbehind, size
 from imgscan.detect.layerfacts import large_files, visible_modes
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.dockerfile.context import BuildContext
@@ -33,7 +33,6 @@ from imgscan.model import (
     Timing,
     Tool,
 )
-from imgscan.project import contextfiles, workspace
 from imgscan.risk.budgets import Limit, check_budgets
 from imgscan.risk.register import Facts, assess
 from imgscan.risk.verdict import judge
@@ -62,6 +61,10 @@ class Gate:
 
 def project_findings(project: Project, timings: Sequence[Timing] = ()) -> Iterator[Finding]:
     """What the project's own files say, and what measured rebuilds add to it."""
+    # Here and not above: an image alone is scanned without all of these.
+    from imgscan.detect import cachebust
+    from imgscan.project import contextfiles, workspace
+
     context, dockerfile = project.context, project.dockerfile
     target, build_args = project.target, project.build_args
     yield from cachebust.detect(

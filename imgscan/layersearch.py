@@ -16,6 +16,7 @@ from typing import Final
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.escape import path_text
+from imgscan.layerresult import PathHit
 from imgscan.layers.listing import Done, HashedContent
 from imgscan.layers.tar import Entry, TarEntry
 from imgscan.layers.tarwindow import ContentPlace
@@ -29,14 +30,6 @@ _LARGE_BYTES: Final = 1 << 19
 _BATCH_FILES: Final = 256
 _BATCH_BYTES: Final = 8 << 20
 _EMPTY: Final = hashlib.sha256(b"").digest()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathHit:
-    """A secret in a file of a layer."""
-
-    path: bytes
-    hit: SecretHit = field(repr=False)
 
 
 @dataclass(slots=True)

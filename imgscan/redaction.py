@@ -26,9 +26,13 @@ Recognise = Callable[[str], Iterable[tuple[str, str]]]
 class Redactor:
     """Remembers secrets and takes them out of texts."""
 
-    def __init__(self, recognise: Recognise) -> None:
+    def __init__(self, recognise: Recognise, recognise_alone: Recognise | None = None) -> None:
         self._recognise = recognise
+        self._recognise_alone = recognise_alone or recognise
         self._known: dict[str, str] = {}
+        self.recognises_all = False
+        """Whether a report is also swept of what `recognise_alone` finds in it: secrets that are not known, but that
+        need no name beside them to be recognised."""
         self._pattern: re.Pattern[str] | None = None
 
     def learn(self, secret: str, shown: str) -> None:
@@ -60,6 +64,12 @@ class Redactor:
 
     def sweep(self, report: Report) -> Report:
         """The report with every text cleaned of known secrets, and made fit for UTF-8."""
+        if self.recognises_all:
+            texts: set[str] = set()
+            _collect(msgspec.to_builtins(report), texts)
+            # All in one, which takes a hundredth of the time; no secret is told from two texts.
+            for secret, shown in self._recognise_alone("\n\n".join(sorted(texts))):
+                self.learn(secret, shown)
         return msgspec.convert(self._walk(msgspec.to_builtins(report)), type=Report)
 
     def _walk(self, value: Any) -> Any:  # noqa: ANN401 - a tree of builtins
@@ -75,3 +85,16 @@ class Redactor:
         if len(secret) >= MIN_SWEPT and secret not in self._known and secret != shown:
             self._known[secret] = shown
             self._pattern = None
+
+
+def _collect(value: Any, texts: set[str]) -> None:  # noqa: ANN401 - a tree of builtins
+    """All texts that are long enough to hold a secret that is recognised by itself."""
+    if isinstance(value, str):
+        if len(value) >= _MIN_LINE:
+            texts.add(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect(item, texts)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _collect(item, texts)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from imgscan.errors import ImgscanError
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Rule, Severity, Status, Validity
+from imgscan.parsed import load_parsed
 
 RULE_FILES: Final = ("cache.yml", "config.yml", "context.yml", "layers.yml", "tech.yml")
 _FINGERPRINT_CHARS: Final = 16
@@ -26,13 +27,10 @@ def rules_dir() -> Path:
 
 
 def load_yaml(path: Path) -> Any:  # noqa: ANN401 - a YAML document has no type
-    """A YAML file of ours, by the C loader where the wheel has it."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    """A YAML file of ours. Raises ImgscanError when it cannot be read, which is a fault of the installation."""
     try:
-        return yaml.load(path.read_bytes(), Loader=loader)  # noqa: S506 - both are safe loaders
-    except (OSError, yaml.YAMLError) as error:
+        return load_parsed(path)
+    except Exception as error:  # of the file system, or YAML's, whose package is imported only where it is needed
         raise ImgscanError(f"the rule file {path.name} cannot be read: {error}") from error
 
 

@@ -10,35 +10,59 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
 
 from imgscan.detect.layerfacts import FactsBuilder, LayerFacts, watched_paths
 from imgscan.detect.secrets.documents import Document, image_documents, scan_document
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 from imgscan.escape import path_text
+from imgscan.layerresult import KeptLayer, LayerScan, PathHit, keep_layer, restore_layer, sort_hits
 from imgscan.layers.attribution import Attribution
 from imgscan.layers.blob import check_digests, open_layer
-from imgscan.layers.blocks import ListedEntry
+from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError, ListedEntry
 from imgscan.layers.filesystem import Stacked, stack
-from imgscan.layers.listing import LayerListing, empty_listing, list_layer
-from imgscan.layersearch import LayerSearch, PathHit
-from imgscan.model import Coverage, Location, NotRead, Place, Skipped, Status
+from imgscan.layers.listing import empty_listing, list_layer
+from imgscan.layersearch import LayerSearch
+from imgscan.model import Coverage, Digest, Location, Place, Skipped, Status
 from imgscan.progress import Progress
 from imgscan.source import Image, ImageReader, LayerBlob
 from imgscan.source.records import StoreError
-from imgscan.workers import Workers
+from imgscan.source.tarsplit import PlacedFiles
+from imgscan.workers import FileJob, Workers
+
+
+class ReadAgain(Exception):
+    """A layer that a kept result was to stand for is not that layer; the message says so."""
+
+
+class Results(Protocol):
+    """Keeps results of layers by their diffIDs; see `store.layercache`."""
+
+    def find(self, diff_id: str) -> tuple[KeptLayer, BlockStore] | None:
+        """What is kept of a layer, and its blocks."""
+        ...
+
+    def keep(self, diff_id: str, kept: KeptLayer, items: Blocks) -> None:
+        """Keep the result of a layer."""
+        ...
+
+    def forget(self, diff_id: str) -> None:
+        """Remove what is kept of a layer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LayerScan:
-    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` what of it was left out."""
+class Means:
+    """What scanning needs beside the image. `jobs` are the processes (None: as many as there are processors; 1: this
+    one alone), `results` what is kept from earlier scans (None: nothing)."""
 
-    listing: LayerListing
-    facts: LayerFacts
-    hits: tuple[PathHit, ...]
-    read_bytes: int
-    not_read: tuple[NotRead, ...] = ()
+    scanner: SecretScanner
+    progress: Progress
+    jobs: int | None = None
+    results: Results | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,34 +88,42 @@ class ImageScan:
         )
 
 
-def scan_image(
-    reader: ImageReader, scanner: SecretScanner, progress: Progress, *, jobs: int | None = None
-) -> ImageScan:
-    """Read every layer once and search all of it, then the configuration, with `jobs` processes (None: as many as there
-    are processors; 1: this one alone).
+def scan_image(reader: ImageReader, means: Means) -> ImageScan:
+    """Read every layer once and search all of it, then the configuration; a layer whose result is kept is not read.
 
     Raises EngineError or InputError from the source, WorkerError; what is wrong inside the image is in `skipped`.
     """
-    with closing(Workers(scanner, None if jobs is None else jobs if jobs > 1 else 0)) as workers:
+    jobs = means.jobs
+    with closing(Workers(means.scanner, None if jobs is None else jobs if jobs > 1 else 0)) as workers:
         try:
-            by_blob = _scan_blobs(reader, workers, scanner, progress)
+            return _scan(reader, workers, means)
         except StoreError as error:
             leave_store = getattr(reader, "leave_store", None)
             if leave_store is None:
                 raise
-            progress.stage(f"the engine's store cannot be read ({error}); asking the engine for the image")
+            means.progress.stage(f"the engine's store cannot be read ({error}); asking the engine for the image")
             leave_store()
-            by_blob = _scan_blobs(reader, workers, scanner, progress)
+        except (ReadAgain, CacheDamagedError) as error:
+            means.progress.stage(f"{error}; reading all layers")
+        return _scan(reader, workers, replace(means, results=None))
+
+
+def _scan(reader: ImageReader, workers: Workers, means: Means) -> ImageScan:
+    by_blob = {}
+    stated = {layer.blob: layer.diff_id for layer in reader.image().layers} if reader.is_known else {}
+    for number, blob in enumerate(reader.blobs(), start=1):
+        means.progress.stage(f"reading layer {number}")
+        by_blob[blob.name] = _kept_or_read(blob, stated.get(blob.name), workers, means)
     image = reader.image()
     layers, missing = _in_order(image, by_blob)
-    documents = image_documents(image.config, reader.documents())
     stacked, facts = _stack(layers)
+    documents = image_documents(image.config, reader.documents())
     return ImageScan(
         image=image,
         layers=layers,
         stacked=stacked,
         facts=facts,
-        document_hits=tuple((document, hit) for document in documents for hit in scan_document(scanner, document)),
+        document_hits=tuple((each, hit) for each in documents for hit in scan_document(means.scanner, each)),
         skipped=(*reader.skipped(), *missing, *(s for layer in layers for s in layer.listing.skipped)),
     )
 
@@ -109,14 +141,51 @@ def _stack(layers: Sequence[LayerScan]) -> tuple[Stacked, tuple[LayerFacts, ...]
     return stack([layer.listing for layer in layers], watched=watched, hidden=hide), facts
 
 
-def _scan_blobs(
-    reader: ImageReader, workers: Workers, scanner: SecretScanner, progress: Progress
-) -> dict[str, LayerScan]:
-    by_blob: dict[str, LayerScan] = {}
-    for number, blob in enumerate(reader.blobs(), start=1):
-        progress.stage(f"reading layer {number}")
-        by_blob[blob.name] = scan_layer(blob, workers, scanner, progress)
-    return by_blob
+def _kept_or_read(blob: LayerBlob, diff_id: Digest | None, workers: Workers, means: Means) -> LayerScan:
+    """A layer's result: the one that is kept, else made by reading the layer, and then kept."""
+    results = means.results
+    if results is not None and diff_id:
+        found = results.find(diff_id)
+        scan = _reuse(blob, diff_id, *found, workers, means.scanner) if found is not None else None
+        if scan is not None:
+            return scan
+    scan = scan_layer(blob, workers, means.scanner, means.progress)
+    # What is kept is found under what the layer is, not under what an image says of it.
+    true_id = scan.listing.diff_id or (diff_id if blob.vouched else None)
+    if results is not None and true_id:
+        with closing(PlacedFiles(blob.root)) as files:
+            kept = keep_layer(scan, means.scanner.is_recognised, files.read_at)
+        if kept is not None:
+            results.keep(true_id, kept, scan.listing.items)
+    return scan
+
+
+def _reuse(
+    blob: LayerBlob, diff_id: Digest, kept: KeptLayer, store: BlockStore, workers: Workers, scanner: SecretScanner
+) -> LayerScan | None:
+    """The kept result, if the blob is that layer; None if it has to be read for it. Raises ReadAgain if it is not."""
+    if (kept.again or kept.places) and not (blob.vouched and blob.root):
+        return None
+    digest: Digest | None = None
+    if not blob.vouched:
+        summary = open_layer(blob.stream, where=blob.name).finish()
+        if summary.diff_id != diff_id or summary.digest not in (diff_id, kept.digest):
+            raise ReadAgain("a layer is not quite the one that was scanned before")
+        digest = summary.digest
+    try:
+        found = _search_again(blob.root, kept, workers)
+        with closing(PlacedFiles(blob.root)) as files:
+            return restore_layer(kept, store, scanner.rules, digest=digest, read_at=files.read_at, found_again=found)
+    except (LookupError, StoreError):
+        return None
+
+
+def _search_again(root: Path | None, kept: KeptLayer, workers: Workers) -> list[PathHit]:
+    if root is None or not kept.again:
+        return []
+    jobs = [FileJob(path=path, size=size, name=path) for path, size in kept.again]
+    results = workers.search_files(root, jobs, here=True).result()
+    return [PathHit(path=job.path, hit=hit) for job, found in zip(jobs, results, strict=True) for hit in found.hits]
 
 
 def scan_layer(blob: LayerBlob, workers: Workers, scanner: SecretScanner, progress: Progress) -> LayerScan:
@@ -125,12 +194,10 @@ def scan_layer(blob: LayerBlob, workers: Workers, scanner: SecretScanner, progre
     facts = FactsBuilder()
     stream = open_layer(blob.stream, where=blob.name, verify=blob.verify)
     listing = list_layer(stream, search, where=blob.name, observe=facts.observe)
-    # Batches come back in any order.
-    hits = sorted(search.hits, key=lambda item: (item.path, item.hit.offset, item.hit.rule.id))
     return LayerScan(
         listing=listing,
         facts=facts.finish(),
-        hits=tuple(hits),
+        hits=sort_hits(tuple(search.hits)),
         read_bytes=search.read_bytes,
         not_read=tuple(search.not_read),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+# Nothing is taken from, or left in, the cache of whoever runs the tests; those of the cache have one of their own.
+os.environ["IMGSCAN_NO_CACHE"] = "1"
 # A busy machine is no failure.
 settings.register_profile("imgscan", deadline=None)
 settings.load_profile("imgscan")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import click
 
 from imgscan.cli.build_options import measuring_options, project_options
 from imgscan.cli.build_progress import BuildProgress
-from imgscan.cli.options import merged_params, shared_options
+from imgscan.cli.options import merged_params, scanning_options, shared_options
 from imgscan.errors import InputError
 from imgscan.model import BuildFailure, BuildInfo, Digest, Finding, Report, Target
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("context", type=click.Path(path_type=Path), default=".")
 @project_options
 @measuring_options
+@scanning_options
 @shared_options
 @click.pass_context
 def build_report(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
@@ -61,10 +62,12 @@ def run(params: Mapping[str, Any]) -> Report:
     from imgscan.contextscan import scan_context
     from imgscan.engine import Engine
 
-    session = open_session(params)
-    project = open_project(params, session.progress)
-    progress = session.progress
-    with Engine.connect() as engine:
+    with ExitStack() as stack:
+        session = stack.enter_context(closing(open_session(params)))
+        project = open_project(params, session.progress)
+        progress = session.progress
+        # Last, so that what is wrong with the project is told without an engine.
+        engine = stack.enter_context(Engine.connect())
         reach = find_reach(project.dockerfile, project.context, project.target, project.build_args)
         plan = _plan(project, params, engine, reach)
         project = replace(project, builder=plan.options.builder.value, store=engine.info.store)
@@ -77,7 +80,7 @@ def run(params: Mapping[str, Any]) -> Report:
             steps.finish(measured)
             report = _assemble(_Run(session, project, engine, reach, measured, context_scan), str(params["context"]))
         progress.clear()
-    return session.redactor.sweep(report)
+        return session.redactor.sweep(report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ def _with_image(run: _Run, target: Target, found: tuple[Finding, ...], shared: d
 
     project = run.project
     with closing(open_image(run.measured.image or "", engine=run.engine)) as reader:
-        scan = scan_image(reader, run.session.scanner, run.session.progress)
+        scan = scan_image(reader, run.session.means)
     base = _base_layers(project, run.engine)
     attributed = attribute(scan.image, project.dockerfile, project.target, project.build_args, base)
     run.session.learn(locate_hits(scan, attributed.layers))

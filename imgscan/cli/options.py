@@ -135,6 +135,29 @@ def shared_options(command: F) -> F:
     return command
 
 
+SCANNING: Final = (
+    click.option(
+        "--jobs",
+        type=click.IntRange(1, 256),
+        envvar="IMGSCAN_JOBS",
+        help="Processes that search files; 1: no further ones.  [default: one for each processor]",
+    ),
+    click.option(
+        "--no-cache",
+        is_flag=True,
+        envvar="IMGSCAN_NO_CACHE",
+        help="Read every layer, also those scanned before; keep nothing.",
+    ),
+)
+
+
+def scanning_options(command: F) -> F:
+    """Give a command the options about reading an image."""
+    for option in reversed(SCANNING):
+        command = option(command)
+    return command
+
+
 def option_names(command: click.Command) -> dict[str, click.Option]:
     """The options a configuration file may set, by key: the long name without dashes."""
     return {

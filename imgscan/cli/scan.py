@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from imgscan.cli.options import merged_params, shared_options
+from imgscan.cli.options import merged_params, scanning_options, shared_options
 
 
 @click.command("scan")
@@ -25,6 +25,7 @@ from imgscan.cli.options import merged_params, shared_options
     metavar="HOST[:PORT]",
     help="Allow this registry plain HTTP, or a TLS certificate that cannot be verified. Repeatable.",
 )
+@scanning_options
 @shared_options
 @click.pass_context
 def scan(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
@@ -35,6 +36,7 @@ def scan(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     Finds secrets in every layer, also in files that a later layer deletes, wasted bytes, and what is wrong with the
     configuration. With several targets the exit code is the worst one's.
     """
+    from contextlib import closing
     from pathlib import Path
 
     params = merged_params(ctx, Path())
@@ -49,13 +51,13 @@ def scan(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
             "several targets can only be written as tables",
             next_step="scan one target at a time for json or markdown",
         )
-    session = open_session(params)
     codes = []
-    for target in targets:
-        report = scan_target(
-            target, session, platform=params["platform"], insecure_registries=params["insecure_registries"]
-        )
-        session.progress.clear()
-        write_reports(report, outputs, params)
-        codes.append(exit_code(report, exit_zero=params["exit_zero"], strict=params["strict"]))
+    with closing(open_session(params)) as session:
+        for target in targets:
+            report = scan_target(
+                target, session, platform=params["platform"], insecure_registries=params["insecure_registries"]
+            )
+            session.progress.clear()
+            write_reports(report, outputs, params)
+            codes.append(exit_code(report, exit_zero=params["exit_zero"], strict=params["strict"]))
     return max(codes)

@@ -3,6 +3,7 @@ from a target or a context to records."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -10,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from imgscan.assess import Gate, Project, image_findings, image_report, make_report, secrets_of
+from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.redact import redact
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
@@ -26,6 +28,11 @@ from imgscan.model import Report, Severity, Target
 from imgscan.progress import Progress
 from imgscan.redaction import Redactor
 from imgscan.risk.budgets import Limit, parse_budgets
+from imgscan.rulebook import rules_dir
+
+if TYPE_CHECKING:
+    from imgscan.scan import Means
+    from imgscan.store.layercache import LayerCache
 
 _PREDEFINED: Final = re.compile(r"(?i:.*_proxy)$|BUILDKIT_|SOURCE_DATE_EPOCH$")
 """Build arguments that mean something to the builder without an ARG in the Dockerfile."""
@@ -39,12 +46,28 @@ class Session:
     redactor: Redactor
     progress: Progress
     gate: Gate
+    jobs: int | None = None
+    results: LayerCache | None = None
+
+    @property
+    def means(self) -> Means:
+        """What scanning an image needs."""
+        from imgscan.scan import Means
+
+        return Means(scanner=self.scanner, progress=self.progress, jobs=self.jobs, results=self.results)
+
+    def close(self) -> None:
+        """Close what is kept between runs."""
+        if self.results is not None:
+            self.results.close()
 
     def learn(self, hits: Iterable[LocatedHit]) -> None:
         """Remember the secrets of hits, so that no text of the report shows them."""
         for item in hits:
             if not item.hit.secret:
-                continue  # kept from an earlier scan: a secret that is recognised wherever it stands
+                # Kept from an earlier scan: a secret that is recognised wherever it stands.
+                self.redactor.recognises_all = True
+                continue
             secret = item.hit.secret.decode("utf-8", "replace")
             self.redactor.learn(secret, redact(item.hit.secret, reveal=item.hit.rule.reveal))
 
@@ -70,7 +93,26 @@ def open_session(params: Mapping[str, Any]) -> Session:
         for hit in scanner.scan_bytes(data, path="log", literal=True):
             yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
 
-    return Session(scanner=scanner, redactor=Redactor(recognise), progress=progress, gate=gate)
+    def recognise_alone(text: str) -> Iterator[tuple[str, str]]:
+        for hit in scanner.scan_bytes(text.encode("utf-8", "backslashreplace"), path="text"):
+            yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
+
+    return Session(
+        scanner=scanner,
+        redactor=Redactor(recognise, recognise_alone),
+        progress=progress,
+        gate=gate,
+        jobs=params.get("jobs"),
+        results=None if params.get("no_cache", True) else _open_results(scanner),
+    )
+
+
+def _open_results(scanner: SecretScanner) -> LayerCache:
+    """The results of earlier scans with these rules; a path table of another version makes other facts."""
+    from imgscan.store.layercache import LayerCache
+
+    tables = hashlib.sha256((rules_dir() / "layers.yml").read_bytes()).hexdigest()
+    return LayerCache(cache_dir(), f"{scanner.version} {tables}")
 
 
 def dive_limits(params: Mapping[str, Any], progress: Progress) -> tuple[Limit, ...]:
@@ -140,7 +182,7 @@ def scan_target(
     say(f"opening {target}")
     opened = open_image(target, platform=platform, insecure_hosts=insecure_registries, say=say)
     with closing(opened) as reader:
-        scan = scan_image(reader, session.scanner, session.progress)
+        scan = scan_image(reader, session.means)
     attributed = attribute(scan.image)
     session.learn(locate_hits(scan, attributed.layers))
     image = image_report(scan, attributed)

@@ -52,11 +52,15 @@ class BlockInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=
     entries: int
 
 
+class CacheDamagedError(Exception):
+    """A block that was kept is gone or damaged: the layer has to be read after all."""
+
+
 class BlockStore(Protocol):
     """Where blocks lie, by number."""
 
     def read(self, number: int) -> bytes:
-        """A block's compressed bytes."""
+        """A block's compressed bytes. Raises CacheDamagedError if they were kept and are no more."""
         ...
 
 

@@ -75,6 +75,8 @@ def _open(file: BinaryIO, ref: str, selector: str | None, platform: Platform | N
 class IndexedReader:
     """An image whose parts can be read in any order: `image` is valid at any time."""
 
+    is_known = True
+
     def __init__(self, source: Indexed, *, ref: str, kind: str) -> None:
         self._source = source
         self.ref = ref
@@ -105,6 +107,7 @@ class OnePassReader:
     """An image from an archive that is read front to back: `image` is valid once `blobs` is exhausted."""
 
     kind = "archive"
+    is_known = False
 
     def __init__(
         self,

@@ -100,6 +100,11 @@ class EngineReader:
         """Whether the engine's store is read, and not an export."""
         return self._stored is not None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the image is known before its blobs are: an export's layers have no names before."""
+        return self.is_stored
+
     def leave_store(self) -> None:
         """Read an export from now on, since the store turned out not to be readable after all."""
         if self._stored is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from imgscan.layers.tarwindow import ByteStream
@@ -72,11 +73,15 @@ class Image:
 class LayerBlob:
     """A layer's bytes as stored, maybe compressed. `stream` reads forwards and is valid until the next blob is asked
     for; nothing is opened before its first read. Without `verify` its digests are not worth computing: it is put
-    together from what an engine has unpacked and answers for."""
+    together from what an engine has unpacked. `vouched` says that whoever gets the image from there gets what the
+    digests say, or nothing, so that a layer need not be read to know it. `root` is the folder that its files lie in by
+    their paths, if they do."""
 
     name: str
     stream: ByteStream
     verify: bool = True
+    vouched: bool = False
+    root: Path | None = None
 
 
 class StoreError(Exception):
@@ -95,6 +100,11 @@ class ImageReader(Protocol):
     @property
     def kind(self) -> str:
         """Where it comes from."""
+        ...
+
+    @property
+    def is_known(self) -> bool:
+        """Whether `image` can be had before `blobs`."""
         ...
 
     def blobs(self) -> Iterator[LayerBlob]:

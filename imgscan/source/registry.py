@@ -71,6 +71,7 @@ class RegistryReader:
     """Reads one image of a registry. Everything but the layers is fetched when it is made."""
 
     kind = "registry"
+    is_known = True
 
     def __init__(
         self, client: RegistryClient, transport: Transport, reference: Reference, platform: Platform | None
@@ -95,7 +96,7 @@ class RegistryReader:
         `close`, several at once."""
         for name in dict.fromkeys(layer.blob for layer in self._image.layers):
             if name in self._sizes:
-                yield LayerBlob(name=name, stream=self._stream(name, *self._sizes[name]))
+                yield LayerBlob(name=name, stream=self._stream(name, *self._sizes[name]), vouched=True)
 
     def image(self) -> Image:
         """The image, valid at any time."""

@@ -51,6 +51,7 @@ class GraphDriverReader:
     """An image of a graph driver's store. Raises StoreError while reading when the store changes under it."""
 
     kind = "image"
+    is_known = True
 
     def __init__(self, ref: str, image_id: str, stored: StoredImage, document: Json) -> None:
         self.ref = ref
@@ -80,7 +81,7 @@ class GraphDriverReader:
         """Every layer once, base first."""
         for layer in {layer.diff_id: layer for layer in self._stored.layers}.values():
             with closing(TarSplitStream(layer.records, layer.root)) as stream:
-                yield LayerBlob(name=layer.diff_id, stream=stream, verify=False)
+                yield LayerBlob(name=layer.diff_id, stream=stream, verify=False, vouched=True, root=layer.root)
 
     def image(self) -> Image:
         """The image."""
@@ -102,6 +103,7 @@ class ContentReader:
     """An image of a containerd content store."""
 
     kind = "image"
+    is_known = True
 
     def __init__(self, ref: str, image_id: str, members: ContentMembers, selection: Selection) -> None:
         self.ref = ref
@@ -116,7 +118,7 @@ class ContentReader:
                 stream = self._members.open(name)
             except (InputError, OSError) as error:
                 raise StoreError("a blob of the content store cannot be opened") from error
-            yield LayerBlob(name=name, stream=stream)
+            yield LayerBlob(name=name, stream=stream, vouched=True)
 
     def image(self) -> Image:
         """The image."""

@@ -189,6 +189,32 @@ class Directory:
         return self._open[-1][1]
 
 
+class PlacedFiles:
+    """Bytes of the files of a layer that lie by themselves below a folder (None: they do not)."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._directory = Directory(root) if root is not None else None
+
+    def read_at(self, path: bytes, size: int, offset: int, length: int) -> bytes | None:
+        """`length` bytes of a file of `size` bytes, None if they cannot be had."""
+        if self._directory is None:
+            return None
+        try:
+            file = self._directory.open(path, size)
+        except StoreError:
+            return None
+        try:
+            data = os.pread(file, length, offset)
+        finally:
+            os.close(file)
+        return data if len(data) == length else None
+
+    def close(self) -> None:
+        """Close all directories."""
+        if self._directory is not None:
+            self._directory.close()
+
+
 def _name(record: _Record) -> bytes:
     name = record.name_raw or (record.name or "").encode("utf-8", "surrogateescape")
     while name.startswith((b"./", b"/")):

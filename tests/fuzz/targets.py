@@ -33,7 +33,7 @@ from imgscan.layers.tar import Entry, TarEntry, clean_path, read_entries
 from imgscan.layers.tarwindow import HOLE_RATIO, ByteStream
 from imgscan.model import EntryKind, Skipped
 from imgscan.progress import silent
-from imgscan.scan import ImageScan, scan_image
+from imgscan.scan import ImageScan, Means, scan_image
 from imgscan.source.archive import IndexedReader, OnePassReader
 from imgscan.source.indexed import Indexed, TarMembers
 from imgscan.source.members import clean_name
@@ -200,7 +200,7 @@ def _indexed(data: bytes) -> ImageReader:
 
 def _scanned(reader: Callable[[], ImageReader]) -> ImageScan | None:
     try:
-        return scan_image(reader(), _scanner(), silent())
+        return scan_image(reader(), Means(scanner=_scanner(), progress=silent(), jobs=1))
     except ImgscanError:
         return None
 

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from imgscan.cachedir import is_ours
+
 if TYPE_CHECKING:
     from hyperscan import Database
 
@@ -25,13 +27,6 @@ _MAGIC: Final = b"imgscan-db-1\n"
 _DIGEST_BYTES: Final = 32
 _KEPT: Final = 6
 _LARGEST: Final = 64 * 1024 * 1024
-
-
-def cache_dir() -> Path:
-    """Where compiled databases are kept: `$XDG_CACHE_HOME/imgscan`, by default `~/.cache/imgscan`."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path(os.path.expanduser("~")) / ".cache"  # noqa: PTH111 - never raises
-    return root / "imgscan"
 
 
 def load_database(patterns: Sequence[bytes], cache: Path | None) -> tuple[Database | None, tuple[int, ...]]:
@@ -122,7 +117,7 @@ def _read_trusted(path: Path) -> bytes | None:
         return None
     try:
         facts = os.fstat(file)
-        trusted = _is_ours(os.fstat(directory)) and _is_ours(facts) and stat.S_ISREG(facts.st_mode)
+        trusted = is_ours(os.fstat(directory)) and is_ours(facts) and stat.S_ISREG(facts.st_mode)
         if not trusted or facts.st_size >= _LARGEST:
             return None
         with os.fdopen(file, "rb", closefd=False) as stream:
@@ -132,10 +127,6 @@ def _read_trusted(path: Path) -> bytes | None:
     finally:
         os.close(file)
         os.close(directory)
-
-
-def _is_ours(facts: os.stat_result) -> bool:
-    return facts.st_uid == os.geteuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _write(cache: Path, key: str, database: Database, refused: tuple[int, ...]) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
 from imgscan.detect.secrets import assignments, filters, uris
@@ -68,11 +69,19 @@ PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str
 """A hit as plain values, its rule by its id."""
 
 
-def pack_hit(hit: SecretHit, *, keep: bool = False) -> PackedHit:
-    """A hit as plain values; `keep`: for storage, with its identity in place of the plaintext."""
+class Form(Enum):
+    """What of a secret goes into a packed hit."""
+
+    PLAIN = "the secret, for another process"
+    DIGEST = "its identity, for storage: only of strong secrets"
+    PLACE = "nothing, for storage: it can be looked up"
+
+
+def pack_hit(hit: SecretHit, form: Form = Form.PLAIN) -> PackedHit:
+    """A hit as plain values."""
     return (
         hit.rule.id,
-        b"" if keep else hit.secret,
+        hit.secret if form is Form.PLAIN else b"",
         hit.line,
         hit.offset,
         hit.context,
@@ -81,7 +90,7 @@ def pack_hit(hit: SecretHit, *, keep: bool = False) -> PackedHit:
         hit.severity,
         hit.detail,
         hit.proven,
-        hit.identity if keep else hit.kept_identity,
+        hit.identity if form is Form.DIGEST else hit.kept_identity,
     )
 
 

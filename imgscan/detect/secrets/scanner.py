@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from imgscan import __version__
+from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets import assignments
 from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches, spans
-from imgscan.detect.secrets.database import cache_dir
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, distinct, fold, judge
 from imgscan.detect.secrets.matcher import Matcher, load_matcher
@@ -99,7 +99,7 @@ class SecretScanner:
 
     def is_recognised(self, secret: bytes) -> bool:
         """Whether a secret is found in any text by itself alone, without the name or place that gave it away."""
-        found = self.scan_bytes(secret, path="text", literal=True)
+        found = self.scan_bytes(secret, path="text")
         return any(hit.secret == secret for hit in found)
 
     def scan(
@@ -262,7 +262,7 @@ def load_scanner(
     """A scanner with imgscan's rules, trufflehog3's when it is installed, and the user's `rule_files`.
 
     Raises InputError for a rule file that cannot be used. `backend` is `auto`, `hyperscan` or `re2`. Compiled databases
-    are kept in `cache` (None: `database.cache_dir()`) unless `keep_compiled` is False.
+    are kept in `cache` (None: `cachedir.cache_dir()`) unless `keep_compiled` is False.
     """
     from imgscan.detect.secrets.trufflehog3 import installed_pack, pack_from_file
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets import database
-from imgscan.detect.secrets.database import cache_dir, load_database
+from imgscan.detect.secrets.database import load_database
 
 PATTERNS = [b"needle[0-9]{3}", b"straw"]
 

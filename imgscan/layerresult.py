@@ -1,0 +1,172 @@
+"""What is kept of a scanned layer, without a secret in it: `LayerScan` -> `KeptLayer` and back.
+
+Of a secret that nobody can guess, and that is recognised wherever it stands, a digest is kept: reports can be swept of
+it as if it had just been found. Of any other only its place is kept, and it is looked up there again (`ReadAt`); where
+that cannot be, the file is searched again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import msgspec
+
+from imgscan.detect.layerfacts import LayerFacts
+from imgscan.detect.secrets.hits import Form, PackedHit, SecretHit, pack_hit, unpack_hit
+from imgscan.detect.secrets.rules import SecretRule
+from imgscan.layers.blocks import BlockInfo, Blocks, BlockStore
+from imgscan.layers.links import HardLink
+from imgscan.layers.listing import LayerListing
+from imgscan.model import Digest, NotRead
+
+RESULT_FORMAT: Final = 2
+"""Of `KeptLayer` and of what it means: results of another format are not used."""
+
+
+ReadAt = Callable[[bytes, int, int, int], bytes | None]
+"""Reads bytes of a file where it lies by itself: path, size of the file, offset, length. None if they cannot be had."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A hit whose secret is to be looked up: its file and that one's size, the secret's length."""
+
+    path: bytes
+    size: int
+    length: int
+    hit: PackedHit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathHit:
+    """A secret in a file of a layer."""
+
+    path: bytes
+    hit: SecretHit = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerScan:
+    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` what of it was left out."""
+
+    listing: LayerListing
+    facts: LayerFacts
+    hits: tuple[PathHit, ...]
+    read_bytes: int
+    not_read: tuple[NotRead, ...] = ()
+
+
+class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer's scan, its blocks apart. `places` are hits to be looked up, `again` files to be searched again, with
+    their sizes."""
+
+    diff_id: Digest | None
+    digest: Digest | None
+    size_bytes: int
+    entries: int
+    index: tuple[BlockInfo, ...]
+    whiteouts: tuple[bytes, ...]
+    opaques: tuple[bytes, ...]
+    links: tuple[HardLink, ...]
+    clashes: bool
+    contents: bytes
+    facts: LayerFacts
+    hits: tuple[tuple[bytes, PackedHit], ...]
+    places: tuple[Place, ...]
+    again: tuple[tuple[bytes, int], ...]
+    read_bytes: int
+
+
+def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at: ReadAt) -> KeptLayer | None:
+    """What may be kept of a scan; None if something of the layer was left out, which another run may do better."""
+    listing = scan.listing
+    if listing.skipped or scan.not_read:
+        return None
+    weak = [item for item in scan.hits if not (item.hit.is_strong and is_recognised(item.hit.secret))]
+    sizes = {path: _size_of(listing, path) for path in {item.path for item in weak}}
+    again = {
+        item.path
+        for item in weak
+        if read_at(item.path, sizes[item.path], item.hit.offset, len(item.hit.secret)) != item.hit.secret
+    }
+    places = [item for item in weak if item.path not in again]
+    known = {id(item) for item in weak}
+    return KeptLayer(
+        diff_id=listing.diff_id,
+        digest=listing.digest,
+        size_bytes=listing.size_bytes,
+        entries=listing.entries,
+        index=listing.items.index,
+        whiteouts=listing.whiteouts,
+        opaques=listing.opaques,
+        links=listing.links,
+        clashes=listing.clashes,
+        contents=listing.contents,
+        facts=scan.facts,
+        hits=tuple(
+            (item.path, pack_hit(item.hit, Form.DIGEST))
+            for item in scan.hits
+            if id(item) not in known and item.path not in again
+        ),
+        places=tuple(
+            Place(
+                path=item.path,
+                size=sizes[item.path],
+                length=len(item.hit.secret),
+                hit=pack_hit(item.hit, Form.PLACE),
+            )
+            for item in places
+        ),
+        again=tuple((path, sizes[path]) for path in sorted(again)),
+        read_bytes=scan.read_bytes,
+    )
+
+
+def _size_of(listing: LayerListing, path: bytes) -> int:
+    found = listing.items.find(path)
+    return found[-1].size_bytes if found else 0
+
+
+def restore_layer(
+    kept: KeptLayer,
+    store: BlockStore,
+    rules: Mapping[str, SecretRule],
+    *,
+    digest: Digest | None,
+    read_at: ReadAt,
+    found_again: Iterable[PathHit],
+) -> LayerScan:
+    """The scan again, with the hits of the files that were searched again; `digest` is the blob's as computed now, None
+    if it was not read. Raises KeyError for an unknown rule, and
+    LookupError where a secret cannot be looked up."""
+    listing = LayerListing(
+        diff_id=kept.diff_id,
+        digest=digest,
+        size_bytes=kept.size_bytes,
+        entries=kept.entries,
+        items=Blocks(kept.index, store),
+        whiteouts=kept.whiteouts,
+        opaques=kept.opaques,
+        links=kept.links,
+        clashes=kept.clashes,
+        contents=kept.contents,
+    )
+    hits = [PathHit(path=path, hit=unpack_hit(packed, rules)) for path, packed in kept.hits]
+    for place in kept.places:
+        hit = unpack_hit(place.hit, rules)
+        secret = read_at(place.path, place.size, hit.offset, place.length)
+        if secret is None:
+            raise LookupError("a secret is not where it was")
+        hits.append(PathHit(path=place.path, hit=replace(hit, secret=secret)))
+    return LayerScan(
+        listing=listing,
+        facts=kept.facts,
+        hits=sort_hits((*hits, *found_again)),
+        read_bytes=kept.read_bytes,
+    )
+
+
+def sort_hits(hits: tuple[PathHit, ...]) -> tuple[PathHit, ...]:
+    """Hits in the order in which they are told, however they were found."""
+    return tuple(sorted(hits, key=lambda item: (item.path, item.hit.offset, item.hit.rule.id)))

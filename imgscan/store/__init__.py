@@ -1,0 +1,1 @@
+"""Remembering from one run to the next: results of layers."""

@@ -1,0 +1,237 @@
+"""Results of layers, kept from one run to the next: a layer that was scanned with the same rules is not read again.
+
+One SQLite file for all processes of a user. It holds no secret. Whatever is wrong with it (damaged, locked, not to be
+trusted, of another version) it is as good as empty, and mends itself. What was not used for longest goes first when it
+grows over its bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from imgscan.cachedir import is_ours
+from imgscan.layerresult import RESULT_FORMAT, KeptLayer
+from imgscan.layers.blocks import Blocks, CacheDamagedError
+
+LIMIT_BYTES: Final = 1 << 30
+_LARGEST_SHARE: Final = 4
+_FILE: Final = "layers.sqlite3"
+_BUSY_S: Final = 5.0
+_CHECK_BYTES: Final = 16
+_USED_AGAIN_S: Final = 3600
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS layers (
+    key TEXT PRIMARY KEY, summary BLOB NOT NULL, bytes INTEGER NOT NULL, used_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS blocks (
+    key TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (key, number)
+) WITHOUT ROWID;
+"""
+
+
+class KeptBlocks:
+    """The blocks of one layer in the cache; see `blocks.BlockStore`."""
+
+    def __init__(self, cache: LayerCache, key: str) -> None:
+        self._cache = cache
+        self._key = key
+
+    def read(self, number: int) -> bytes:
+        """A block's bytes. Raises CacheDamagedError."""
+        return self._cache.block(self._key, number)
+
+
+class LayerCache:
+    """Keeps results. `version` is that of the rules: those of other rules are not seen. Nothing here raises, but for
+    the blocks of a layer that was found."""
+
+    def __init__(
+        self,
+        folder: Path,
+        version: str,
+        *,
+        limit_bytes: int = LIMIT_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = folder / _FILE
+        self._version = version
+        self._limit_bytes = limit_bytes
+        self._clock = clock
+        self._used: set[str] = set()
+        self._connection = self._open()
+
+    def find(self, diff_id: str) -> tuple[KeptLayer, KeptBlocks] | None:
+        """What is kept of a layer, and its blocks."""
+        key = self._key(diff_id)
+        with _Forgiving(self):
+            row = self._execute("SELECT summary FROM layers WHERE key = ?", (key,)).fetchone()
+            if row is None:
+                return None
+            try:
+                kept = _decoder.decode(_checked(row[0]))
+            except (msgspec.DecodeError, CacheDamagedError):
+                self.forget(diff_id)
+                return None
+            self._used.add(key)
+            return kept, KeptBlocks(self, key)
+        return None
+
+    def keep(self, diff_id: str, kept: KeptLayer, items: Blocks) -> None:
+        """Keep the result of a layer, unless it alone would fill much of the cache."""
+        key = self._key(diff_id)
+        summary = _with_check(_encoder.encode(kept))
+        blocks = ((key, number, _with_check(items.raw(number))) for number in range(len(items.index)))
+        with _Forgiving(self):
+            connection = self._connection
+            if connection is None:
+                return
+            with connection:
+                connection.execute("DELETE FROM blocks WHERE key = ?", (key,))
+                size = len(summary)
+                for block in blocks:
+                    size += len(block[2])
+                    connection.execute("INSERT INTO blocks VALUES (?, ?, ?)", block)
+                if size * _LARGEST_SHARE > self._limit_bytes:
+                    connection.execute("DELETE FROM blocks WHERE key = ?", (key,))
+                    return
+                row = (key, summary, size, int(self._clock()))
+                connection.execute("INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?)", row)
+            self._shrink(connection)
+
+    def forget(self, diff_id: str) -> None:
+        """Remove what is kept of a layer."""
+        key = self._key(diff_id)
+        with _Forgiving(self):
+            if self._connection is not None:
+                with self._connection as connection:
+                    _remove(connection, key)
+
+    def block(self, key: str, number: int) -> bytes:
+        """A block. Raises CacheDamagedError."""
+        try:
+            row = self._execute("SELECT data FROM blocks WHERE key = ? AND number = ?", (key, number)).fetchone()
+        except sqlite3.Error:
+            row = None
+        if row is None:
+            raise CacheDamagedError("a block of a kept layer is gone")
+        return _checked(row[0])
+
+    def close(self) -> None:
+        """Note what was used, and close the file."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with contextlib.suppress(sqlite3.Error), connection:
+            now = int(self._clock())
+            rows = [(now, key, now - _USED_AGAIN_S) for key in sorted(self._used)]
+            connection.executemany("UPDATE layers SET used_at = ? WHERE key = ? AND used_at < ?", rows)
+        connection.close()
+
+    def _key(self, diff_id: str) -> str:
+        return hashlib.sha256(f"{RESULT_FORMAT}\n{self._version}\n{diff_id}".encode()).hexdigest()
+
+    def _open(self, *, again: bool = True) -> sqlite3.Connection | None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not is_ours(self._path.parent.stat()) or (self._path.is_symlink()):
+                return None
+            if self._path.exists() and not is_ours(self._path.stat()):
+                return None
+            if not self._path.exists():
+                os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+        except OSError:
+            return None
+        connection = None
+        try:
+            connection = sqlite3.connect(self._path, timeout=_BUSY_S, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            if connection is not None:
+                connection.close()
+            return self._start_over() if again and not _is_busy(error) else None
+        return connection
+
+    def _start_over(self) -> sqlite3.Connection | None:
+        """A file that is no database, or a damaged one, is put out of the way."""
+        for path in (self._path, *(self._path.with_name(_FILE + end) for end in ("-wal", "-shm"))):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        return self._open(again=False)
+
+    def failed(self, error: sqlite3.Error) -> None:
+        """Trouble with the file is no trouble of the scan's: it is left alone; damage ends in a new file."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            self._connection = self._start_over()
+
+    def _execute(self, statement: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+        if self._connection is None:
+            raise sqlite3.OperationalError("there is no cache")
+        return self._connection.execute(statement, values)
+
+    def _shrink(self, connection: sqlite3.Connection) -> None:
+        """Remove what was not used for longest until a tenth of the bound is free."""
+        (total,) = connection.execute("SELECT COALESCE(SUM(bytes), 0) FROM layers").fetchone()
+        if total <= self._limit_bytes:
+            return
+        with connection:
+            for key, size in connection.execute("SELECT key, bytes FROM layers ORDER BY used_at, key").fetchall():
+                if total <= self._limit_bytes * 9 // 10:
+                    break
+                _remove(connection, key)
+                total -= size
+        connection.execute("PRAGMA incremental_vacuum")
+
+
+class _Forgiving:
+    """Ends what SQLite does not like, quietly."""
+
+    def __init__(self, cache: LayerCache) -> None:
+        self._cache = cache
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, sqlite3.Error):
+            return False
+        self._cache.failed(error)
+        return True
+
+
+def _remove(connection: sqlite3.Connection, key: str) -> None:
+    connection.execute("DELETE FROM layers WHERE key = ?", (key,))
+    connection.execute("DELETE FROM blocks WHERE key = ?", (key,))
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "lock" in str(error)
+
+
+def _with_check(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_CHECK_BYTES).digest() + data
+
+
+def _checked(stored: bytes) -> bytes:
+    check, data = stored[:_CHECK_BYTES], stored[_CHECK_BYTES:]
+    if hashlib.blake2b(data, digest_size=_CHECK_BYTES).digest() != check:
+        raise CacheDamagedError("what is kept of a layer is damaged")
+    return data
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(KeptLayer)
