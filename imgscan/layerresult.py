@@ -109,18 +109,15 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
             for item in scan.hits
             if id(item) not in known and item.path not in again
         ),
-        places=tuple(
-            Place(
-                path=item.path,
-                size=sizes[item.path],
-                length=len(item.hit.secret),
-                hit=pack_hit(item.hit, Form.PLACE),
-            )
-            for item in places
-        ),
+        places=tuple(_place(item, sizes[item.path]) for item in places),
         again=tuple((path, sizes[path]) for path in sorted(again)),
         read_bytes=scan.read_bytes,
     )
+
+
+def _place(item: PathHit, size: int) -> Place:
+    packed = pack_hit(item.hit, Form.PLACE)
+    return Place(path=item.path, size=size, length=len(item.hit.secret), hit=packed)
 
 
 def _size_of(listing: LayerListing, path: bytes) -> int:
