@@ -100,6 +100,11 @@ def plain(data: bytes) -> bytes:
     return data
 
 
+def gzipped(data: bytes) -> bytes:
+    """gzip that says nothing of when: the same bytes whenever it is asked."""
+    return gzip.compress(data, mtime=0)
+
+
 def add_manifest(blobs: Blobs, image: Made, compress: Compress, **more: Any) -> dict[str, Any]:
     manifest = {
         "schemaVersion": 2,
@@ -157,14 +162,14 @@ def docker25(image: Made) -> bytes:
 def containerd(image: Made, statement: bytes = b'{"predicate": {}}') -> bytes:
     """docker save of the containerd store: gzip layers, a nested index with an attestation."""
     blobs = Blobs()
-    found = add_manifest(blobs, image, gzip.compress, platform={"os": "linux", "architecture": image.architecture})
+    found = add_manifest(blobs, image, gzipped, platform={"os": "linux", "architecture": image.architecture})
     attestation = add_attestation(blobs, found["digest"], statement)
     nested = blobs.add(
         dump({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [found, attestation]}),
         INDEX_TYPE,
         **names_of(image),
     )
-    return archive(blobs.members(), index_json(nested), manifest_json(save_entry(image, gzip.compress)), OCI_LAYOUT)
+    return archive(blobs.members(), index_json(nested), manifest_json(save_entry(image, gzipped)), OCI_LAYOUT)
 
 
 def podman(image: Made) -> bytes:
@@ -189,16 +194,16 @@ def kaniko(image: Made) -> bytes:
     entry = {
         "Config": f"sha256:{sha(image.config)}",
         "RepoTags": list(image.names),
-        "Layers": [f"{sha(gzip.compress(layer))}.tar.gz" for layer in image.layers],
+        "Layers": [f"{sha(gzipped(layer))}.tar.gz" for layer in image.layers],
     }
     return archive(
-        *(member(f"{sha(gzip.compress(layer))}.tar.gz".encode(), gzip.compress(layer)) for layer in image.layers),
+        *(member(f"{sha(gzipped(layer))}.tar.gz".encode(), gzipped(layer)) for layer in image.layers),
         member(f"sha256:{sha(image.config)}".encode(), image.config),
         manifest_json(entry),
     )
 
 
-def oci(image: Made, *, compress: Compress = gzip.compress) -> bytes:
+def oci(image: Made, *, compress: Compress = gzipped) -> bytes:
     """An OCI layout as a tar, without manifest.json."""
     blobs = Blobs()
     found = add_manifest(

@@ -74,7 +74,7 @@ class _Maker:
 
     def write(self, path: str | None = None) -> str:
         path = path or self.path()
-        return f"busybox mkdir -p {parent(path)}; busybox head -c {self.size()} /dev/zero > {path}"
+        return f"busybox mkdir -p {parent(path)}; {fill(self.size(), '>', path)}"
 
     def any_operation(self) -> str:
         operation = self.random.choice(
@@ -105,7 +105,7 @@ class _Maker:
         )
 
     def _append(self) -> str:
-        return f"busybox head -c {self.size()} /dev/zero >> {self.path()}"
+        return fill(self.size(), ">>", self.path())
 
     def _remove(self) -> str:
         return f"busybox rm -f {self.path()}"
@@ -130,7 +130,7 @@ class _Maker:
 
     def _directory_to_file(self) -> str:
         path = self.path(2)
-        return f"busybox rm -rf {path}; busybox head -c {self.size()} /dev/zero > {path}"
+        return f"busybox rm -rf {path}; {fill(self.size(), '>', path)}"
 
     def _target(self) -> str:
         targets = (self.path(), '"../b"', '"a"', '"nowhere/at all"', '"/"', '"../../../../../x"', '"."')
@@ -167,10 +167,16 @@ class _Maker:
         return f"busybox rm -rf {path}; busybox mv {self.path()} {path}"
 
     def _copy(self) -> str:
-        return f"busybox cp -a {self.path()} {self.path()}"
+        # A copy onto a pipe would wait for somebody who reads it.
+        return f"busybox timeout 2 busybox cp -a {self.path()} {self.path()}"
 
     def _fifo(self) -> str:
         return f"busybox mkfifo {self.path()}"
+
+
+def fill(size: int, how: str, path: str) -> str:
+    """Write so many bytes; not to a pipe, where nobody would read them."""
+    return f"[ -p {path} ] || busybox head -c {size} /dev/zero {how} {path}"
 
 
 def parent(path: str) -> str:
@@ -273,12 +279,13 @@ def saved_layers(path: Path) -> list[bytes]:
 @dataclass(frozen=True, kw_only=True)
 class Naive:
     """Layers put on each other by hand. `lost` has the bytes by the layer that shipped them and the one after which
-    they had no name any more; `sizes` are those of every file's content, by layer and any of its names there."""
+    they had no name any more; `shipped` has every
+    entry of every layer, hard links as what they link to."""
 
     size_bytes: int
     tree: dict[bytes, Seen]
     lost: dict[tuple[int, int], int]
-    sizes: dict[tuple[int, bytes], int]
+    shipped: dict[tuple[int, bytes], Seen]
 
 
 def stack_naively(layers: list[bytes]) -> Naive:
@@ -286,7 +293,7 @@ def stack_naively(layers: list[bytes]) -> Naive:
     tree: dict[bytes, Seen] = {}
     shipped: dict[object, tuple[int, int]] = {}
     lost: dict[tuple[int, int], int] = {}
-    sizes: dict[tuple[int, bytes], int] = {}
+    entries_of: dict[tuple[int, bytes], Seen] = {}
     total = 0
     for index, layer in enumerate(layers):
         entries = list(members(layer))
@@ -307,13 +314,13 @@ def stack_naively(layers: list[bytes]) -> Naive:
             if not member.isdir() or (path in tree and tree[path].kind != "directory"):
                 _cut(tree, path, keep=False)
             tree[path] = added
-            sizes[index, path] = added.size_bytes
+            entries_of[index, path] = added
         alive = {entry.content for entry in tree.values()}
         for content in [content for content in shipped if content not in alive]:
             shipper, size = shipped.pop(content)
             if size:
                 lost[shipper, index] = lost.get((shipper, index), 0) + size
-    return Naive(size_bytes=total, tree=tree, lost=lost, sizes=sizes)
+    return Naive(size_bytes=total, tree=tree, lost=lost, shipped=entries_of)
 
 
 def _cut(tree: dict[bytes, Seen], path: bytes, *, keep: bool) -> None:

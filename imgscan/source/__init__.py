@@ -12,6 +12,7 @@ from imgscan.source.records import HistoryEntry, Image, ImageConfig, ImageReader
 if TYPE_CHECKING:
     from imgscan.engine import Engine
 
+_LAYOUT_FILES = ("oci-layout", "index.json", "manifest.json")
 _ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
 
 __all__ = ["HistoryEntry", "Image", "ImageConfig", "ImageReader", "Layer", "LayerBlob", "open_image"]
@@ -21,7 +22,8 @@ def open_image(target: str, *, engine: Engine | None = None) -> ImageReader:
     """Open what the user named.
 
     `-` is standard input; `FILE` or `FILE:NAME:TAG` an archive (docker save or OCI, plain or compressed); `DIR` or
-    `DIR:NAME` an OCI layout; anything else an image of `engine`, which is connected to when None.
+    `DIR:NAME` an OCI layout, or what skopeo and Podman write as `dir:`; anything else an image of `engine`, which is
+    connected to when None.
     Raises InputError for what is not there or no image, EngineError when there is no engine.
     """
     if not target:
@@ -66,7 +68,7 @@ def _means_a_file(path: Path, *, explicit: bool) -> bool:
 
     try:
         if path.is_dir():
-            return explicit or (path / "index.json").is_file() or (path / "oci-layout").is_file()
+            return explicit or any((path / name).is_file() for name in _LAYOUT_FILES)
         if explicit or not path.is_file():
             return path.exists()
         with path.open("rb") as file:

@@ -107,5 +107,30 @@ def platform_of(document: Json) -> str | None:
     return "/".join(part for part in parts if part) if parts[0] and parts[1] else None
 
 
+def further_texts(data: bytes, known: bytes) -> bytes | None:
+    """What strings (names of members too) a JSON document has that another has not, one below the other; None where
+    either is no JSON. Members that come twice count twice: what a reader would drop is text all the same."""
+    own, others = _all_texts(data), _all_texts(known)
+    if own is None or others is None:
+        return None
+    return "\n".join(text for text in own if text not in others).encode("utf-8", "surrogatepass")
+
+
+def _all_texts(data: bytes) -> dict[str, None] | None:
+    """Every string of a JSON document, in order."""
+    try:
+        pending = [json.loads(data.decode("utf-8", "replace"), object_pairs_hook=list)]
+    except (ValueError, RecursionError):
+        return None
+    found: dict[str, None] = {}
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            found[value] = None
+        elif isinstance(value, list | tuple):
+            pending.extend(reversed(value))
+    return found
+
+
 def _keys(value: Json) -> tuple[str, ...]:
     return tuple(sorted(key for key in value if isinstance(key, str))) if isinstance(value, dict) else ()

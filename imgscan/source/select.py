@@ -16,8 +16,16 @@ from typing import Final
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.model import Digest, Skipped
-from imgscan.source.config import Json, has_root_file_system, parse_config, parse_json, platform_of
-from imgscan.source.manifests import Candidate, Documents, LayerSource, from_index, from_manifest_json, merge
+from imgscan.source.config import Json, further_texts, has_root_file_system, parse_config, parse_json, platform_of
+from imgscan.source.manifests import (
+    Candidate,
+    Documents,
+    LayerSource,
+    from_directory,
+    from_index,
+    from_manifest_json,
+    merge,
+)
 from imgscan.source.records import Image, ImageConfig, Layer
 
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -53,6 +61,8 @@ def select_image(
     """
     saved = from_manifest_json(documents)
     indexed, notes = from_index(documents)
+    if not saved and not indexed:
+        indexed, notes = from_directory(documents)
     if any(candidate.layers for candidate in saved) or not indexed:
         candidates = [merge(candidate, indexed) for candidate in saved]
     else:
@@ -60,7 +70,7 @@ def select_image(
     if not candidates:
         raise InputError(
             f"{plain(ref)} holds no image",
-            cause="it has neither a manifest.json that lists one (docker save) nor an index.json (OCI)",
+            cause="it has neither a manifest.json (docker save, skopeo) nor an index.json (OCI) that lists one",
             next_step="write it with docker save -o FILE IMAGE",
         )
     readable = _readable(candidates, documents, ref)
@@ -177,7 +187,7 @@ def _selection(chosen: _Readable, documents: Documents, ref: str, notes: list[Sk
         raw_config=chosen.raw_config,
         layers=tuple(_layers(candidate, config, documents, ref, notes)),
     )
-    return Selection(image=image, documents=_documents(candidate, documents), skipped=tuple(notes))
+    return Selection(image=image, documents=_documents(candidate, documents, chosen.raw_config), skipped=tuple(notes))
 
 
 def _layers(
@@ -216,9 +226,15 @@ def _find_blob(index: int, source: LayerSource, documents: Documents, ref: str, 
     return found
 
 
-def _documents(candidate: Candidate, documents: Documents) -> tuple[tuple[str, bytes], ...]:
-    """Attestations, the manifest, and the configurations that old docker save wrote beside each layer."""
+def _documents(candidate: Candidate, documents: Documents, raw_config: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Attestations and the manifest; and of the records that old docker save wrote beside each layer what they say over
+    and above the configuration, of which they are copies."""
     names = [candidate.manifest or "", *candidate.attestations]
-    names += [f"{posixpath.dirname(layer.name)}/json" for layer in candidate.layers if "/" in layer.name]
-    found = ((name, documents.read(name)) for name in dict.fromkeys(names) if name)
-    return tuple((name, data) for name, data in found if data is not None)
+    found = {name: data for name in names if name and (data := documents.read(name)) is not None}
+    for folder in dict.fromkeys(posixpath.dirname(layer.name) for layer in candidate.layers if "/" in layer.name):
+        name = f"{folder}/json"
+        data = documents.read(name)
+        if data is not None:
+            more = further_texts(data, raw_config)
+            found[name] = data if more is None else more
+    return tuple(found.items())

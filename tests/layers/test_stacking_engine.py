@@ -11,6 +11,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,16 @@ def export(engine: Engine, tag: str) -> bytes:
 
 def our_tree(found: ImageScan, naive: Naive) -> dict[bytes, Seen]:
     """The visible entries in the oracle's words. What a hard link shares its content with may be visible no more, so
-    its size comes from the layer that holds both."""
+    kind and size come from the layer that holds both: the target has to be a name there."""
     tree: dict[bytes, Seen] = {}
     for layer, entry in found.stacked.visible():
         kind = str(entry.kind)
         mode = SYMLINK_MODE if kind == "symlink" else stat.S_IMODE(entry.mode)
         if kind == "hardlink":
             assert entry.target is not None
-            content = (layer, entry.target)
-            tree[entry.path] = Seen(kind="file", mode=mode, size_bytes=naive.sizes[content], content=content)
+            linked = naive.shipped[layer, entry.target]
+            mode = mode if linked.kind != "symlink" else SYMLINK_MODE
+            tree[entry.path] = replace(linked, mode=mode, content=(layer, entry.target))
         elif kind == "file":
             tree[entry.path] = Seen(kind="file", mode=mode, size_bytes=entry.size_bytes, content=(layer, entry.path))
         else:

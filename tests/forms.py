@@ -1,0 +1,224 @@
+"""One image in many forms: what engines save, what other tools make of it, and layouts written by hand.
+
+Every form is made of one archive of `docker save` and holds the same layers and, where the tool leaves it alone, the same
+configuration.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import itertools
+import json
+import lzma
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import imagemaker
+from backports import zstd
+from imagemaker import Compress, Made
+from stacks import saved_layers
+from tarmaker import member as tar_member
+
+SPLIT_BYTES = 300_000
+"""Pieces of what is compressed in several members or frames: some begin inside a header, some inside a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved(Made):
+    """An image as an engine saved it: its own configuration, its layers uncompressed."""
+
+    raw: bytes = field(repr=False)
+
+    @property
+    def config(self) -> bytes:
+        return self.raw
+
+
+def read_saved(path: Path, name: str) -> Saved:
+    """What `docker save` wrote, as parts."""
+    with tarfile.open(path) as archive:
+        (entry,) = json.loads(_content(archive, "manifest.json"))
+        config = _content(archive, entry["Config"])
+    layers = [gzip.decompress(layer) if layer[:2] == b"\x1f\x8b" else layer for layer in saved_layers(path)]
+    return Saved(layers=layers, names=(name,), raw=config)
+
+
+def _content(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
+def members_of_gzip(data: bytes) -> bytes:
+    """gzip in several members, as estargz has it, without the table of contents."""
+    return b"".join(gzip.compress(piece, mtime=0) for piece in _pieces(data))
+
+
+def contents(data: bytes) -> bytes:
+    """A layer with estargz's table of contents, which lies behind the end of the archive."""
+    table = json.dumps({"version": 1, "entries": [{"name": "etc/", "type": "dir"}] * 100}).encode()
+    return data + tar_member(b"stargz.index.json", table) + bytes(1024)
+
+
+def with_layers(image: Saved, layers: Sequence[bytes]) -> Saved:
+    """The image with other layers, which its configuration lists as a converter would write it."""
+    document = json.loads(image.raw)
+    document["rootfs"]["diff_ids"] = [f"sha256:{imagemaker.sha(layer)}" for layer in layers]
+    return Saved(layers=layers, names=image.names, raw=imagemaker.dump(document))
+
+
+def frames_of_zstd(data: bytes) -> bytes:
+    """zstd frames with a skippable one behind them, as zstd:chunked writes them."""
+    skippable = b"\x50\x2a\x4d\x18" + (16).to_bytes(4, "little") + bytes(range(16))
+    return b"".join(zstd.compress(piece) for piece in _pieces(data)) + skippable
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), SPLIT_BYTES):
+        yield data[start : start + SPLIT_BYTES]
+
+
+COMPRESSIONS: Mapping[str, Compress] = {
+    "plain": imagemaker.plain,
+    "gzip": imagemaker.gzipped,
+    "gzip-members": members_of_gzip,
+    "zstd": zstd.compress,
+    "zstd-frames": frames_of_zstd,
+    "xz": lzma.compress,
+    "bzip2": bz2.compress,
+}
+
+
+class Workshop:
+    """Makes forms in a folder of the test's own and says what imgscan is to be given. `saved` is the archive, `name`
+    the image in it."""
+
+    def __init__(self, folder: Path, saved: Path, name: str) -> None:
+        self.folder = folder
+        self.saved = saved
+        self.name = name
+        self.image = read_saved(saved, name)
+        self._podman: Podman | None = None
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def write(self, name: str, data: bytes) -> str:
+        path = self.path(name)
+        path.write_bytes(data)
+        return str(path)
+
+    def unpack(self, name: str, data: bytes) -> str:
+        """An archive's members as files of a directory."""
+        archive = self.path(f"{name}.unpacked.tar")
+        archive.write_bytes(data)
+        with tarfile.open(archive) as tar:
+            tar.extractall(self.path(name), filter="data")
+        return str(self.path(name))
+
+    def skopeo(self, transport: str, name: str, *options: str, tag: str = "") -> str:
+        """Copied by skopeo."""
+        path = self.path(name)
+        copy = ["skopeo", "copy", "--quiet", "--insecure-policy", *options]
+        subprocess.run([*copy, f"docker-archive:{self.saved}", f"{transport}:{path}{tag}"], check=True, env=quiet())
+        return str(path)
+
+    def podman_save(self, name: str, kind: str, *options: str) -> str:
+        """Saved by Podman, of a store of the test's own."""
+        path = self.path(name)
+        self.podman.run("save", "--quiet", "--format", kind, *options, "--output", str(path), self.podman.image_id)
+        return str(path)
+
+    @property
+    def podman(self) -> Podman:
+        if self._podman is None:
+            self._podman = Podman(self.folder / "podman", self.saved)
+        return self._podman
+
+
+def quiet() -> dict[str, str]:
+    """The environment without a login or a configuration of the user's."""
+    return {**os.environ, "REGISTRY_AUTH_FILE": os.devnull}
+
+
+class Podman:
+    """A Podman with a store of its own that holds one image."""
+
+    def __init__(self, folder: Path, saved: Path) -> None:
+        folder.mkdir()
+        self.command = ["podman", "--root", str(folder / "root"), "--runroot", str(folder / "run")]
+        self.command += ["--tmpdir", str(folder / "tmp"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]
+        self.command += ["--events-backend", "none"]
+        self.run("load", "--quiet", "--input", str(saved))
+        self.image_id = self.run("images", "--quiet", "--no-trunc").split()[0].removeprefix("sha256:")
+
+    def run(self, *arguments: str) -> str:
+        done = subprocess.run([*self.command, *arguments], capture_output=True, text=True, check=False, env=quiet())
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def compressed(compress: Compress) -> Callable[[Workshop], str]:
+    return lambda shop: shop.write("image.tar", compress(shop.saved.read_bytes()))
+
+
+def layout(name: str) -> Callable[[Workshop], str]:
+    return lambda shop: shop.write(f"{name}.tar", imagemaker.LAYOUTS[name](shop.image))
+
+
+def oci(compress: Compress, *, as_directory: bool = False) -> Callable[[Workshop], str]:
+    def make(shop: Workshop) -> str:
+        data = imagemaker.oci(shop.image, compress=compress)
+        return shop.unpack("layout", data) if as_directory else shop.write("oci.tar", data)
+
+    return make
+
+
+def estargz(shop: Workshop) -> str:
+    image = with_layers(shop.image, [contents(layer) for layer in shop.image.layers])
+    return shop.write("estargz.tar", imagemaker.oci(image, compress=members_of_gzip))
+
+
+def mixed(shop: Workshop) -> str:
+    """Layers compressed in different ways, equal ones alike."""
+    ways = dict(zip(dict.fromkeys(shop.image.layers), itertools.cycle(COMPRESSIONS.values()), strict=False))
+    return shop.write("mixed.tar", imagemaker.oci(shop.image, compress=lambda layer: ways[layer](layer)))
+
+
+FILES: Mapping[str, Callable[[Workshop], str]] = {
+    **{f"save-{name}": compressed(compress) for name, compress in COMPRESSIONS.items()},
+    "save-unpacked": lambda shop: shop.unpack("unpacked", shop.saved.read_bytes()),
+    **{f"layout-{name}": layout(name) for name in imagemaker.LAYOUTS},
+    **{f"oci-{name}": oci(compress) for name, compress in COMPRESSIONS.items()},
+    "oci-estargz": estargz,
+    "oci-mixed": mixed,
+    **{f"oci-directory-{name}": oci(COMPRESSIONS[name], as_directory=True) for name in ("plain", "gzip", "zstd")},
+}
+"""Written without a tool."""
+
+TOOLS: Mapping[str, Callable[[Workshop], str]] = {
+    "skopeo-oci": lambda shop: shop.skopeo("oci", "skopeo-oci", tag=":tag"),
+    "skopeo-oci-zstd": lambda shop: shop.skopeo(
+        "oci", "skopeo-oci-zstd", "--dest-compress", "--dest-compress-format=zstd", tag=":tag"
+    ),
+    "skopeo-oci-archive": lambda shop: shop.skopeo("oci-archive", "skopeo-oci.tar", tag=":tag"),
+    "skopeo-docker-archive": lambda shop: shop.skopeo("docker-archive", "skopeo-docker.tar", tag=":app:1"),
+    "skopeo-dir": lambda shop: shop.skopeo("dir", "skopeo-dir"),
+    "skopeo-dir-compressed": lambda shop: shop.skopeo("dir", "skopeo-dir-gz", "--dest-compress"),
+    "podman-docker-archive": lambda shop: shop.podman_save("podman-docker.tar", "docker-archive"),
+    "podman-oci-archive": lambda shop: shop.podman_save("podman-oci.tar", "oci-archive"),
+    "podman-oci-dir": lambda shop: shop.podman_save("podman-oci-dir", "oci-dir"),
+    "podman-docker-dir": lambda shop: shop.podman_save("podman-docker-dir", "docker-dir"),
+    "podman-docker-dir-compressed": lambda shop: shop.podman_save("podman-dir-gz", "docker-dir", "--compress"),
+}
+"""Written by skopeo and Podman."""
+
+CHANGED_DIFF_IDS = frozenset({"oci-estargz"})
+WITHOUT_HEALTHCHECK = frozenset(
+    {"skopeo-oci", "skopeo-oci-zstd", "skopeo-oci-archive", "podman-oci-archive", "podman-oci-dir"}
+)
