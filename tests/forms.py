@@ -154,7 +154,9 @@ class Podman:
         self.command = ["podman", "--root", str(folder / "root"), "--runroot", str(folder / "run")]
         self.command += ["--tmpdir", str(folder / "tmp"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]
         self.command += ["--events-backend", "none"]
-        self.run("load", "--quiet", "--input", str(saved))
+        # Not `load`, which prefers an archive's OCI side: Podman 4.3 cannot save again what mixes the media types of OCI
+        # and Docker, as the classic builder does on the containerd store.
+        self.run("pull", "--quiet", f"docker-archive:{saved}")
         self.image_id = self.run("images", "--quiet", "--no-trunc").split()[0].removeprefix("sha256:")
 
     def run(self, *arguments: str) -> str:

@@ -10,6 +10,7 @@ import hashlib
 import platform as machine
 import posixpath
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,7 @@ from imgscan.source.records import Image, ImageConfig, Layer
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_LISTED: Final = 20
+_NAMED_BY: Final = "NAME:TAG (or an id, or a platform such as linux/arm64)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +65,11 @@ def select_image(
     indexed, notes = from_index(documents)
     if not saved and not indexed:
         indexed, notes = from_directory(documents)
+    others: list[Candidate] = []
     if any(candidate.layers for candidate in saved) or not indexed:
         candidates = [merge(candidate, indexed) for candidate in saved]
+        listed = {candidate.config_name for candidate in saved}
+        others = [candidate for candidate in indexed if candidate.config_name not in listed]
     else:
         candidates = indexed
     if not candidates:
@@ -74,20 +79,25 @@ def select_image(
             next_step="write it with docker save -o FILE IMAGE",
         )
     readable = _readable(candidates, documents, ref)
-    chosen = _choose(readable, ref, selector, diff_ids)
+    chosen = _choose(readable, lambda: _readable(others, documents), ref, selector, diff_ids)
     return _selection(chosen, documents, ref, [] if saved else notes)
 
 
-def _readable(candidates: list[Candidate], documents: Documents, ref: str) -> list[_Readable]:
-    """The candidates that are images, each configuration once. Raises InputError if none is."""
+def _readable(candidates: list[Candidate], documents: Documents, ref: str | None = None) -> list[_Readable]:
+    """The candidates that are images, each configuration once. Raises InputError if none is, where `ref` is given."""
     found: dict[str, _Readable] = {}
     missing = ""
+    broken: InputError | None = None
     for candidate in candidates:
         raw = documents.read(candidate.config_name) if candidate.config_name else None
         if raw is None:
             missing = missing or candidate.config_name or "no name"
             continue
-        document: Json = parse_json(raw, f"the configuration {plain(shorten(candidate.config_name, 100))}")
+        try:
+            document: Json = parse_json(raw, f"the configuration {plain(shorten(candidate.config_name, 100))}")
+        except InputError as error:
+            broken = error
+            continue
         if has_root_file_system(document):
             found.setdefault(
                 f"{candidate.config_name} {candidate.names}",
@@ -98,8 +108,10 @@ def _readable(candidates: list[Candidate], documents: Documents, ref: str) -> li
                     platform=platform_of(document) or candidate.platform,
                 ),
             )
-    if found:
+    if found or ref is None:
         return list(found.values())
+    if broken is not None:
+        raise broken
     if missing:
         raise InputError(
             f"{plain(ref)} is incomplete: the image's configuration ({plain(shorten(missing, 100))}) is missing",
@@ -108,27 +120,39 @@ def _readable(candidates: list[Candidate], documents: Documents, ref: str) -> li
     raise InputError(f"{plain(ref)} holds artifacts, but no container image")
 
 
-def _choose(images: list[_Readable], ref: str, selector: str | None, diff_ids: tuple[str, ...]) -> _Readable:
+def _choose(
+    images: list[_Readable],
+    others: Callable[[], list[_Readable]],
+    ref: str,
+    selector: str | None,
+    diff_ids: tuple[str, ...],
+) -> _Readable:
+    """One of the images; of the others, which only the index lists (further platforms), where they alone are meant."""
     left = images
     if diff_ids:
-        left = [image for image in images if tuple(image.config.diff_ids) == diff_ids] or left
+        same = [image for image in images if tuple(image.config.diff_ids) == diff_ids]
+        left = same or [image for image in others() if tuple(image.config.diff_ids) == diff_ids] or left
     if selector:
-        left = [image for image in left if _matches(image, selector)]
+        known = left
+        left = [image for image in known if _matches(image, selector)]
+        if not left:
+            known = [*known, *others()]
+            left = [image for image in known if _matches(image, selector)]
         if not left:
             raise InputError(
                 f"{plain(ref)} holds no image {plain(shorten(selector, 200))}",
-                cause=f"it holds {_listed(images)}",
-                next_step=f"name one of these after the file: {plain(ref)}:NAME:TAG",
+                cause=f"it holds {_listed(known)}",
+                next_step=f"name one of these after the file: {plain(ref)}:{_NAMED_BY}",
             )
     if diff_ids or len({image.candidate.config_name for image in left}) == 1:
         return left[0]
     # One image for several platforms is no choice for the user to make: the one an engine here would run is taken.
-    mine = [image for image in left if image.platform and image.platform.startswith(_own_platform())]
+    mine = [image for image in left if _is_of(image, _own_platform())]
     if len({image.candidate.names for image in left}) == 1 and len(mine) == 1:
         return mine[0]
     raise InputError(
         f"{plain(ref)} holds several images: {_listed(left)}",
-        next_step=f"name one of them after the file: {plain(ref)}:NAME:TAG",
+        next_step=f"name one of them after the file: {plain(ref)}:{_NAMED_BY}",
     )
 
 
@@ -140,7 +164,12 @@ def _matches(image: _Readable, selector: str) -> bool:
         config_digest.startswith(identifier)
         or posixpath.basename(image.candidate.manifest or "").startswith(identifier)
     )
-    return is_id or selector == image.platform or not names.isdisjoint(_forms(selector))
+    return is_id or _is_of(image, selector) or not names.isdisjoint(_forms(selector))
+
+
+def _is_of(image: _Readable, platform: str) -> bool:
+    """Whether an image is for a platform; one without a variant stands for each of its variants."""
+    return image.platform is not None and f"{image.platform}/".startswith(f"{platform}/")
 
 
 def _forms(name: str) -> set[str]:

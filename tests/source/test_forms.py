@@ -151,15 +151,19 @@ def test_the_image_is_as_nasty_as_it_is_meant_to_be(original: Original) -> None:
     assert {
         ("/gone", "deleted"),
         ("/chmod", "metadata-only"),
-        ("/copied-up", "metadata-only"),
         ("/flip/dir", "type-changed"),
         ("/flip/file", "type-changed"),
         ("/to-symlink", "type-changed"),
         ("/twin-of-it", "duplicate"),
         ("/white space/not utf-8 \\xff\\xfe", "deleted"),
     } <= waste
-    layers = report["image"]["layers"]
-    assert len({layer["diff_id"] for layer in layers}) < len(layers), "a layer that comes twice"
+    # A file that gets a link in a later layer is copied there; containerd leaves out the name it had before.
+    assert waste & {("/copied-up", "metadata-only"), ("/copied-up-link", "duplicate")}
+
+
+def test_a_layer_may_come_twice(by_buildkit: Original) -> None:
+    layers = [layer["diff_id"] for layer in by_buildkit.report["image"]["layers"]]
+    assert len(set(layers)) < len(layers)
 
 
 def test_by_id(original: Original) -> None:
