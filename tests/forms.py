@@ -12,17 +12,28 @@ import itertools
 import json
 import lzma
 import os
+import shutil
+import socket
+import socketserver
 import subprocess
 import tarfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import imagemaker
 from backports import zstd
+from builds import save
 from imagemaker import Compress, Made
 from stacks import saved_layers
 from tarmaker import member as tar_member
+
+from imgscan.engine import Engine
 
 SPLIT_BYTES = 300_000
 """Pieces of what is compressed in several members or frames: some begin inside a header, some inside a file."""
@@ -94,6 +105,14 @@ COMPRESSIONS: Mapping[str, Compress] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Through:
+    """An image to be asked of another engine than the test's own."""
+
+    target: str
+    docker_host: str
+
+
 class Workshop:
     """Makes forms in a folder of the test's own and says what imgscan is to be given. `saved` is the archive, `name`
     the image in it."""
@@ -104,6 +123,11 @@ class Workshop:
         self.name = name
         self.image = read_saved(saved, name)
         self._podman: Podman | None = None
+        self._opened = ExitStack()
+
+    def close(self) -> None:
+        """End what was started, remove what was loaded into other engines."""
+        self._opened.close()
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -123,6 +147,7 @@ class Workshop:
 
     def skopeo(self, transport: str, name: str, *options: str, tag: str = "") -> str:
         """Copied by skopeo."""
+        assert shutil.which("skopeo"), "the tests of forms need skopeo (apt-get install skopeo)"
         path = self.path(name)
         copy = ["skopeo", "copy", "--quiet", "--insecure-policy", *options]
         subprocess.run([*copy, f"docker-archive:{self.saved}", f"{transport}:{path}{tag}"], check=True, env=quiet())
@@ -134,11 +159,73 @@ class Workshop:
         self.podman.run("save", "--quiet", "--format", kind, *options, "--output", str(path), self.podman.image_id)
         return str(path)
 
+    def through_podman(self) -> Through:
+        """Asked of Podman's own service, by the API of Docker's engine."""
+        host = self._opened.enter_context(self.podman.serve(self.path("podman.sock")))
+        return Through(target=self.podman.image_id, docker_host=host)
+
+    def through_tcp(self, host: str) -> Through:
+        """Asked of the same engine by a way that says nothing of where its store is."""
+        return Through(target=self.name, docker_host=self._opened.enter_context(relay(host.removeprefix("unix://"))))
+
+    def through(self, host: str) -> Through:
+        """Loaded into another engine and asked there."""
+        with Engine.connect(host) as other:
+            if not other.tags(self.name):
+                api: Any = other.api
+                with self.saved.open("rb") as file:
+                    api.load_image(file)
+                self._opened.callback(forget, host, self.name)
+        return Through(target=self.name, docker_host=host)
+
+    def saved_by(self, host: str, name: str) -> str:
+        """Loaded into another engine and saved there."""
+        self.through(host)
+        with Engine.connect(host) as other:
+            return str(save(other, self.name, self.path(name)))
+
     @property
     def podman(self) -> Podman:
         if self._podman is None:
             self._podman = Podman(self.folder / "podman", self.saved)
         return self._podman
+
+
+def forget(host: str, name: str) -> None:
+    """Remove an image from an engine."""
+    with Engine.connect(host) as other:
+        other.remove_image(name, force=True)
+
+
+@contextmanager
+def relay(path: str) -> Iterator[str]:
+    """A TCP port of this machine that leads to a unix socket: its DOCKER_HOST."""
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as engine:
+                engine.connect(path)
+                back = threading.Thread(target=pump, args=(engine, self.request), daemon=True)
+                back.start()
+                pump(self.request, engine)
+                back.join()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Everything from one socket to another, and the end of it."""
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
 
 
 def quiet() -> dict[str, str]:
@@ -150,6 +237,7 @@ class Podman:
     """A Podman with a store of its own that holds one image."""
 
     def __init__(self, folder: Path, saved: Path) -> None:
+        assert shutil.which("podman"), "the tests of forms need podman (apt-get install podman)"
         folder.mkdir()
         self.command = ["podman", "--root", str(folder / "root"), "--runroot", str(folder / "run")]
         self.command += ["--tmpdir", str(folder / "tmp"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]
@@ -158,6 +246,21 @@ class Podman:
         # and Docker, as the classic builder does on the containerd store.
         self.run("pull", "--quiet", f"docker-archive:{saved}")
         self.image_id = self.run("images", "--quiet", "--no-trunc").split()[0].removeprefix("sha256:")
+
+    @contextmanager
+    def serve(self, path: Path) -> Iterator[str]:
+        """Podman's service: its DOCKER_HOST."""
+        command = [*self.command, "system", "service", "--time", "0", f"unix://{path}"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=quiet()) as process:
+            try:
+                deadline = time.monotonic() + 30
+                while not path.exists():
+                    assert process.poll() is None, "podman system service did not start"
+                    assert time.monotonic() < deadline, "podman system service does not answer"
+                    time.sleep(0.05)
+                yield f"unix://{path}"
+            finally:
+                process.terminate()
 
     def run(self, *arguments: str) -> str:
         done = subprocess.run([*self.command, *arguments], capture_output=True, text=True, check=False, env=quiet())
@@ -219,6 +322,26 @@ TOOLS: Mapping[str, Callable[[Workshop], str]] = {
     "podman-docker-dir-compressed": lambda shop: shop.podman_save("podman-dir-gz", "docker-dir", "--compress"),
 }
 """Written by skopeo and Podman."""
+
+OTHER_ENGINES = {Path(urlsplit(host).path).parent.name: host for host in os.environ.get("IMGSCAN_ENGINES", "").split()}
+"""Further engines (their DOCKER_HOSTs, on unix sockets) that the image is loaded into, by the folder of the socket."""
+
+
+def loaded_into(host: str) -> Callable[[Workshop, str], Through]:
+    return lambda shop, own: shop.through(host)
+
+
+def saved_by(host: str, name: str) -> Callable[[Workshop, str], str]:
+    return lambda shop, own: shop.saved_by(host, name)
+
+
+ENGINES: Mapping[str, Callable[[Workshop, str], str | Through]] = {
+    "tcp": lambda shop, own: shop.through_tcp(own),
+    "podman": lambda shop, own: shop.through_podman(),
+    **{name: loaded_into(host) for name, host in OTHER_ENGINES.items()},
+    **{f"saved-by-{name}": saved_by(host, f"{name}.tar") for name, host in OTHER_ENGINES.items()},
+}
+"""Asked of an engine, or saved by another one, given the DOCKER_HOST of the test's own."""
 
 CHANGED_DIFF_IDS = frozenset({"oci-estargz"})
 WITHOUT_HEALTHCHECK = frozenset(

@@ -7,16 +7,18 @@ What may differ is listed in `comparable`, and nothing else.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import nastyimage
 import pytest
 from builds import Builds, builds, save
-from forms import CHANGED_DIFF_IDS, COMPRESSIONS, FILES, TOOLS, WITHOUT_HEALTHCHECK, Workshop
+from forms import CHANGED_DIFF_IDS, COMPRESSIONS, ENGINES, FILES, TOOLS, WITHOUT_HEALTHCHECK, Workshop
 
 from imgscan.cli.main import run
 from imgscan.engine import Engine
@@ -55,17 +57,24 @@ class Original:
         self.shop = Workshop(folder, save(self.engine, self.name, folder / "saved.tar"), self.name)
         self.report = scan(self.name, folder)
 
+    def close(self) -> None:
+        self.shop.close()
+
 
 @pytest.fixture(scope="module", params=BUILDERS)
-def original(request: pytest.FixtureRequest, made: Builds, tmp_path_factory: pytest.TempPathFactory) -> Original:
+def original(
+    request: pytest.FixtureRequest, made: Builds, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Original]:
     """The image as each of the builders makes it."""
-    return Original(made, request.param, tmp_path_factory.mktemp(request.param))
+    with closing(Original(made, request.param, tmp_path_factory.mktemp(request.param))) as original:
+        yield original
 
 
 @pytest.fixture(scope="module")
-def by_buildkit(made: Builds, tmp_path_factory: pytest.TempPathFactory) -> Original:
+def by_buildkit(made: Builds, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
     """The image as BuildKit makes it, for what does not depend on that."""
-    return Original(made, "buildkit", tmp_path_factory.mktemp("by-buildkit"))
+    with closing(Original(made, "buildkit", tmp_path_factory.mktemp("by-buildkit"))) as original:
+        yield original
 
 
 def scan(target: str, folder: Path) -> dict[str, Any]:
@@ -76,16 +85,14 @@ def scan(target: str, folder: Path) -> dict[str, Any]:
     return read_report(out)
 
 
-def scan_stdin(data: Path, folder: Path) -> dict[str, Any]:
-    """The same of what comes by a pipe."""
+def scan_apart(target: str, folder: Path, *, stdin: Path | None = None, docker_host: str = "") -> dict[str, Any]:
+    """The same by a process of its own, with what comes by a pipe, or of another engine."""
     out = folder / "report.json"
     out.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "imgscan", "scan", "-", *OPTIONS, "--format", f"json={out}"]
-    with (
-        data.open("rb") as file,
-        subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE) as pipe,
-    ):
-        done = subprocess.run(command, stdin=pipe.stdout, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "imgscan", "scan", target, *OPTIONS, "--format", f"json={out}"]
+    env = {**os.environ, "DOCKER_HOST": docker_host or "unix:///nowhere"}
+    with subprocess.Popen(["cat", stdin or os.devnull], stdout=subprocess.PIPE) as pipe:
+        done = subprocess.run(command, stdin=pipe.stdout, capture_output=True, text=True, check=False, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     return read_report(out)
 
@@ -183,6 +190,15 @@ def test_another_tool_s(form: str, original: Original) -> None:
     check(scan(TOOLS[form](original.shop), original.folder), original, form)
 
 
+@pytest.mark.parametrize("form", ENGINES)
+def test_another_engine_s(form: str, original: Original) -> None:
+    found = ENGINES[form](original.shop, original.engine.host)
+    if isinstance(found, str):
+        check(scan(found, original.folder), original)
+    else:
+        check(scan_apart(found.target, original.folder, docker_host=found.docker_host), original)
+
+
 @pytest.mark.parametrize("form", FILES)
 def test_another_layout(form: str, by_buildkit: Original) -> None:
     check(scan(FILES[form](by_buildkit.shop), by_buildkit.folder), by_buildkit, form)
@@ -192,4 +208,4 @@ def test_another_layout(form: str, by_buildkit: Original) -> None:
 def test_standard_input(compression: str, by_buildkit: Original) -> None:
     shop = by_buildkit.shop
     data = Path(shop.write(f"stdin.{compression}", COMPRESSIONS[compression](shop.saved.read_bytes())))
-    check(scan_stdin(data, by_buildkit.folder), by_buildkit)
+    check(scan_apart("-", by_buildkit.folder, stdin=data), by_buildkit)
