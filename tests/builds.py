@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
 import tarfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from imgscan.build.cleanup import Leftover, remove_cache
 from imgscan.engine import Engine
 from imgscan.errors import EngineError
 from imgscan.model import Interval
 
+BUILDX = os.environ.get("IMGSCAN_BUILDX", "")
+"""The program, where the engine can keep what it attests (the containerd image store)."""
 VERSIONS = {"classic": "1", "buildkit": "2"}
 _UPLOAD = re.compile(r"http url http://build-context-|fileop target$|copy /context /")
 """How BuildKit calls its copies of a context."""
@@ -50,20 +55,47 @@ class Builds:
         *,
         builder: str = "buildkit",
         build_args: Mapping[str, str] | None = None,
+        platforms: Sequence[str] = (),
     ) -> str:
-        """Build and tag; gives the tag. Fails with the engine's own words."""
+        """Build and tag; gives the tag. Fails with the engine's own words. `platforms` are for buildx alone."""
         tag = f"{self.marker}:{len(self._tags)}"
         self._tags.append(tag)
-        params = {"t": tag, "version": VERSIONS[builder], "networkmode": "none", "rm": "1", "forcerm": "1"}
+        started_s = time.time()
+        if builder == "buildx":
+            self._build_by_buildx(dockerfile, files or {}, tag, build_args or {}, platforms)
+        else:
+            self._build_by_engine(dockerfile, files or {}, tag, build_args or {}, VERSIONS[builder])
+        self._expect_leftovers(Interval(start_s=started_s, end_s=time.time()))
+        return tag
+
+    def _build_by_engine(
+        self, dockerfile: str, files: Mapping[str, bytes], tag: str, build_args: Mapping[str, str], version: str
+    ) -> None:
+        params = {"t": tag, "version": version, "networkmode": "none", "rm": "1", "forcerm": "1"}
         params["buildid"] = f"{self.marker}-{len(self._tags)}"
         if build_args:
             params["buildargs"] = json.dumps(dict(build_args))
-        started_s = time.time()
-        said = list(self.engine.build(iter([context(dockerfile, files or {})]), params))
-        self._expect_leftovers(Interval(start_s=started_s, end_s=time.time()))
+        said = list(self.engine.build(iter([context(dockerfile, files)]), params))
         wrong = [line for line in said if "error" in line]
         assert not wrong, f"{wrong}\n{dockerfile}"
-        return tag
+
+    def _build_by_buildx(
+        self,
+        dockerfile: str,
+        files: Mapping[str, bytes],
+        tag: str,
+        build_args: Mapping[str, str],
+        platforms: Sequence[str],
+    ) -> None:
+        """With all that buildx can attest."""
+        command = [BUILDX, "build", "--load", "--provenance=mode=max", "--network=none", "--tag", tag]
+        command += [word for name in build_args for word in ("--build-arg", name)]
+        command += [word for platform in platforms for word in ("--platform", platform)]
+        with TemporaryDirectory() as folder:
+            env = {**os.environ, **build_args, "DOCKER_HOST": self.engine.host, "DOCKER_CONFIG": folder}
+            data = context(dockerfile, files)
+            done = subprocess.run([*command, "-"], input=data, env=env, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
 
     def remove(self, tag: str) -> None:
         """Remove an image that is not needed any more, before all others are."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import nastyimage
 import pytest
-from builds import Builds, builds, save
+from builds import BUILDX, Builds, builds, save
 from forms import CHANGED_DIFF_IDS, COMPRESSIONS, ENGINES, FILES, TOOLS, WITHOUT_HEALTHCHECK, Workshop
 
 from imgscan.cli.main import run
@@ -25,7 +25,8 @@ from imgscan.engine import Engine
 
 pytestmark = pytest.mark.engine
 
-BUILDERS = ("buildkit", "classic")
+BUILDERS = ("buildkit", "classic", *(["buildx"] if BUILDX else []))
+PLATFORMS = {"linux/amd64": "amd64", "linux/arm64": "arm64", "linux/arm/v7": "arm"}
 OPTIONS = ["--no-config", "--exit-zero", "--quiet"]
 
 
@@ -209,3 +210,50 @@ def test_standard_input(compression: str, by_buildkit: Original) -> None:
     shop = by_buildkit.shop
     data = Path(shop.write(f"stdin.{compression}", COMPRESSIONS[compression](shop.saved.read_bytes())))
     check(scan_apart("-", by_buildkit.folder, stdin=data), by_buildkit)
+
+
+if BUILDX:
+
+    @pytest.fixture(scope="module")
+    def for_platforms(made: Builds) -> str:
+        """An image for three platforms, each with a file of its own."""
+        files = {f"app-{name}": f"for {name}\n".encode() * size for size, name in enumerate(PLATFORMS.values(), 10)}
+        return made.build(
+            "FROM scratch\nARG TARGETARCH\nCOPY app-$TARGETARCH /app\n",
+            files,
+            builder="buildx",
+            platforms=[*PLATFORMS],
+        )
+
+    def test_what_was_attested_is_searched(made: Builds, tmp_path: Path) -> None:
+        original = Original(made, "buildx", tmp_path)
+        places = {
+            place["place"]
+            for finding in original.report["findings"]
+            if finding["rule_id"] == "secret-github-token"
+            for place in finding["places"]
+        }
+        assert "attestation" in places
+        saved = scan(str(original.shop.saved), tmp_path)
+        assert saved["findings"] == original.report["findings"]
+
+    def test_of_several_platforms_the_engine_s_is_taken(made: Builds, for_platforms: str, tmp_path: Path) -> None:
+        archive = save(made.engine, for_platforms, tmp_path / "saved.tar")
+        host = made.engine.info.platform
+        with closing(Workshop(tmp_path, archive, for_platforms)) as shop:
+            streamed = shop.through_tcp(made.engine.host)
+            reports = [
+                scan(for_platforms, tmp_path),
+                scan_apart(streamed.target, tmp_path, docker_host=streamed.docker_host),
+                scan(str(archive), tmp_path),
+                scan(f"{archive}:{host}", tmp_path),
+            ]
+        assert {report["target"]["platform"] for report in reports} == {host}
+        assert len({report["image"]["size_bytes"] for report in reports}) == 1
+        assert all(report["image"] | {"layers": ()} == reports[0]["image"] | {"layers": ()} for report in reports)
+
+    def test_another_platform_of_an_archive(made: Builds, for_platforms: str, tmp_path: Path) -> None:
+        archive = save(made.engine, for_platforms, tmp_path / "saved.tar")
+        reports = {platform: scan(f"{archive}:{platform}", tmp_path) for platform in PLATFORMS}
+        assert {report["target"]["platform"] for report in reports.values()} == set(PLATFORMS)
+        assert len({report["image"]["size_bytes"] for report in reports.values()}) == len(PLATFORMS)
