@@ -20,6 +20,14 @@ from pathlib import Path
 BUSYBOX = "busybox"
 NAMES = ("a", "b", "c d", "$x")
 """`$x` is set to a name that is no UTF-8."""
+P, Q = '"$p"', '"$q"'
+SETUP = (
+    "exec 2>/dev/null",
+    "x=$(busybox printf 'e\\377')",
+    # The path at that place, modulo their number, among those that are there.
+    'pick() { n=$1; shift; busybox find /t "/u v" -mindepth 1 "$@" | busybox sort'
+    " | busybox awk -v n=$n '{ l[NR] = $0 } END { if (NR) printf \"%s\", l[n % NR + 1] }'; }",
+)
 TOPS = ("/t", "/u v")
 MADE_BY_ENGINES = frozenset(
     (b".dockerenv", b"etc/hostname", b"etc/hosts", b"etc/mtab", b"etc/resolv.conf", b"dev", b"proc", b"sys")
@@ -38,11 +46,8 @@ class Stack:
 
     def dockerfile(self, base: str, marker: str) -> str:
         """One RUN for each layer. An operation that the kernel refuses is part of the game."""
-        lines = [f"FROM {base}"]
-        for operations in self.operations:
-            setup = f": {marker}; exec 2>/dev/null; x=$(busybox printf 'e\\377')"
-            lines.append("RUN " + "; \\\n  ".join([setup, *operations, "true"]))
-        return "\n".join(lines) + "\n"
+        scripts = ([f": {marker}", *SETUP, *operations, "true"] for operations in self.operations)
+        return "\n".join([f"FROM {base}", *("RUN " + "; \\\n  ".join(script) for script in scripts)]) + "\n"
 
 
 def make_stack(seed: int) -> Stack:
@@ -57,126 +62,136 @@ def make_stack(seed: int) -> Stack:
 
 
 class _Maker:
+    """Makes operations: shell commands on `$p` and `$q`."""
+
     def __init__(self, source: random.Random) -> None:
         self.random = source
         self._writes = 0
 
-    def path(self, deepest: int = 4) -> str:
-        """A path in double quotes, most often of depth two or three."""
-        depth = min(self.random.choice((1, 2, 2, 2, 3, 3, 4)), deepest)
-        parts = [self.random.choice(NAMES) for _ in range(depth)]
+    def path(self) -> str:
+        """A path in double quotes, most often of depth two or three, whether it is there or not."""
+        parts = [self.random.choice(NAMES) for _ in range(self.random.choice((1, 2, 2, 2, 3, 3, 4)))]
         return '"' + "/".join([self.random.choice(TOPS), *parts]) + '"'
 
-    def size(self) -> int:
-        """A size no other write of the stack has."""
+    def there(self, tests: str = "") -> str:
+        """A path that is there when the command runs and passes these tests of `find`; now and then any."""
+        return self.path() if self.random.random() < 0.2 else f'"$(pick {self.random.randint(0, 999)} {tests})"'
+
+    def new(self) -> str:
+        """A path in a directory that is there; now and then any."""
+        folder = self.there("-type d").strip('"')
+        return f'"{folder}/{self.random.choice(NAMES)}"'
+
+    def fill(self, how: str, path: str) -> str:
+        """Write a number of bytes that no other write of the stack has; not to a pipe, where nobody would read them."""
         self._writes += 1
-        return self.random.randint(0, 20) * 512 + self._writes
+        size = self.random.randint(0, 20) * 512 + self._writes
+        return f"[ -p {path} ] || busybox head -c {size} /dev/zero {how} {path}"
 
     def write(self, path: str | None = None) -> str:
         path = path or self.path()
-        return f"busybox mkdir -p {parent(path)}; {fill(self.size(), '>', path)}"
+        return f"busybox mkdir -p {parent(path)}; {self.fill('>', path)}"
 
     def any_operation(self) -> str:
-        operation = self.random.choice(
+        return self.random.choice(
             (
-                *(self.write, self.write, self._append, self._remove, self._remove_tree, self._remake, self._mkdir),
-                *(self._file_to_directory, self._directory_to_file, self._to_symlink, self._symlink, self._chmod),
-                *(self._chmod_tree, self._touch, self._link, self._link, self._link_over, self._rename, self._rename),
-                *(self._rename_over, self._copy, self._fifo, self._remove_and_write),
+                *(self.write, self._write, self._append, self._append, self._remove, self._remove, self._remove_tree),
+                *(self._remake, self._remake, self._mkdir, self._to_directory, self._to_file, self._to_symlink),
+                *(self._symlink, self._chmod, self._chmod_tree, self._touch, self._link, self._link, self._link_over),
+                *(self._append_to_linked, self._remove_linked, self._rename, self._rename, self._rename_over),
+                *(self._copy, self._fifo, self._rewrite),
             )
-        )
-        return operation()
+        )()
 
     def chain_operation(self) -> str:
         """Removing and making again, at every depth, what earlier layers made and removed."""
         path = self.path()
         return self.random.choice(
             (
-                *(
-                    f"busybox rm -rf {path}",
-                    f"busybox rm -rf {parent(path)}",
-                    f"busybox rm -rf {path}; {self.write(path)}",
-                ),
-                *(f"busybox rm -rf {parent(path)}; {self.write(path)}", self.write(path)),
+                *(f"busybox rm -rf {path}", f"busybox rm -rf {parent(path)}", self.write(path)),
+                f"busybox rm -rf {path}; {self.write(path)}",
+                f"busybox rm -rf {parent(path)}; {self.write(path)}",
                 f"busybox rm -rf {path}; busybox mkdir -p {path}",
                 f"busybox rm -rf {parent(parent(path))}; busybox mkdir -p {path}",
                 f"busybox rm -rf {parent(path)}; busybox mkdir -p {parent(path)}; {self.write(path)}",
+                *(self._remake(), self._remove_tree(), self._link(), self._remove_linked()),
             )
         )
 
+    def _write(self) -> str:
+        return f"p={self.new()}; {self.fill('>', P)}"
+
     def _append(self) -> str:
-        return fill(self.size(), ">>", self.path())
+        return f"p={self.there('-type f')}; {self.fill('>>', P)}"
+
+    def _append_to_linked(self) -> str:
+        return f"p={self.there('-type f -links +1')}; {self.fill('>>', P)}"
 
     def _remove(self) -> str:
-        return f"busybox rm -f {self.path()}"
+        return f"busybox rm -f {self.there('! -type d')}"
+
+    def _remove_linked(self) -> str:
+        return f"busybox rm -f {self.there('-type f -links +1')}"
 
     def _remove_tree(self) -> str:
-        return f"busybox rm -rf {self.path()}"
+        return f"busybox rm -rf {self.there('-type d')}"
 
     def _mkdir(self) -> str:
-        return f"busybox mkdir -p {self.path()}"
+        return f"busybox mkdir -p {self.new()}"
 
     def _remake(self) -> str:
-        path = self.path()
-        return f"busybox rm -rf {path}; busybox mkdir -p {path}"
+        filling = self.random.choice(("true", f"busybox mkdir {below(P, 'b')}", self.fill(">", below(P, "a"))))
+        return f"p={self.there('-type d')}; busybox rm -rf {P}; busybox mkdir -p {P}; {filling}"
 
-    def _remove_and_write(self) -> str:
-        path = self.path()
-        return f"busybox rm -rf {path}; {self.write(path)}"
+    def _rewrite(self) -> str:
+        return f"p={self.there('-type f')}; busybox rm -rf {P}; {self.fill('>', P)}"
 
-    def _file_to_directory(self) -> str:
-        path = self.path(3)
-        return f"busybox rm -rf {path}; {self.write(below(path, self.random.choice(NAMES)))}"
+    def _to_directory(self) -> str:
+        inside = below(P, self.random.choice(NAMES))
+        return f"p={self.there('! -type d')}; busybox rm -rf {P}; busybox mkdir -p {P}; {self.fill('>', inside)}"
 
-    def _directory_to_file(self) -> str:
-        path = self.path(2)
-        return f"busybox rm -rf {path}; {fill(self.size(), '>', path)}"
+    def _to_file(self) -> str:
+        return f"p={self.there('-type d')}; busybox rm -rf {P}; {self.fill('>', P)}"
 
     def _target(self) -> str:
-        targets = (self.path(), '"../b"', '"a"', '"nowhere/at all"', '"/"', '"../../../../../x"', '"."')
-        return self.random.choice(targets)
+        """What a symbolic link says."""
+        somewhere = ('"../b"', '"a"', '"nowhere/at all"', '"/"', '"../../../../../x"', '"."')
+        return self.random.choice((self.path(), self.there(), *somewhere))
 
     def _symlink(self) -> str:
-        return f"busybox ln -s {self._target()} {self.path()}"
+        return f"busybox ln -s {self._target()} {self.new()}"
 
     def _to_symlink(self) -> str:
-        path = self.path()
-        return f"busybox rm -rf {path}; busybox ln -s {self._target()} {path}"
+        return f"p={self.there()}; q={self._target()}; busybox rm -rf {P}; busybox ln -s {Q} {P}"
 
     def _chmod(self) -> str:
         mode = self.random.choice(("600", "644", "755", "4755", "2750", "1777"))
-        return f"busybox chmod {mode} {self.path()}"
+        return f"busybox chmod {mode} {self.there()}"
 
     def _chmod_tree(self) -> str:
-        return f"busybox chmod -R {self.random.choice(('go-w', 'a+r', 'u+x', 'go-rx'))} {self.path(2)}"
+        return f"busybox chmod -R {self.random.choice(('go-w', 'a+r', 'u+x', 'go-rx'))} {self.there('-type d')}"
 
     def _touch(self) -> str:
-        return f"busybox touch -c {self.path()}"
+        return f"busybox touch -c {self.there()}"
 
     def _link(self) -> str:
-        return f"busybox ln {self.path()} {self.path()}"
+        return f"busybox ln {self.there('! -type d')} {self.new()}"
 
     def _link_over(self) -> str:
-        return f"busybox ln -f {self.path()} {self.path()}"
+        return f"busybox ln -f {self.there('-type f')} {self.there('-type f')}"
 
     def _rename(self) -> str:
-        return f"busybox mv {self.path()} {self.path()}"
+        return f"busybox mv {self.there()} {self.new()}"
 
     def _rename_over(self) -> str:
-        path = self.path()
-        return f"busybox rm -rf {path}; busybox mv {self.path()} {path}"
+        return f"p={self.there()}; q={self.there()}; busybox rm -rf {P}; busybox mv {Q} {P}"
 
     def _copy(self) -> str:
-        # A copy onto a pipe would wait for somebody who reads it.
-        return f"busybox timeout 2 busybox cp -a {self.path()} {self.path()}"
+        # A copy onto a pipe would wait for somebody who reads it; one into itself would not end.
+        return f"busybox timeout 2 busybox cp -a {self.there('! -type d')} {self.new()}"
 
     def _fifo(self) -> str:
-        return f"busybox mkfifo {self.path()}"
-
-
-def fill(size: int, how: str, path: str) -> str:
-    """Write so many bytes; not to a pipe, where nobody would read them."""
-    return f"[ -p {path} ] || busybox head -c {size} /dev/zero {how} {path}"
+        return f"busybox mkfifo {self.new()}"
 
 
 def parent(path: str) -> str:
