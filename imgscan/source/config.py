@@ -70,8 +70,11 @@ def pairs(value: Json) -> tuple[tuple[str, str], ...]:
 
 
 def has_root_file_system(document: Json) -> bool:
-    """Whether a document is an image's configuration: it lists its layers' diffIDs."""
-    return isinstance(member(member(document, "rootfs"), "diff_ids"), list)
+    """Whether a document is an image's configuration: it lists its layers' diffIDs, or, where there are no layers
+    (FROM scratch with nothing but settings), says at least that it would."""
+    root_fs = member(document, "rootfs")
+    diff_ids = member(root_fs, "diff_ids")
+    return isinstance(diff_ids, list) or (diff_ids is None and text(member(root_fs, "type")) == "layers")
 
 
 def parse_config(document: Json) -> ImageConfig:
