@@ -14,6 +14,16 @@ for tool in busybox:busybox-static podman:podman skopeo:skopeo; do
     apt_install "${tool#*:}" || say "apt could not install ${tool#*:}; some engine tests will say so"
   fi
 done
+# The registry tests start a registry of their own on loopback, and sign their certificates and tokens themselves.
+if ! { command -v docker-registry && command -v openssl; } >/dev/null && is_root && is_debian_like; then
+  say "installing docker-registry and openssl for the registry tests"
+  if apt_install docker-registry openssl; then
+    # The package starts a service on every address of this machine; the tests need the program only.
+    [[ ! -d /run/systemd/system ]] || systemctl disable --quiet --now docker-registry.service || true
+  else
+    say "apt could not install docker-registry and openssl; the registry tests will say so"
+  fi
+fi
 "$root/sample_images/bases/make.sh"
 "$root/.venv/bin/python" "$root/sample_images/plant.py"
 exec "$@"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from imgscan import __version__
 from imgscan.detect import cachebust, filemodes, imageconfig, leftbehind, size
+from imgscan.detect.layerfacts import large_files, visible_modes
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.dockerfile.context import BuildContext
 from imgscan.dockerfile.tree import Dockerfile
-from imgscan.escape import path_text
 from imgscan.layers.attribution import Attributed
 from imgscan.layers.dive import dive_metrics
 from imgscan.model import (
@@ -21,7 +21,6 @@ from imgscan.model import (
     BuildInfo,
     CacheMetrics,
     Coverage,
-    EntryKind,
     Finding,
     ImageReport,
     LayerReport,
@@ -30,7 +29,6 @@ from imgscan.model import (
     Report,
     Severity,
     Skipped,
-    Status,
     Target,
     Timing,
     Tool,
@@ -121,9 +119,9 @@ def image_findings(scan: ImageScan, image: ImageReport, project: Project | None)
     dockerfile = project.dockerfile if project else None
     target = project.target if project else None
     build_args = project.build_args if project else {}
-    yield from size.detect(image, _listed_paths(scan))
-    yield from leftbehind.detect(_listed_paths(scan), image.layers)
-    yield from filemodes.detect(scan.stacked.visible(), image.layers)
+    yield from size.detect(image, large_files(scan.facts, scan.stacked))
+    yield from leftbehind.detect({layer: facts.groups for layer, facts in enumerate(scan.facts)}, image.layers)
+    yield from filemodes.detect(visible_modes(scan.facts, scan.stacked), image.layers)
     yield from imageconfig.detect(scan.image.config, dockerfile=dockerfile, target=target, build_args=build_args)
 
 
@@ -199,11 +197,3 @@ def merge_coverage(first: Coverage, second: Coverage | None) -> Coverage:
         return first
     not_read: tuple[NotRead, ...] = (*first.not_read, *second.not_read)
     return Coverage(bytes=first.bytes + second.bytes, entries=first.entries + second.entries, not_read=not_read)
-
-
-def _listed_paths(scan: ImageScan) -> Iterator[tuple[int, str, int, Status]]:
-    for index, layer in enumerate(scan.layers):
-        for item in layer.listing.items:
-            if item.kind is EntryKind.FILE:
-                status, _ = scan.stacked.status_of(index, item.path)
-                yield index, "/" + path_text(item.path), item.size_bytes, status

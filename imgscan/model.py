@@ -323,12 +323,15 @@ class Risk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """A budget and what was measured against it. `actual` is None when it could not be measured."""
+    """A budget and what was measured against it. `actual` is None when it could not be measured; `at_least`: it must
+    not be under the limit, else not over it; equal keeps it. `source` says who asked, if not `--budget`."""
 
     key: str
     limit: str
     actual: str | None
     broken: bool
+    at_least: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,11 +345,13 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What was looked at. `kind`: build, image, archive, layout, registry, context."""
+    """What was looked at. `kind`: build, image, archive, layout, registry, context. `digest` is what the name stood for
+    in the registry when it was read."""
 
     kind: str
     ref: str
     image_id: str | None = None
+    digest: Digest | None = None
     platform: str | None = None
     dockerfile: str | None = None
 

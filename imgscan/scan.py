@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass, field
 
+from imgscan.detect.layerfacts import FactsBuilder, LayerFacts, watched_paths
 from imgscan.detect.secrets.documents import Document, image_documents, scan_document
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 from imgscan.escape import path_text
 from imgscan.layers.attribution import Attribution
 from imgscan.layers.blob import check_digests, open_layer
+from imgscan.layers.blocks import ListedEntry
 from imgscan.layers.filesystem import Stacked, stack
 from imgscan.layers.listing import LayerListing, empty_listing, list_layer
 from imgscan.layersearch import LayerSearch, PathHit
-from imgscan.model import Coverage, Location, NotRead, Place, Skipped
+from imgscan.model import Coverage, Location, NotRead, Place, Skipped, Status
 from imgscan.progress import Progress
 from imgscan.source import Image, ImageReader, LayerBlob
 from imgscan.source.records import StoreError
@@ -32,6 +35,7 @@ class LayerScan:
     """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` what of it was left out."""
 
     listing: LayerListing
+    facts: LayerFacts
     hits: tuple[PathHit, ...]
     read_bytes: int
     not_read: tuple[NotRead, ...] = ()
@@ -39,12 +43,13 @@ class LayerScan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageScan:
-    """An image as scanned: `layers` base first, one for each layer of `image`; `document_hits` are those of its
-    configuration, history and attestations."""
+    """An image as scanned: `layers` base first, one for each layer of `image`, and their `facts` without what higher
+    layers hide; `document_hits` are those of its configuration, history and attestations."""
 
     image: Image
     layers: tuple[LayerScan, ...]
     stacked: Stacked
+    facts: tuple[LayerFacts, ...]
     document_hits: tuple[tuple[Document, SecretHit], ...] = field(repr=False)
     skipped: tuple[Skipped, ...] = ()
 
@@ -80,13 +85,28 @@ def scan_image(
     image = reader.image()
     layers, missing = _in_order(image, by_blob)
     documents = image_documents(image.config, reader.documents())
+    stacked, facts = _stack(layers)
     return ImageScan(
         image=image,
         layers=layers,
-        stacked=stack([layer.listing for layer in layers]),
+        stacked=stacked,
+        facts=facts,
         document_hits=tuple((document, hit) for document in documents for hit in scan_document(scanner, document)),
         skipped=(*reader.skipped(), *missing, *(s for layer in layers for s in layer.listing.skipped)),
     )
+
+
+def _stack(layers: Sequence[LayerScan]) -> tuple[Stacked, tuple[LayerFacts, ...]]:
+    """The layers stacked, and each one's facts as far as they are still true then."""
+    facts = tuple(deepcopy(layer.facts) for layer in layers)
+    builder = FactsBuilder()
+
+    def hide(layer: int, entry: ListedEntry, status: Status | None, by: int) -> None:
+        if status is not None:
+            builder.hide(facts[layer], entry)
+
+    watched = [watched_paths(layer.facts) | {hit.path for hit in layer.hits} for layer in layers]
+    return stack([layer.listing for layer in layers], watched=watched, hidden=hide), facts
 
 
 def _scan_blobs(
@@ -102,10 +122,18 @@ def _scan_blobs(
 def scan_layer(blob: LayerBlob, workers: Workers, scanner: SecretScanner, progress: Progress) -> LayerScan:
     """List a layer and search every file of it, in one pass over its bytes."""
     search = LayerSearch(workers, scanner, progress, where=blob.name)
-    listing = list_layer(open_layer(blob.stream, where=blob.name, verify=blob.verify), search, where=blob.name)
+    facts = FactsBuilder()
+    stream = open_layer(blob.stream, where=blob.name, verify=blob.verify)
+    listing = list_layer(stream, search, where=blob.name, observe=facts.observe)
     # Batches come back in any order.
     hits = sorted(search.hits, key=lambda item: (item.path, item.hit.offset, item.hit.rule.id))
-    return LayerScan(listing=listing, hits=tuple(hits), read_bytes=search.read_bytes, not_read=tuple(search.not_read))
+    return LayerScan(
+        listing=listing,
+        facts=facts.finish(),
+        hits=tuple(hits),
+        read_bytes=search.read_bytes,
+        not_read=tuple(search.not_read),
+    )
 
 
 def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterator[LocatedHit]:
@@ -143,6 +171,6 @@ def _in_order(image: Image, by_blob: Mapping[str, LayerScan]) -> tuple[tuple[Lay
             wrong += check_digests(found.listing, diff_id=layer.diff_id, digest=layer.digest, where=where)
         else:
             wrong.append(Skipped(where=where, reason="the source has no bytes of this layer"))
-            found = LayerScan(listing=empty_listing(layer.diff_id), hits=(), read_bytes=0)
+            found = LayerScan(listing=empty_listing(layer.diff_id), facts=LayerFacts(), hits=(), read_bytes=0)
         layers.append(found)
     return tuple(layers), tuple(wrong)

@@ -211,7 +211,8 @@ def _search_files_in(shared: _Shared, root: Path, jobs: Sequence[FileJob]) -> li
 def _search_open(scanner: SecretScanner, file: int, job: FileJob) -> _Packed:
     """A file that lies by itself; in windows if it is large."""
     if job.size < _READ_BYTES:
-        data = os.read(file, _READ_BYTES)
+        # Asked for more, os.read would make room for it first.
+        data = os.read(file, job.size)
         if len(data) != job.size:
             raise StoreError("a file of the store is shorter than recorded")
         return _search(scanner, data, job)

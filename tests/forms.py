@@ -12,7 +12,6 @@ import itertools
 import json
 import lzma
 import os
-import shutil
 import socket
 import socketserver
 import subprocess
@@ -27,6 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import imagemaker
+import registries
 from backports import zstd
 from builds import save
 from imagemaker import Compress, Made
@@ -123,6 +123,7 @@ class Workshop:
         self.name = name
         self.image = read_saved(saved, name)
         self._podman: Podman | None = None
+        self._registry: str | None = None
         self._opened = ExitStack()
 
     def close(self) -> None:
@@ -147,11 +148,23 @@ class Workshop:
 
     def skopeo(self, transport: str, name: str, *options: str, tag: str = "") -> str:
         """Copied by skopeo."""
-        assert shutil.which("skopeo"), "the tests of forms need skopeo (apt-get install skopeo)"
         path = self.path(name)
-        copy = ["skopeo", "copy", "--quiet", "--insecure-policy", *options]
-        subprocess.run([*copy, f"docker-archive:{self.saved}", f"{transport}:{path}{tag}"], check=True, env=quiet())
+        self._copy(f"{transport}:{path}{tag}", *options)
         return str(path)
+
+    def _copy(self, destination: str, *options: str) -> None:
+        copy = [registries.program("skopeo"), "copy", "--quiet", "--insecure-policy", *options]
+        subprocess.run([*copy, f"docker-archive:{self.saved}", destination], check=True, env=quiet())
+
+    def registry(self, name: str, *options: str) -> str:
+        """Pushed by skopeo into a registry of the test's own."""
+        if self._registry is None:
+            folder = self.path("registry")
+            folder.mkdir()
+            self._registry = self._opened.enter_context(registries.running(folder))
+        reference = f"{self._registry}/{name}:1"
+        self._copy(f"docker://{reference}", "--dest-tls-verify=false", *options)
+        return f"registry://{reference}"
 
     def podman_save(self, name: str, kind: str, *options: str) -> str:
         """Saved by Podman, of a store of the test's own."""
@@ -237,9 +250,8 @@ class Podman:
     """A Podman with a store of its own that holds one image."""
 
     def __init__(self, folder: Path, saved: Path) -> None:
-        assert shutil.which("podman"), "the tests of forms need podman (apt-get install podman)"
         folder.mkdir()
-        self.command = ["podman", "--root", str(folder / "root"), "--runroot", str(folder / "run")]
+        self.command = [registries.program("podman"), "--root", str(folder / "root"), "--runroot", str(folder / "run")]
         self.command += ["--tmpdir", str(folder / "tmp"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]
         self.command += ["--events-backend", "none"]
         # Not `load`, which prefers an archive's OCI side: Podman 4.3 cannot save again what mixes the media types of OCI
@@ -315,13 +327,17 @@ TOOLS: Mapping[str, Callable[[Workshop], str]] = {
     "skopeo-docker-archive": lambda shop: shop.skopeo("docker-archive", "skopeo-docker.tar", tag=":app:1"),
     "skopeo-dir": lambda shop: shop.skopeo("dir", "skopeo-dir"),
     "skopeo-dir-compressed": lambda shop: shop.skopeo("dir", "skopeo-dir-gz", "--dest-compress"),
+    "registry": lambda shop: shop.registry("plain"),
+    "registry-oci-zstd": lambda shop: shop.registry(
+        "oci-zstd", "--format=oci", "--dest-compress-format=zstd", "--dest-compress-level=3"
+    ),
     "podman-docker-archive": lambda shop: shop.podman_save("podman-docker.tar", "docker-archive"),
     "podman-oci-archive": lambda shop: shop.podman_save("podman-oci.tar", "oci-archive"),
     "podman-oci-dir": lambda shop: shop.podman_save("podman-oci-dir", "oci-dir"),
     "podman-docker-dir": lambda shop: shop.podman_save("podman-docker-dir", "docker-dir"),
     "podman-docker-dir-compressed": lambda shop: shop.podman_save("podman-dir-gz", "docker-dir", "--compress"),
 }
-"""Written by skopeo and Podman."""
+"""Written by skopeo and Podman, in a registry too."""
 
 OTHER_ENGINES = {Path(urlsplit(host).path).parent.name: host for host in os.environ.get("IMGSCAN_ENGINES", "").split()}
 """Further engines (their DOCKER_HOSTs, on unix sockets) that the image is loaded into, by the folder of the socket."""
@@ -345,5 +361,5 @@ ENGINES: Mapping[str, Callable[[Workshop, str], str | Through]] = {
 
 CHANGED_DIFF_IDS = frozenset({"oci-estargz"})
 WITHOUT_HEALTHCHECK = frozenset(
-    {"skopeo-oci", "skopeo-oci-zstd", "skopeo-oci-archive", "podman-oci-archive", "podman-oci-dir"}
+    {"skopeo-oci", "skopeo-oci-zstd", "skopeo-oci-archive", "registry-oci-zstd", "podman-oci-archive", "podman-oci-dir"}
 )

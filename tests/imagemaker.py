@@ -101,7 +101,7 @@ def plain(data: bytes) -> bytes:
 
 
 def gzipped(data: bytes) -> bytes:
-    """gzip that says nothing of when: the same bytes whenever it is asked."""
+    """The same bytes for the same data, whatever the time is."""
     return gzip.compress(data, mtime=0)
 
 

@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from imgscan.layers.blocks import BlockWriter, ListedEntry, key_of
+from imgscan.layers.contents import ContentsBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.listing import LayerListing
 from imgscan.model import EntryKind
@@ -17,10 +18,12 @@ def listed(path: bytes, kind: EntryKind = EntryKind.FILE, size: int = 0, target:
 
 
 def listing_of(items: list[ListedEntry], whiteouts: list[bytes], opaques: list[bytes]) -> LayerListing:
-    writer = BlockWriter()
+    writer, contents = BlockWriter(), ContentsBuilder()
     ordered = [msgspec.structs.replace(item, order=order) for order, item in enumerate(items)]
     for item in ordered:
         writer.add(item)
+        if item.kind is EntryKind.FILE:
+            contents.add(item)
     blocks, clashes = writer.finish()
     links = [
         HardLink(path=i.path, target=i.target, order=i.order)
@@ -37,6 +40,7 @@ def listing_of(items: list[ListedEntry], whiteouts: list[bytes], opaques: list[b
         opaques=tuple(sorted(set(opaques), key=key_of)),
         links=resolve_in_layer(links, blocks),
         clashes=clashes,
+        contents=contents.finish(),
     )
 
 

@@ -23,7 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "imgscan.cli.build_report",
         "Build an image, scan it, time its rebuilds, weigh the risks: GO or NO-GO.",
     ),
-    "scan": ("imgscan.cli.scan", "Scan images: of the engine, or saved as archives."),
+    "scan": ("imgscan.cli.scan", "Scan images: of the engine, of a registry, or saved as archives."),
     "lint": ("imgscan.cli.lint", "Check Dockerfile, .dockerignore and context without an engine."),
     "rules": ("imgscan.cli.rules", "List every rule."),
     "explain": ("imgscan.cli.rules", "Explain a rule: why, how to fix it, a bad and a good example."),

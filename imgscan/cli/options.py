@@ -92,7 +92,14 @@ SHARED: Final = (
         multiple=True,
         envvar="IMGSCAN_BUDGET",
         help="Exit 1 over a limit: image-size=250MB, reclaimable=20MB, efficiency=0.95, rebuild-source=20s, "
-        "rebuild-lockfile=60s. Repeatable.",
+        "rebuild-lockfile=60s, dive-efficiency=0.9, dive-wasted-bytes=20MB, dive-user-wasted-percent=0.1. Repeatable.",
+    ),
+    click.option(
+        "--dive-ci",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        envvar="IMGSCAN_DIVE_CI",
+        help="dive's CI rules as budgets.  [default: .dive-ci of CONTEXT or the working directory, if there]",
     ),
     click.option("--exit-zero", is_flag=True, envvar="IMGSCAN_EXIT_ZERO", help="Exit 0 whatever the verdict."),
     click.option("--strict", is_flag=True, envvar="IMGSCAN_STRICT", help="Exit 5 if anything could not be looked at."),
@@ -114,7 +121,9 @@ SHARED: Final = (
         envvar="IMGSCAN_CONFIG",
         help="Read only this configuration file.",
     ),
-    click.option("--no-config", is_flag=True, envvar="IMGSCAN_NO_CONFIG", help="Read no configuration file."),
+    click.option(
+        "--no-config", is_flag=True, envvar="IMGSCAN_NO_CONFIG", help="Read no configuration file, no .dive-ci."
+    ),
 )
 """What every command that writes a report takes."""
 

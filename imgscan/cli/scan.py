@@ -1,4 +1,4 @@
-"""`imgscan scan`: images of an engine, or saved as archives."""
+"""`imgscan scan`: images of an engine, of a registry, or saved as archives."""
 
 from __future__ import annotations
 
@@ -11,11 +11,26 @@ from imgscan.cli.options import merged_params, shared_options
 
 @click.command("scan")
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option(
+    "--platform",
+    envvar="IMGSCAN_PLATFORM",
+    metavar="OS/ARCH[/VARIANT]",
+    help="Which image where there are several.  [default: linux on this machine's processor]",
+)
+@click.option(
+    "--insecure-registry",
+    "insecure_registries",
+    multiple=True,
+    envvar="IMGSCAN_INSECURE_REGISTRY",
+    metavar="HOST[:PORT]",
+    help="Allow this registry plain HTTP, or a TLS certificate that cannot be verified. Repeatable.",
+)
 @shared_options
 @click.pass_context
 def scan(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
-    """Scan images: names of the engine's images, or files that `docker save` wrote (.tar, .tar.gz, .tar.zst, - for
-    standard input).
+    """Scan images: names of the engine's images, files that `docker save` wrote (.tar, .tar.gz, .tar.zst, - for
+    standard input), OCI layouts, or images in a registry (registry://HOST/REPOSITORY:TAG), read with the logins of
+    docker and Podman.
 
     Finds secrets in every layer, also in files that a later layer deletes, wasted bytes, and what is wrong with the
     configuration. With several targets the exit code is the worst one's.
@@ -37,7 +52,9 @@ def scan(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     session = open_session(params)
     codes = []
     for target in targets:
-        report = scan_target(target, session)
+        report = scan_target(
+            target, session, platform=params["platform"], insecure_registries=params["insecure_registries"]
+        )
         session.progress.clear()
         write_reports(report, outputs, params)
         codes.append(exit_code(report, exit_zero=params["exit_zero"], strict=params["strict"]))

@@ -16,6 +16,7 @@ from imgscan.assess import Gate, Project, image_findings, image_report, make_rep
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.redact import redact
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
+from imgscan.diveci import find_dive_ci, read_dive_ci
 from imgscan.dockerfile.context import BuildContext, read_context
 from imgscan.dockerfile.parse import Dockerfile, parse
 from imgscan.dockerfile.substitute import substitute_bases
@@ -24,7 +25,7 @@ from imgscan.escape import path_text
 from imgscan.model import Report, Severity, Target
 from imgscan.progress import Progress
 from imgscan.redaction import Redactor
-from imgscan.risk.budgets import parse_budgets
+from imgscan.risk.budgets import Limit, parse_budgets
 
 _PREDEFINED: Final = re.compile(r"(?i:.*_proxy)$|BUILDKIT_|SOURCE_DATE_EPOCH$")
 """Build arguments that mean something to the builder without an ARG in the Dockerfile."""
@@ -57,8 +58,8 @@ class Session:
 def open_session(params: Mapping[str, Any]) -> Session:
     """Check the gate's options, then load the rules. Raises InputError."""
     fail_on = None if params["fail_on"] == "never" else Severity(params["fail_on"])
-    gate = Gate(fail_on=fail_on, limits=parse_budgets(params["budgets"]))
     progress = make_progress(quiet=params["quiet"], verbose=params["verbose"])
+    gate = Gate(fail_on=fail_on, limits=parse_budgets(params["budgets"], dive_limits(params, progress)))
     progress.stage("loading rules")
     scanner = load_scanner()
     for note in scanner.notes:
@@ -70,6 +71,27 @@ def open_session(params: Mapping[str, Any]) -> Session:
             yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
 
     return Session(scanner=scanner, redactor=Redactor(recognise), progress=progress, gate=gate)
+
+
+def dive_limits(params: Mapping[str, Any], progress: Progress) -> tuple[Limit, ...]:
+    """The limits of the `.dive-ci` that was named, or of the one that lies in the context or the working directory.
+
+    A file that is used, or is there and not used, is always named. Raises InputError for one that dive would refuse, or
+    of which it would pass over something.
+    """
+    path: Path | None = params["dive_ci"]
+    if path is None:
+        if params["no_config"]:
+            return ()
+        path = find_dive_ci([params["context"], Path()] if "context" in params else [Path()])
+    if path is None:
+        return ()
+    if params["config"] and params["dive_ci"] is None:
+        progress.note(f"{path} is not read: --config names the only configuration file. Use --dive-ci {path}.")
+        return ()
+    rules = read_dive_ci(path)
+    progress.note(f"dive's rules of {path} count: {rules.summary}")
+    return rules.limits
 
 
 def make_progress(*, quiet: bool, verbose: bool) -> Progress:
@@ -106,19 +128,30 @@ def declared_args(dockerfile: Dockerfile, pairs: Iterable[tuple[str, str]]) -> d
     return {key: value for key, value in pairs if key in declared or _PREDEFINED.match(key)}
 
 
-def scan_target(target: str, session: Session) -> Report:
+def scan_target(
+    target: str, session: Session, *, platform: str | None = None, insecure_registries: Iterable[str] = ()
+) -> Report:
     """One image, scanned and weighed. Raises EngineError or InputError."""
     from imgscan.layers.attribution import attribute
     from imgscan.scan import locate_hits, scan_image
     from imgscan.source import open_image
 
-    with closing(open_image(target)) as reader:
+    say = session.progress.stage
+    say(f"opening {target}")
+    opened = open_image(target, platform=platform, insecure_hosts=insecure_registries, say=say)
+    with closing(opened) as reader:
         scan = scan_image(reader, session.scanner, session.progress)
     attributed = attribute(scan.image)
     session.learn(locate_hits(scan, attributed.layers))
     image = image_report(scan, attributed)
     report = make_report(
-        target=Target(kind=reader.kind, ref=target, image_id=scan.image.image_id or None, platform=scan.image.platform),
+        target=Target(
+            kind=reader.kind,
+            ref=target,
+            image_id=scan.image.image_id or None,
+            digest=scan.image.digest,
+            platform=scan.image.platform,
+        ),
         findings=(*secrets_of(scan, attributed, ()), *image_findings(scan, image, None)),
         gate=session.gate,
         rule_packs=session.scanner.pack_names,

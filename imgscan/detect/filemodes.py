@@ -1,17 +1,20 @@
 """Modes of the files in the user's layers: `config-setuid`, `config-world-writable`.
 
-In: what is visible in the image (`Stacked.visible`) and the layers. Out: one finding for each layer and rule.
+In: what is visible in the image (`Stacked.visible`) and the layers. Out: one finding for each layer and rule. What the
+distributions' own packages install, and which folders are made for sharing, say the tables of `rules/config.yml`.
 """
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from imgscan.escape import path_text, plain
 from imgscan.model import EntryKind, Evidence, Finding, LayerReport, Location, Place, Severity, Status
-from imgscan.rulebook import make_finding
+from imgscan.rulebook import load_yaml, make_finding, rules_dir
 
 if TYPE_CHECKING:
     from imgscan.layers.blocks import ListedEntry
@@ -21,33 +24,14 @@ _SETGID: Final = 0o2000
 _STICKY: Final = 0o1000
 _OTHERS_WRITE: Final = 0o002
 _NAMED: Final = 6
-# What the distributions' own packages install so.
-_USUAL: Final = frozenset(
-    {
-        *(
-            "su",
-            "sg",
-            "passwd",
-            "chsh",
-            "chfn",
-            "chage",
-            "expiry",
-            "gpasswd",
-            "newgrp",
-            "mount",
-            "umount",
-            "wall",
-            "write",
-        ),
-        *("unix_chkpwd", "ssh-agent", "crontab", "dotlockfile", "pam_extrausers_chkpwd", "ssh-keysign", "bbsuid", "at"),
-        *("newuidmap", "newgidmap", "fusermount", "fusermount3", "dbus-daemon-launch-helper", "utempter", "pt_chown"),
-    }
-)
-_SHARED: Final = ("/tmp", "/var/tmp", "/dev", "/proc", "/sys", "/run/lock", "/var/lock")  # noqa: S108 - only compared
 
 
 def detect(visible: Iterable[tuple[int, ListedEntry]], layers: Sequence[LayerReport]) -> Iterator[Finding]:
-    """Findings on the layers that the Dockerfile added; one pass over the visible entries, each with its layer."""
+    """Findings on the layers that the Dockerfile added; one pass over the visible entries, each with its layer.
+
+    Of the lowest layer, a distribution's root file system wherever no base is known, usual programs are not named.
+    """
+    tables = mode_tables()
     own = {layer.index: layer for layer in layers if not layer.from_base}
     setuid: dict[int, list[tuple[str, int]]] = {}
     writable: dict[int, list[str]] = {}
@@ -58,26 +42,53 @@ def detect(visible: Iterable[tuple[int, ListedEntry]], layers: Sequence[LayerRep
         path = "/" + path_text(entry.path).lstrip("/")
         if kind in (EntryKind.FILE, EntryKind.HARDLINK) and mode & (_SETUID | _SETGID):
             setuid.setdefault(layer, []).append((path, mode))
-        if _is_open(path, mode, kind):
+        if _is_open(path, mode, kind, tables):
             writable.setdefault(layer, []).append(path)
     for index in sorted(setuid):
-        yield _setuid(own[index], sorted(setuid[index]))
+        found = sorted(setuid[index])
+        unusual = [path for path, mode in found if mode & _SETUID and not _is_usual(path, tables)]
+        if unusual or index:
+            yield _setuid(own[index], unusual, [path for path, _ in found])
     for index in sorted(writable):
         yield _writable(own[index], sorted(writable[index]))
 
 
-def _is_open(path: str, mode: int, kind: EntryKind) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeTables:
+    """Programs that distributions install with the setuid or setgid bit, and folders that are made for sharing."""
+
+    programs: frozenset[str]
+    program_folders: tuple[str, ...]
+    shared: tuple[str, ...]
+
+
+@cache
+def mode_tables() -> ModeTables:
+    """The tables of `rules/config.yml`."""
+    tables = load_yaml(rules_dir() / "config.yml")["modes"]
+    return ModeTables(
+        programs=frozenset(tables["usual_setuid"]),
+        program_folders=tuple(f"{folder}/" for folder in tables["program_folders"]),
+        shared=tuple(f"{folder}/" for folder in tables["shared"]),
+    )
+
+
+def _is_usual(path: str, tables: ModeTables) -> bool:
+    return posixpath.basename(path) in tables.programs and path.startswith(tables.program_folders)
+
+
+def _is_open(path: str, mode: int, kind: EntryKind, tables: ModeTables) -> bool:
     """Whether everybody may change it: links have no mode of their own, sticky folders are made for sharing."""
     if not mode & _OTHERS_WRITE or kind not in (EntryKind.FILE, EntryKind.HARDLINK, EntryKind.DIRECTORY):
         return False
     if kind is EntryKind.DIRECTORY and mode & _STICKY:
         return False
-    return not path.startswith(tuple(f"{folder}/" for folder in _SHARED)) and path not in _SHARED
+    return not f"{path}/".startswith(tables.shared)
 
 
-def _setuid(layer: LayerReport, found: Sequence[tuple[str, int]]) -> Finding:
-    unusual = [path for path, mode in found if mode & _SETUID and posixpath.basename(path) not in _USUAL]
-    paths = [*unusual, *(path for path, _ in found if path not in unusual)]
+def _setuid(layer: LayerReport, unusual: Sequence[str], found: Sequence[str]) -> Finding:
+    known = frozenset(unusual)
+    paths = [*unusual, *(path for path in found if path not in known)]
     return make_finding(
         "config-setuid",
         message=f"{_listed(paths)} {'has' if len(paths) == 1 else 'have'} the setuid or setgid bit{_from(layer)}.",

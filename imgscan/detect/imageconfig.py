@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from imgscan.detect.places import dockerfile_line
 from imgscan.detect.words import is_placeholder, is_secret_name
 from imgscan.dockerfile.parse import base_image, needed_stages, target_stage
-from imgscan.dockerfile.stages import parent_stages
+from imgscan.dockerfile.stages import copied_sources, parent_stages
 from imgscan.errors import InputError
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, SourceLine
 from imgscan.rulebook import make_finding
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imgscan.source import ImageConfig
 
 _ROOT: Final = re.compile(r"(?:|root|0+)(?::.*)?", re.ASCII)
-_ARCHIVE: Final = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.\w+)$", re.IGNORECASE)
+_ARCHIVE: Final = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tzst|tar\.\w+)$", re.IGNORECASE)
 _REMOTE: Final = re.compile(r"(?:https?|ftp)://", re.IGNORECASE)
 _GIT: Final = re.compile(r"(?:git|ssh)://|git@|.*\.git(?:[#?].*)?$|(?:https?://)?github\.com/", re.IGNORECASE)
 
@@ -143,16 +143,30 @@ def _base_images(dockerfile: Dockerfile, target: str | None, build_args: Mapping
             base = base_image(dockerfile, stage, build_args)
         except InputError:
             continue
-        tag = _tag(base)
-        if base == "scratch" or "@" in base or (tag is not None and tag != "latest"):
-            continue
-        yield make_finding(
-            "config-latest-base",
-            message=f"{base} {'is whatever was pushed last' if tag else 'has no tag, which means latest'}.",
-            location=dockerfile_line(stage.commands[0]),
-            evidence=Evidence.PATTERN,
-            identity=(dockerfile.file, base),
-        )
+        if base != "scratch":
+            yield from _unpinned(dockerfile, stage.commands[0], base)
+    names = {stage.name for stage in dockerfile.stages}
+    for stage in dockerfile.stages:
+        for command in stage.commands if stage.index in needed else ():
+            for source, _ in copied_sources((command,)):
+                if source.lower() not in names and not source.isdigit() and "$" not in source:
+                    yield from _unpinned(dockerfile, command, source)
+
+
+def _unpinned(dockerfile: Dockerfile, command: Command, image: str) -> Iterator[Finding]:
+    tag = _tag(image)
+    if not image or "@" in image or (tag is not None and tag != "latest"):
+        return
+    # A single word may also be a context of the builder's own (--build-context, additional_contexts).
+    word = command.keyword != "FROM" and tag is None and "/" not in image
+    yield make_finding(
+        "config-latest-base",
+        message=f"{image} {'is whatever was pushed last' if tag else 'has no tag, which means latest'}.",
+        location=dockerfile_line(command),
+        evidence=Evidence.PATTERN,
+        identity=(dockerfile.file, image),
+        confidence=Confidence.MEDIUM if word else None,
+    )
 
 
 def _tag(ref: str) -> str | None:
@@ -165,20 +179,19 @@ def _adds(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, s
     needed = needed_stages(dockerfile, target, build_args)
     for stage in dockerfile.stages:
         for command in stage.commands if stage.index in needed else ():
-            if command.keyword == "ADD" and not command.heredocs and "unpack" not in dict(command.flags):
+            if command.keyword == "ADD" and not command.heredocs:
                 yield from _add(command)
 
 
 def _add(command: Command) -> Iterator[Finding]:
-    sources = command.words[:-1]
-    if any("$" in source or _ARCHIVE.search(source) for source in sources) or not sources:
+    """What unpacks a local archive or clones a repository is what ADD is for; an archive from a URL is not unpacked."""
+    flags, line = dict(command.flags), command.instruction.line
+    sources = [source for source in command.words[:-1] if not _GIT.match(source)]
+    remote = any(_REMOTE.match(source) for source in sources)
+    unpacked = "unpack" in flags or any("$" in source or _ARCHIVE.search(source) for source in sources)
+    if not sources or (remote and "checksum" in flags) or (unpacked and not remote):
         return
-    line = command.instruction.line
-    if all(_GIT.match(source) for source in sources):
-        return
-    if any(_REMOTE.match(source) for source in sources):
-        if "checksum" in dict(command.flags):
-            return
+    if remote:
         message = f"line {line} fetches a URL without a checksum: the build takes whatever the server sends."
         fix = f"Give line {line} a `--checksum=sha256:…`, or fetch, verify and unpack in one RUN."
     else:

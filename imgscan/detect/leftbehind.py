@@ -6,16 +6,16 @@ that removes it. One pass over the paths.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from imgscan.detect import ListedPath
 from imgscan.detect.pathtable import (
     CACHE_RULE,
     DEVELOPMENT_RULE,
     JUNK_RULE,
-    Hit,
     Kind,
     PathTable,
     layer_tables,
@@ -27,50 +27,81 @@ from imgscan.rulebook import make_finding
 from imgscan.units import human_bytes
 
 _NAMED: Final = 5
+_MOST_NAMES: Final = 1_000
 _ORDER: Final = {CACHE_RULE: 0, DEVELOPMENT_RULE: 1, JUNK_RULE: 2}
 
 
-@dataclass(slots=True, kw_only=True)
-class _Group:
-    """What one row found in one layer."""
+class Group(msgspec.Struct, kw_only=True):
+    """What one row found in one layer: how much, in which folders, of which packages."""
 
-    kind: Kind
     bytes: int = 0
     files: int = 0
-    tops: dict[str, int] = field(default_factory=dict)
-    packages: dict[str, int] = field(default_factory=dict)
-
-    def add(self, hit: Hit, size: int) -> None:
-        self.bytes += size
-        self.files += 1
-        if hit.top in self.tops or len(self.tops) < 1_000:
-            self.tops[hit.top] = self.tops.get(hit.top, 0) + size
-        if hit.package:
-            self.packages[hit.package] = self.packages.get(hit.package, 0) + size
+    tops: dict[str, int] = msgspec.field(default_factory=dict)
+    packages: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-def detect(entries: Iterable[ListedPath], layers: Sequence[LayerReport]) -> Iterator[Finding]:
-    """Findings on what is visible in the layers that the Dockerfile added; `entries` may come in any order."""
-    own = {layer.index: layer for layer in layers if not layer.from_base}
-    table = PathTable(layer_tables())
-    groups: dict[tuple[int, str, str], _Group] = {}
-    visible = Status.VISIBLE
-    for layer, path, size, status in entries:
-        if status is not visible or layer not in own:
-            continue
-        hit = table.hit_of(path if path[:1] == "/" else "/" + path)
+class Groups(msgspec.Struct):
+    """What all rows found in one layer, by `rule id/row name`."""
+
+    by_row: dict[str, Group] = msgspec.field(default_factory=dict)
+
+    def add(self, table: PathTable, path: str, size: int, *, sign: int = 1) -> None:
+        """Take a file with an absolute path; a `sign` of -1 takes it out again."""
+        hit = table.hit_of(path)
         if hit is None:
-            continue
-        key = (layer, hit.kind.rule_id, hit.kind.name)
-        group = groups.get(key)
+            return
+        group = self.by_row.get(hit.kind.key)
         if group is None:
-            group = groups[key] = _Group(kind=hit.kind)
-        group.add(hit, size)
-    for (layer, rule_id, _), group in sorted(
-        groups.items(), key=lambda item: (item[0][0], _ORDER[item[0][1]], item[0][2])
-    ):
-        if group.kind.always or group.bytes >= _threshold(rule_id):
-            yield _finding(own[layer], group)
+            group = self.by_row[hit.kind.key] = Group()
+        group.bytes += sign * size
+        group.files += sign
+        _count(group.tops, hit.top, sign * size)
+        if hit.package:
+            _count(group.packages, hit.package, sign * size)
+
+
+def _count(sizes: dict[str, int], name: str, size: int) -> None:
+    left = sizes.get(name, 0) + size
+    if size < 0 and left <= 0:
+        sizes.pop(name, None)
+    elif name in sizes or len(sizes) < _MOST_NAMES:
+        sizes[name] = left
+
+
+def group_paths(entries: Iterable[ListedPath]) -> dict[int, Groups]:
+    """What the rows find among visible paths, layer by layer; `entries` may come in any order."""
+    table = PathTable(layer_tables())
+    layers: dict[int, Groups] = {}
+    for layer, path, size, status in entries:
+        if status is Status.VISIBLE:
+            layers.setdefault(layer, Groups()).add(table, path if path[:1] == "/" else "/" + path, size)
+    return layers
+
+
+def detect(groups: Mapping[int, Groups], layers: Sequence[LayerReport]) -> Iterator[Finding]:
+    """Findings on what is visible in the layers that the Dockerfile added."""
+    kinds = PathTable(layer_tables()).kinds
+    for layer in sorted((layer for layer in layers if not layer.from_base), key=lambda layer: layer.index):
+        rows = groups[layer.index].by_row if layer.index in groups else {}
+        found = [(kinds[row], group) for row, group in rows.items() if row in kinds and group.files > 0]
+        for kind, group in sorted(found, key=lambda item: (_ORDER[item[0].rule_id], item[0].name)):
+            if (kind.always or group.bytes >= _threshold(kind.rule_id)) and _is_left_behind(kind, group, layer):
+                yield _finding(layer, kind, group)
+
+
+def _is_left_behind(kind: Kind, group: Group, layer: LayerReport) -> bool:
+    """Whether the layer says nothing else: a copy from another stage may hold bytecode made for it, and a tree of
+    production packages brings some that mostly development needs."""
+    if kind.copied and not _is_from_context(layer):
+        return False
+    needed_anyway = frozenset(layer_tables()["development"]["dependencies"])
+    return not group.packages or not group.packages.keys() <= needed_anyway
+
+
+def _is_from_context(layer: LayerReport) -> bool:
+    """Whether a COPY or ADD of the Dockerfile takes from the build context; the history alone does not name a stage."""
+    keyword, _, rest = (layer.instruction or "").partition(" ")
+    return layer.dockerfile is not None and keyword.upper() in ("COPY", "ADD") and "--from" not in rest
 
 
 def _threshold(rule_id: str) -> int:
@@ -78,29 +109,31 @@ def _threshold(rule_id: str) -> int:
     return limits["junk_bytes"] if rule_id == JUNK_RULE else limits["cache_bytes"]
 
 
-def _finding(layer: LayerReport, group: _Group) -> Finding:
+def _finding(layer: LayerReport, kind: Kind, group: Group) -> Finding:
     tops = sorted(group.tops, key=lambda top: (-group.tops[top], top))
-    if group.kind.rule_id == DEVELOPMENT_RULE:
+    if kind.rule_id == DEVELOPMENT_RULE:
         ranked = sorted(group.packages, key=lambda name: (-group.packages[name], name))
         what = f"development dependencies ({_listed(ranked)})"
     else:
-        what = f"{group.kind.name} in {_listed(tops)}"
+        what = f"{kind.name} in {_listed(tops)}"
     files = "file" if group.files == 1 else "files"
     return make_finding(
-        group.kind.rule_id,
+        kind.rule_id,
         message=f"{human_bytes(group.bytes)} in {group.files} {files}: {what}{_from(layer)}",
         location=Location(place=Place.FILE, layer=layer.index, path=tops[0], dockerfile=layer.dockerfile),
         evidence=Evidence.OBSERVED,
-        identity=(group.kind.name, tops[0], layer.instruction or ""),
-        severity=_severity(group),
-        fix=Fix(text=group.kind.fix),
+        identity=(kind.name, tops[0], layer.instruction or ""),
+        severity=_severity(kind, group),
+        fix=Fix(text=kind.fix),
         status=Status.VISIBLE,
     )
 
 
-def _severity(group: _Group) -> Severity | None:
-    """A large cache is the rule's own severity; a small one, and history whatever it weighs, follow the table."""
-    if group.kind.rule_id == JUNK_RULE or group.kind.always:
+def _severity(kind: Kind, group: Group) -> Severity | None:
+    """A large cache is the rule's own severity, a small one is low; what the table says of a row counts more."""
+    if kind.severity is not None:
+        return kind.severity
+    if kind.rule_id == JUNK_RULE or kind.always:
         return None
     return None if group.bytes >= thresholds()["cache_medium_bytes"] else Severity.LOW
 

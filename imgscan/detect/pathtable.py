@@ -1,51 +1,58 @@
 """The path tables of `rules/layers.yml`, compiled so that half a million paths are told apart in well under a second.
 
 A folder is looked at once and its answer kept, since listings come folder by folder; a file costs one dictionary
-look-up and, outside of known folders, one test of its name.
+look-up and, outside of known folders, one test of its name. Every pattern is data: what is compared here are whole
+names, from the end of a path upwards, so that no path costs more than its depth.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from imgscan.model import Severity
 from imgscan.rulebook import load_yaml, rules_dir
 
 CACHE_RULE: Final = "layer-left-behind-cache"
 JUNK_RULE: Final = "layer-junk"
 DEVELOPMENT_RULE: Final = "layer-dev-dependencies"
-_MEMO_LIMIT: Final = 200_000
-_SYSTEM: Final = (
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/var",
-    "/etc",
-    "/bin",
-    "/sbin",
-    "/boot",
-    "/dev",
-    "/proc",
-    "/sys",
-    "/opt/conda",
-)
-_NOT_SYSTEM: Final = ("/usr/src", "/var/www", "/var/app", "/var/task")
-_PACKAGE_FOLDERS: Final = frozenset({"node_modules", "site-packages", "dist-packages", "vendor", "gems"})
-_PYTHON_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
+_MEMO_LIMIT: Final = 20_000
+_DIGITS: Final = "0123456789"
+_NUMBER: Final = "#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A row of a table: what is found, by which rule, the sentence that removes it. `always`: whatever it weighs."""
+    """A row of a table: what is found, by which rule, the sentence that removes it.
+
+    `always`: whatever it weighs. `everywhere`: also in installed packages and system folders. `general`: a row that
+    knows better may claim what lies inside. `copied`: only what the build context brought. `severity`: instead of what
+    size and rule say. `spared`: names of files inside that belong there. `unless_below`: folders in which the name is
+    another thing's.
+    """
 
     rule_id: str
     name: str
     fix: str
     always: bool = False
     everywhere: bool = False
+    general: bool = False
+    copied: bool = False
+    severity: Severity | None = None
+    spared: frozenset[str] = frozenset()
+    unless_below: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """The rule and the row's name."""
+        return f"{self.rule_id}/{self.name}"
+
+    def means_else(self, path: str) -> bool:
+        """Whether the path lies in a folder in which the name means something else."""
+        return bool(self.unless_below) and not self.unless_below.isdisjoint(path.split("/"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,37 +66,41 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """What is known of a folder: the row it belongs to, whether it is the application's own."""
+    """What is known of a folder: the row it belongs to, whether it is the application's own, whether those right in it
+    are named instead of it."""
 
     hit: Hit | None
     own: bool
+    opens: bool = False
 
 
 class PathTable:
     """All tables; `hit_of` says which row a file belongs to. State: the folders seen so far."""
 
     def __init__(self, tables: Mapping[str, Any]) -> None:
-        self.by_name: dict[str, list[tuple[str, Kind]]] = {}
+        self.by_name: dict[str, list[_Pattern]] = {}
         self.file_names: dict[str, Kind] = {}
-        suffixes: dict[str, Kind] = {}
+        self.file_paths: dict[str, Kind] = {}
+        self.suffixes: dict[str, Kind] = {}
+        self.kinds: dict[str, Kind] = {}
+        for pattern in _patterns(tables["kept"], None):
+            self._add(pattern)
         for rule_id, rows in ((CACHE_RULE, tables["caches"]), (JUNK_RULE, tables["junk"])):
             for row in rows:
-                kind = Kind(
-                    rule_id=rule_id,
-                    name=row["kind"],
-                    fix=row["fix"],
-                    always=row.get("always", False),
-                    everywhere=row.get("everywhere", rule_id == CACHE_RULE),
-                )
-                for folder in row.get("folders", ()):
-                    self.by_name.setdefault(posixpath.basename(folder), []).append((folder, kind))
-                self.file_names.update(dict.fromkeys(row.get("names", ()), kind))
-                suffixes.update(dict.fromkeys(row.get("suffixes", ()), kind))
-        self.suffixes = tuple(suffixes.items())
-        self.any_suffix = tuple(suffixes)
-        self.tails = frozenset(suffix[-3:] for suffix in suffixes)
+                kind = _kind(rule_id, row)
+                self.kinds.setdefault(kind.key, kind)
+                self._add_row(kind, row)
+        # What most names are told apart by: names that are known, and the last letters of names that may be.
+        self.known_names = frozenset({*self.file_names, *map(posixpath.basename, self.file_paths)})
+        self.any_suffix = tuple(self.suffixes)
+        self.tails = frozenset(suffix[-3:] for suffix in self.suffixes)
+        places = tables["places"]
+        self.system, self.not_system = frozenset(places["system"]), frozenset(places["not_system"])
+        self.package_folders, self.runtimes = frozenset(places["packages"]), tuple(places["runtimes"])
+        self.python_folders = frozenset(places["python_packages"])
         development = tables["development"]
         self.development = Kind(rule_id=DEVELOPMENT_RULE, name="development dependencies", fix=development["fix"])
+        self.kinds[self.development.key] = self.development
         self.node = frozenset(name for name in development["node"] if not name.endswith("/"))
         self.scopes = frozenset(name.rstrip("/") for name in development["node"] if name.endswith("/"))
         self.python = frozenset(development["python"])
@@ -104,13 +115,34 @@ class PathTable:
         if folder_path != self.latest_path:
             self.latest = self.folders.get(folder_path) or self._folder(folder_path)
             self.latest_path = folder_path
-        folder = self.latest
-        if folder.hit is not None:
-            return folder.hit
-        if name not in self.file_names and (name[-3:] not in self.tails or not name.endswith(self.any_suffix)):
-            return None
-        kind = self.file_names.get(name) or next(kind for suffix, kind in self.suffixes if name.endswith(suffix))
-        return Hit(kind=kind, top=path) if folder.own or kind.everywhere else None
+        hit = self.latest.hit
+        if hit is not None and not hit.kind.general:
+            return None if name in hit.kind.spared else hit
+        last = name[-3:]
+        if last in self.tails or name in self.known_names or last[-1:] in _DIGITS:
+            kind = self._named(path, name)
+            if kind is not None and (self.latest.own or kind.everywhere):
+                return Hit(kind=kind, top=path)
+        return None if hit is not None and name in hit.kind.spared else hit
+
+    def is_system(self, path: str) -> bool:
+        """Whether a file with an absolute path lies in a folder of the distribution."""
+        above = path
+        while above := above.rpartition("/")[0]:
+            if above in self.not_system:
+                return False
+            if above in self.system:
+                return True
+        return False
+
+    def _named(self, path: str, name: str) -> Kind | None:
+        """The row of a file's name: the whole path, the whole name, the name up to its number, its end."""
+        kind = self.file_paths.get(path) or self.file_names.get(name)
+        if kind is None and name[-1:] in _DIGITS:
+            kind = self.file_names.get(name.rstrip(_DIGITS) + _NUMBER)
+        if kind is None and name.endswith(self.any_suffix):
+            kind = next(kind for suffix, kind in self.suffixes.items() if name.endswith(suffix))
+        return None if kind is None or kind.means_else(path) else kind
 
     def _folder(self, path: str) -> Folder:
         """The folder's answer; those above it that are not known yet are looked at first, the uppermost one before."""
@@ -128,17 +160,28 @@ class PathTable:
         return answer
 
     def _inside(self, parent: Folder, path: str) -> Folder:
-        if parent.hit is not None:
+        hit = parent.hit
+        if hit is not None and not hit.kind.general:
             return parent
         above, _, name = path.rpartition("/")
-        own = (parent.own and path not in _SYSTEM and name not in _PACKAGE_FOLDERS) or path in _NOT_SYSTEM
-        for pattern, kind in self.by_name.get(name, ()):
-            rooted = pattern.startswith("/")
-            if (path == pattern if rooted else path.endswith("/" + pattern)) and (own or kind.everywhere or rooted):
-                return Folder(hit=Hit(kind=kind, top=path), own=own)
+        own = parent.own and path not in self.system and not self._holds_packages(above, name)
+        own = own or path in self.not_system
+        for pattern in self.by_name.get(name, ()):
+            if pattern.takes(path, own=own):
+                kind = pattern.kind
+                if kind is None:
+                    return Folder(hit=None, own=False)
+                return Folder(hit=Hit(kind=kind, top=path), own=own and not kind.general, opens=kind.general)
         package = self._development_package(above, name)
-        hit = Hit(kind=self.development, top=path, package=package) if package else None
+        if package:
+            hit = Hit(kind=self.development, top=path, package=package)
+        elif hit is not None and parent.opens:
+            hit = Hit(kind=hit.kind, top=path)
         return Folder(hit=hit, own=own)
+
+    def _holds_packages(self, above: str, name: str) -> bool:
+        """Whether others' code lies in it: a folder of packages, or the library of a language's runtime."""
+        return name in self.package_folders or (name.startswith(self.runtimes) and above.endswith("/lib"))
 
     def _development_package(self, above: str, name: str) -> str | None:
         parent, _, container = above.rpartition("/")
@@ -146,7 +189,60 @@ class PathTable:
             return name
         if container.startswith("@") and parent.endswith("/node_modules") and f"{container}/{name}" in self.node:
             return f"{container}/{name}"
-        return name if container in _PYTHON_FOLDERS and name in self.python else None
+        return name if container in self.python_folders and name in self.python else None
+
+    def _add_row(self, kind: Kind, row: Mapping[str, Any]) -> None:
+        for pattern in _patterns(row.get("folders", ()), kind):
+            self._add(pattern)
+        for name in row.get("names", ()):
+            (self.file_paths if name.startswith("/") else self.file_names)[name] = kind
+        self.suffixes.update(dict.fromkeys(row.get("suffixes", ()), kind))
+
+    def _add(self, pattern: _Pattern) -> None:
+        self.by_name.setdefault(pattern.parts[-1], []).append(pattern)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pattern:
+    """A folder by the last parts of its path, or by all of them; a part `*` is any one name. Without a kind: a folder
+    inside a cache that is needed at run time."""
+
+    parts: tuple[str, ...]
+    rooted: bool
+    kind: Kind | None
+
+    def takes(self, path: str, *, own: bool) -> bool:
+        """Whether a folder whose name is the pattern's last part is meant."""
+        parts = path.rsplit("/", len(self.parts))
+        if len(parts) <= len(self.parts) or (self.rooted and parts[0]):
+            return False
+        if any(part not in (name, "*") for part, name in zip(self.parts, parts[1:], strict=True)):
+            return False
+        kind = self.kind
+        if kind is None:
+            return True
+        return (own or kind.everywhere or self.rooted) and not kind.means_else(path)
+
+
+def _patterns(folders: Iterable[str], kind: Kind | None) -> Iterator[_Pattern]:
+    for folder in folders:
+        yield _Pattern(parts=tuple(folder.strip("/").split("/")), rooted=folder.startswith("/"), kind=kind)
+
+
+def _kind(rule_id: str, row: Mapping[str, Any]) -> Kind:
+    severity = row.get("severity")
+    return Kind(
+        rule_id=rule_id,
+        name=row["kind"],
+        fix=row["fix"],
+        always=row.get("always", False),
+        everywhere=row.get("everywhere", rule_id == CACHE_RULE),
+        general=row.get("general", False),
+        copied=row.get("copied", False),
+        severity=Severity(severity) if severity else None,
+        spared=frozenset(row.get("spared", ())),
+        unless_below=frozenset(row.get("unless_below", ())),
+    )
 
 
 @cache

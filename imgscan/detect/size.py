@@ -66,18 +66,21 @@ def _oversized_layers(image: ImageReport) -> Iterator[Finding]:
 
 def _oversized_files(layers: Mapping[int, LayerReport], entries: Iterable[ListedPath]) -> Iterator[Finding]:
     limits = thresholds()
+    table = PathTable(layer_tables())
     large = [entry for entry in entries if entry[2] >= limits["oversized_file_bytes"]]
     large.sort(key=lambda entry: (-entry[2], entry[0], entry[1]))
     mine = [entry for entry in large if entry[0] in layers and not layers[entry[0]].from_base]
     for index, path, size, status in mine[: limits["large_files_named"]]:
         layer = layers[index]
         gone = "" if status is Status.VISIBLE else f"; it is {status.value} later and still downloaded"
+        installed = status is Status.VISIBLE and _is_installed(layer, table, _absolute(path))
         yield make_finding(
             "layer-oversized-file",
             message=f"{plain(_absolute(path))} has {human_bytes(size)}, brought by {_made(layer)}{gone}.",
             location=_location(layer, _absolute(path), status),
             evidence=Evidence.OBSERVED,
             identity=(_absolute(path),),
+            severity=Severity.INFO if installed else None,
             status=status,
         )
 
@@ -185,6 +188,8 @@ def _duplicates(layers: Mapping[int, LayerReport], waste: Sequence[Waste]) -> It
             if hit is not None and hit.kind.rule_id == CACHE_RULE:
                 continue  # the cache itself is a finding
             modules = "/node_modules/" in _absolute(item.path)
+            if _is_installed(layer, table, _absolute(item.path)):
+                continue  # a package's own copies: nobody but the package can mend that
             groups.setdefault((item.shipped_by, modules), []).append(item)
     for (index, modules), items in sorted(groups.items()):
         total = sum(item.bytes for item in items)
@@ -202,6 +207,13 @@ def _duplicates(layers: Mapping[int, LayerReport], waste: Sequence[Waste]) -> It
             identity=("node_modules" if modules else _absolute(items[0].path), layer.instruction or ""),
             severity=Severity.INFO if modules else None,
         )
+
+
+def _is_installed(layer: LayerReport, table: PathTable, path: str) -> bool:
+    """Whether an installed package brought it: a RUN, or the lowest layer, put it in a folder of the system."""
+    keyword = (layer.instruction or "").split(" ", 1)[0].upper()
+    copied = keyword in ("COPY", "ADD") and layer.index > 0
+    return not copied and table.is_system(path)
 
 
 def _made(layer: LayerReport) -> str:

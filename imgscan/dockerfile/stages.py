@@ -105,7 +105,7 @@ def needed_stages(dockerfile: Dockerfile, target: str | None, build_args: Mappin
         parent = parents[index]
         if parent:
             waiting.append(parent.index)
-        for source in _sources(_all_commands(dockerfile.stages[index], parent)):
+        for source in copied_sources(_all_commands(dockerfile.stages[index], parent)):
             found = _lookup(source, named, len(parents))
             if found is not None:
                 waiting.append(found)
@@ -119,7 +119,7 @@ def _all_commands(stage: Stage, parent: Stage | None) -> Iterator[Command]:
     yield from stage.commands
 
 
-def _sources(commands: Iterable[Command]) -> Iterator[tuple[str, bool]]:
+def copied_sources(commands: Iterable[Command]) -> Iterator[tuple[str, bool]]:
     """What the commands copy or mount from, and whether a number means a stage there."""
     for command in commands:
         if command.keyword == "COPY":

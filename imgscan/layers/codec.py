@@ -17,7 +17,8 @@ from typing import Any, Final, Protocol
 SNIFF_BYTES: Final = 6
 ZSTD_PACKAGE: Final = "backports.zstd"
 
-_LZMA_MEMORY_BYTES: Final = 256 << 20
+_LZMA_MEMORY_BYTES: Final = 128 << 20
+"""Twice what the largest preset, `xz -9`, takes."""
 _ZSTD_MODULES: Final = ("compression.zstd", "backports.zstd")
 _ZSTD_WINDOW_BYTES: Final = 128 << 20
 _ZSTD_FEED_BYTES: Final = 1 << 10

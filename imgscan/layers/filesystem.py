@@ -14,12 +14,10 @@ import msgspec
 
 from imgscan.escape import path_text
 from imgscan.layers.blocks import ListedEntry, path_of
+from imgscan.layers.contents import read_contents
 from imgscan.layers.listing import LayerListing
 from imgscan.layers.stacking import Hidden, Stacking
 from imgscan.model import Status, Waste, WasteCause
-
-DUPLICATE_MIN_BYTES: Final = 4096
-"""Smaller equal files are licences and empty modules, not worth a line of the report."""
 
 _MOST_REMEMBERED: Final = 500_000
 """Duplicates are looked for among the contents of so many files, to bound the memory."""
@@ -78,10 +76,14 @@ class Stacked:
     def status_of(self, layer: int, path: bytes) -> tuple[Status, int | None]:
         """What became of a path that a layer ships, and which layer hid it.
 
-        A file that is still there under another name (a hard link) is visible: so is its content.
+        A file that is still there under another name (a hard link) is visible: so is its content. The path is one of
+        those that were `watched`.
         """
-        found = self.listings[layer].items.find(path)
-        return self.fates.of(layer, found[-1].order) if found else (Status.VISIBLE, None)
+        return self.fates.of(layer, path)
+
+    def is_hidden(self, layer: int, entry: ListedEntry) -> bool:
+        """Whether something else, or nothing, is seen under an entry's path."""
+        return self.fates.is_hidden(layer, entry.order)
 
     def visible(self) -> Iterator[tuple[int, ListedEntry]]:
         """Every visible entry with the index of the layer it comes from, sorted by path."""
@@ -103,21 +105,21 @@ class Fates:
     def __init__(self, listings: Sequence[LayerListing], watched: Sequence[Container[bytes]] | None = None) -> None:
         self._bits = [bytearray(listing.entries // 8 + 1) for listing in listings]
         self._watched = watched
-        self._kept: dict[tuple[int, int], tuple[Status, int]] = {}
+        self._kept: dict[tuple[int, bytes], tuple[Status, int]] = {}
 
     def hide(self, layer: int, entry: ListedEntry, status: Status | None, by: int) -> None:
         """Take note of a hidden entry; see `stacking.Hidden`."""
         self._bits[layer][entry.order >> 3] |= 1 << (entry.order & 7)
         if status is not None and (self._watched is None or entry.path in self._watched[layer]):
-            self._kept[(layer, entry.order)] = (status, by)
+            self._kept[(layer, entry.path)] = (status, by)
 
     def is_hidden(self, layer: int, order: int) -> bool:
         """Whether another entry lies over it: under its path something else, or nothing, is seen."""
         return bool(self._bits[layer][order >> 3] >> (order & 7) & 1)
 
-    def of(self, layer: int, order: int) -> tuple[Status, int | None]:
-        """What became of it, and by which layer."""
-        return self._kept.get((layer, order), (Status.VISIBLE, None))
+    def of(self, layer: int, path: bytes) -> tuple[Status, int | None]:
+        """What became of the last entry of a path, and by which layer."""
+        return self._kept.get((layer, path), (Status.VISIBLE, None))
 
 
 def stack(
@@ -171,23 +173,22 @@ def stack(
 
 def _duplicates(listings: Sequence[LayerListing], fates: Fates) -> Iterator[WasteItem]:
     """Visible files whose content a visible file of a lower layer, or of a path before theirs, has too."""
-    seen: set[bytes] = set()
+    seen: set[int] = set()
     for layer, listing in enumerate(listings):
-        for entry in _last_of_each(listing):
-            digest = entry.digest
-            if entry.size_bytes < DUPLICATE_MIN_BYTES or digest is None or fates.is_hidden(layer, entry.order):
+        for content in read_contents(listing.contents):
+            if fates.is_hidden(layer, content.order):
                 continue
-            if digest in seen:
+            if content.digest in seen:
                 yield WasteItem(
-                    path=entry.path,
-                    bytes=entry.size_bytes,
+                    path=content.path,
+                    bytes=content.size_bytes,
                     files=1,
                     cause=WasteCause.DUPLICATE,
                     shipped_by=layer,
                     shadowed_by=None,
                 )
             elif len(seen) < _MOST_REMEMBERED:
-                seen.add(digest)
+                seen.add(content.digest)
 
 
 def _last_of_each(listing: LayerListing) -> Iterator[ListedEntry]:

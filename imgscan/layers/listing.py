@@ -14,6 +14,7 @@ import msgspec
 
 from imgscan.layers.blob import LayerStream
 from imgscan.layers.blocks import Blocks, BlockWriter, ListedEntry, key_of
+from imgscan.layers.contents import ContentsBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES
@@ -53,7 +54,8 @@ class LayerListing(msgspec.Struct, frozen=True, kw_only=True):
 
     `whiteouts` are the paths it removes from the layers below, `opaques` the directories whose lower content it hides,
     both sorted; `entries` counts every entry of the archive, these included. `size_bytes` is the sum of its files'
-    sizes. `clashes` says that entries of the layer itself hide each other, `links` lists its hard links.
+    sizes. `clashes` says that entries of the layer itself hide each other, `links` lists its hard links, `contents` its
+    larger files (see `contents`).
     """
 
     diff_id: Digest | None
@@ -66,6 +68,7 @@ class LayerListing(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[Skipped, ...] = ()
     links: tuple[HardLink, ...] = ()
     clashes: bool = False
+    contents: bytes = b""
 
 
 def empty_listing(diff_id: Digest | None) -> LayerListing:
@@ -76,9 +79,11 @@ def empty_listing(diff_id: Digest | None) -> LayerListing:
 class ListingBuilder:
     """Collects the entries of one layer in their order."""
 
-    def __init__(self, where: str = "layer") -> None:
+    def __init__(self, where: str = "layer", observe: Callable[[ListedEntry], None] | None = None) -> None:
         self._where = where
+        self._observe = observe
         self._items = BlockWriter()
+        self._contents = ContentsBuilder()
         self._links: list[HardLink] = []
         self._whiteouts: dict[bytes, None] = {}
         self._opaques: dict[bytes, None] = {}
@@ -128,6 +133,10 @@ class ListingBuilder:
             order=order,
         )
         self._items.add(listed)
+        if kind is EntryKind.FILE:
+            self._contents.add(listed)
+        if self._observe is not None:
+            self._observe(listed)
 
     def skip(self, skipped: Skipped) -> None:
         """Note something of the layer that could not be read."""
@@ -147,6 +156,7 @@ class ListingBuilder:
             skipped=tuple(self._skipped),
             links=resolve_in_layer(self._links, items),
             clashes=clashes,
+            contents=self._contents.finish(),
         )
 
     def _skip(self, order: int, reason: str) -> None:
@@ -173,13 +183,20 @@ class ListingBuilder:
         return True
 
 
-def list_layer(stream: LayerStream, search: Search | None = None, *, where: str = "layer") -> LayerListing:
-    """Read a layer once, to its end: every entry is listed, every regular file given to `search`.
+def list_layer(
+    stream: LayerStream,
+    search: Search | None = None,
+    *,
+    where: str = "layer",
+    observe: Callable[[ListedEntry], None] | None = None,
+) -> LayerListing:
+    """Read a layer once, to its end: every entry is listed, every regular file given to `search`. `observe` is shown
+    each entry as it is listed.
 
     Without `search` nothing but the headers is looked at. Only what the stream's source and `search` raise is raised;
     damage is in `skipped`.
     """
-    builder = ListingBuilder(where)
+    builder = ListingBuilder(where, observe)
     for item in read_entries(stream, where=where):
         if isinstance(item, Skipped):
             builder.skip(item)

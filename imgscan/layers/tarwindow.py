@@ -19,8 +19,11 @@ CHUNK_BYTES: Final = 1 << 18
 _SEEKING_CHUNK_BYTES: Final = 1 << 15
 """Read ahead where skipping costs nothing: little enough not to read most of what is then skipped."""
 HOLE_BYTES_PER_ARCHIVE: Final = 256 << 20
-"""So many zero bytes of sparse files' holes are handed out in one archive; later holes are left out of the content.
-A header of 512 bytes can declare a hole of any size."""
+HOLE_RATIO: Final = 200
+"""So many zero bytes of sparse files' holes are handed out in one archive, and so many for each byte of it that lies
+before them; of what is more each hole keeps `_HOLE_REST_BYTES`, so that nothing meets across it. A header of 512 bytes
+can declare a hole of any size, and an image can have as many layers as it has kilobytes."""
+_HOLE_REST_BYTES: Final = 64
 
 _ZEROS: Final = bytes(1 << 16)
 
@@ -54,7 +57,7 @@ class Window:
         "_buffer",
         "_chunk",
         "_fetched",
-        "_hole_budget",
+        "_holes_given",
         "_left",
         "_pad",
         "_place",
@@ -81,7 +84,7 @@ class Window:
         self._left = 0
         self._pad = 0
         self._sparse: _SparseContent | None = None
-        self._hole_budget = HOLE_BYTES_PER_ARCHIVE
+        self._holes_given = 0
         self._problem: str | None = None
         self.serial = 0
 
@@ -131,7 +134,7 @@ class Window:
         """
         if sum(length for _, length in data) != self._left:
             raise TarFormatError("a sparse map does not match the data")
-        self._sparse = _SparseContent(data, size)
+        self._sparse = _SparseContent(data, size, starts_at=self.offset())
 
     def content_block(self) -> bytes:
         """512 bytes of the current content, fewer at its end."""
@@ -208,11 +211,15 @@ class Window:
                 data = self._read_stored(min(size, length))
                 content.position = content.position + len(data) if data else content.size
                 return data
-            given = min(size, length, self._hole_budget, len(_ZEROS))
-            content.position += given or length
-            self._hole_budget -= given
-            if given:
-                return _ZEROS[:given]
+            end = content.position + length
+            if content.hole_end != end:
+                room = min(HOLE_BYTES_PER_ARCHIVE, HOLE_RATIO * content.starts_at) - self._holes_given
+                kept = min(length, max(room, _HOLE_REST_BYTES))
+                self._holes_given += kept
+                content.position, content.hole_end = end - kept, end
+            given = min(size, end - content.position, len(_ZEROS))
+            content.position += given
+            return _ZEROS[:given]
         return b""
 
     def _skip_bytes(self, size: int) -> int:
@@ -234,13 +241,16 @@ class Window:
 class _SparseContent:
     """Where in a sparse file the reading is."""
 
-    __slots__ = ("_index", "_map", "position", "size")
+    __slots__ = ("_index", "_map", "hole_end", "position", "size", "starts_at")
 
-    def __init__(self, data: SparseMap, size: int) -> None:
+    def __init__(self, data: SparseMap, size: int, *, starts_at: int) -> None:
         self._map = [piece for piece in data if piece[1]]
         self._index = 0
         self.position = 0
+        self.hole_end = 0
+        """Where the hole ends of which only what is handed out is still ahead."""
         self.size = size
+        self.starts_at = starts_at
 
     def span(self) -> tuple[bool, int]:
         """Whether the next bytes are stored, and how many are of that sort; length 0 at the end of the file."""
@@ -259,13 +269,22 @@ def _skipper(stream: ByteStream) -> tuple[Callable[[int], int] | None, bool]:
     skip = getattr(stream, "skip", None)
     if skip is not None:
         return skip, bool(getattr(stream, "seeks", False))
-    seekable = getattr(stream, "seekable", None)
-    if seekable is None or not seekable():
+    if not can_seek(stream):
         return None, False
-    seek = getattr(stream, "seek")  # noqa: B009 - not part of the protocol
+    return lambda count: seek_forward(stream, count), True
 
-    def seek_forward(count: int) -> int:
-        seek(count, 1)
-        return count
 
-    return seek_forward, True
+def can_seek(stream: ByteStream) -> bool:
+    """Whether a stream offers `seek` and says that it works."""
+    seekable = getattr(stream, "seekable", None)
+    return seekable is not None and bool(seekable())
+
+
+def seek_forward(stream: ByteStream, count: int) -> int:
+    """Move a stream that can seek `count` bytes on and say how many these were: 0 if it cannot go so far, as no file
+    system lets a position be what a header of 512 bytes may claim for a size."""
+    try:
+        stream.seek(count, 1)  # type: ignore[attr-defined]
+    except (OSError, OverflowError):
+        return 0
+    return count

@@ -15,8 +15,10 @@ from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
 from imgscan.report import Style
 from imgscan.report.summary import (
     base_line,
+    budget_row,
     collapse,
     counts,
+    dive_line,
     interesting_layers,
     scenario_row,
     source_line,
@@ -51,6 +53,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"Findings: {counts(report.findings)}."
     yield from _bullets(report.reasons)
     yield from _todo(report)
+    yield from _budgets(report)
     if report.build and report.build.failure:
         yield from _failure(report.build.failure)
     yield from _rebuilds(report)
@@ -81,6 +84,16 @@ def _todo(report: Report) -> Iterator[str]:
         places = ", ".join(markdown_code(place) for place in todo.where)
         yield f"{number}. {_MARK[todo.severity]} {markdown(todo.headline)} ({places})  "
         yield f"   {markdown(' '.join(todo.fix.split()))} ({markdown_code('imgscan explain ' + todo.rule_id)})"
+
+
+def _budgets(report: Report) -> Iterator[str]:
+    if not report.budgets:
+        return
+    yield "\n### Budgets"
+    rows = [[markdown(cell) for cell in budget_row(budget)] for budget in report.budgets]
+    for row, budget in zip(rows, report.budgets, strict=True):
+        row[3] = f"**{row[3]}**" if budget.broken else row[3]
+    yield from _table(rows, ("Budget", "Limit", "Measured", "State", "From"))
 
 
 def _failure(failure: BuildFailure) -> Iterator[str]:
@@ -164,6 +177,7 @@ def _image(report: Report) -> Iterator[str]:
         f"{human_bytes(image.reclaimable_bytes)} reclaimable ({percent(image.efficiency)} efficient). "
         f"{markdown(base_line(report))}"
     )
+    yield f"\nThe same {markdown(dive_line(image))}."
     rows = [
         (
             str(layer.index),

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from imgscan.model import (
+    Budget,
     Evidence,
     Finding,
+    ImageReport,
     LayerReport,
     Location,
     Place,
@@ -20,7 +22,7 @@ from imgscan.model import (
     Timing,
     Validity,
 )
-from imgscan.units import human_bytes, human_seconds
+from imgscan.units import human_bytes, human_seconds, percent
 
 TODO_LIMIT: Final = 8
 _TODO_OF_ONE_SECTION: Final = 4
@@ -118,6 +120,21 @@ def status_text(finding: Finding) -> str:
     if finding.validity in (Validity.VALID, Validity.INVALID):
         words.append("checksum ok" if finding.validity is Validity.VALID else "checksum wrong")
     return ", ".join(words)
+
+
+def budget_row(budget: Budget) -> tuple[str, str, str, str, str]:
+    """Key, limit with its side, what was measured, whether it holds, who asked for it."""
+    state = "not measured" if budget.actual is None else "broken" if budget.broken else "kept"
+    side = "at least" if budget.at_least else "at most"
+    return budget.key, f"{side} {budget.limit}", budget.actual or "-", state, budget.source or "--budget"
+
+
+def dive_line(image: ImageReport) -> str:
+    """dive's three figures; they are comparable with dive's own output, not with ours."""
+    dive = image.dive
+    added = any(layer.size_bytes for layer in image.layers[1:])
+    share = f", {percent(dive.user_wasted_percent)} of what the layers above the first add" if added else ""
+    return f"by dive's formulas: {percent(dive.efficiency)} efficient, {human_bytes(dive.wasted_bytes)} wasted{share}"
 
 
 def status_sentence(status: Status) -> str:

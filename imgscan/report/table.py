@@ -16,8 +16,10 @@ from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Tim
 from imgscan.report import Style
 from imgscan.report.summary import (
     base_line,
+    budget_row,
     collapse,
     counts,
+    dive_line,
     interesting_layers,
     place_text,
     scenario_row,
@@ -83,6 +85,7 @@ class _Pen:
 def _lines(report: Report, pen: _Pen) -> Iterator[str]:
     yield from _headline(report, pen)
     yield from _todo(report, pen)
+    yield from _budgets(report, pen)
     if report.build and report.build.failure:
         yield from _failure(report.build, pen)
     if report.build and report.build.scenarios:
@@ -129,6 +132,19 @@ def _todo(report: Report, pen: _Pen) -> Iterator[str]:
         yield from (pen.paint(line, "2") for line in pen.wrap("at " + "; ".join(todo.where), "     "))
         yield from pen.wrap(f"fix: {todo.fix}", "     ")
     yield f"  More on any of these: imgscan explain {things[0].rule_id}"
+
+
+def _budgets(report: Report, pen: _Pen) -> Iterator[str]:
+    if not report.budgets:
+        return
+    yield pen.heading("Budgets")
+    rows = []
+    for budget in report.budgets:
+        key, limit, actual, state, source = budget_row(budget)
+        rows.append(
+            (key, limit, actual, pen.paint(state, "31") if budget.broken else state, shorten(plain(source), 64))
+        )
+    yield pen.table(rows, ("budget", "limit", "measured", "", "from"))
 
 
 def _failure(build: BuildInfo, pen: _Pen) -> Iterator[str]:
@@ -196,6 +212,7 @@ def _image(report: Report, image: ImageReport, pen: _Pen) -> Iterator[str]:
         f"  {human_bytes(image.size_bytes)} in {len(image.layers)} layers, {human_bytes(image.visible_bytes)} visible, "
         f"{human_bytes(image.reclaimable_bytes)} reclaimable ({percent(image.efficiency)} efficient)"
     )
+    yield f"  {dive_line(image)}"
     if base := base_line(report):
         yield f"  {base}"
     room = max(20, pen.width - 48)

@@ -1,11 +1,12 @@
 """Budgets: limits of size, waste and rebuild time.
 
-In: `KEY=VALUE` pairs and what was measured. Out: `Budget` records.
+In: `KEY=VALUE` pairs and what was measured. Out: `Budget` records. A value that equals its limit keeps the budget.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,23 +16,32 @@ from imgscan.errors import InputError
 from imgscan.model import Budget, ImageReport, Timing
 from imgscan.units import human_bytes, human_seconds
 
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]i?)?[bB]?")
-_TIME: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
-_POWERS: Final = {"k": 1, "m": 2, "g": 3, "t": 4}
+_SIZE: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([kmgtpe])(i?))?b?", re.IGNORECASE | re.ASCII)
+_TIME: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
+_POWERS: Final = " kmgtpe"
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """A budget as asked for: bytes, seconds or a ratio, by its key."""
+    """A budget as asked for: bytes, seconds or a ratio, by its key. `source`: who asked, if not `--budget`."""
 
     key: str
     value: float
+    source: str | None = None
 
 
-def parse_budgets(pairs: Iterable[tuple[str, str]]) -> tuple[Limit, ...]:
-    """The limits of `--budget`; the last of a key counts. Raises InputError for an unknown key or a wrong value."""
-    limits: dict[str, Limit] = {}
+def budget_keys() -> tuple[str, ...]:
+    """Every key that a budget can have, in the order in which they are documented."""
+    return tuple(_KINDS)
+
+
+def parse_budgets(pairs: Iterable[tuple[str, str]], found: Iterable[Limit] = ()) -> tuple[Limit, ...]:
+    """The limits of `--budget` on top of those `found` elsewhere; the last of a key counts.
+
+    Raises InputError for an unknown key or a wrong value.
+    """
+    limits = {limit.key: limit for limit in found}
     for key, text in pairs:
         if key not in _KINDS:
             near = difflib.get_close_matches(key, list(_KINDS), n=1)
@@ -46,10 +56,31 @@ def check_budgets(limits: Iterable[Limit], image: ImageReport | None, timings: S
     return tuple(_check(limit, _KINDS[limit.key], image, timings) for limit in limits)
 
 
+def size_bytes(text: str) -> float | None:
+    """A size as people write it, decimal or binary unit in any case, in bytes; None if it is none."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        return None
+    factor: int = (1024 if match[3] else 1000) ** _POWERS.index((match[2] or " ").lower())
+    return float(match[1]) * factor
+
+
+def ratio(text: str) -> float | None:
+    """A number of 0..1; None if it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
+    """`show` is for people, `exact` for when two values would look the same."""
+
     read: Callable[[str, str], float]
     show: Callable[[float], str]
+    exact: Callable[[float], str]
     measure: Callable[[ImageReport | None, Sequence[Timing]], float | None]
     at_least: bool = False
 
@@ -57,21 +88,24 @@ class _Kind:
 def _check(limit: Limit, kind: _Kind, image: ImageReport | None, timings: Sequence[Timing]) -> Budget:
     actual = kind.measure(image, timings)
     broken = actual is not None and (actual < limit.value if kind.at_least else actual > limit.value)
+    show = kind.show
+    if broken and actual is not None and show(actual) == show(limit.value):
+        show = kind.exact
     return Budget(
         key=limit.key,
-        limit=kind.show(limit.value),
-        actual=None if actual is None else kind.show(actual),
+        limit=show(limit.value),
+        actual=None if actual is None else show(actual),
         broken=broken,
+        at_least=kind.at_least,
+        source=limit.source,
     )
 
 
 def _read_size(key: str, text: str) -> float:
-    match = _SIZE.fullmatch(text)
-    if match is None:
+    value = size_bytes(text)
+    if value is None:
         raise InputError(f"budget {key}: {text!r} is not a size", next_step="write 250MB, 1.5GB, 64MiB or bytes")
-    unit = (match[2] or "").lower()
-    factor: int = (1024 if unit.endswith("i") else 1000) ** _POWERS.get(unit[:1], 0)
-    return float(match[1]) * factor
+    return value
 
 
 def _read_time(key: str, text: str) -> float:
@@ -82,36 +116,77 @@ def _read_time(key: str, text: str) -> float:
 
 
 def _read_ratio(key: str, text: str) -> float:
-    try:
-        value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
+    value = _percentage(text[:-1]) if text.endswith("%") else ratio(text)
+    if value is None:
         raise InputError(f"budget {key}: {text!r} is not a ratio", next_step="write 0.95 or 95%")
     return value
+
+
+def _percentage(text: str) -> float | None:
+    try:
+        value = float(text) / 100
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None
+
+
+def _show_size(value: float) -> str:
+    return human_bytes(round(value))
+
+
+def _exact_size(value: float) -> str:
+    return f"{value:.0f} B"
+
+
+def _show_ratio(value: float) -> str:
+    return "infinite" if math.isinf(value) else f"{value:.4g}"
+
+
+def _exact_seconds(value: float) -> str:
+    return f"{value!r} s"
 
 
 def _median_of(name: str) -> Callable[[ImageReport | None, Sequence[Timing]], float | None]:
     return lambda image, timings: next((timing.median_s for timing in timings if timing.name == name), None)
 
 
-_KINDS: Final[dict[str, _Kind]] = {
-    "image-size": _Kind(
+def _size_kind(measure: Callable[[ImageReport], float]) -> _Kind:
+    return _Kind(
         read=_read_size,
-        show=lambda v: human_bytes(round(v)),
-        measure=lambda image, _: image.size_bytes if image else None,
-    ),
-    "reclaimable": _Kind(
-        read=_read_size,
-        show=lambda v: human_bytes(round(v)),
-        measure=lambda image, _: image.reclaimable_bytes if image else None,
-    ),
-    "efficiency": _Kind(
+        show=_show_size,
+        exact=_exact_size,
+        measure=lambda image, _: measure(image) if image else None,
+    )
+
+
+def _ratio_kind(measure: Callable[[ImageReport], float], *, at_least: bool = False) -> _Kind:
+    return _Kind(
         read=_read_ratio,
-        show=lambda v: f"{v:.4g}",
-        measure=lambda image, _: image.efficiency if image else None,
-        at_least=True,
-    ),
-    "rebuild-source": _Kind(read=_read_time, show=human_seconds, measure=_median_of("touch-source")),
-    "rebuild-lockfile": _Kind(read=_read_time, show=human_seconds, measure=_median_of("touch-lockfile")),
+        show=_show_ratio,
+        exact=repr,
+        measure=lambda image, _: measure(image) if image else None,
+        at_least=at_least,
+    )
+
+
+def _time_kind(scenario: str) -> _Kind:
+    return _Kind(read=_read_time, show=human_seconds, exact=_exact_seconds, measure=_median_of(scenario))
+
+
+def _dive_user_wasted(image: ImageReport) -> float:
+    """dive divides by the bytes of all layers but the first. Without any that is infinite if something was wasted, and
+    its rule is broken, or not a number if nothing was, and it is kept; the report has 0 for both."""
+    dive = image.dive
+    return math.inf if dive.wasted_bytes and not dive.user_wasted_percent else dive.user_wasted_percent
+
+
+_KINDS: Final[dict[str, _Kind]] = {
+    "image-size": _size_kind(lambda image: image.size_bytes),
+    "reclaimable": _size_kind(lambda image: image.reclaimable_bytes),
+    "efficiency": _ratio_kind(lambda image: image.efficiency, at_least=True),
+    "rebuild-source": _time_kind("touch-source"),
+    "rebuild-lockfile": _time_kind("touch-lockfile"),
+    "dive-efficiency": _ratio_kind(lambda image: image.dive.efficiency, at_least=True),
+    "dive-wasted-bytes": _size_kind(lambda image: image.dive.wasted_bytes),
+    "dive-user-wasted-percent": _ratio_kind(_dive_user_wasted),
 }

@@ -24,13 +24,19 @@ def judge(
         over = [f for f in findings if f.severity.rank >= fail_on.rank]
         if over:
             reasons.append(f"{len(over)} {_plural(over, 'finding')} of severity {fail_on} or above")
-    reasons.extend(f"budget {b.key}: {b.actual} is over {b.limit}" for b in budgets if b.broken)
+    reasons.extend(_broken(budget) for budget in budgets if budget.broken)
     reasons.extend(
         f"{r.id} scores {r.score} ({r.priority}): {r.because}"
         for r in risks
         if r.score >= NO_GO_SCORE and not r.verified
     )
     return (Verdict.NO_GO if reasons else Verdict.GO), tuple(reasons)
+
+
+def _broken(budget: Budget) -> str:
+    side = "under" if budget.at_least else "over"
+    source = f" ({budget.source})" if budget.source else ""
+    return f"budget {budget.key}: {budget.actual} is {side} {budget.limit}{source}"
 
 
 def _plural(items: Sequence[object], noun: str) -> str:

@@ -1,12 +1,14 @@
-"""Where an image comes from: engine, archive or layout -> an `ImageReader` over its configuration and layer blobs."""
+"""Where an image comes from (engine, archive, layout, registry) -> an `ImageReader` over configuration and layers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgscan.errors import InputError
 from imgscan.escape import plain
+from imgscan.source.platforms import parse_platform
 from imgscan.source.records import HistoryEntry, Image, ImageConfig, ImageReader, Layer, LayerBlob
 
 if TYPE_CHECKING:
@@ -18,35 +20,44 @@ _ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
 __all__ = ["HistoryEntry", "Image", "ImageConfig", "ImageReader", "Layer", "LayerBlob", "open_image"]
 
 
-def open_image(target: str, *, engine: Engine | None = None) -> ImageReader:
+def open_image(
+    target: str,
+    *,
+    engine: Engine | None = None,
+    platform: str | None = None,
+    insecure_hosts: Iterable[str] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> ImageReader:
     """Open what the user named.
 
     `-` is standard input; `FILE` or `FILE:NAME:TAG` an archive (docker save or OCI, plain or compressed); `DIR` or
-    `DIR:NAME` an OCI layout, or what skopeo and Podman write as `dir:`; anything else an image of `engine`, which is
-    connected to when None.
-    Raises InputError for what is not there or no image, EngineError when there is no engine.
+    `DIR:NAME` an OCI layout, or what skopeo and Podman write as `dir:`; `registry://HOST/REPOSITORY[:TAG]` an image in
+    a registry, where `insecure_hosts` may do without TLS; anything else an image of `engine`, which is connected to
+    when None. `platform` says which image where there are several; `say` is told what is being waited for.
+    Raises InputError for what is not there or no image, EngineError when engine or registry do not answer.
     """
+    wanted = parse_platform(platform) if platform is not None else None
     if not target:
         raise InputError("no image given", next_step="name an image of the engine or an archive file")
     if target == "-" or target.startswith("-:"):
         from imgscan.source.archive import open_stdin
 
-        return open_stdin(target[2:] or None)
+        return open_stdin(target[2:] or None, wanted)
+    if target.startswith("registry://"):
+        from imgscan.source.backoff import Effects
+        from imgscan.source.registry import open_registry_image
+
+        return open_registry_image(target, platform=wanted, insecure_hosts=insecure_hosts, effects=Effects(say=say))
     found = _local(target)
     if found is not None:
         from imgscan.source.archive import open_archive
 
-        return open_archive(*found)
-    if target.startswith("registry://"):
-        name = target.removeprefix("registry://")
-        raise InputError(
-            "images are not read from registries directly", next_step=f"docker pull {plain(name)}, then scan that name"
-        )
+        return open_archive(*found, wanted)
     if _looks_like_a_path(target):
         raise InputError(f"no such file: {plain(target)}")
     from imgscan.source.engine import open_engine_image
 
-    return open_engine_image(target, engine)
+    return open_engine_image(target, engine, wanted)
 
 
 def _local(target: str) -> tuple[Path, str | None] | None:

@@ -18,53 +18,58 @@ from imgscan.layers.codec import SNIFF_BYTES, CodecMissingError, sniff
 from imgscan.model import Skipped
 from imgscan.source.indexed import DirectoryMembers, Indexed, TarMembers
 from imgscan.source.members import read_head
+from imgscan.source.platforms import Platform
 from imgscan.source.records import Image, ImageReader, LayerBlob
 from imgscan.source.select import Selection
 from imgscan.source.stream import OnePass
 
 
-def open_archive(path: Path, selector: str | None = None) -> ImageReader:
-    """An archive file, or an OCI layout directory. `selector` names the image where there are several.
+def open_archive(path: Path, selector: str | None = None, platform: Platform | None = None) -> ImageReader:
+    """An archive file, or an OCI layout directory. `selector` and `platform` say which image where there are several.
 
     Raises InputError: no such file, not an image, damaged, no such image in it.
     """
     ref = str(path)
     try:
         if path.is_dir():
-            return IndexedReader(Indexed(DirectoryMembers(path), ref=ref, selector=selector), ref=ref, kind="layout")
+            members = DirectoryMembers(path)
+            return IndexedReader(
+                Indexed(members, ref=ref, selector=selector, platform=platform), ref=ref, kind="layout"
+            )
         file = path.open("rb")
     except OSError as error:
         raise InputError(f"{plain(ref)} cannot be read", cause=error.strerror or plain(str(error))) from error
     try:
-        return _open(file, ref, selector)
+        return _open(file, ref, selector, platform)
     except BaseException:
         file.close()
         raise
 
 
-def open_stdin(selector: str | None = None) -> ImageReader:
+def open_stdin(selector: str | None = None, platform: Platform | None = None) -> ImageReader:
     """The archive that standard input brings. Raises InputError."""
     if sys.stdin.buffer.isatty():
         raise InputError("standard input is a terminal", next_step="docker save IMAGE | imgscan scan -")
-    return OnePassReader(sys.stdin.buffer, ref="standard input", selector=selector, owns_file=False)
+    return OnePassReader(sys.stdin.buffer, ref="standard input", selector=selector, platform=platform, owns_file=False)
 
 
-def _open(file: BinaryIO, ref: str, selector: str | None) -> ImageReader:
+def _open(file: BinaryIO, ref: str, selector: str | None, platform: Platform | None) -> ImageReader:
     regular = stat.S_ISREG(Path(ref).stat().st_mode)
     if not regular:
-        return OnePassReader(file, ref=ref, selector=selector)
+        return OnePassReader(file, ref=ref, selector=selector, platform=platform)
     head = read_head(file, SNIFF_BYTES)
     if not head:
         raise InputError(f"{plain(ref)} is empty")
     file.seek(0)
     codec = sniff(head)
     if codec is None:
-        return IndexedReader(Indexed(TarMembers(file, ref), ref=ref, selector=selector), ref=ref, kind="archive")
+        members = TarMembers(file, ref)
+        return IndexedReader(Indexed(members, ref=ref, selector=selector, platform=platform), ref=ref, kind="archive")
     try:
         codec.begin()
     except CodecMissingError as error:
         raise InputError(f"{plain(ref)} cannot be unpacked: {error}", next_step="install that package") from error
-    return OnePassReader(file, ref=ref, selector=selector)
+    return OnePassReader(file, ref=ref, selector=selector, platform=platform)
 
 
 class IndexedReader:
@@ -101,11 +106,20 @@ class OnePassReader:
 
     kind = "archive"
 
-    def __init__(self, file: BinaryIO, *, ref: str, selector: str | None, owns_file: bool = True) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        ref: str,
+        selector: str | None,
+        platform: Platform | None = None,
+        owns_file: bool = True,
+    ) -> None:
         self.ref = ref
         self._file = file
         self._owns_file = owns_file
         self._selector = selector
+        self._platform = platform
         self._selection: Selection | None = None
 
     def blobs(self) -> Iterator[LayerBlob]:
@@ -113,7 +127,7 @@ class OnePassReader:
         stream = open_layer(_FileStream(self._file, self.ref), where=self.ref, verify=False)
         source = OnePass(stream, broken=self._broken)
         yield from source.blobs()
-        self._selection = source.select(ref=self.ref, selector=self._selector)
+        self._selection = source.select(ref=self.ref, selector=self._selector, platform=self._platform)
 
     def image(self) -> Image:
         """The image."""

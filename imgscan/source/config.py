@@ -1,13 +1,14 @@
 """The JSON of images -> records. Everything in it is hostile: wrong types are left out, nothing is trusted to be there.
 
-Names of fields match whatever their case and the last of two wins, as in Go's encoding/json: what the engine takes from
-the text must be what is reported.
+Names of fields match whatever their case, and of a field that comes more than once each value is laid over those
+before it, as in Go's encoding/json: what the engine takes from the text must be what is reported.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from imgscan.errors import InputError
@@ -15,33 +16,100 @@ from imgscan.model import Digest
 from imgscan.source.records import HistoryEntry, ImageConfig
 
 MAX_JSON_BYTES: Final = 16 << 20
+_LONGEST_NUMBER: Final = 20
+_MAX_VALUES: Final = 2_000_000
+"""Decoded, `[]` takes twenty times its two bytes. The largest documents, lists of packages, have a tenth of this."""
+
+# Every escape, a pair of surrogates as one. The group is a surrogate alone, for which Go puts U+FFFD.
+_ESCAPE: Final = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+_GO_FOLD: Final = str.maketrans({"\u017f": "s", "\u212a": "k"})
+"""The two characters beyond ASCII that Go takes for a letter of a field's name: the long s and the Kelvin sign."""
 
 Json = Any
 """A decoded JSON value; it is looked into only through the functions of this module."""
+
+
+class _Object(dict[str, Json]):
+    """An object in which a name comes more than once: `members` holds all of it in order."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, members: Sequence[tuple[str, Json]]) -> None:
+        super().__init__(members)
+        self.members = members
 
 
 def parse_json(data: bytes, what: str) -> Json:
     """Decode JSON. `what` names it in messages. Raises InputError, which quotes nothing of the text."""
     if len(data) > MAX_JSON_BYTES:
         raise InputError(f"{what} is larger than {MAX_JSON_BYTES:,} bytes")
+    if _has_too_many_values(data):
+        raise InputError(f"{what} has more than {_MAX_VALUES:,} values")
+    text = data.decode("utf-8", "replace")
+    if "\\u" in text:
+        text = _ESCAPE.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], text)
     try:
-        return json.loads(data.decode("utf-8", "replace"))
+        return json.loads(text, object_pairs_hook=_object, parse_int=_number, parse_constant=_refuse)
     except RecursionError:
         raise InputError(f"{what} is nested too deeply") from None
     except ValueError:
         raise InputError(f"{what} is not valid JSON") from None
 
 
+def _has_too_many_values(data: bytes) -> bool:
+    return sum(map(data.count, (b",", b"[", b"{"))) > _MAX_VALUES
+
+
+def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(members)
+    return found if len(found) == len(members) else _Object(members)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _number(digits: str) -> int | float:
+    """A number; one that no size can be may be of any length, and Python refuses to make an integer of it."""
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else float(digits)
+
+
 def member(value: Json, name: str) -> Json:
     """A field of an object; None if there is none or `value` is no object."""
     if not isinstance(value, dict):
         return None
-    found: Json = None
     wanted = name.lower()
-    for key, content in value.items():
-        if key.lower() == wanted:
-            found = content
-    return found
+    found = [content for key, content in _members(value) if key.translate(_GO_FOLD).lower() == wanted]
+    return _overlaid(found) if len(found) > 1 else found[0] if found else None
+
+
+def _members(value: dict[str, Json]) -> Iterable[tuple[str, Json]]:
+    return value.members if isinstance(value, _Object) else value.items()
+
+
+def _overlaid(values: Sequence[Json]) -> Json:
+    """What Go has in a field after all its values: objects add members, lists replace lists element by element (empty
+    ones as a whole), null clears them both and leaves anything else."""
+    last = values[-1]
+    if last is None:
+        left = [value for value in values if value is not None]
+        return left[-1] if left and not isinstance(left[-1], dict | list) else None
+    cleared = max((index for index, value in enumerate(values) if value is None or value == []), default=-1)
+    values = values[cleared + 1 :]
+    if isinstance(last, dict):
+        return _Object([pair for value in values if isinstance(value, dict) for pair in _members(value)])
+    if isinstance(last, list):
+        lists = [value for value in values if isinstance(value, list)]
+        return [_element([items[index] for items in lists if index < len(items)]) for index in range(len(last))]
+    return last
+
+
+def _element(values: Sequence[Json]) -> Json:
+    # What lists hold are strings and structures, never pointers: null leaves what was there.
+    left = [value for value in values if value is not None]
+    return _overlaid(left) if left else None
 
 
 def text(value: Json) -> str:
@@ -98,7 +166,7 @@ def parse_config(document: Json) -> ImageConfig:
                 comment=text(member(entry, "comment")),
                 empty_layer=member(entry, "empty_layer") is True,
             )
-            for entry in objects(member(document, "history"))
+            for entry in _items(member(document, "history"))
         ),
         diff_ids=tuple(Digest(diff_id) for diff_id in texts(member(member(document, "rootfs"), "diff_ids"))),
     )
@@ -120,9 +188,11 @@ def further_texts(data: bytes, known: bytes) -> bytes | None:
 
 
 def _all_texts(data: bytes) -> dict[str, None] | None:
-    """Every string of a JSON document, in order."""
+    """Every string of a JSON document, in order; None where it is none that `parse_json` takes."""
+    if _has_too_many_values(data):
+        return None
     try:
-        pending = [json.loads(data.decode("utf-8", "replace"), object_pairs_hook=list)]
+        pending = [json.loads(data.decode("utf-8", "replace"), object_pairs_hook=list, parse_int=_number)]
     except (ValueError, RecursionError):
         return None
     found: dict[str, None] = {}
@@ -133,6 +203,11 @@ def _all_texts(data: bytes) -> dict[str, None] | None:
         elif isinstance(value, list | tuple):
             pending.extend(reversed(value))
     return found
+
+
+def _items(value: Json) -> list[Json]:
+    """A list; what of it is no object counts as an empty one, so that places in the history stay what they are."""
+    return value if isinstance(value, list) else []
 
 
 def _keys(value: Json) -> tuple[str, ...]:

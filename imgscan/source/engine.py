@@ -18,6 +18,7 @@ from imgscan.errors import EngineError, ImgscanError, InputError
 from imgscan.escape import plain, shorten
 from imgscan.model import Digest, Skipped
 from imgscan.source.config import Json, member, parse_config, platform_of, text, texts
+from imgscan.source.platforms import Platform, best, read_platform
 from imgscan.source.records import Image, ImageReader, Layer, LayerBlob
 from imgscan.source.select import Selection
 from imgscan.source.stored import open_stored_image
@@ -50,18 +51,19 @@ _EMPTY_KEYWORDS: Final = frozenset(
 _NOP: Final = "#(nop)"
 
 
-def open_engine_image(ref: str, engine: Engine | None = None) -> ImageReader:
+def open_engine_image(ref: str, engine: Engine | None = None, platform: Platform | None = None) -> ImageReader:
     """An image of the engine by name or id; connects when no engine is given, and then closes it with the reader.
 
-    Raises InputError with similar names when there is no such image, EngineError when the engine does not answer.
+    Raises InputError when there is no such image (with similar names) or it is for another platform, EngineError when
+    the engine does not answer.
     """
     if engine is not None:
-        return EngineReader(engine, ref)
+        return EngineReader(engine, ref, platform=platform)
     from imgscan.engine import Engine as EngineClient
 
     connected = EngineClient.connect()
     try:
-        return EngineReader(connected, ref, owns_engine=True)
+        return EngineReader(connected, ref, platform=platform, owns_engine=True)
     except BaseException:
         connected.close()
         raise
@@ -73,11 +75,21 @@ class EngineReader:
 
     kind = "image"
 
-    def __init__(self, engine: Engine, ref: str, *, owns_engine: bool = False, use_store: bool = True) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        ref: str,
+        *,
+        platform: Platform | None = None,
+        owns_engine: bool = False,
+        use_store: bool = True,
+    ) -> None:
         self.ref = ref
         self._engine = engine
         self._owns_engine = owns_engine
         self._record: Json = _inspect(engine, ref)
+        if platform is not None:
+            _check_platform(platform_of(self._record), platform, ref)
         self._diff_ids = texts(member(member(self._record, "RootFS"), "Layers"))
         self._selection: Selection | None = None
         self._response: Any = None
@@ -245,6 +257,17 @@ def _inspect(engine: Engine, ref: str) -> Json:
         raise InputError(
             error.what, cause=f"there are: {names}" if names else error.cause, next_step=error.next_step
         ) from error
+
+
+def _check_platform(there: str | None, wanted: Platform, ref: str) -> None:
+    """The engine gives one platform's image under a name. Raises InputError where it is another one's."""
+    if best([read_platform(there)], wanted) is None:
+        name = plain(shorten(ref, 200))
+        raise InputError(
+            f"the engine has no {name} for {wanted}",
+            cause=f"what it has is for {plain(there)}" if there else "what it has does not say for what it is",
+            next_step=f"docker pull --platform {wanted} {name}, or scan registry://{name} directly",
+        )
 
 
 def _start_export(engine: Engine, image_id: str) -> Any:  # noqa: ANN401 - requests is imported lazily

@@ -5,18 +5,31 @@ A tar file's headers are read once; layers and documents are then windows onto t
 
 from __future__ import annotations
 
+import io
+import itertools
+import operator
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from imgscan.errors import InputError
 from imgscan.escape import plain
-from imgscan.layers.tar import read_entries
+from imgscan.layers.tar import TarEntry, read_entries
 from imgscan.layers.tarwindow import ByteStream
 from imgscan.model import EntryKind, Skipped
 from imgscan.source.config import MAX_JSON_BYTES
 from imgscan.source.manifests import Documents
-from imgscan.source.members import MAX_MEMBERS, Links, clean_name, member_name, read_head
+from imgscan.source.members import (
+    HEAD_BYTES,
+    MemberTable,
+    TooManyMembersError,
+    clean_name,
+    is_layer,
+    member_name,
+    read_head,
+)
+from imgscan.source.platforms import Platform
 from imgscan.source.records import LayerBlob
 from imgscan.source.select import Selection, select_image
 
@@ -28,8 +41,12 @@ class Members(Documents, Protocol):
         """The content of a layer that `resolve` found."""
         ...
 
-    def position(self, name: str) -> int:
-        """Where it lies; reading in this order is fastest."""
+    def position(self, name: str) -> int | None:
+        """Where such a file lies, None if there is none; reading in this order is fastest."""
+        ...
+
+    def notes(self) -> tuple[Skipped, ...]:
+        """What of the whole is ambiguous."""
         ...
 
     def close(self) -> None:
@@ -40,23 +57,26 @@ class Members(Documents, Protocol):
 class Indexed:
     """An image whose members can be read at any time."""
 
-    def __init__(self, members: Members, *, ref: str, selector: str | None) -> None:
+    def __init__(self, members: Members, *, ref: str, selector: str | None, platform: Platform | None = None) -> None:
         self._members = members
         self._ref = ref
         self._selector = selector
+        self._platform = platform
         self._selection: Selection | None = None
 
     def selection(self) -> Selection:
         """The image. Raises InputError as `select_image` does."""
         if self._selection is None:
-            self._selection = select_image(self._members, ref=self._ref, selector=self._selector)
+            found = select_image(self._members, ref=self._ref, selector=self._selector, platform=self._platform)
+            self._selection = replace(found, skipped=(*found.skipped, *self._members.notes()))
         return self._selection
 
     def blobs(self) -> Iterator[LayerBlob]:
         """The image's layers, each blob once, in the order of the file."""
         names = dict.fromkeys(layer.blob for layer in self.selection().image.layers)
-        present = [name for name in names if self._members.resolve(name) is not None]
-        for name in sorted(present, key=self._members.position):
+        places = ((self._members.position(name), name) for name in names)
+        present = [(place, name) for place, name in places if place is not None]
+        for _, name in sorted(present, key=operator.itemgetter(0)):
             yield LayerBlob(name=name, stream=self._members.open(name))
 
     def close(self) -> None:
@@ -99,53 +119,108 @@ class FileWindow:
         return self._offset
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a file lies in the archive: its `number`th member, from `offset` on in one piece unless it is sparse.
+    `member` is what it is called, `name` tells it from others of that name."""
+
+    name: str
+    member: str
+    number: int
+    offset: int
+    size: int
+    sparse: bool
+
+
 class TarMembers:
     """The members of an uncompressed tar file. Raises InputError when it is damaged or cut off."""
 
     def __init__(self, file: BinaryIO, ref: str) -> None:
         self._file = file
-        self._links = Links()
-        self._places: dict[str, tuple[int, int]] = {}
-        for item in read_entries(file, where=ref):
-            if isinstance(item, Skipped):
-                raise InputError(
-                    f"{plain(ref)} is no tar archive that can be read to its end",
-                    cause=item.reason,
-                    next_step="write it with docker save -o FILE IMAGE, and check that the copy is complete",
-                )
-            if len(self._places) >= MAX_MEMBERS:
-                raise InputError(f"{plain(ref)} has more than {MAX_MEMBERS:,} members, it is no image")
-            if item.entry.kind is not EntryKind.FILE:
-                self._links.add(item.entry)
-            elif not item.entry.sparse:
-                self._places[member_name(item.entry)] = (item.offset(), item.entry.size_bytes)
+        self._size = file.seek(0, io.SEEK_END)
+        self._members: MemberTable[_Place] = MemberTable()
+        self._places: dict[str, _Place] = {}
+        try:
+            for item in self._entries(ref):
+                if isinstance(item, Skipped):
+                    raise InputError(
+                        f"{plain(ref)} is no tar archive that can be read to its end",
+                        cause=item.reason,
+                        next_step="write it with docker save -o FILE IMAGE, and check that the copy is complete",
+                    )
+                self._add(item)
+        except TooManyMembersError as error:
+            raise InputError(f"{plain(ref)} is no image archive", cause=str(error)) from None
 
     def read(self, name: str) -> bytes | None:
         """A document by name. Raises InputError if it is larger than any document."""
-        found = self.resolve(name)
-        if found is None:
+        place = self._members.find(name)
+        if place is None:
             return None
-        offset, size = self._places[found]
-        if size > MAX_JSON_BYTES:
+        if place.size > MAX_JSON_BYTES:
             raise InputError(f"{plain(name)} in the archive is larger than {MAX_JSON_BYTES:,} bytes")
-        return read_head(FileWindow(self._file, offset, size), size)
+        return read_head(self.open(place.name), place.size)
 
     def resolve(self, name: str) -> str | None:
-        """A member by name, links followed."""
-        found = self._links.follow(clean_name(name))
-        return found if found in self._places else None
+        """What a member's name leads to, links followed; `open` knows it by this."""
+        place = self._members.find(name)
+        return place.name if place is not None else None
 
     def open(self, name: str) -> ByteStream:
-        """A window onto the member."""
-        return FileWindow(self._file, *self._places[name])
+        """The content of the member."""
+        place = self._places[name]
+        if not place.sparse:
+            return FileWindow(self._file, place.offset, place.size)
+        return _SparseMember(self._entries(name), place.number)
 
-    def position(self, name: str) -> int:
+    def position(self, name: str) -> int | None:
         """Its offset in the file."""
-        return self._places[name][0]
+        return self._places[name].offset if name in self._places else None
+
+    def notes(self) -> tuple[Skipped, ...]:
+        """What of the archive is ambiguous."""
+        return self._members.notes(self._same)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _entries(self, where: str) -> Iterator[TarEntry | Skipped]:
+        return read_entries(FileWindow(self._file, 0, self._size), where=where)
+
+    def _same(self, one: _Place, other: _Place) -> bool:
+        # Of layers that differ one is not what its diffID says, whichever is taken.
+        if all(is_layer(place.member, read_head(self.open(place.name), HEAD_BYTES)) for place in (one, other)):
+            return True
+        if one.size != other.size or one.size > MAX_JSON_BYTES:
+            return False
+        return read_head(self.open(one.name), one.size) == read_head(self.open(other.name), other.size)
+
+    def _add(self, item: TarEntry) -> None:
+        entry, number = item.entry, self._members.count()
+        if entry.kind is not EntryKind.FILE:
+            self._members.add(entry, None)
+            return
+        # A name may come again, and what comes then is another file; no name of a member begins with a slash.
+        member = member_name(entry)
+        name = member if member not in self._places else f"/{number}/{member}"
+        place = _Place(name, member, number, item.offset(), entry.size_bytes, entry.sparse)
+        self._places[name] = place
+        self._members.add(entry, place)
+
+
+class _SparseMember:
+    """A member whose content has holes: found again by reading the archive's headers up to it."""
+
+    def __init__(self, entries: Iterator[TarEntry | Skipped], number: int) -> None:
+        # The iterator is kept: without it the content could not be read any more.
+        self._entries = entries
+        found = next(itertools.islice(entries, number - 1, None), None)
+        self._entry = found if isinstance(found, TarEntry) else None
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes."""
+        return self._entry.read(size) if self._entry is not None else b""
 
 
 class DirectoryMembers:
@@ -190,9 +265,13 @@ class DirectoryMembers:
         self._open.append(file)
         return FileWindow(file, 0, path.stat().st_size)
 
-    def position(self, name: str) -> int:
+    def position(self, name: str) -> int | None:
         """Files have no order."""
-        return 0
+        return 0 if self._path(name) is not None else None
+
+    def notes(self) -> tuple[Skipped, ...]:
+        """Nothing: a name is one file."""
+        return ()
 
     def close(self) -> None:
         """Close the file that was opened last."""

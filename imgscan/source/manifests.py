@@ -17,10 +17,10 @@ from imgscan.escape import plain, shorten
 from imgscan.model import Digest, Skipped
 from imgscan.source.config import Json, member, objects, parse_json, platform_of, text, texts
 
-_MAX_INDEX_DEPTH: Final = 8
+MAX_INDEX_DEPTH: Final = 8
 _MAX_MANIFESTS: Final = 10_000
-_ATTESTATION: Final = "vnd.docker.reference.type"
-_ATTESTED: Final = "vnd.docker.reference.digest"
+ATTESTATION: Final = "vnd.docker.reference.type"
+ATTESTED: Final = "vnd.docker.reference.digest"
 _NAME_KEYS: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _DIGEST: Final = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([0-9a-zA-Z=_-]{32,128})")
 
@@ -39,12 +39,13 @@ class Documents(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerSource:
-    """A layer as the manifest names it. The digest is the blob's and known in OCI only; `is_elsewhere` marks layers
-    that are to be fetched from a URL and never lie in an archive."""
+    """A layer as the manifest names it. The digest and the size are the blob's and known in OCI only; `is_elsewhere`
+    marks layers that are to be fetched from a URL and lie in no archive or registry."""
 
     name: str
     digest: Digest | None = None
     media_type: str = ""
+    size_bytes: int | None = None
     is_elsewhere: bool = False
 
 
@@ -178,8 +179,8 @@ class _IndexWalk:
             return
         self._seen.add(digest)
         platform = platform_of(member(descriptor, "platform"))
-        if member(annotations, _ATTESTATION) is not None or platform == "unknown/unknown":
-            self._attestations.append((name, text(member(annotations, _ATTESTED))))
+        if member(annotations, ATTESTATION) is not None or platform == "unknown/unknown":
+            self._attestations.append((name, text(member(annotations, ATTESTED))))
             return
         data = self._documents.read(name)
         if data is None:
@@ -188,7 +189,7 @@ class _IndexWalk:
             return
         manifest = self._parse(data, name)
         if isinstance(member(manifest, "manifests"), list):
-            if depth < _MAX_INDEX_DEPTH:
+            if depth < MAX_INDEX_DEPTH:
                 self.index(manifest, names, depth + 1)
         elif isinstance(member(manifest, "config"), dict):
             self._found[digest] = _from_manifest(manifest, name, names, platform, self._naming)
@@ -224,10 +225,11 @@ def _from_manifest(
 
 def _from_descriptors(descriptors: Iterator[Json], naming: _Naming) -> Iterator[LayerSource]:
     for descriptor in descriptors:
-        digest = text(member(descriptor, "digest"))
+        digest, size = text(member(descriptor, "digest")), member(descriptor, "size")
         yield LayerSource(
             name=naming.name(digest) or "",
             digest=Digest(digest) if digest else None,
             media_type=text(member(descriptor, "mediaType")),
+            size_bytes=size if isinstance(size, int) else None,
             is_elsewhere=bool(texts(member(descriptor, "urls"))),
         )

@@ -56,7 +56,8 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image: `image_id` is the digest of `raw_config` unless the engine says otherwise; layers base first."""
+    """An image: `image_id` is the digest of `raw_config` unless the engine says otherwise; layers base first. `digest`
+    is what its name stands for in a registry: the manifest, or the index that lists it."""
 
     ref: str
     image_id: str
@@ -64,6 +65,7 @@ class Image:
     config: ImageConfig
     raw_config: bytes = field(repr=False)
     layers: tuple[Layer, ...]
+    digest: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

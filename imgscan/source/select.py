@@ -7,7 +7,6 @@ index may list platforms without bytes, no layers, or nothing at all (moby#47065
 from __future__ import annotations
 
 import hashlib
-import platform as machine
 import posixpath
 import re
 from collections.abc import Callable
@@ -27,12 +26,16 @@ from imgscan.source.manifests import (
     from_manifest_json,
     merge,
 )
+from imgscan.source.platforms import Platform, best, own_platform, read_platform
 from imgscan.source.records import Image, ImageConfig, Layer
 
-_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_LISTED: Final = 20
 _NAMED_BY: Final = "NAME:TAG (or an id, or a platform such as linux/arm64)"
+_MAX_LAYERS: Final = 1000
+"""Engines take 127 at most (moby's layer store), and what has many layers is laid over itself as many times."""
+_MAX_READ_BYTES: Final = 256 << 20
+"""What is read in search of the image, one file as often as it is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,26 @@ class Selection:
     image: Image
     documents: tuple[tuple[str, bytes], ...]
     skipped: tuple[Skipped, ...]
+
+
+class _Bounded:
+    """Documents, of which no more than so much is read: an index can name one large file ten thousand times."""
+
+    def __init__(self, documents: Documents, ref: str) -> None:
+        self._documents = documents
+        self._ref = ref
+        self._left = _MAX_READ_BYTES
+        self.resolve = documents.resolve
+
+    def read(self, name: str) -> bytes | None:
+        data = self._documents.read(name)
+        self._left -= len(data or b"")
+        if self._left < 0:
+            raise InputError(
+                f"{plain(self._ref)} has more than {_MAX_READ_BYTES:,} bytes of manifests and configurations",
+                cause="no image needs as many: the archive is damaged or meant to do harm",
+            )
+        return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +78,18 @@ class _Readable:
 
 
 def select_image(
-    documents: Documents, *, ref: str, selector: str | None = None, diff_ids: tuple[str, ...] = ()
+    documents: Documents,
+    *,
+    ref: str,
+    selector: str | None = None,
+    platform: Platform | None = None,
+    diff_ids: tuple[str, ...] = (),
 ) -> Selection:
-    """The image asked for: by `diff_ids`, by `selector` (a name, tag, id or platform), or the only one.
+    """The image asked for: by `diff_ids`, by `selector` (a name, tag, id or platform), by `platform`, or the only one.
 
     Raises InputError when there is none, more than one, or a part of it is missing.
     """
+    documents = _Bounded(documents, ref)
     saved = from_manifest_json(documents)
     indexed, notes = from_index(documents)
     if not saved and not indexed:
@@ -79,6 +108,8 @@ def select_image(
             next_step="write it with docker save -o FILE IMAGE",
         )
     readable = _readable(candidates, documents, ref)
+    if platform is not None:
+        readable, others = _for(platform, [*readable, *_readable(others, documents)], ref), []
     chosen = _choose(readable, lambda: _readable(others, documents), ref, selector, diff_ids)
     return _selection(chosen, documents, ref, [] if saved else notes)
 
@@ -147,7 +178,7 @@ def _choose(
     if diff_ids or len({image.candidate.config_name for image in left}) == 1:
         return left[0]
     # One image for several platforms is no choice for the user to make: the one an engine here would run is taken.
-    mine = [image for image in left if _is_of(image, _own_platform())]
+    mine = _fitting(own_platform(), left)
     if len({image.candidate.names for image in left}) == 1 and len(mine) == 1:
         return mine[0]
     raise InputError(
@@ -164,12 +195,9 @@ def _matches(image: _Readable, selector: str) -> bool:
         config_digest.startswith(identifier)
         or posixpath.basename(image.candidate.manifest or "").startswith(identifier)
     )
-    return is_id or _is_of(image, selector) or not names.isdisjoint(_forms(selector))
-
-
-def _is_of(image: _Readable, platform: str) -> bool:
-    """Whether an image is for a platform; one without a variant stands for each of its variants."""
-    return image.platform is not None and f"{image.platform}/".startswith(f"{platform}/")
+    platform = read_platform(selector)
+    is_platform = platform is not None and platform == read_platform(image.platform)
+    return is_id or is_platform or not names.isdisjoint(_forms(selector))
 
 
 def _forms(name: str) -> set[str]:
@@ -180,8 +208,24 @@ def _forms(name: str) -> set[str]:
     return {name} if has_tag else {name, f"{name}:latest"}
 
 
-def _own_platform() -> str:
-    return f"linux/{_ARCHITECTURES.get(machine.machine(), machine.machine())}"
+def _for(platform: Platform, images: list[_Readable], ref: str) -> list[_Readable]:
+    """The images for the platform that was asked for. Raises InputError that lists the platforms there are."""
+    fitting = _fitting(platform, images)
+    if not fitting:
+        there = sorted({image.platform for image in images if image.platform})[:_MAX_LISTED]
+        raise InputError(
+            f"{plain(ref)} holds no image for {platform}",
+            cause=f"it holds {', '.join(plain(name) for name in there)}" if there else "it does not say for what it is",
+            next_step=f"--platform {plain(there[0])}" if there else "",
+        )
+    return fitting
+
+
+def _fitting(platform: Platform, images: list[_Readable]) -> list[_Readable]:
+    """The images for the one platform that fits best."""
+    offers = [(read_platform(image.platform), image) for image in images]
+    chosen = best([offer for offer, _ in offers], platform)
+    return [image for offer, image in offers if chosen is not None and offer == chosen]
 
 
 def _listed(images: list[_Readable]) -> str:
@@ -197,6 +241,11 @@ def _listed(images: list[_Readable]) -> str:
 
 def _selection(chosen: _Readable, documents: Documents, ref: str, notes: list[Skipped]) -> Selection:
     candidate, config = chosen.candidate, chosen.config
+    if len(candidate.layers) > _MAX_LAYERS:
+        raise InputError(
+            f"{plain(ref)} lists {len(candidate.layers):,} layers",
+            cause="an engine takes 127 at most: the archive is damaged or meant to do harm",
+        )
     digest = hashlib.sha256(chosen.raw_config).hexdigest()
     stated = _SHA256.search(candidate.config_name)
     if stated is not None and stated[0] != digest:
@@ -244,7 +293,8 @@ def _layers(
 def _find_blob(index: int, source: LayerSource, documents: Documents, ref: str, notes: list[Skipped]) -> str:
     found = documents.resolve(source.name) if source.name else None
     if found is None and source.is_elsewhere:
-        notes.append(Skipped(where=f"layer {index}", reason="it is distributed by URL and not in the archive"))
+        size = f" ({source.size_bytes:,} bytes)" if source.size_bytes is not None else ""
+        notes.append(Skipped(where=f"layer {index}", reason=f"it is distributed by URL and not read from there{size}"))
         return source.name
     if found is None:
         raise InputError(

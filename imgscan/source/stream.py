@@ -17,36 +17,48 @@ from imgscan.source.config import MAX_JSON_BYTES
 from imgscan.source.members import (
     HEAD_BYTES,
     MAX_DOCUMENTS_BYTES,
-    MAX_MEMBERS,
-    Links,
+    MemberTable,
     PrefixedStream,
-    clean_name,
+    TooManyMembersError,
     is_layer,
     member_name,
     read_head,
 )
+from imgscan.source.platforms import Platform
 from imgscan.source.records import LayerBlob
 from imgscan.source.select import Selection, select_image
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A file of the archive: a layer by the name its blob was handed out under, or a document."""
+
+    layer: str | None = None
+    document: bytes | None = None
+
+
+def _same(one: _Member, other: _Member) -> bool:
+    # Of layers that differ one is not what its diffID says, whichever is taken.
+    return (one.layer is not None and other.layer is not None) or one == other
 
 
 @dataclass(slots=True)
 class _Collected:
     """What of the archive has come by, for `select_image`."""
 
-    links: Links = field(default_factory=Links)
+    members: MemberTable[_Member] = field(default_factory=MemberTable)
     layers: set[str] = field(default_factory=set)
-    documents: dict[str, bytes] = field(default_factory=dict)
     document_bytes: int = 0
 
     def read(self, name: str) -> bytes | None:
         """A document by name."""
-        found = self.links.follow(clean_name(name))
-        return self.documents.get(found) if found is not None else None
+        found = self.members.find(name)
+        return found.document if found is not None else None
 
     def resolve(self, name: str) -> str | None:
         """A layer by name."""
-        found = self.links.follow(clean_name(name))
-        return found if found in self.layers else None
+        found = self.members.find(name)
+        return found.layer if found is not None else None
 
 
 class OnePass:
@@ -61,17 +73,13 @@ class OnePass:
 
     def blobs(self) -> Iterator[LayerBlob]:
         """Every layer of the archive as it comes by. Raises what `broken` makes."""
-        members = 0
         for item in read_entries(self._stream, where="archive"):
             if isinstance(item, Skipped):
                 raise self._broken(item.reason)
-            members += 1
-            if members > MAX_MEMBERS:
-                raise self._broken(f"it has more than {MAX_MEMBERS:,} members and is no image")
-            if item.entry.kind is not EntryKind.FILE:
-                self._collected.links.add(item.entry)
-                continue
-            blob = self._take(item)
+            try:
+                blob = self._enter(item)
+            except TooManyMembersError as error:
+                raise self._broken(str(error)) from None
             if blob is not None:
                 yield blob
         # Compressed data has its checksum at the end, and an engine its error message.
@@ -85,30 +93,46 @@ class OnePass:
     @property
     def has_manifest(self) -> bool:
         """Whether a list of images has come by."""
-        return not self._collected.documents.keys().isdisjoint(("manifest.json", "index.json"))
+        return any(self._collected.read(name) is not None for name in ("manifest.json", "index.json"))
 
-    def select(self, *, ref: str, selector: str | None = None, diff_ids: tuple[str, ...] = ()) -> Selection:
+    def select(
+        self,
+        *,
+        ref: str,
+        selector: str | None = None,
+        platform: Platform | None = None,
+        diff_ids: tuple[str, ...] = (),
+    ) -> Selection:
         """The image, once all of `blobs` was taken. Raises InputError as `select_image` does."""
         if not self._done:
             raise RuntimeError("the image is known only after its last blob")
-        found = select_image(self._collected, ref=ref, selector=selector, diff_ids=diff_ids)
-        return Selection(image=found.image, documents=found.documents, skipped=(*found.skipped, *self._skipped))
+        found = select_image(self._collected, ref=ref, selector=selector, platform=platform, diff_ids=diff_ids)
+        notes = (*found.skipped, *self._collected.members.notes(_same), *self._skipped)
+        return Selection(image=found.image, documents=found.documents, skipped=notes)
 
-    def _take(self, item: TarEntry) -> LayerBlob | None:
+    def _enter(self, item: TarEntry) -> LayerBlob | None:
+        collected = self._collected
+        number = collected.members.count()
+        if item.entry.kind is not EntryKind.FILE:
+            collected.members.add(item.entry, None)
+            return None
         name = member_name(item.entry)
         head = read_head(item, HEAD_BYTES)
-        if is_layer(name, head):
-            self._collected.layers.add(name)
-            return LayerBlob(name=name, stream=PrefixedStream(head, item))
-        self._keep_document(name, item.entry, head, item)
-        return None
+        if not is_layer(name, head):
+            collected.members.add(item.entry, _Member(document=self._read_document(name, item.entry, head, item)))
+            return None
+        # A name may come again, and what comes then is another layer; no name of a member begins with a slash.
+        blob = name if name not in collected.layers else f"/{number}/{name}"
+        collected.layers.add(blob)
+        collected.members.add(item.entry, _Member(layer=blob))
+        return LayerBlob(name=blob, stream=PrefixedStream(head, item))
 
-    def _keep_document(self, name: str, entry: Entry, head: bytes, item: TarEntry) -> None:
+    def _read_document(self, name: str, entry: Entry, head: bytes, item: TarEntry) -> bytes | None:
         collected = self._collected
         room = MAX_DOCUMENTS_BYTES - collected.document_bytes
         if entry.size_bytes > min(MAX_JSON_BYTES, room):
             self._skipped.append(Skipped(where=name, reason=f"a document of {entry.size_bytes:,} bytes is too large"))
-            return
+            return None
         data = head + item.read()
-        collected.documents[name] = data
         collected.document_bytes += len(data)
+        return data

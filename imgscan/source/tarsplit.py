@@ -7,7 +7,6 @@ the archive: headers and padding) or 1 (a file, whose `size` bytes of content co
 
 from __future__ import annotations
 
-import binascii
 import gzip
 import os
 import stat
@@ -22,7 +21,8 @@ from imgscan.layers.tarwindow import ContentPlace
 from imgscan.source.records import StoreError
 
 _SEGMENT: Final = 2
-_LONGEST_LINE: Final = 4 << 20
+_CHUNK_BYTES: Final = 1 << 18
+_LONGEST_LINE: Final = 8 << 20
 """A segment holds headers, of which the longest has a mebibyte, in base64."""
 _FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -30,9 +30,9 @@ _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEX
 
 class _Record(msgspec.Struct, gc=False):
     type: int
-    payload: str | None = None
+    payload: bytes | None = None
     name: str | None = None
-    name_raw: str | None = None
+    name_raw: bytes | None = None
     size: int = 0
 
 
@@ -115,15 +115,22 @@ class TarSplitStream:
             if record is None:
                 return False
             if record.type == _SEGMENT:
-                self._segment, self._at = _payload(record), 0
+                self._segment, self._at = record.payload or b"", 0
             else:
                 self._content, self._content_left = record, record.size
         return True
 
     def _read_records(self) -> Iterator[_Record]:
         try:
-            while line := self._file.readline(_LONGEST_LINE):
-                yield _decoder.decode(line)
+            rest = b""
+            while chunk := self._file.read(_CHUNK_BYTES):
+                lines, newline, rest = (rest + chunk).rpartition(b"\n")
+                if newline:
+                    yield from _decoder.decode_lines(lines)
+                elif len(rest) > _LONGEST_LINE:
+                    raise StoreError("a line of the record of the layer's headers is too long")
+            if rest:
+                yield _decoder.decode(rest)
         except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:
             raise StoreError(f"the record of the layer's headers is damaged ({type(error).__name__})") from error
 
@@ -183,17 +190,7 @@ class Directory:
 
 
 def _name(record: _Record) -> bytes:
-    if record.name_raw:
-        name = binascii.a2b_base64(record.name_raw)
-    else:
-        name = (record.name or "").encode("utf-8", "surrogateescape")
+    name = record.name_raw or (record.name or "").encode("utf-8", "surrogateescape")
     while name.startswith((b"./", b"/")):
         name = name.removeprefix(b".").lstrip(b"/")
     return name
-
-
-def _payload(record: _Record) -> bytes:
-    try:
-        return binascii.a2b_base64(record.payload or "")
-    except binascii.Error as error:
-        raise StoreError("the record of the layer's headers is damaged") from error

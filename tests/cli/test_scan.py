@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import html
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +11,15 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from imagemaker import Made, containerd, docker25, kaniko, legacy, podman
+from imagemaker import Blobs, Made, add_manifest, containerd, docker25, gzipped, kaniko, legacy, podman
+from registries import faked
 from secretmaker import github_token
 from tarmaker import archive, directory, member
 
 from imgscan.cli.main import run
 from imgscan.report.json import schema
 
+DIVE_KEYS = ("dive-efficiency", "dive-wasted-bytes", "dive-user-wasted-percent")
 LAYOUTS: dict[str, Callable[[Made], bytes]] = {
     "legacy": legacy,
     "docker25": docker25,
@@ -149,3 +153,160 @@ def test_several_targets_end_in_the_worst_code(tmp_path: Path, capsys: pytest.Ca
     assert run(["scan", str(bad), str(good), "--no-config"]) == 1
     assert capsys.readouterr().out.count("imgscan 0") == 2
     assert run(["scan", str(bad), str(good), "--no-config", "--format", "json"]) == 2
+
+
+def wasteful(path: Path) -> Path:
+    """Nothing is wrong with it but that dive counts 200,000 B as wasted, two thirds of what is above the first layer."""
+    first = archive(member(b"app/x", b"1" * 100_000), member(b"app/y", b"2" * 900_000))
+    image = clean_image(first, archive(member(b"app/x", b"2" * 100_000), member(b"app/z", b"3" * 200_000)))
+    path.write_bytes(docker25(image))
+    return path
+
+
+RULES = "rules:\n  lowestEfficiency: {}\n  highestWastedBytes: {}\n  highestUserWastedPercent: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "args", "code", "broken"),
+    [
+        pytest.param(RULES.format("0.9", "200kB", "0.2"), [], 0, [], id="equal-is-kept"),
+        pytest.param("", [], 1, ["dive-user-wasted-percent"], id="defaults"),
+        pytest.param(RULES.format("off", "off", "off"), [], 0, [], id="off"),
+        pytest.param(RULES.format(0.93, "199.9kB", 0.1), [], 1, [*DIVE_KEYS], id="all-broken"),
+        pytest.param(RULES.format(0.93, 0, 0), ["--no-config"], 0, None, id="no-config"),
+        pytest.param(RULES.format(0.93, 0, 0), ["--exit-zero"], 0, [*DIVE_KEYS], id="exit-zero"),
+        pytest.param(
+            RULES.format(0.93, "off", "off"), ["--budget", "dive-efficiency=0.9"], 0, [], id="flag-counts-more"
+        ),
+        pytest.param(None, [], 0, None, id="no-file"),
+    ],
+)
+def test_dive_ci_of_the_working_directory(
+    rules: str | None,
+    args: list[str],
+    code: int,
+    broken: list[str] | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wasteful(tmp_path / "image.tar")
+    if rules is not None:
+        (tmp_path / ".dive-ci").write_text(rules, encoding="utf-8")
+    with contextlib.chdir(tmp_path):
+        got = run(["scan", "image.tar", "--format", "json", *args])
+    text = capsys.readouterr()
+    report = json.loads(text.out)
+    assert got == code, report["budgets"]
+    assert [item["key"] for item in report["budgets"] if item["broken"]] == (broken or [])
+    assert ("dive's rules of .dive-ci count" in text.err) is (broken is not None)
+
+
+def test_dive_ci_by_name_and_in_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, rules = wasteful(tmp_path / "image.tar"), tmp_path / "limits.yml"
+    rules.write_text(RULES.format(0.95, "off", "off"), encoding="utf-8")
+    told = f"budget dive-efficiency: 0.9231 is under 0.95 (lowestEfficiency of {rules})"
+    for name in ("table", "json", "markdown"):
+        assert run(["scan", str(path), "--no-config", "--dive-ci", str(rules), "--format", name]) == 1
+        out = html.unescape(capsys.readouterr().out)
+        assert told in " ".join(out.split()), name
+        assert "200 kB wasted" in out or '"wasted_bytes": 200000' in out
+
+
+def test_a_dive_ci_that_is_not_used_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wasteful(tmp_path / "image.tar")
+    (tmp_path / ".dive-ci").write_text("rules: {}", encoding="utf-8")
+    (tmp_path / "own.toml").write_text("strict = true", encoding="utf-8")
+    with contextlib.chdir(tmp_path):
+        assert run(["scan", "image.tar", "--config", "own.toml", "-q"]) == 0
+    assert ".dive-ci is not read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("args", [[], ["--dive-ci", "other"]], ids=["found", "named"])
+def test_a_dive_ci_that_cannot_be_understood_ends_the_run(
+    args: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wasteful(tmp_path / "image.tar")
+    for name in (".dive-ci", "other"):
+        (tmp_path / name).write_text("rules:\n  lowestEficiency: 0.9", encoding="utf-8")
+    with contextlib.chdir(tmp_path):
+        assert run(["scan", "image.tar", *args]) == 2
+    assert "did you mean 'lowestEfficiency'?" in capsys.readouterr().err
+
+
+def test_the_context_s_dive_ci_comes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    context = tmp_path / "app"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM scratch\nUSER 1\n", encoding="utf-8")
+    (context / ".dive-ci").write_text("rules: {lowestEfficiency: 0.7}", encoding="utf-8")
+    (tmp_path / ".dive-ci").write_text("rules: {lowestEfficiency: 0.6}", encoding="utf-8")
+    with contextlib.chdir(tmp_path):
+        run(["lint", "app", "--format", "json"])
+    text = capsys.readouterr()
+    assert "dive's rules of app/.dive-ci count: lowestEfficiency 0.7" in text.err
+    assert [(item["limit"], item["actual"]) for item in json.loads(text.out)["budgets"]][:1] == [("0.7", None)]
+
+
+def test_a_configuration_file_may_name_the_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wasteful(tmp_path / "image.tar")
+    (tmp_path / ".imgscan.toml").write_text('dive-ci = "ci/dive.yml"', encoding="utf-8")
+    (tmp_path / "ci").mkdir()
+    (tmp_path / "ci" / "dive.yml").write_text(RULES.format(0.99, "off", "off"), encoding="utf-8")
+    with contextlib.chdir(tmp_path):
+        assert run(["scan", "image.tar", "-q"]) == 1
+    assert "ci/dive.yml" in capsys.readouterr().err
+
+
+def test_our_own_budgets_work_in_scan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = wasteful(tmp_path / "image.tar")
+    for pair, code in (
+        ("reclaimable=100kB", 0),
+        ("reclaimable=99999", 1),
+        ("efficiency=0.9", 0),
+        ("efficiency=0.95", 1),
+    ):
+        assert scanned(path, capsys, "--budget", pair)[0] == code, pair
+
+
+def in_registry(made: Made) -> tuple[Blobs, dict[str, Any]]:
+    blobs = Blobs()
+    return blobs, add_manifest(blobs, made, gzipped)
+
+
+def test_an_image_in_a_registry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "r.json"
+    with faked(*in_registry(image())) as target:
+        code = run(["scan", f"{target}:1", "--no-config", "--format", f"json={out}", "--platform", "linux/amd64"])
+    report = json.loads(out.read_text(encoding="utf-8"))
+    jsonschema_rs.validator_for(schema()).validate(report)
+    assert (code, report["complete"]) == (1, True)
+    assert (report["target"]["kind"], report["target"]["ref"]) == ("registry", f"{target}:1")
+    assert report["target"]["digest"].startswith("sha256:")
+    assert report["image"]["reclaimable_bytes"] == 500_000 + len(f"A=1\nGITHUB_TOKEN={DELETED}\n")
+    assert DELETED not in out.read_text(encoding="utf-8") + capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        pytest.param([":2"], 2, "has no 127.0.0.1:", id="no-such-tag"),
+        pytest.param([":1", "--platform", "linux/s390x"], 2, "it has linux/amd64", id="no-such-platform"),
+        pytest.param([":1", "--platform", "s390x"], 2, "no platform", id="no-platform"),
+        pytest.param([":1", "--insecure-registry", "http://x"], 2, "HOST[:PORT]", id="no-host"),
+        pytest.param([":?"], 2, "no reference", id="no-reference"),
+    ],
+)
+def test_registry_errors(args: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with faked(*in_registry(clean_image())) as target:
+        assert run(["scan", target + args[0], "--no-config", *args[1:]]) == code
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_insecure_registries_of_a_configuration_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".imgscan.toml").write_text('insecure-registry = ["a b"]\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run(["scan", "registry://r.example/app"]) == 2
+    assert "HOST[:PORT]" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from imgscan.detect import filemodes, imageconfig
@@ -105,9 +107,32 @@ def test_environment_of_the_base_weighs_less() -> None:
         pytest.param("FROM a:1\nADD x.txt /\nUSER 1\n", ["config-add-instead-of-copy"], id="add-of-a-file"),
         pytest.param("FROM a:1\nADD x.tar.gz /\nUSER 1\n", [], id="add-of-an-archive"),
         pytest.param("FROM a:1\nADD https://e.com/x /\nUSER 1\n", ["config-add-instead-of-copy"], id="add-of-a-url"),
+        pytest.param(
+            "FROM a:1\nADD https://e.com/x.tar.gz /\nUSER 1\n",
+            ["config-add-instead-of-copy"],
+            id="archive-from-a-url-is-not-unpacked",
+        ),
+        pytest.param(
+            "FROM a:1\nADD --unpack https://e.com/x.tgz /\nUSER 1\n", ["config-add-instead-of-copy"], id="unpacked-url"
+        ),
+        pytest.param("FROM a:1\nADD --unpack x.bin /\nUSER 1\n", [], id="unpacked-file"),
+        pytest.param("FROM a:1\nADD x.tar.zst y.tzst /\nUSER 1\n", [], id="zstd-archives"),
         pytest.param("FROM a:1\nADD --checksum=sha256:0 https://e.com/x /\nUSER 1\n", [], id="url-with-a-checksum"),
         pytest.param("FROM a:1\nADD https://e.com/x.git /src\nUSER 1\n", [], id="add-of-a-repository"),
         pytest.param("FROM a:1\n", ["config-root-user"], id="no-user-without-an-image"),
+        pytest.param("FROM a:1\nCOPY --from=e.com/uv:latest /uv /\nUSER 1\n", ["config-latest-base"], id="copy-latest"),
+        pytest.param("FROM a:1\nCOPY --from=e.com/uv /uv /\nUSER 1\n", ["config-latest-base"], id="copy-no-tag"),
+        pytest.param("FROM a:1\nCOPY --from=composer /c /\nUSER 1\n", ["config-latest-base"], id="copy-one-word"),
+        pytest.param("FROM a:1\nCOPY --from=e.com/uv:0.9 /uv /\nUSER 1\n", [], id="copy-tag"),
+        pytest.param("FROM a:1\nCOPY --from=e.com/uv@sha256:00 /uv /\nUSER 1\n", [], id="copy-digest"),
+        pytest.param("FROM a:1 AS One\nFROM b:1\nCOPY --from=one /x /\nUSER 1\n", [], id="copy-stage"),
+        pytest.param("FROM a:1\nFROM b:1\nCOPY --from=0 /x /\nUSER 1\n", [], id="copy-stage-by-number"),
+        pytest.param(
+            "FROM a:1\nRUN --mount=type=bind,from=e.com/uv,target=/uv uv sync\nUSER 1\n",
+            ["config-latest-base"],
+            id="mount-no-tag",
+        ),
+        pytest.param("FROM a:1\nRUN --mount=type=cache,target=/c x\nUSER 1\n", [], id="mount-without-an-image"),
         pytest.param("FROM a:1\nUSER $U\n", [], id="user-by-variable"),
     ],
 )
@@ -137,12 +162,14 @@ LAYERS = [
     [
         pytest.param(b"usr/bin/sudo", 0o4755, EntryKind.FILE, [("config-setuid", Severity.MEDIUM)], id="setuid"),
         pytest.param(b"usr/bin/passwd", 0o4755, EntryKind.FILE, [("config-setuid", Severity.LOW)], id="usual-setuid"),
+        pytest.param(b"app/passwd", 0o4755, EntryKind.FILE, [("config-setuid", Severity.MEDIUM)], id="usual-elsewhere"),
         pytest.param(b"app/x", 0o2755, EntryKind.FILE, [("config-setuid", Severity.LOW)], id="setgid"),
         pytest.param(b"app/d", 0o2755, EntryKind.DIRECTORY, [], id="setgid-folder"),
         pytest.param(b"app/x", 0o666, EntryKind.FILE, [("config-world-writable", Severity.LOW)], id="open-file"),
         pytest.param(b"app", 0o777, EntryKind.DIRECTORY, [("config-world-writable", Severity.LOW)], id="open-folder"),
         pytest.param(b"spool", 0o1777, EntryKind.DIRECTORY, [], id="sticky-folder"),
         pytest.param(b"tmp/x", 0o666, EntryKind.FILE, [], id="in-tmp"),
+        pytest.param(b"tmpx", 0o777, EntryKind.DIRECTORY, [("config-world-writable", Severity.LOW)], id="not-tmp"),
         pytest.param(b"app/l", 0o777, EntryKind.SYMLINK, [], id="link"),
         pytest.param(b"app/x", 0o644, EntryKind.FILE, [], id="ordinary"),
     ],
@@ -151,6 +178,15 @@ def test_modes(path: bytes, mode: int, kind: EntryKind, expected: list[tuple[str
     entry = ListedEntry(path=path, kind=kind, size_bytes=1, mode=mode, uid=0, gid=0)
     assert [(f.rule_id, f.severity) for f in filemodes.detect([(1, entry)], LAYERS)] == expected
     assert list(filemodes.detect([(0, entry)], LAYERS)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("passwd", []), ("wall", []), ("sudo", ["config-setuid"])], ids=["usual", "setgid", "sudo"]
+)
+def test_a_distribution_s_own_programs_in_the_lowest_layer(name: str, expected: list[str]) -> None:
+    lowest = [replace(layer, from_base=False) for layer in LAYERS]
+    entry = ListedEntry(path=f"usr/bin/{name}".encode(), kind=EntryKind.FILE, size_bytes=1, mode=0o6755, uid=0, gid=0)
+    assert [f.rule_id for f in filemodes.detect([(0, entry)], lowest)] == expected
 
 
 def test_open_folders_are_named_instead_of_what_is_in_them() -> None:

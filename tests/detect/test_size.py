@@ -11,6 +11,7 @@ from imgscan.model import (
     Finding,
     ImageReport,
     LayerReport,
+    Severity,
     SourceLine,
     Status,
     Waste,
@@ -87,6 +88,13 @@ TABLE = [
     pytest.param(
         [waste(WasteCause.DUPLICATE, 9 * MIB, 2, None, "/root/.npm/_cacache/a")], [], id="duplicate-in-a-cache"
     ),
+    pytest.param([waste(WasteCause.DUPLICATE, 9 * MIB, 2, None, "/usr/share/perl/x.pl")], [], id="of-a-package"),
+    pytest.param(
+        [waste(WasteCause.DUPLICATE, 2 * MIB, 1, None, "/usr/local/x")], ["layer-duplicate-files"], id="copied-to-usr"
+    ),
+    pytest.param(
+        [waste(WasteCause.DUPLICATE, 2 * MIB, 2, None, "/usr/src/app/x")], ["layer-duplicate-files"], id="below-usr-src"
+    ),
     pytest.param([waste(WasteCause.DELETED, 2 * MIB, 77, 78)], [], id="layers-that-are-not-there"),
 ]
 
@@ -135,6 +143,16 @@ def test_oversized_files_of_the_users_layers() -> None:
         ("layer-oversized-file", "/b.bin", Status.VISIBLE),
         ("layer-oversized-file", "/data/a.bin", Status.DELETED),
     ]
+
+
+def test_a_large_file_of_an_installed_package_is_only_told() -> None:
+    entries = [
+        (2, "/usr/lib/libLLVM.so", 90 * MIB, Status.VISIBLE),
+        (2, "/usr/lib/gone.so", 80 * MIB, Status.DELETED),
+        (1, "/usr/local/bin/app", 70 * MIB, Status.VISIBLE),
+        (2, "/opt/model.bin", 60 * MIB, Status.VISIBLE),
+    ]
+    assert [f.severity for f in detect(image(), entries)] == [Severity.INFO, Severity.LOW, Severity.LOW, Severity.LOW]
 
 
 def test_names_from_the_image_are_made_visible() -> None:

@@ -9,6 +9,7 @@ import io
 import lzma
 import random
 import sys
+import time
 import types
 import zlib
 from collections.abc import Callable
@@ -120,6 +121,8 @@ def test_the_index_of_an_estargz_layer_hides_nothing(trailing: bytes, hidden: in
         ),
         pytest.param(b"BZh9" + b"\0" * 100, "damaged", id="bzip2-damaged"),
         pytest.param(b"\x1f\x8b", "ends too early", id="gzip-magic-only"),
+        pytest.param(gzip.compress(b"") * 20_000, "with nothing in them", id="empty-gzip-members"),
+        pytest.param((b"\x5a\x2a\x4d\x18" + bytes(4)) * 20_000, "with nothing in them", id="skippable-zstd-frames"),
         pytest.param(TAR[:2000], "inside a file", id="plain-cut-off"),
         pytest.param(b'{"layers": []}', "inside a header", id="json"),
         pytest.param(b"x" * 2000, "checksum", id="no-tar"),
@@ -154,6 +157,23 @@ def test_bombs_end_early(limits: Limits) -> None:
     assert "unpacks to more than" in skipped[0].reason
     assert summary.tar_bytes < 8 << 20
     assert summary.diff_id is None
+
+
+def test_what_is_left_of_a_damaged_blob_is_not_called_hidden() -> None:
+    # Damaged before its first byte: the archive in it looks empty.
+    _, skipped, summary = read(b"BZh9" + b"x" * 400_000)
+    assert (skipped, summary.trailing_bytes, summary.hidden_bytes) == ([], 0, 0)
+    assert ["damaged" in note.reason for note in summary.skipped] == [True]
+    assert summary.stored_bytes == 400_004
+
+
+def test_many_small_members_take_no_longer_than_their_bytes() -> None:
+    """Each member's rest was copied for the next one: 184 s for five megabytes."""
+    member_ = gzip.compress(archive(member(b"f", b"x" * 300)))
+    started = time.process_time()
+    _, _, summary = read(member_ * (3_000_000 // len(member_)))
+    assert summary.skipped[0].reason.endswith("hidden behind the end of the archive")
+    assert time.process_time() - started < 15
 
 
 def test_high_ratios_of_small_layers_are_no_bombs() -> None:

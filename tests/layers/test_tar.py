@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -389,6 +390,8 @@ REJECTS = [
     pytest.param(member(b"f", b"data")[:512], 1, id="truncated-before-content"),
     pytest.param(member(b"f", b"data" * 300)[:1000], 1, id="truncated-content"),
     pytest.param(member(b"big", b"x" * 2_000_000)[:1_999_999], 1, id="truncated-large-content"),
+    pytest.param(header(b"f", size=(1 << 63) - 1), 1, id="content-longer-than-a-position-can-say"),
+    pytest.param(header(b"f", size=1 << 62) + bytes(600), 1, id="content-longer-than-any-file"),
     pytest.param(pax((b"path", b"x" * 600))[:700], 0, id="truncated-pax"),
     pytest.param(long_name(b"x" * 600)[:700], 0, id="truncated-long-name"),
     pytest.param(header(b"big", size=1 << 21, flag=b"L", form="gnu"), 0, id="long-name-too-large"),
@@ -515,6 +518,37 @@ def test_holes_are_bounded_and_what_follows_is_read() -> None:
             found[item.entry.path] = found.get(item.entry.path, b"") + piece.strip(b"\0")
     assert found == {b"big": b"onetwo!!", b"end": b"end\n"}
     assert total <= HOLE_BYTES_PER_ARCHIVE + 12
+
+
+@pytest.mark.parametrize("size", [(1 << 63) - 1, 1 << 62], ids=["position", "file-system"])
+def test_no_file_system_can_seek_as_far_as_a_header_may_say(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "f.tar"
+    path.write_bytes(member(b"first", b"1") + header(b"f", size=size) + bytes(600))
+    with path.open("rb") as file:
+        *items, last = read_entries(file)
+    assert len(items) == 2
+    assert isinstance(last, Skipped)
+    assert last.reason.startswith("entry 2: the archive ends inside a file")
+
+
+@pytest.mark.parametrize("step", [1, 60, 70, 1 << 20])
+def test_what_is_given_of_holes_grows_with_the_archive_and_keeps_pieces_apart(step: int) -> None:
+    pairs = [(10_000 * (number + 1), 1) for number in range(40)]
+    data = archive(
+        pax(
+            (b"GNU.sparse.size", b"90000000"),
+            (b"GNU.sparse.numblocks", b"40"),
+            (b"GNU.sparse.map", map_text(pairs)),
+        ),
+        member(b"f", b"x" * 40),
+    )
+    items = read_entries(io.BytesIO(data))
+    item = next(items)
+    assert isinstance(item, TarEntry)
+    content = b"".join(iter(lambda: item.read(step), b""))
+    assert content.count(b"x") == 40
+    assert b"xx" not in content
+    assert 200 * 1536 <= len(content) <= 200 * 1536 + 40 * 65
 
 
 def test_content_position_is_where_it_lies() -> None:

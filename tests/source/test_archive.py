@@ -37,12 +37,12 @@ from imagemaker import (
     sha,
     small_layer,
 )
-from tarmaker import archive, hardlink, member, symlink
+from tarmaker import archive, directory, hardlink, header, member, padded, pax, symlink
 
 from imgscan.errors import InputError
 from imgscan.layers.blob import open_layer
 from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
-from imgscan.source import Image, ImageReader, open_image
+from imgscan.source import HistoryEntry, Image, ImageConfig, ImageReader, open_image
 from imgscan.source.archive import OnePassReader
 from imgscan.source.config import MAX_JSON_BYTES
 
@@ -164,7 +164,8 @@ def test_old_layer_configurations_are_documents(save: Callable[[bytes], str]) ->
         pytest.param(b'[["B=2"], 1, null, {"a": [true, "A=1"]}]', [b"B=2", b"a"], id="other-shape"),
         pytest.param(b'{"config": ', [b'{"config": '], id="no-json"),
         pytest.param(b"[" * 100_000, [b"[" * 100_000], id="too-deep"),
-        pytest.param(b'{"n": ' + b"9" * 5000 + b"}", [b'{"n": ' + b"9" * 5000 + b"}"], id="number-too-long"),
+        pytest.param(b'{"n": ' + b"9" * 5000 + b', "B": "2"}', [b"n", b"B", b"2"], id="number-too-long"),
+        pytest.param(b"[" + b"1," * 2_100_000 + b"1]", [b"[" + b"1," * 2_100_000 + b"1]"], id="too-many-values"),
     ],
 )
 def test_of_old_layer_configurations_only_what_they_say_more(
@@ -261,6 +262,7 @@ def of_platforms(*images: Made) -> bytes:
         pytest.param(":app:1", ONE, id="name"),
         pytest.param(":linux/amd64", ONE, id="its-platform"),
         pytest.param(":linux/arm64", TWO, id="another-platform"),
+        pytest.param(":linux/arm64/v8", TWO, id="in-other-words"),
         pytest.param(f":{sha(Made(layers=(TWO,), architecture='arm64').config)[:12]}", TWO, id="its-id"),
     ],
 )
@@ -270,6 +272,16 @@ def test_a_platform_that_manifest_json_does_not_list(
     data = of_platforms(Made(layers=(ONE,)), Made(layers=(TWO,), architecture="arm64"))
     image, listings = read(open_image(save(pack(data)) + selector))
     assert [listings[found.blob].diff_id for found in image.layers] == [f"sha256:{sha(layer)}"]
+
+
+def test_the_platform_option_finds_them_too(save: Callable[[bytes], str]) -> None:
+    target = save(of_platforms(Made(layers=(ONE,)), Made(layers=(TWO,), architecture="arm64")))
+    with closing(open_image(target, platform="linux/arm64")) as reader:
+        assert reader.image().layers[0].diff_id == f"sha256:{sha(TWO)}"
+    with closing(open_image(target, platform="linux/s390x")) as reader:
+        with pytest.raises(InputError, match="no image for linux/s390x") as caught:
+            reader.image()
+        assert caught.value.cause == "it holds linux/amd64, linux/arm64"
 
 
 def test_platforms_are_told_by_name(save: Callable[[bytes], str]) -> None:
@@ -337,6 +349,15 @@ ENTRY = {"Config": "c.json", "RepoTags": ["a:1"], "Layers": ["l/layer.tar"]}
 CONFIG = member(b"c.json", Made(layers=(ONE,)).config)
 DEEP = b"[" * 200_000
 
+
+def large_config() -> bytes:
+    return member(b"c.json", b'{"rootfs": {"diff_ids": []}, "x": "%s"}' % (b"x" * (15 << 20)))
+
+
+def links_to_it() -> Iterator[bytes]:
+    return (symlink(b"c%d" % number, b"c.json") for number in range(40))
+
+
 BROKEN = [
     pytest.param(b"", "is empty", id="empty-file"),
     pytest.param(b"FROM scratch\n", "no tar archive", id="text"),
@@ -372,6 +393,27 @@ BROKEN = [
     pytest.param(looping(), "holds no image", id="index-loop"),
     pytest.param(nested(20), "holds no image", id="index-too-deep"),
     pytest.param(archive(index_json({"digest": "../../etc/passwd"})), "holds no image", id="index-of-paths"),
+    pytest.param(
+        lone([{**ENTRY, "Layers": ["l/layer.tar"] * 1001}], CONFIG, member(b"l/layer.tar", ONE)),
+        "lists 1,001 layers",
+        id="one-layer-a-thousand-times",
+    ),
+    pytest.param(
+        archive(member(b"manifest.json", b"[" + b"{}," * 1_500_000 + b"{}]")), "more than 2,000,000 values", id="values"
+    ),
+    pytest.param(archive(member(b"manifest.json", b"[NaN]")), "not valid JSON", id="manifest-of-no-number"),
+    pytest.param(archive(member(b"manifest.json", b'{"a": NaN}')), "not valid JSON", id="nan"),
+    pytest.param(
+        lone([{**ENTRY, "Config": f"c{number}"} for number in range(40)], large_config(), *links_to_it()),
+        r"more than 268,435,456 bytes",
+        id="one-configuration-under-many-names",
+    ),
+    pytest.param(
+        archive(*(member(b"a", b"%d" % number) for number in range(600))),
+        "no image archive",
+        id="one-name-600-times",
+    ),
+    pytest.param(legacy(IMAGE)[:-1024] + header(b"x", size=1 << 62), "no tar archive", id="a-member-of-4-EiB"),
 ]
 
 
@@ -400,6 +442,95 @@ def test_layers_behind_links(links: bytes, save: Callable[[bytes], str]) -> None
     for pack in (plain, gzip.compress):
         image, listings = read(open_image(save(pack(lone([ENTRY], CONFIG, links, member(b"real.tar", ONE))))))
         assert listings[image.layers[0].blob].diff_id == f"sha256:{sha(ONE)}"
+
+
+def sparse(name: bytes, data: bytes) -> Iterator[bytes]:
+    """A file in GNU's sparse format 1.0, as `tar --sparse` writes it."""
+    pieces = [at for at in range(0, len(data), 512) if any(data[at : at + 512])]
+    text = b"%d\n" % len(pieces) + b"".join(b"%d\n%d\n" % (at, len(data[at : at + 512])) for at in pieces)
+    yield pax(
+        (b"GNU.sparse.major", b"1"),
+        (b"GNU.sparse.minor", b"0"),
+        (b"GNU.sparse.name", name),
+        (b"GNU.sparse.realsize", b"%d" % len(data)),
+    )
+    yield member(b"x", padded(text) + b"".join(data[at : at + 512] for at in pieces))
+
+
+FIRST, LAST = Made(layers=(ONE,), settings={"User": "first"}), Made(layers=(TWO,), settings={"User": "last"})
+
+
+@pytest.mark.parametrize(
+    ("parts", "user", "told"),
+    [
+        pytest.param((member(b"c.json", FIRST.config), member(b"c.json", LAST.config)), "last", True, id="two-files"),
+        pytest.param((member(b"c.json", LAST.config), member(b"c.json", LAST.config)), "last", False, id="the-same"),
+        pytest.param(
+            (member(b"d", LAST.config), member(b"c.json", FIRST.config), symlink(b"c.json", b"d")),
+            "last",
+            True,
+            id="a-link-in-place-of-a-file",
+        ),
+        pytest.param(
+            (member(b"d", FIRST.config), symlink(b"c.json", b"d"), member(b"c.json", LAST.config)),
+            "last",
+            True,
+            id="a-file-in-place-of-a-link",
+        ),
+        pytest.param(
+            (member(b"d", LAST.config), hardlink(b"c.json", b"d"), member(b"d", FIRST.config)),
+            "last",
+            True,
+            id="a-hard-link-to-what-was-replaced",
+        ),
+        pytest.param(
+            (member(b"d", FIRST.config), symlink(b"c.json", b"d"), member(b"d", LAST.config)),
+            "last",
+            True,
+            id="a-symbolic-link-to-what-is-there-in-the-end",
+        ),
+        pytest.param((member(b"c.json", FIRST.config), directory(b"c.json/")), None, False, id="a-directory-instead"),
+        pytest.param(
+            (*sparse(b"c.json", LAST.config),),
+            "last",
+            False,
+            id="a-sparse-file",
+        ),
+    ],
+)
+@pytest.mark.parametrize("pack", [plain, gzip.compress], ids=["seek", "stream"])
+def test_the_last_of_a_name_counts_and_is_told(
+    pack: Callable[[bytes], bytes], parts: tuple[bytes, ...], user: str | None, told: bool, save: Callable[[bytes], str]
+) -> None:
+    layers = member(b"l/layer.tar", ONE) if user != "last" else member(b"l/layer.tar", TWO)
+    reader = open_image(save(pack(archive(member(b"manifest.json", dump([ENTRY])), *parts, layers))))
+    if user is None:
+        with pytest.raises(InputError, match="is missing"):
+            read(reader)
+        return
+    image, listings = read(reader)
+    assert image.config.user == user
+    assert [listings[layer.blob].diff_id for layer in image.layers] == [layer.diff_id for layer in image.layers]
+    assert any("twice, and differs" in note.reason for note in reader.skipped()) is told
+
+
+@pytest.mark.parametrize("pack", [plain, gzip.compress], ids=["seek", "stream"])
+def test_of_two_layers_of_one_name_the_last_is_read(
+    pack: Callable[[bytes], bytes], save: Callable[[bytes], str]
+) -> None:
+    parts = (member(b"l/layer.tar", TWO), hardlink(b"k", b"l/layer.tar"), member(b"l/layer.tar", ONE))
+    entry = {**ENTRY, "Layers": ["l/layer.tar", "k"]}
+    config = member(b"c.json", Made(layers=(ONE, TWO)).config)
+    image, listings = read(open_image(save(pack(lone([entry], config, *parts)))))
+    assert [listings[layer.blob].diff_id for layer in image.layers] == [f"sha256:{sha(ONE)}", f"sha256:{sha(TWO)}"]
+
+
+@pytest.mark.parametrize("pack", [plain, gzip.compress], ids=["seek", "stream"])
+def test_a_sparse_layer(pack: Callable[[bytes], bytes], save: Callable[[bytes], str]) -> None:
+    layer = archive(member(b"zeros", bytes(100_000)), member(b"end", b"end"))
+    data = lone([ENTRY], member(b"c.json", Made(layers=(layer,)).config), *sparse(b"l/layer.tar", layer))
+    image, listings = read(open_image(save(pack(data))))
+    assert listings[image.layers[0].blob].diff_id == image.layers[0].diff_id
 
 
 def test_more_or_fewer_layers_than_diff_ids_are_told(save: Callable[[bytes], str]) -> None:
@@ -453,6 +584,14 @@ def test_an_empty_layer_of_no_bytes(save: Callable[[bytes], str]) -> None:
         assert listings[image.layers[1].blob].entries == 0
 
 
+@pytest.mark.parametrize("root_fs", [{"type": "layers"}, {"type": "layers", "diff_ids": None}], ids=["none", "null"])
+def test_an_image_without_layers(root_fs: dict[str, Any], save: Callable[[bytes], str]) -> None:
+    config = dump({"os": "linux", "architecture": "amd64", "config": {"Env": ["A=1"]}, "rootfs": root_fs})
+    entry = {"Config": "c.json", "RepoTags": ["a:1"], "Layers": None}
+    image, listings = read(open_image(save(lone([entry], member(b"c.json", config)))))
+    assert (image.layers, image.config.env, listings) == ((), ("A=1",), {})
+
+
 def test_field_names_match_as_the_engine_s_do(save: Callable[[bytes], str]) -> None:
     config = json.loads(IMAGE.config)
     config["CONFIG"] = {"ENV": ["B=2"]}
@@ -460,6 +599,70 @@ def test_field_names_match_as_the_engine_s_do(save: Callable[[bytes], str]) -> N
     reader = open_image(save(lone([entry], member(b"c.json", dump(config)))))
     assert reader.image().config.env == ("B=2",)
     reader.close()
+
+
+DIFF = f"sha256:{sha(ONE)}"
+
+
+def config_of(text: bytes, save: Callable[[bytes], str]) -> ImageConfig:
+    """What is read from a configuration of this text, `{D}` standing for its diffIDs."""
+    text = text.replace(b"{D}", b'"rootfs": {"diff_ids": ["%s"]}' % DIFF.encode())
+    with closing(open_image(save(lone([ENTRY], member(b"c.json", text), member(b"l/layer.tar", ONE))))) as reader:
+        return reader.image().config
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(b'{{D}, "config": {"Env": ["A=\\ud800"]}}', {"env": ("A=\ufffd",)}, id="lone-surrogate"),
+        pytest.param(
+            b'{{D}, "config": {"User": "\\ude00\\ud83d"}}', {"user": "\ufffd\ufffd"}, id="surrogates-reversed"
+        ),
+        pytest.param(b'{{D}, "config": {"User": "\\ud83d\\ude00"}}', {"user": "\U0001f600"}, id="a-pair-of-surrogates"),
+        pytest.param(b'{{D}, "config": {"User": "\\\\ud800"}}', {"user": "\\ud800"}, id="an-escaped-backslash"),
+        pytest.param(b'{{D}, "config": {"User": "\xed\xa0\x80"}}', {"user": "\ufffd" * 3}, id="raw-surrogate"),
+        pytest.param(
+            b'{{D}, "n": %s, "config": {"User": "u"}}' % (b"9" * 5000), {"user": "u"}, id="number-without-end"
+        ),
+        pytest.param(
+            b'{{D}, "config": {"Env": ["A=1"]}, "config": {"User": "u"}}', {"env": ("A=1",), "user": "u"}, id="twice"
+        ),
+        pytest.param(
+            b'{{D}, "config": {"Env": ["A=1"]}, "Config": {"User": "u"}, "config": {"User": "v"}}',
+            {"env": ("A=1",), "user": "v"},
+            id="three-times-in-order",
+        ),
+        pytest.param(b'{{D}, "config": {"Env": ["A=1"]}, "config": null}', {"env": ()}, id="null-clears"),
+        pytest.param(b'{{D}, "config": {"User": "u", "user": null}}', {"user": "u"}, id="null-leaves-a-string"),
+        pytest.param(
+            b'{{D}, "config": {"Env": ["A=1", "B=2"], "ENV": [null]}}', {"env": ("A=1",)}, id="null-leaves-an-element"
+        ),
+        pytest.param(
+            b'{{D}, "config": {"Env": ["A=1"], "Env": [], "Env": [null, "B=2"]}}', {"env": ("B=2",)}, id="empty-clears"
+        ),
+        pytest.param(
+            b'{{D}, "config": {"Labels": {"a": "1", "A": "2"}, "labels": {"b": "3", "a": "4"}}}',
+            {"labels": (("A", "2"), ("a", "4"), ("b", "3"))},
+            id="maps-are-joined",
+        ),
+        pytest.param(b'{{D}, "con\\u0066ig": {"u\xc5\xbfer": "u"}}', {"user": "u"}, id="long-s"),
+        pytest.param(
+            b'{{D}, "history": [{"created_by": "a"}, null, {"created_by": "b"}]}',
+            {"history": (HistoryEntry(created_by="a"), HistoryEntry(created_by=""), HistoryEntry(created_by="b"))},
+            id="null-in-the-history",
+        ),
+        pytest.param(
+            b'{{D}, "history": [{"created_by": "a"}], "history": [{"comment": "c"}, {"created_by": "b"}]}',
+            {"history": (HistoryEntry(created_by="a", comment="c"), HistoryEntry(created_by="b"))},
+            id="history-twice",
+        ),
+    ],
+)
+def test_a_configuration_says_what_go_reads_in_it(
+    text: bytes, expected: dict[str, Any], save: Callable[[bytes], str]
+) -> None:
+    found = config_of(text, save)
+    assert {name: getattr(found, name) for name in expected} == expected
 
 
 def test_hostile_values_in_the_configuration(save: Callable[[bytes], str]) -> None:
@@ -518,7 +721,7 @@ def test_a_layout_s_links_do_not_lead_out(tmp_path: Path) -> None:
         pytest.param("", "no image given", id="nothing"),
         pytest.param("./nowhere.tar", "no such file", id="no-file"),
         pytest.param("nowhere.tar.gz", "no such file", id="archive-ending"),
-        pytest.param("registry://host/name:1", "not read from registries", id="registry"),
+        pytest.param("registry://", "no reference to an image", id="registry"),
     ],
 )
 def test_targets_that_are_nothing(target: str, said: str) -> None:
@@ -551,7 +754,7 @@ def test_what_is_a_file_and_what_an_image(
     (tmp_path / "folder").mkdir()
     layout_directory(tmp_path / "layout", IMAGE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("imgscan.source.engine.open_engine_image", lambda ref, engine: f"image {ref}")
+    monkeypatch.setattr("imgscan.source.engine.open_engine_image", lambda ref, engine, platform: f"image {ref}")
     opened: Any = None
     with suppress(InputError):
         opened = open_image(target)

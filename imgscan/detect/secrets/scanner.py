@@ -23,7 +23,7 @@ from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, di
 from imgscan.detect.secrets.matcher import Matcher, load_matcher
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, own_pack
-from imgscan.detect.secrets.windows import NulIndex, Window, holds_utf16, read_windows, without_nuls
+from imgscan.detect.secrets.windows import WINDOW_BYTES, NulIndex, Window, holds_utf16, read_windows, without_nuls
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
 
@@ -138,7 +138,17 @@ class SecretScanner:
         self, data: bytes, *, path: str, literal: bool = False, note: Callable[[str], None] | None = None
     ) -> list[SecretHit]:
         """The secrets of a document that is in memory; see `scan`."""
+        if not literal and len(data) <= WINDOW_BYTES and self._is_clean(data, path):
+            return []
         return self.scan(io.BytesIO(data).read, path=path, size=len(data), literal=literal, note=note)
+
+    def _is_clean(self, data: bytes, path: str) -> bool:
+        """Whether a document that fits in a window holds nothing that any rule begins with: true of nearly all."""
+        return (
+            not assignments.is_config_like(path, len(data))
+            and not self._everywhere.matcher.regions(data)
+            and not holds_utf16(data)
+        )
 
     def scan_assignment(self, name: str, value: str, *, path: str) -> list[SecretHit]:
         """The secrets of an environment variable, build argument or label: `name` and `value` are known to be apart.

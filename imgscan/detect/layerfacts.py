@@ -1,0 +1,90 @@
+"""What the detectors want to know of a layer's entries, gathered while they are listed.
+
+In: entries, one by one. Out: `LayerFacts`, of a size that does not grow with the layer's, and kept with its listing;
+`FactsBuilder.hide` then takes out what higher layers hide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from imgscan.detect import ListedPath
+from imgscan.detect.leftbehind import Groups
+from imgscan.detect.pathtable import PathTable, layer_tables, thresholds
+from imgscan.escape import path_text
+from imgscan.layers.blocks import ListedEntry
+from imgscan.layers.filesystem import Stacked
+from imgscan.model import EntryKind
+
+_SPECIAL_MODES = 0o6002
+_WITH_MODES = frozenset((EntryKind.FILE, EntryKind.HARDLINK, EntryKind.DIRECTORY))
+_MOST_LARGE = 1_000
+_MOST_MODES = 20_000
+
+
+class LayerFacts(msgspec.Struct, kw_only=True):
+    """One layer: its largest files, what of it the path tables know, the entries whose modes say something."""
+
+    large: list[ListedEntry] = []
+    groups: Groups = msgspec.field(default_factory=Groups)
+    modes: list[ListedEntry] = []
+
+
+class FactsBuilder:
+    """Gathers the facts of one layer after the other; the table remembers folders."""
+
+    def __init__(self) -> None:
+        self._table = PathTable(layer_tables())
+        self._large_bytes = thresholds()["oversized_file_bytes"]
+        self._facts = LayerFacts()
+
+    def observe(self, entry: ListedEntry) -> None:
+        """Take an entry of the present layer."""
+        if entry.kind is EntryKind.FILE:
+            self._facts.groups.add(self._table, absolute(entry.path), entry.size_bytes)
+            if entry.size_bytes >= self._large_bytes:
+                self._facts.large.append(entry)
+                if len(self._facts.large) > 2 * _MOST_LARGE:
+                    self._facts.large = _largest(self._facts.large)
+        if entry.mode & _SPECIAL_MODES and entry.kind in _WITH_MODES and len(self._facts.modes) < _MOST_MODES:
+            self._facts.modes.append(entry)
+
+    def finish(self) -> LayerFacts:
+        """The facts of the present layer; the next entry begins another one."""
+        facts, self._facts = self._facts, LayerFacts()
+        facts.large = _largest(facts.large)
+        return facts
+
+    def hide(self, facts: LayerFacts, entry: ListedEntry) -> None:
+        """Take a file that is no longer visible out of a layer's groups."""
+        if entry.kind is EntryKind.FILE:
+            facts.groups.add(self._table, absolute(entry.path), entry.size_bytes, sign=-1)
+
+
+def absolute(path: bytes) -> str:
+    """A path of a layer as text, from the root."""
+    return "/" + path_text(path)
+
+
+def large_files(facts: Sequence[LayerFacts], stacked: Stacked) -> Iterable[ListedPath]:
+    """The largest files of all layers, with what became of them."""
+    for layer, one in enumerate(facts):
+        for entry in one.large:
+            yield layer, absolute(entry.path), entry.size_bytes, stacked.status_of(layer, entry.path)[0]
+
+
+def visible_modes(facts: Sequence[LayerFacts], stacked: Stacked) -> Iterable[tuple[int, ListedEntry]]:
+    """The visible entries whose modes say something, with their layers."""
+    for layer, one in enumerate(facts):
+        yield from ((layer, entry) for entry in one.modes if not stacked.is_hidden(layer, entry))
+
+
+def watched_paths(facts: LayerFacts) -> frozenset[bytes]:
+    """The paths of a layer whose status is asked for."""
+    return frozenset(entry.path for entry in facts.large)
+
+
+def _largest(entries: list[ListedEntry]) -> list[ListedEntry]:
+    return sorted(entries, key=lambda entry: (-entry.size_bytes, entry.path))[:_MOST_LARGE]

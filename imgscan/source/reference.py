@@ -1,0 +1,175 @@
+"""The name of an image in a registry, `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`, as written -> its parts.
+
+The grammar is that of the distribution project's reference package, which Docker, containerd and Podman share; so is
+the rule that a first part without dot, colon or capital letter (and not `localhost`) is no host: it is of Docker Hub.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from imgscan.errors import InputError
+from imgscan.escape import plain, shorten
+
+SCHEME: Final = "registry://"
+DOCKER_HUB: Final = "docker.io"
+_HUB_NAMES: Final = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
+_HUB_API_HOST: Final = "registry-1.docker.io"
+_DEFAULT_TAG: Final = "latest"
+_MAX_NAME: Final = 255
+_MAX_PORT: Final = 65535
+
+_LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_HOST: Final = re.compile(rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::(?P<port>[0-9]{{1,5}}))?", re.ASCII)
+_REPOSITORY: Final = re.compile(
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*", re.ASCII
+)
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+DIGEST_SIZES: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
+"""The algorithms that can be computed here (image-spec, descriptor.md), with the length of their hexadecimal form."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """An image in a registry. `host` has the port where one is given; `tag` is None only where there is a digest."""
+
+    host: str
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    @property
+    def api_host(self) -> str:
+        """Where the registry answers: Docker Hub's API has a host of its own."""
+        return _HUB_API_HOST if self.host == DOCKER_HUB else self.host
+
+    @property
+    def name(self) -> str:
+        """Host and repository."""
+        return f"{self.host}/{self.repository}"
+
+    @property
+    def wanted(self) -> str:
+        """What to ask the registry for: the digest where there is one, the tag may have moved."""
+        return self.digest or self.tag or _DEFAULT_TAG
+
+    def __str__(self) -> str:
+        return self.name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+
+
+def parse_reference(text: str) -> Reference:
+    """Take a reference apart, with or without `registry://`. Raises InputError, which never repeats a password."""
+    rest = text.removeprefix(SCHEME)
+    whole, at, digest = rest.partition("@")
+    if at and not is_digest(digest):
+        if "/" in digest or ":" not in digest:
+            raise InputError(
+                "a registry reference holds no user name and no password",
+                next_step="docker login HOST, then registry://HOST/REPOSITORY[:TAG]",
+            )
+        raise _refused(digest, "the digest is not sha256:, sha384: or sha512: with its hexadecimal digits")
+    name, tag = _split_tag(whole)
+    if tag is not None and not _TAG.fullmatch(tag):
+        raise _refused(
+            text, "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the latter two"
+        )
+    host, repository = _split_host(name)
+    if not _REPOSITORY.fullmatch(repository):
+        raise _refused(text, _repository_fault(repository))
+    if len(host) + 1 + len(repository) > _MAX_NAME:
+        raise _refused(text, f"a name has at most {_MAX_NAME} characters")
+    return Reference(
+        host=host, repository=repository, tag=tag or (None if digest else _DEFAULT_TAG), digest=digest or None
+    )
+
+
+def parse_host(text: str) -> str:
+    """A `HOST[:PORT]`, as `--insecure-registry` takes it. Raises InputError."""
+    match = _HOST.fullmatch(text)
+    if match is None or not _is_host(match):
+        raise InputError(f"{plain(shorten(text, 200))!r} is not of the form HOST[:PORT]")
+    return _normal(text)
+
+
+def is_digest(text: str) -> bool:
+    """Whether a text is a digest that can be checked."""
+    algorithm, _, digits = text.partition(":")
+    size = DIGEST_SIZES.get(algorithm)
+    return size is not None and re.fullmatch(rf"[0-9a-f]{{{size}}}", digits) is not None
+
+
+def is_tag(text: str) -> bool:
+    """Whether a text can be a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `HOST[:PORT]` is this machine itself, so that nothing on the way can listen."""
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return False
+    name = match["host"].lower()
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _split_tag(whole: str) -> tuple[str, str | None]:
+    """A colon behind the last slash begins the tag; one before it, a port."""
+    head, slash, last = whole.rpartition("/")
+    if head.startswith("[") and not slash:
+        return whole, None
+    name, colon, tag = last.partition(":")
+    return f"{head}{slash}{name}", tag if colon else None
+
+
+def _split_host(name: str) -> tuple[str, str]:
+    first, slash, rest = name.partition("/")
+    if not slash or not (set(".:[") & set(first) or first.lower() == "localhost" or first != first.lower()):
+        return DOCKER_HUB, name if slash else f"library/{name}"
+    match = _HOST.fullmatch(first)
+    if match is None or not _is_host(match):
+        raise _refused(name, "the part before the first slash is no host name")
+    host = _normal(first)
+    if host == DOCKER_HUB and "/" not in rest:
+        rest = f"library/{rest}"
+    return host, rest
+
+
+def _is_host(match: re.Match[str]) -> bool:
+    if match["port"] is not None and not 0 < int(match["port"]) <= _MAX_PORT:
+        return False
+    if not match["host"].startswith("["):
+        return True
+    try:
+        ipaddress.IPv6Address(match["host"][1:-1])
+    except ValueError:
+        return False
+    return True
+
+
+def _normal(host: str) -> str:
+    lower = host.lower()
+    return DOCKER_HUB if lower in _HUB_NAMES else lower
+
+
+def _repository_fault(repository: str) -> str:
+    if not repository.rpartition("/")[2]:
+        return "no repository is named"
+    if repository != repository.lower():
+        return "a repository's name has no capital letters"
+    return "a repository's name has small letters and digits, with single `.`, `_`, `__` or `-` between them, and `/`"
+
+
+def _refused(text: str, cause: str) -> InputError:
+    return InputError(
+        f"{plain(shorten(text, 200))} is no reference to an image in a registry",
+        cause=cause,
+        next_step="registry://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST], such as registry://registry.example/team/app:1.2",
+    )

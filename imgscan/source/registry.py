@@ -1,0 +1,180 @@
+"""An image in a registry, read over HTTP: layers stream by, nothing is copied to disk.
+
+In: `registry://HOST/REPOSITORY[:TAG][@DIGEST]` and a platform. Out: an `ImageReader` whose image and documents are
+known before the first layer is asked for; a layer that is not read costs nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from imgscan.errors import ImgscanError, InputError
+from imgscan.escape import plain, shorten
+from imgscan.layers.blob import Limits
+from imgscan.model import Digest, Skipped
+from imgscan.source.backoff import Effects
+from imgscan.source.config import Json, member, objects, parse_json, text, texts
+from imgscan.source.credentials import find_login
+from imgscan.source.manifests import blob_name
+from imgscan.source.platforms import Platform
+from imgscan.source.records import Image, LayerBlob
+from imgscan.source.reference import DOCKER_HUB, Reference, is_digest, is_tag, parse_host, parse_reference
+from imgscan.source.registryblob import BlobStream
+from imgscan.source.registryclient import RegistryClient
+from imgscan.source.registrydocuments import RegistryDocuments, read_config
+from imgscan.source.registryhttp import CERTS_DIRS, Transport
+from imgscan.source.registryindex import Found, Manifest, fetch_manifest, find_image
+from imgscan.source.select import select_image
+
+_MAX_SIMILAR: Final = 5
+_MAX_LISTED: Final = 10
+_MAX_COMPARED: Final = 5_000
+_MAX_LAYERS: Final = 4096
+
+
+def open_registry_image(
+    target: str,
+    *,
+    platform: Platform | None = None,
+    insecure_hosts: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+    home: Path | None = None,
+    certs_dirs: Iterable[Path] = CERTS_DIRS,
+    effects: Effects | None = None,
+) -> RegistryReader:
+    """The image that a `registry://` reference names.
+
+    `insecure_hosts` may use plain HTTP or a certificate that nobody vouches for. Raises InputError for a broken
+    reference, an image that is not there (with its tags) or not for the platform, EngineError when the registry does
+    not answer or refuses.
+    """
+    reference = parse_reference(target)
+    insecure = reference.host in {parse_host(host) for host in insecure_hosts}
+    login = find_login(
+        reference, environment=os.environ if environment is None else environment, home=home or Path.home()
+    )
+    transport = Transport(insecure_host=reference.api_host if insecure else None, certs_dirs=certs_dirs)
+    try:
+        client = RegistryClient(reference, login, transport, insecure=insecure, effects=effects)
+        return RegistryReader(client, transport, reference, platform)
+    except BaseException:
+        transport.close()
+        raise
+
+
+class RegistryReader:
+    """Reads one image of a registry. Everything but the layers is fetched when it is made."""
+
+    kind = "registry"
+
+    def __init__(
+        self, client: RegistryClient, transport: Transport, reference: Reference, platform: Platform | None
+    ) -> None:
+        self.ref = str(reference)
+        self._client = client
+        self._transport = transport
+        self._open: list[BlobStream] = []
+        self._notes: list[Skipped] = []
+        self._configs: dict[str, bytes] = {}
+        found = find_image(client, _top(client, reference), reference, platform, self._config)
+        self._config(found.manifest)
+        self._sizes = _layer_sizes(found.manifest.document, self.ref)
+        documents = RegistryDocuments(client, found, self._configs[found.manifest.digest])
+        selection = select_image(documents, ref=self.ref)
+        self._documents = selection.documents
+        self._skipped = (*selection.skipped, *documents.notes)
+        self._image = replace(selection.image, ref=self.ref, digest=_digest(found))
+
+    def blobs(self) -> Iterator[LayerBlob]:
+        """Every layer blob once, base first. Each stream connects at its first read and may be read at any time until
+        `close`, several at once."""
+        for name in dict.fromkeys(layer.blob for layer in self._image.layers):
+            if name in self._sizes:
+                yield LayerBlob(name=name, stream=self._stream(name, *self._sizes[name]))
+
+    def image(self) -> Image:
+        """The image, valid at any time."""
+        return self._image
+
+    def documents(self) -> tuple[tuple[str, bytes], ...]:
+        """The manifest, attestations, and what else refers to the image."""
+        return self._documents
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What could not be read; what is wrong with a layer's blob is known once it was read."""
+        return (*self._skipped, *self._notes)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for stream in self._open:
+            stream.close()
+        self._transport.close()
+
+    def _stream(self, name: str, digest: str, size_bytes: int) -> BlobStream:
+        stream = BlobStream(
+            self._client,
+            digest,
+            size_bytes,
+            where=f"the layer {digest[:19]} of {self.ref}",
+            note=lambda reason: self._notes.append(Skipped(where=name, reason=reason)),
+        )
+        self._open.append(stream)
+        return stream
+
+    def _config(self, manifest: Manifest) -> Json:
+        """The image's configuration, fetched once. Raises InputError."""
+        if manifest.digest not in self._configs:
+            self._configs[manifest.digest] = read_config(self._client, manifest, self.ref)
+        return parse_json(self._configs[manifest.digest], "the configuration")
+
+
+def _digest(found: Found) -> Digest:
+    """What the reference stands for at this moment: the index where there is one, as engines record it."""
+    return Digest(found.index_digest or found.manifest.digest)
+
+
+def _top(client: RegistryClient, reference: Reference) -> Manifest:
+    """What the registry has under the name. Raises InputError that names the tags there are."""
+    found = fetch_manifest(client, reference.wanted)
+    if found is not None:
+        return found
+    try:
+        tags = [tag for tag in client.tags() if is_tag(tag)][:_MAX_COMPARED]
+    except ImgscanError:
+        tags = []
+    wanted = reference.tag if reference.digest is None else None
+    near = difflib.get_close_matches(wanted, tags, n=_MAX_SIMILAR, cutoff=0.5) if wanted else []
+    listed = ", ".join(plain(shorten(tag, 100)) for tag in (near or tags[-_MAX_LISTED:]))
+    if near:
+        cause = f"there are similar tags: {listed}"
+    elif tags:
+        cause = f"it has the tags {listed}" if len(tags) <= _MAX_LISTED else f"its {len(tags):,} tags include {listed}"
+    else:
+        cause = "it has no repository of that name, or none with tags"
+    next_step = f"registry://{reference.name}:{near[0]}" if near else "check the spelling"
+    if reference.host == DOCKER_HUB:
+        next_step += "; a host without a dot needs its port: registry://HOST:PORT/REPOSITORY"
+    raise InputError(f"{client.host} has no {reference}", cause=cause, next_step=plain(next_step))
+
+
+def _layer_sizes(manifest: Json, name: str) -> dict[str, tuple[str, int]]:
+    """Blob name -> digest and size of each layer that lies in the registry. Raises InputError for a layer that could
+    not be checked."""
+    sizes: dict[str, tuple[str, int]] = {}
+    largest = Limits().max_bytes
+    for index, layer in enumerate(objects(member(manifest, "layers"))):
+        digest, size = text(member(layer, "digest")), member(layer, "size")
+        if index >= _MAX_LAYERS:
+            raise InputError(f"{name} has more than {_MAX_LAYERS:,} layers")
+        if not is_digest(digest):
+            raise InputError(f"layer {index} of {name} has no digest that can be checked")
+        if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= largest:
+            raise InputError(f"layer {index} of {name} has no size that can be true")
+        if not texts(member(layer, "urls")):
+            sizes[blob_name(digest) or ""] = (digest, size)
+    return sizes

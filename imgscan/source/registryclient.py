@@ -1,0 +1,260 @@
+"""The registry API for one repository (OCI distribution spec): manifests, blobs, tags, referrers.
+
+In: a `Reference` and a `Transport`. Out: bytes with their status, EngineError when the registry is not there, busy for
+too long or keeps us out. Redirects are followed here, so that credentials stay with the host they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+from urllib.parse import quote, urljoin, urlsplit
+
+from imgscan.errors import EngineError
+from imgscan.escape import plain, shorten
+from imgscan.source.backoff import Backoff, Effects, TransientError, retry_after
+from imgscan.source.challenge import parse_challenges
+from imgscan.source.config import MAX_JSON_BYTES, member, objects, parse_json, text, texts
+from imgscan.source.credentials import Login
+from imgscan.source.reference import Reference, is_loopback
+from imgscan.source.registryauth import Authorizer
+from imgscan.source.registryhttp import Answer, NoTlsError, host_of, origin_of
+
+T = TypeVar("T")
+
+MANIFEST_TYPES: Final = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.artifact.manifest.v1+json",
+)
+_MAX_REDIRECTS: Final = 5
+_MAX_TOKEN_BYTES: Final = 1 << 20
+_MAX_ERROR_BYTES: Final = 1 << 16
+_SMALL_BODY_S: Final = 180
+"""How long a document may take altogether."""
+_READ_BYTES: Final = 1 << 16
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_OFFERED_OR_NOT: Final = frozenset({200, 501, *range(400, 500)}) - _BUSY
+"""What registries say to a part of the API that they do not have is not always 404."""
+_PROBE_TIMEOUT_S: Final = (5.0, 5.0)
+
+
+class Sender(Protocol):
+    """One HTTP exchange, as `registryhttp.Transport` makes it."""
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        body: bytes | None = None,
+        timeout_s: tuple[float, float] = ...,
+    ) -> Answer:
+        """Send one request."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A small answer, read to its end or to one byte beyond the limit."""
+
+    status: int
+    data: bytes = field(repr=False)
+    media_type: str = ""
+
+
+class RegistryClient:
+    """Asks for one repository. Threads may share it."""
+
+    def __init__(
+        self, reference: Reference, login: Login, sender: Sender, *, insecure: bool, effects: Effects | None = None
+    ) -> None:
+        self._reference = reference
+        self._sender = sender
+        self.effects = effects or Effects()
+        self.host = reference.host
+        scheme = find_scheme(sender, reference.api_host, insecure=insecure)
+        self._origin = f"{scheme}://{reference.api_host}"
+        self._auth = Authorizer(reference, login, self._fetch_token, plain_http=insecure)
+
+    def manifest(self, wanted: str) -> Document | None:
+        """The manifest of a tag or digest; None if there is none."""
+        return self._found(f"manifests/{quote(wanted, safe=':')}", accept=", ".join(MANIFEST_TYPES))
+
+    def blob(self, digest: str, *, size_bytes: int | None, limit: int = MAX_JSON_BYTES) -> Document | None:
+        """A small blob; None if the registry has none of that digest. Where it is shorter than its size, it is asked
+        for again."""
+        return self._found(f"blobs/{quote(digest, safe=':')}", limit=limit, at_least=size_bytes)
+
+    def tags(self) -> tuple[str, ...]:
+        """The repository's tags, as many as the registry gives at once; none if it does not say."""
+        found = self._found("tags/list")
+        return texts(member(parse_json(found.data, "the list of tags"), "tags")) if found is not None else ()
+
+    def referrers(self, digest: str) -> Document | None:
+        """The index of what refers to a manifest, by the API or, where there is none, by the tag that stands in for it
+        (distribution spec 1.1); None if nothing does."""
+        found = self._found(f"referrers/{quote(digest, safe=':')}", accept=MANIFEST_TYPES[0], optional=True)
+        if found is not None and found.media_type.partition(";")[0].strip() == MANIFEST_TYPES[0]:
+            return found
+        return self.manifest(digest.replace(":", "-", 1)[:128])
+
+    def open_blob(self, digest: str, offset: int) -> Answer:
+        """The answer to a request for a blob from a byte on, of any status that is no refusal: 200, 206, 404, 416.
+
+        Raises TransientError when it is worth asking again: retries are the caller's, who knows what it has already.
+        """
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        return self._request(f"blobs/{quote(digest, safe=':')}", headers, allowed=frozenset({200, 206, 404, 416}))
+
+    def gave_up(self, doing: str, error: TransientError) -> EngineError:
+        """The error for something that was tried often enough."""
+        pause = error.retry_after_s
+        return EngineError(
+            f"{self.host} could not be read while {doing}",
+            cause=error.reason,
+            next_step=f"it asks to wait {pause:,.0f} s; then run the same command again"
+            if pause
+            else "check that the registry can be reached from here, then run the same command again",
+        )
+
+    def _found(
+        self,
+        path: str,
+        *,
+        accept: str = "application/json",
+        limit: int = MAX_JSON_BYTES,
+        at_least: int | None = None,
+        optional: bool = False,
+    ) -> Document | None:
+        allowed = _OFFERED_OR_NOT if optional else frozenset({200, 404})
+
+        def ask() -> Document:
+            answer = self._request(path, {"Accept": accept}, allowed=allowed)
+            return self._read(answer, limit, at_least)
+
+        found = self._retrying(ask)
+        return found if found.status == 200 else None
+
+    def _request(self, path: str, headers: Mapping[str, str], *, allowed: frozenset[int]) -> Answer:
+        """One request, logged in as the registry asks. Raises TransientError, EngineError."""
+        url = f"{self._origin}/v2/{self._reference.repository}/{path}"
+        sent = self._auth.current
+        answer = self._follow(url, headers, sent)
+        if answer.status == 401 and self._is_own(answer.url):
+            challenges = parse_challenges(answer.lines("WWW-Authenticate"))
+            words = self._words(answer)
+            if sent is not None and not challenges:
+                raise self._auth.denied(words)
+            self._auth.renew(challenges, sent)
+            answer = self._follow(url, headers, self._auth.current)
+        if answer.status in allowed:
+            return answer
+        raise self._refusal(answer)
+
+    def _follow(self, url: str, headers: Mapping[str, str], authorization: str | None) -> Answer:
+        """Send, and follow redirects; the login only goes to the registry itself."""
+        for _ in range(_MAX_REDIRECTS + 1):
+            login = {"Authorization": authorization} if authorization and self._is_own(url) else {}
+            answer = self._sender.send("GET", url, {**headers, **login})
+            if answer.status not in _REDIRECTS:
+                return answer
+            location = answer.header("Location")
+            answer.close()
+            url = self._target(url, location)
+        raise EngineError(f"{self.host} redirects in circles", next_step="see what its administrator says of it")
+
+    def _target(self, url: str, location: str) -> str:
+        """Where a redirect leads. Raises EngineError for anything but a web address, and for leaving TLS."""
+        try:
+            target = urljoin(url, location)
+            parts = urlsplit(target)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            usable = False
+            target, parts = "", urlsplit("")
+        if not location or not usable or "@" in parts.netloc or not target.isascii() or not target.isprintable():
+            raise EngineError(f"{host_of(url)} redirects to what is no web address")
+        if parts.scheme == "http" and urlsplit(url).scheme == "https":
+            raise EngineError(f"{host_of(url)} redirects from https to plain HTTP", cause=f"at {host_of(target)}")
+        return target
+
+    def _is_own(self, url: str) -> bool:
+        return origin_of(url) == origin_of(self._origin)
+
+    def _refusal(self, answer: Answer) -> Exception:
+        status, words, own = answer.status, self._words(answer), self._is_own(answer.url)
+        host = host_of(answer.url)
+        if status in (401, 403) and own:
+            return self._auth.denied(words)
+        said = f"{host} answered with status {status}" + (f": {words}" if words else "")
+        # A link of a registry to its storage is only good for a while: asked again, it gives a new one.
+        if status in _BUSY or (status in (401, 403) and not own):
+            pause = retry_after(answer.header("Retry-After"), self.effects.now())
+            return TransientError(said, retry_after_s=pause)
+        return EngineError(f"{self.host} does not hand out {self._reference.name}", cause=said)
+
+    def _words(self, answer: Answer) -> str:
+        """The registry's own words of an error, "" where it has none or they repeat a secret; closes the answer."""
+        try:
+            data = self._read(answer, _MAX_ERROR_BYTES, None).data
+            first = next(objects(member(parse_json(data, "the error"), "errors")), {})
+        except Exception:  # whatever is wrong with the explanation, the error itself is what counts
+            return ""
+        words = ": ".join(filter(None, (text(member(first, "code")), text(member(first, "message")))))
+        return "" if self._auth.tells_secret(words) else plain(shorten(words, 300))
+
+    def _read(self, answer: Answer, limit: int, at_least: int | None) -> Document:
+        """The body, to its end or one byte beyond the limit; closes the answer. Raises TransientError."""
+        began = self.effects.clock()
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while size <= limit and (data := answer.read(min(_READ_BYTES, limit + 1 - size))):
+                parts.append(data)
+                size += len(data)
+                if self.effects.clock() - began > _SMALL_BODY_S:
+                    raise TransientError(f"{host_of(answer.url)} sends too slowly")
+        finally:
+            answer.close()
+        if answer.status == 200 and at_least is not None and size < min(at_least, limit):
+            raise TransientError(f"{host_of(answer.url)} closed the connection after {size:,} of {at_least:,} bytes")
+        return Document(status=answer.status, data=b"".join(parts), media_type=answer.header("Content-Type"))
+
+    def _fetch_token(self, url: str, headers: Mapping[str, str], body: bytes | None) -> Document:
+        """Ask a realm. Credentials are not taken along by a redirect, so none is followed."""
+
+        def ask() -> Document:
+            answer = self._sender.send("GET" if body is None else "POST", url, headers, body=body)
+            if answer.status in _BUSY:
+                pause = retry_after(answer.header("Retry-After"), self.effects.now())
+                answer.close()
+                raise TransientError(f"{host_of(url)} answered with status {answer.status}", retry_after_s=pause)
+            return self._read(answer, _MAX_TOKEN_BYTES, None)
+
+        return self._retrying(ask)
+
+    def _retrying(self, ask: Callable[[], T]) -> T:
+        backoff = Backoff(self.effects)
+        while True:
+            try:
+                return ask()
+            except TransientError as error:
+                if not backoff.wait(error):
+                    raise self.gave_up(f"asking for {self._reference}", error) from error
+
+
+def find_scheme(sender: Sender, host: str, *, insecure: bool) -> str:
+    """`https`; for this machine, and for hosts that may be insecure, `http` where nothing speaks TLS."""
+    if not (insecure or is_loopback(host)):
+        return "https"
+    try:
+        sender.send("GET", f"https://{host}/v2/", {}, timeout_s=_PROBE_TIMEOUT_S).close()
+    except (TransientError, NoTlsError):
+        return "http"
+    return "https"

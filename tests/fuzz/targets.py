@@ -1,0 +1,299 @@
+"""What is fuzzed: functions of hostile bytes that return if all is well and raise if something is not.
+
+Each holds more than "no crash": what is read does not depend on how it is read, sizes stay within their bounds, and
+nothing comes out of the project's own errors but `ImgscanError`.
+"""
+
+from __future__ import annotations
+
+import bz2
+import functools
+import hashlib
+import io
+import lzma
+import random
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from imgscan.detect.secrets.rules import own_pack
+from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.dockerfile.ignore import is_ignored, parse_ignore
+from imgscan.dockerfile.parse import base_image, parse
+from imgscan.errors import ImgscanError
+from imgscan.escape import plain
+from imgscan.layers.blob import BlobSummary, Limits, open_layer
+from imgscan.layers.codec import sniff
+from imgscan.layers.created_by import KEYWORDS, read_created_by
+from imgscan.layers.tar import Entry, TarEntry, clean_path, read_entries
+from imgscan.layers.tarwindow import HOLE_RATIO, ByteStream
+from imgscan.model import EntryKind, Skipped
+from imgscan.progress import silent
+from imgscan.scan import ImageScan, scan_image
+from imgscan.source.archive import IndexedReader, OnePassReader
+from imgscan.source.indexed import Indexed, TarMembers
+from imgscan.source.members import clean_name
+from imgscan.source.records import ImageReader
+from imgscan.source.select import select_image
+
+LIMITS: Final = Limits(max_bytes=4 << 20, free_bytes=1 << 18, max_ratio=100)
+MOST_READ_AHEAD: Final = 1 << 19
+
+
+class Piecemeal:
+    """A stream that cannot seek and gives pieces of random sizes, the same for the same data."""
+
+    def __init__(self, data: bytes, most: int = 3000) -> None:
+        self._file = io.BytesIO(data)
+        self._random = random.Random(zlib.crc32(data))
+        self._most = most
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(min(size, self._random.randint(1, self._most)))
+
+
+class Content(NamedTuple):
+    """An entry with what was read of it."""
+
+    entry: Entry
+    read_bytes: int
+    digest: str
+
+
+def tar(data: bytes) -> None:
+    """A tar archive: the same entries, contents and end however it is read, and no more bytes than there are."""
+    whole, end = _listed(io.BytesIO(data), lambda: 1 << 20)
+    sizes = random.Random(len(data))
+    assert (whole, end) == _listed(Piecemeal(data), lambda: sizes.randint(1, 5000))
+    assert (whole, end) == _listed(open_layer(Piecemeal(data), verify=False), lambda: 700) or sniff(data[:6])
+    entries, unread_end = _unread(io.BytesIO(data))
+    assert ([content.entry for content in whole], end) == (entries, unread_end)
+    assert sum(content.read_bytes for content in whole if not content.entry.sparse) <= len(data)
+    assert sum(content.read_bytes for content in whole) <= (2 + HOLE_RATIO) * len(data)
+    for number, (entry, read_bytes, _) in enumerate(whole):
+        assert clean_path(entry.path) == entry.path
+        assert not entry.path.startswith(b"/")
+        assert b".." not in entry.path.split(b"/")
+        assert entry.size_bytes >= 0
+        assert (entry.kind is EntryKind.FILE) or not entry.size_bytes or entry.kind is EntryKind.DIRECTORY
+        cut = number == len(whole) - 1 and end is not None
+        assert cut or entry.sparse or read_bytes == entry.size_bytes
+
+
+def _listed(stream: ByteStream, size: Callable[[], int]) -> tuple[list[Content], str | None]:
+    found: list[Content] = []
+    for item in read_entries(stream):
+        if isinstance(item, Skipped):
+            return found, item.reason
+        hashed, done = hashlib.sha256(), 0
+        while piece := item.read(size()):
+            hashed.update(piece)
+            done += len(piece)
+        found.append(Content(item.entry, done, hashed.hexdigest()))
+    return found, None
+
+
+def _unread(stream: ByteStream) -> tuple[list[Entry], str | None]:
+    found: list[Entry] = []
+    for item in read_entries(stream):
+        if isinstance(item, Skipped):
+            return found, item.reason
+        found.append(item.entry)
+    return found, None
+
+
+def blob(data: bytes) -> None:
+    """A layer blob: the same summary however it is read, within its limits, with the digests of what it holds."""
+    entries, summary = _drained(io.BytesIO(data))
+    again, same = _drained(Piecemeal(data))
+    assert max(summary.tar_bytes, same.tar_bytes) <= LIMITS.max_bytes + MOST_READ_AHEAD
+    assert summary.stored_bytes == same.stored_bytes == len(data)
+    assert summary.hidden_bytes <= summary.trailing_bytes
+    if summary.digest is None or same.digest is None:
+        # How far a damaged blob can be read depends on where the library notices, and the ratio is of what was read.
+        for told, found in ((entries, summary), (again, same)):
+            assert found.digest is not None or found.skipped or "what follows" in told[-1]
+        return
+    assert (entries, summary) == (again, same)
+    expected, rest = _unpacked(data)
+    assert (summary.digest, summary.diff_id) == (_sha256(data), _sha256(expected))
+    assert summary.tar_bytes == len(expected)
+    assert summary.trailing_bytes <= len(expected) + len(rest)
+
+
+def _sha256(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _drained(stream: ByteStream) -> tuple[list[str], BlobSummary]:
+    opened = open_layer(stream, limits=LIMITS)
+    told = []
+    for item in read_entries(opened):
+        if isinstance(item, TarEntry):
+            told.append(f"{item.entry.path!r} {item.entry.size_bytes}")
+            item.read(1000)
+        else:
+            told.append(item.reason)
+    return told, opened.finish()
+
+
+def _unpacked(data: bytes) -> tuple[bytes, bytes]:
+    """What the data unpacks to and what follows it, by the libraries themselves, all at once."""
+    codec = sniff(data[:6])
+    if codec is None:
+        return data, b""
+    unpacked = b""
+    while codec.starts(data[:6]):
+        frame = _whole_frame(codec.name)
+        unpacked += frame.decompress(data)
+        data = frame.unused_data
+    return unpacked, data
+
+
+class _Frame(Protocol):
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _whole_frame(codec: str) -> _Frame:
+    if codec == "gzip":
+        return zlib.decompressobj(wbits=31)
+    if codec == "bzip2":
+        return bz2.BZ2Decompressor()
+    if codec == "xz":
+        return lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
+    from backports import zstd
+
+    return zstd.ZstdDecompressor()  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _scanner() -> SecretScanner:
+    return SecretScanner([own_pack()], backend="re2")
+
+
+def archive(data: bytes) -> None:
+    """An image archive: read by its index and in one pass it is the same image, or none."""
+    by_index = _scanned(lambda: _indexed(data))
+    in_one_pass = _scanned(lambda: OnePassReader(Piecemeal(data, 60_000), ref="a", selector=None, owns_file=False))
+    if by_index is None or in_one_pass is None or sniff(data[:6]):
+        return
+    assert by_index.image == in_one_pass.image
+    assert [layer.listing for layer in by_index.layers] == [layer.listing for layer in in_one_pass.layers]
+    assert {hit.hit for layer in by_index.layers for hit in layer.hits} == {
+        hit.hit for layer in in_one_pass.layers for hit in layer.hits
+    }
+    assert by_index.skipped == in_one_pass.skipped
+    assert by_index.document_hits == in_one_pass.document_hits
+    msgspec.json.encode(by_index.skipped)
+
+
+def _indexed(data: bytes) -> ImageReader:
+    return IndexedReader(Indexed(TarMembers(io.BytesIO(data), "a"), ref="a", selector=None), ref="a", kind="archive")
+
+
+def _scanned(reader: Callable[[], ImageReader]) -> ImageScan | None:
+    try:
+        return scan_image(reader(), _scanner(), silent())
+    except ImgscanError:
+        return None
+
+
+@dataclass(frozen=True)
+class DictDocuments:
+    """The files of an archive as a dict."""
+
+    files: dict[str, bytes]
+
+    def read(self, name: str) -> bytes | None:
+        return self.files.get(clean_name(name))
+
+    def resolve(self, name: str) -> str | None:
+        return clean_name(name) if clean_name(name) in self.files else None
+
+
+PART: Final = b"\n---\n"
+
+
+def documents(data: bytes) -> DictDocuments:
+    """The parts of the data as manifest.json, index.json and blobs; `{{2}}` stands for the digest of part 2 in those
+    before it, and an empty part for a file that is not there."""
+    parts = data.split(PART)
+    files: dict[str, bytes] = {}
+    for number in range(len(parts) - 1, -1, -1):
+        part = parts[number]
+        for other in range(number + 1, min(len(parts), number + 12)):
+            part = part.replace(b"{{%d}}" % other, hashlib.sha256(parts[other]).hexdigest().encode())
+        parts[number] = part
+        if part:
+            name = ("manifest.json", "index.json")[number] if number < 2 else ""
+            files[name or f"blobs/sha256/{hashlib.sha256(part).hexdigest()}"] = part
+    return DictDocuments(files)
+
+
+def manifest(data: bytes) -> None:
+    """Manifest, index and configuration: an image with all that is said of it in encodable text, or an error."""
+    files = documents(data)
+    try:
+        found = select_image(files, ref="a")
+    except ImgscanError as error:
+        told = f"{error.what}{error.cause}{error.next_step}"
+        assert plain(told) == told
+        return
+    msgspec.json.encode((found.image, found.skipped, found.documents))
+    missing = sum("not in the archive" in note.reason for note in found.skipped)
+    assert sum(files.resolve(layer.blob) is None for layer in found.image.layers) <= missing
+    assert _sha256(found.image.raw_config) == found.image.image_id
+    assert found == select_image(files, ref="a")
+    for entry in found.image.config.history:
+        read_created_by(entry.created_by)
+
+
+def created_by(data: bytes) -> None:
+    """A history entry: an instruction whose text is no longer than what was there, by a known keyword."""
+    text = data.decode("utf-8", "replace")
+    made = read_created_by(text)
+    assert made.keyword in KEYWORDS or made.keyword == ""
+    assert len(made.text) <= len(text) + len("RUN ")
+    assert made.text.startswith(made.keyword)
+    assert all(word in text for word in made.words)
+
+
+def dockerfile(data: bytes) -> None:
+    """A Dockerfile: refused, or commands that lie where they say they do."""
+    try:
+        found = parse(data)
+    except ImgscanError:
+        return
+    for stage in found.stages:
+        for command in stage.commands:
+            assert 0 <= command.start <= command.end <= len(found.text)
+        with suppress(ImgscanError):
+            base_image(found, stage, {})
+
+
+def ignore(data: bytes) -> None:
+    """An ignore file and a path: refused, or an answer."""
+    path, _, text = data.partition(b"\n")
+    try:
+        rules = parse_ignore(text.decode("utf-8", "surrogateescape"))
+    except ImgscanError:
+        return
+    is_ignored(rules, path.decode("utf-8", "replace") or "a")
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    "tar": tar,
+    "blob": blob,
+    "archive": archive,
+    "manifest": manifest,
+    "created_by": created_by,
+    "dockerfile": dockerfile,
+    "ignore": ignore,
+}
