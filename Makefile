@@ -29,7 +29,7 @@ test-unit: venv ## Run the tests that need no engine and no registry
 	@$(python) -m pytest -m 'not engine and not registry' $(ARGS)
 
 .PHONY: test-engines
-test-engines: venv ## Run the engine tests on this machine's engine and on a private Engine 28.5 with the containerd store
+test-engines: venv ## Run the engine tests on this machine's engine and on private ones of version 28.5, with both image stores
 	@.ci/test-engines.sh $(ARGS)
 
 .PHONY: lint

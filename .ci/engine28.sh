@@ -4,6 +4,7 @@
 # bridge are its own, and it leaves the host's firewall alone.
 #
 #   .ci/engine28.sh start    prints the DOCKER_HOST that reaches it; harmless when it runs already
+#   .ci/engine28.sh status   the same if it runs, else exits with 1
 #   .ci/engine28.sh stop     stops it and removes its bridge; its images stay for the next start
 #   .ci/engine28.sh purge    stops it and removes everything of it
 #   SUITE=trixie .ci/engine28.sh start      Engine 26.1 of Debian 13
@@ -28,6 +29,7 @@ case $store in
     ;;
   *) die 2 "STORE=$store: containerd or overlay2" ;;
 esac
+readonly BUILDX=usr/libexec/docker/cli-plugins/docker-buildx # runs by itself too, without the docker CLI
 home=$CACHE_DIR/engine$number
 programs=$CACHE_DIR/engine-$suite
 # A socket's path may have 107 bytes, so it isn't in the cache folder.
@@ -60,7 +62,7 @@ answers() {
 # Fetched with an apt configuration of its own: one source, this system's with the suite's name replaced.
 unpack_programs() {
   local work=$programs.new apt file
-  [[ ! -x $programs/usr/sbin/dockerd ]] || return 0
+  [[ ! -x $programs/usr/sbin/dockerd || ! -x $programs/$BUILDX ]] || return 0
   say "fetching the engine of Debian $suite"
   rm -rf "$work"
   mkdir -p "$work"/{lists/partial,cache/archives/partial,debs}
@@ -68,7 +70,7 @@ unpack_programs() {
   apt=(apt-get -q -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$work/sources"
     -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
     -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root)
-  if ! ("${apt[@]}" update && cd "$work/debs" && "${apt[@]}" download docker.io containerd) >"$work/log" 2>&1; then
+  if ! ("${apt[@]}" update && cd "$work/debs" && "${apt[@]}" download docker.io containerd docker-buildx) >"$work/log" 2>&1; then
     tail -n 10 "$work/log" >&2
     die 3 "apt could not fetch the engine of Debian $suite"
   fi
@@ -158,10 +160,14 @@ case ${1-} in
     start >&2
     printf 'unix://%s/docker.sock\n' "$run"
     ;;
+  status)
+    answers || exit 1
+    printf 'unix://%s/docker.sock\n' "$run"
+    ;;
   stop) stop ;;
   purge)
     stop
     rm -rf "$home" "$programs"
     ;;
-  *) die 2 "usage: [SUITE=sid|trixie] [STORE=containerd|overlay2] ${0##*/} start|stop|purge" ;;
+  *) die 2 "usage: [SUITE=sid|trixie] [STORE=containerd|overlay2] ${0##*/} start|status|stop|purge" ;;
 esac

@@ -7,11 +7,13 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 . "$root/.ci/lib.sh"
 DOCKER_HOST=$("$root/.ci/engine.sh")
 export DOCKER_HOST
-# The engine tests build their smallest images of one static program.
-if ! command -v busybox >/dev/null && is_root && is_debian_like; then
-  say "installing busybox-static for the engine tests"
-  apt_install busybox-static || say "apt could not install busybox-static; some engine tests will say so"
-fi
+# The engine tests build their smallest images of one static program, and read what other tools make of an image.
+for tool in busybox:busybox-static podman:podman skopeo:skopeo; do
+  if ! command -v "${tool%:*}" >/dev/null && is_root && is_debian_like; then
+    say "installing ${tool#*:} for the engine tests"
+    apt_install "${tool#*:}" || say "apt could not install ${tool#*:}; some engine tests will say so"
+  fi
+done
 # The registry tests start a registry of their own on loopback, and sign their certificates and tokens themselves.
 if ! { command -v docker-registry && command -v openssl; } >/dev/null && is_root && is_debian_like; then
   say "installing docker-registry and openssl for the registry tests"

@@ -19,7 +19,7 @@ from pathlib import Path
 from imgscan.engine import Engine
 from imgscan.errors import EngineError
 
-BASE = "imgscan-fixture-busybox:1"
+BASE = "imgscan-fixture-busybox:2"
 _NUMBERS = itertools.count()
 APPLETS = ["sh", "cat", "cp", "sleep", "echo", "ls", "touch", "rm", "mkdir", "true", "false", "dd", "head", "seq"]
 
@@ -30,15 +30,15 @@ def busybox_rootfs() -> bytes:
     assert program, "the engine tests need busybox-static"
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for name in ("bin", "tmp", "etc"):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(folder)
         tar.add(program, "bin/busybox")
         for name in APPLETS:
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)
-        for name in ("tmp", "etc"):
-            folder = tarfile.TarInfo(name)
-            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
-            tar.addfile(folder)
     return buffer.getvalue()
 
 

@@ -14,6 +14,7 @@ from imgscan.source.records import HistoryEntry, Image, ImageConfig, ImageReader
 if TYPE_CHECKING:
     from imgscan.engine import Engine
 
+_LAYOUT_FILES = ("oci-layout", "index.json", "manifest.json")
 _ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
 
 __all__ = ["HistoryEntry", "Image", "ImageConfig", "ImageReader", "Layer", "LayerBlob", "open_image"]
@@ -30,9 +31,9 @@ def open_image(
     """Open what the user named.
 
     `-` is standard input; `FILE` or `FILE:NAME:TAG` an archive (docker save or OCI, plain or compressed); `DIR` or
-    `DIR:NAME` an OCI layout; `registry://HOST/REPOSITORY[:TAG]` an image in a registry, where `insecure_hosts` may do
-    without TLS; anything else an image of `engine`, which is connected to when None. `platform` says which image where
-    there are several; `say` is told what is being waited for.
+    `DIR:NAME` an OCI layout, or what skopeo and Podman write as `dir:`; `registry://HOST/REPOSITORY[:TAG]` an image in
+    a registry, where `insecure_hosts` may do without TLS; anything else an image of `engine`, which is connected to
+    when None. `platform` says which image where there are several; `say` is told what is being waited for.
     Raises InputError for what is not there or no image, EngineError when engine or registry do not answer.
     """
     wanted = parse_platform(platform) if platform is not None else None
@@ -78,7 +79,7 @@ def _means_a_file(path: Path, *, explicit: bool) -> bool:
 
     try:
         if path.is_dir():
-            return explicit or (path / "index.json").is_file() or (path / "oci-layout").is_file()
+            return explicit or any((path / name).is_file() for name in _LAYOUT_FILES)
         if explicit or not path.is_file():
             return path.exists()
         with path.open("rb") as file:

@@ -45,7 +45,7 @@ def parse_json(data: bytes, what: str) -> Json:
     """Decode JSON. `what` names it in messages. Raises InputError, which quotes nothing of the text."""
     if len(data) > MAX_JSON_BYTES:
         raise InputError(f"{what} is larger than {MAX_JSON_BYTES:,} bytes")
-    if sum(map(data.count, (b",", b"[", b"{"))) > _MAX_VALUES:
+    if _has_too_many_values(data):
         raise InputError(f"{what} has more than {_MAX_VALUES:,} values")
     text = data.decode("utf-8", "replace")
     if "\\u" in text:
@@ -56,6 +56,10 @@ def parse_json(data: bytes, what: str) -> Json:
         raise InputError(f"{what} is nested too deeply") from None
     except ValueError:
         raise InputError(f"{what} is not valid JSON") from None
+
+
+def _has_too_many_values(data: bytes) -> bool:
+    return sum(map(data.count, (b",", b"[", b"{"))) > _MAX_VALUES
 
 
 def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -134,8 +138,11 @@ def pairs(value: Json) -> tuple[tuple[str, str], ...]:
 
 
 def has_root_file_system(document: Json) -> bool:
-    """Whether a document is an image's configuration: it lists its layers' diffIDs."""
-    return isinstance(member(member(document, "rootfs"), "diff_ids"), list)
+    """Whether a document is an image's configuration: it lists its layers' diffIDs, or, where there are no layers
+    (FROM scratch with nothing but settings), says at least that it would."""
+    root_fs = member(document, "rootfs")
+    diff_ids = member(root_fs, "diff_ids")
+    return isinstance(diff_ids, list) or (diff_ids is None and text(member(root_fs, "type")) == "layers")
 
 
 def parse_config(document: Json) -> ImageConfig:
@@ -169,6 +176,33 @@ def platform_of(document: Json) -> str | None:
     """`os/architecture[/variant]` of a configuration or a platform object, None if it does not say."""
     parts = (text(member(document, "os")), text(member(document, "architecture")), text(member(document, "variant")))
     return "/".join(part for part in parts if part) if parts[0] and parts[1] else None
+
+
+def further_texts(data: bytes, known: bytes) -> bytes | None:
+    """What strings (names of members too) a JSON document has that another has not, one below the other; None where
+    either is no JSON. Members that come twice count twice: what a reader would drop is text all the same."""
+    own, others = _all_texts(data), _all_texts(known)
+    if own is None or others is None:
+        return None
+    return "\n".join(text for text in own if text not in others).encode("utf-8", "surrogatepass")
+
+
+def _all_texts(data: bytes) -> dict[str, None] | None:
+    """Every string of a JSON document, in order; None where it is none that `parse_json` takes."""
+    if _has_too_many_values(data):
+        return None
+    try:
+        pending = [json.loads(data.decode("utf-8", "replace"), object_pairs_hook=list, parse_int=_number)]
+    except (ValueError, RecursionError):
+        return None
+    found: dict[str, None] = {}
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            found[value] = None
+        elif isinstance(value, list | tuple):
+            pending.extend(reversed(value))
+    return found
 
 
 def _items(value: Json) -> list[Json]:

@@ -119,6 +119,9 @@ class EngineReader:
         return self._export()
 
     def _export(self) -> Iterator[LayerBlob]:
+        if not self._diff_ids and isinstance(member(self._record, "RootFS"), dict):
+            # Graph drivers refuse to export an image without layers: the engine's own account of it is all there is.
+            return
         # By id: a tag may move between two requests.
         image_id = text(member(self._record, "Id")) or self.ref
         with self._engine.calling(self._doing(), self.ref):

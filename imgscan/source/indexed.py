@@ -247,8 +247,12 @@ class DirectoryMembers:
         return data
 
     def resolve(self, name: str) -> str | None:
-        """A file by name."""
-        return clean_name(name) if self._path(name) is not None else None
+        """A file by name, symbolic links followed: a layer that lies there twice is one."""
+        path = self._path(name)
+        if path is None:
+            return None
+        found = str(path.relative_to(self._root))
+        return found if found.isprintable() else clean_name(name)
 
     def open(self, name: str) -> ByteStream:
         """The file. Raises InputError if it cannot be read."""

@@ -1,4 +1,5 @@
-"""The images an archive or a layout lists: manifest.json (docker save) and index.json (OCI) -> candidates.
+"""The images an archive or a layout lists: manifest.json (docker save), index.json (OCI), or the one manifest of a
+directory that skopeo or Podman wrote (`dir:`) -> candidates.
 
 Only what `Documents` hands out is read. An index may loop, list platforms whose bytes are missing, and list things that
 are no images; none of that is an error as long as one image is left.
@@ -62,8 +63,23 @@ class Candidate:
 
 def blob_name(digest: str) -> str | None:
     """Where a digest's blob lies in an OCI layout; None for what is no digest."""
-    match = _DIGEST.fullmatch(digest)
-    return f"blobs/{match[1]}/{match[2]}" if match else None
+    return _LAYOUT.name(digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Naming:
+    """How files are named after digests, of which `{0}` is the algorithm and `{1}` the value."""
+
+    blob: str
+    manifest: str
+
+    def name(self, digest: str, *, manifest: bool = False) -> str | None:
+        match = _DIGEST.fullmatch(digest)
+        return (self.manifest if manifest else self.blob).format(match[1], match[2]) if match else None
+
+
+_LAYOUT: Final = _Naming(blob="blobs/{0}/{1}", manifest="blobs/{0}/{1}")
+_DIRECTORY: Final = _Naming(blob="{1}", manifest="{1}.manifest.json")
 
 
 def from_manifest_json(documents: Documents) -> list[Candidate]:
@@ -86,9 +102,25 @@ def from_index(documents: Documents) -> tuple[list[Candidate], list[Skipped]]:
     data = documents.read("index.json")
     if data is None:
         return [], []
-    walk = _IndexWalk(documents)
+    walk = _IndexWalk(documents, _LAYOUT, "index.json")
     walk.index(parse_json(data, "index.json"), (), 0)
     return walk.candidates(), walk.notes
+
+
+def from_directory(documents: Documents) -> tuple[list[Candidate], list[Skipped]]:
+    """The image of a directory whose manifest.json is a registry's manifest, or its index, and whose blobs lie beside
+    it (containers/image, `dir:`), and what is listed but not there. Raises InputError."""
+    data = documents.read("manifest.json")
+    if data is None:
+        return [], []
+    manifest = parse_json(data, "manifest.json")
+    walk = _IndexWalk(documents, _DIRECTORY, "manifest.json")
+    if isinstance(member(manifest, "manifests"), list):
+        walk.index(manifest, (), 0)
+        return walk.candidates(), walk.notes
+    if not isinstance(member(manifest, "config"), dict):
+        return [], []
+    return [_from_manifest(manifest, "manifest.json", (), None, _DIRECTORY)], []
 
 
 def merge(saved: Candidate, indexed: list[Candidate]) -> Candidate:
@@ -108,9 +140,11 @@ def merge(saved: Candidate, indexed: list[Candidate]) -> Candidate:
 class _IndexWalk:
     """Collects candidates from an index and those nested in it, each manifest once."""
 
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, documents: Documents, naming: _Naming, where: str) -> None:
         self.notes: list[Skipped] = []
         self._documents = documents
+        self._naming = naming
+        self._where = where
         self._found: dict[str, Candidate] = {}
         self._attestations: list[tuple[str, str]] = []
         self._seen: set[str] = set()
@@ -118,7 +152,7 @@ class _IndexWalk:
     def index(self, index: Json, names: tuple[str, ...], depth: int) -> None:
         for descriptor in objects(member(index, "manifests")):
             if len(self._seen) >= _MAX_MANIFESTS:
-                self.notes.append(Skipped(where="index.json", reason=f"more than {_MAX_MANIFESTS:,} manifests"))
+                self.notes.append(Skipped(where=self._where, reason=f"more than {_MAX_MANIFESTS:,} manifests"))
                 return
             self._descriptor(descriptor, names, depth)
 
@@ -135,7 +169,7 @@ class _IndexWalk:
 
     def _descriptor(self, descriptor: Json, inherited: tuple[str, ...], depth: int) -> None:
         digest = text(member(descriptor, "digest"))
-        name = blob_name(digest)
+        name = self._naming.name(digest, manifest=True)
         annotations = member(descriptor, "annotations")
         names = tuple(found for key in _NAME_KEYS if (found := text(member(annotations, key)))) or inherited
         if digest in self._found:
@@ -158,14 +192,14 @@ class _IndexWalk:
             if depth < MAX_INDEX_DEPTH:
                 self.index(manifest, names, depth + 1)
         elif isinstance(member(manifest, "config"), dict):
-            self._found[digest] = _from_manifest(manifest, name, names, platform)
+            self._found[digest] = _from_manifest(manifest, name, names, platform, self._naming)
 
     def _parse(self, data: bytes, name: str) -> Json:
         """What only the index names may be broken without harm to the rest."""
         try:
             return parse_json(data, name)
         except InputError as error:
-            self.notes.append(Skipped(where="index.json", reason=error.what))
+            self.notes.append(Skipped(where=self._where, reason=error.what))
             return None
 
     def _attestation_documents(self, name: str) -> tuple[str, ...]:
@@ -173,25 +207,27 @@ class _IndexWalk:
         if data is None:
             return ()
         layers = objects(member(self._parse(data, name), "layers"))
-        blobs = (blob_name(text(member(layer, "digest"))) for layer in layers)
+        blobs = (self._naming.name(text(member(layer, "digest"))) for layer in layers)
         return (name, *(blob for blob in blobs if blob))
 
 
-def _from_manifest(manifest: Json, name: str, names: tuple[str, ...], platform: str | None) -> Candidate:
+def _from_manifest(
+    manifest: Json, name: str, names: tuple[str, ...], platform: str | None, naming: _Naming
+) -> Candidate:
     return Candidate(
         names=names,
-        config_name=blob_name(text(member(member(manifest, "config"), "digest"))) or "",
-        layers=tuple(_from_descriptors(objects(member(manifest, "layers")))),
+        config_name=naming.name(text(member(member(manifest, "config"), "digest"))) or "",
+        layers=tuple(_from_descriptors(objects(member(manifest, "layers")), naming)),
         platform=platform,
         manifest=name,
     )
 
 
-def _from_descriptors(descriptors: Iterator[Json]) -> Iterator[LayerSource]:
+def _from_descriptors(descriptors: Iterator[Json], naming: _Naming) -> Iterator[LayerSource]:
     for descriptor in descriptors:
         digest, size = text(member(descriptor, "digest")), member(descriptor, "size")
         yield LayerSource(
-            name=blob_name(digest) or "",
+            name=naming.name(digest) or "",
             digest=Digest(digest) if digest else None,
             media_type=text(member(descriptor, "mediaType")),
             size_bytes=size if isinstance(size, int) else None,

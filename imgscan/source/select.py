@@ -9,19 +9,29 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.model import Digest, Skipped
-from imgscan.source.config import Json, has_root_file_system, parse_config, parse_json, platform_of
-from imgscan.source.manifests import Candidate, Documents, LayerSource, from_index, from_manifest_json, merge
+from imgscan.source.config import Json, further_texts, has_root_file_system, parse_config, parse_json, platform_of
+from imgscan.source.manifests import (
+    Candidate,
+    Documents,
+    LayerSource,
+    from_directory,
+    from_index,
+    from_manifest_json,
+    merge,
+)
 from imgscan.source.platforms import Platform, best, own_platform, read_platform
 from imgscan.source.records import Image, ImageConfig, Layer
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_LISTED: Final = 20
+_NAMED_BY: Final = "NAME:TAG (or an id, or a platform such as linux/arm64)"
 _MAX_LAYERS: Final = 1000
 """Engines take 127 at most (moby's layer store), and what has many layers is laid over itself as many times."""
 _MAX_READ_BYTES: Final = 256 << 20
@@ -82,31 +92,43 @@ def select_image(
     documents = _Bounded(documents, ref)
     saved = from_manifest_json(documents)
     indexed, notes = from_index(documents)
+    if not saved and not indexed:
+        indexed, notes = from_directory(documents)
+    others: list[Candidate] = []
     if any(candidate.layers for candidate in saved) or not indexed:
         candidates = [merge(candidate, indexed) for candidate in saved]
+        listed = {candidate.config_name for candidate in saved}
+        others = [candidate for candidate in indexed if candidate.config_name not in listed]
     else:
         candidates = indexed
     if not candidates:
         raise InputError(
             f"{plain(ref)} holds no image",
-            cause="it has neither a manifest.json that lists one (docker save) nor an index.json (OCI)",
+            cause="it has neither a manifest.json (docker save, skopeo) nor an index.json (OCI) that lists one",
             next_step="write it with docker save -o FILE IMAGE",
         )
     readable = _readable(candidates, documents, ref)
-    chosen = _choose(readable if platform is None else _for(platform, readable, ref), ref, selector, diff_ids)
+    if platform is not None:
+        readable, others = _for(platform, [*readable, *_readable(others, documents)], ref), []
+    chosen = _choose(readable, lambda: _readable(others, documents), ref, selector, diff_ids)
     return _selection(chosen, documents, ref, [] if saved else notes)
 
 
-def _readable(candidates: list[Candidate], documents: Documents, ref: str) -> list[_Readable]:
-    """The candidates that are images, each configuration once. Raises InputError if none is."""
+def _readable(candidates: list[Candidate], documents: Documents, ref: str | None = None) -> list[_Readable]:
+    """The candidates that are images, each configuration once. Raises InputError if none is, where `ref` is given."""
     found: dict[str, _Readable] = {}
     missing = ""
+    broken: InputError | None = None
     for candidate in candidates:
         raw = documents.read(candidate.config_name) if candidate.config_name else None
         if raw is None:
             missing = missing or candidate.config_name or "no name"
             continue
-        document: Json = parse_json(raw, f"the configuration {plain(shorten(candidate.config_name, 100))}")
+        try:
+            document: Json = parse_json(raw, f"the configuration {plain(shorten(candidate.config_name, 100))}")
+        except InputError as error:
+            broken = error
+            continue
         if has_root_file_system(document):
             found.setdefault(
                 f"{candidate.config_name} {candidate.names}",
@@ -117,8 +139,10 @@ def _readable(candidates: list[Candidate], documents: Documents, ref: str) -> li
                     platform=platform_of(document) or candidate.platform,
                 ),
             )
-    if found:
+    if found or ref is None:
         return list(found.values())
+    if broken is not None:
+        raise broken
     if missing:
         raise InputError(
             f"{plain(ref)} is incomplete: the image's configuration ({plain(shorten(missing, 100))}) is missing",
@@ -127,17 +151,29 @@ def _readable(candidates: list[Candidate], documents: Documents, ref: str) -> li
     raise InputError(f"{plain(ref)} holds artifacts, but no container image")
 
 
-def _choose(images: list[_Readable], ref: str, selector: str | None, diff_ids: tuple[str, ...]) -> _Readable:
+def _choose(
+    images: list[_Readable],
+    others: Callable[[], list[_Readable]],
+    ref: str,
+    selector: str | None,
+    diff_ids: tuple[str, ...],
+) -> _Readable:
+    """One of the images; of the others, which only the index lists (further platforms), where they alone are meant."""
     left = images
     if diff_ids:
-        left = [image for image in images if tuple(image.config.diff_ids) == diff_ids] or left
+        same = [image for image in images if tuple(image.config.diff_ids) == diff_ids]
+        left = same or [image for image in others() if tuple(image.config.diff_ids) == diff_ids] or left
     if selector:
-        left = [image for image in left if _matches(image, selector)]
+        known = left
+        left = [image for image in known if _matches(image, selector)]
+        if not left:
+            known = [*known, *others()]
+            left = [image for image in known if _matches(image, selector)]
         if not left:
             raise InputError(
                 f"{plain(ref)} holds no image {plain(shorten(selector, 200))}",
-                cause=f"it holds {_listed(images)}",
-                next_step=f"name one of these after the file: {plain(ref)}:NAME:TAG",
+                cause=f"it holds {_listed(known)}",
+                next_step=f"name one of these after the file: {plain(ref)}:{_NAMED_BY}",
             )
     if diff_ids or len({image.candidate.config_name for image in left}) == 1:
         return left[0]
@@ -147,7 +183,7 @@ def _choose(images: list[_Readable], ref: str, selector: str | None, diff_ids: t
         return mine[0]
     raise InputError(
         f"{plain(ref)} holds several images: {_listed(left)}",
-        next_step=f"name one of them after the file: {plain(ref)}:NAME:TAG",
+        next_step=f"name one of them after the file: {plain(ref)}:{_NAMED_BY}",
     )
 
 
@@ -159,7 +195,9 @@ def _matches(image: _Readable, selector: str) -> bool:
         config_digest.startswith(identifier)
         or posixpath.basename(image.candidate.manifest or "").startswith(identifier)
     )
-    return is_id or selector == image.platform or not names.isdisjoint(_forms(selector))
+    platform = read_platform(selector)
+    is_platform = platform is not None and platform == read_platform(image.platform)
+    return is_id or is_platform or not names.isdisjoint(_forms(selector))
 
 
 def _forms(name: str) -> set[str]:
@@ -227,7 +265,7 @@ def _selection(chosen: _Readable, documents: Documents, ref: str, notes: list[Sk
         raw_config=chosen.raw_config,
         layers=tuple(_layers(candidate, config, documents, ref, notes)),
     )
-    return Selection(image=image, documents=_documents(candidate, documents), skipped=tuple(notes))
+    return Selection(image=image, documents=_documents(candidate, documents, chosen.raw_config), skipped=tuple(notes))
 
 
 def _layers(
@@ -267,9 +305,15 @@ def _find_blob(index: int, source: LayerSource, documents: Documents, ref: str, 
     return found
 
 
-def _documents(candidate: Candidate, documents: Documents) -> tuple[tuple[str, bytes], ...]:
-    """Attestations, the manifest, and the configurations that old docker save wrote beside each layer."""
+def _documents(candidate: Candidate, documents: Documents, raw_config: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Attestations and the manifest; and of the records that old docker save wrote beside each layer what they say over
+    and above the configuration, of which they are copies."""
     names = [candidate.manifest or "", *candidate.attestations]
-    names += [f"{posixpath.dirname(layer.name)}/json" for layer in candidate.layers if "/" in layer.name]
-    found = ((name, documents.read(name)) for name in dict.fromkeys(names) if name)
-    return tuple((name, data) for name, data in found if data is not None)
+    found = {name: data for name in names if name and (data := documents.read(name)) is not None}
+    for folder in dict.fromkeys(posixpath.dirname(layer.name) for layer in candidate.layers if "/" in layer.name):
+        name = f"{folder}/json"
+        data = documents.read(name)
+        if data is not None:
+            more = further_texts(data, raw_config)
+            found[name] = data if more is None else more
+    return tuple(found.items())

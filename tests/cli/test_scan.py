@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import html
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ import jsonschema_rs
 import pytest
 from imagemaker import Blobs, Made, add_manifest, containerd, docker25, gzipped, kaniko, legacy, podman
 from registries import faked
+from secretmaker import github_token
 from tarmaker import archive, directory, member
 
 from imgscan.cli.main import run
 from imgscan.report.json import schema
 
-BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 DIVE_KEYS = ("dive-efficiency", "dive-wasted-bytes", "dive-user-wasted-percent")
 LAYOUTS: dict[str, Callable[[Made], bytes]] = {
     "legacy": legacy,
@@ -28,15 +27,6 @@ LAYOUTS: dict[str, Callable[[Made], bytes]] = {
     "podman": podman,
     "kaniko": kaniko,
 }
-
-
-def github_token(body: str) -> str:
-    """A token of GitHub's shape with the right checksum (base 62 of CRC-32), of no account."""
-    number, digits = zlib.crc32(body.encode()), ""
-    for _ in range(6):
-        number, digit = divmod(number, 62)
-        digits = BASE62[digit] + digits
-    return "gh" + "p_" + body + digits
 
 
 DELETED = github_token("aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC2")

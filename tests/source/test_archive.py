@@ -154,6 +154,30 @@ def test_old_layer_configurations_are_documents(save: Callable[[bytes], str]) ->
     reader.close()
 
 
+@pytest.mark.parametrize(
+    ("record", "left"),
+    [
+        pytest.param(b'{"config": {"Env": ["A=1"], "User": "app"}}', [], id="copy"),
+        pytest.param(b'{"config": {"Env": ["A=1", "B=2"]}}', [b"B=2"], id="further-value"),
+        pytest.param(b'{"config": {"Labels": {"key": "app"}}}', [b"Labels", b"key"], id="further-name"),
+        pytest.param(b'{"config": {"Env": ["B=2"], "Env": ["A=1"]}}', [b"B=2"], id="hidden-by-its-double"),
+        pytest.param(b'[["B=2"], 1, null, {"a": [true, "A=1"]}]', [b"B=2", b"a"], id="other-shape"),
+        pytest.param(b'{"config": ', [b'{"config": '], id="no-json"),
+        pytest.param(b"[" * 100_000, [b"[" * 100_000], id="too-deep"),
+        pytest.param(b'{"n": ' + b"9" * 5000 + b', "B": "2"}', [b"n", b"B", b"2"], id="number-too-long"),
+        pytest.param(b"[" + b"1," * 2_100_000 + b"1]", [b"[" + b"1," * 2_100_000 + b"1]"], id="too-many-values"),
+    ],
+)
+def test_of_old_layer_configurations_only_what_they_say_more(
+    record: bytes, left: list[bytes], save: Callable[[bytes], str]
+) -> None:
+    image = Made(layers=(ONE,), settings={"Env": ["A=1"], "User": "app"})
+    config = member(b"c.json", image.config)
+    data = lone([ENTRY], config, member(b"l/json", record), member(b"l/layer.tar", ONE))
+    with closing(open_image(save(data))) as reader:
+        assert reader.documents() == (("l/json", b"\n".join(left)),)
+
+
 OTHER = Made(layers=(TWO,), names=("registry.example:5000/team/other:2", "other:latest"))
 
 
@@ -217,6 +241,63 @@ def test_of_several_platforms_this_machine_s_is_taken(
         reader.image()
     with closing(open_image(f"{path}:linux/arm64")) as reader:
         assert reader.image().platform == "linux/arm64"
+
+
+def of_platforms(*images: Made) -> bytes:
+    """What an engine with the containerd store saves: manifest.json names the first, the index all of them."""
+    blobs = Blobs()
+    found = [
+        add_manifest(blobs, image, plain, platform={"os": "linux", "architecture": image.architecture})
+        for image in images
+    ]
+    nested = blobs.add(dump({"manifests": found}), "application/vnd.oci.image.index.v1+json", **names_of(images[0]))
+    return archive(index_json(nested), manifest_json(save_entry(images[0])), blobs.members())
+
+
+@pytest.mark.parametrize("pack", [plain, gzip.compress], ids=["seek", "stream"])
+@pytest.mark.parametrize(
+    ("selector", "layer"),
+    [
+        pytest.param("", ONE, id="none"),
+        pytest.param(":app:1", ONE, id="name"),
+        pytest.param(":linux/amd64", ONE, id="its-platform"),
+        pytest.param(":linux/arm64", TWO, id="another-platform"),
+        pytest.param(":linux/arm64/v8", TWO, id="in-other-words"),
+        pytest.param(f":{sha(Made(layers=(TWO,), architecture='arm64').config)[:12]}", TWO, id="its-id"),
+    ],
+)
+def test_a_platform_that_manifest_json_does_not_list(
+    selector: str, layer: bytes, pack: Callable[[bytes], bytes], save: Callable[[bytes], str]
+) -> None:
+    data = of_platforms(Made(layers=(ONE,)), Made(layers=(TWO,), architecture="arm64"))
+    image, listings = read(open_image(save(pack(data)) + selector))
+    assert [listings[found.blob].diff_id for found in image.layers] == [f"sha256:{sha(layer)}"]
+
+
+def test_the_platform_option_finds_them_too(save: Callable[[bytes], str]) -> None:
+    target = save(of_platforms(Made(layers=(ONE,)), Made(layers=(TWO,), architecture="arm64")))
+    with closing(open_image(target, platform="linux/arm64")) as reader:
+        assert reader.image().layers[0].diff_id == f"sha256:{sha(TWO)}"
+    with closing(open_image(target, platform="linux/s390x")) as reader:
+        with pytest.raises(InputError, match="no image for linux/s390x") as caught:
+            reader.image()
+        assert caught.value.cause == "it holds linux/amd64, linux/arm64"
+
+
+def test_platforms_are_told_by_name(save: Callable[[bytes], str]) -> None:
+    data = of_platforms(Made(layers=(ONE,)), Made(layers=(TWO,), architecture="arm64"))
+    with pytest.raises(InputError, match=r"no image linux/arm$") as caught:
+        read(open_image(save(data) + ":linux/arm"))
+    assert "linux/arm64" in caught.value.cause
+    assert "platform" in caught.value.next_step
+
+
+def test_a_broken_configuration_of_another_platform_is_no_harm(save: Callable[[bytes], str]) -> None:
+    blobs = Blobs()
+    found = [add_manifest(blobs, image, plain) for image in (IMAGE, OTHER)]
+    data = archive(index_json(*found), blobs.members()).replace(OTHER.config, b"[" * len(OTHER.config))
+    image, _ = read(open_image(save(data)))
+    assert len(image.layers) == 3
 
 
 def test_platforms_without_bytes_are_no_harm(save: Callable[[bytes], str]) -> None:
@@ -501,6 +582,14 @@ def test_an_empty_layer_of_no_bytes(save: Callable[[bytes], str]) -> None:
     for pack in (plain, gzip.compress):
         image, listings = read(open_image(save(pack(docker25(Made(layers=(ONE, b"")))))))
         assert listings[image.layers[1].blob].entries == 0
+
+
+@pytest.mark.parametrize("root_fs", [{"type": "layers"}, {"type": "layers", "diff_ids": None}], ids=["none", "null"])
+def test_an_image_without_layers(root_fs: dict[str, Any], save: Callable[[bytes], str]) -> None:
+    config = dump({"os": "linux", "architecture": "amd64", "config": {"Env": ["A=1"]}, "rootfs": root_fs})
+    entry = {"Config": "c.json", "RepoTags": ["a:1"], "Layers": None}
+    image, listings = read(open_image(save(lone([entry], member(b"c.json", config)))))
+    assert (image.layers, image.config.env, listings) == ((), ("A=1",), {})
 
 
 def test_field_names_match_as_the_engine_s_do(save: Callable[[bytes], str]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from builds import builds
 from imagemaker import LAYOUTS, Made, containerd, legacy, sha, small_layer
 from tarmaker import archive, member
 
@@ -26,7 +27,7 @@ from imgscan.layers.filesystem import Stacked, stack
 from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
 from imgscan.model import Status
 from imgscan.source import Image, ImageReader, open_image
-from imgscan.source.engine import history_entries
+from imgscan.source.engine import EngineReader, history_entries
 
 IMAGE = Made(
     layers=(small_layer(b"passwd", b"root"), small_layer(b"hosts", b"localhost" * 9000)),
@@ -232,6 +233,12 @@ def test_closing_half_way_breaks_off(daemon: Daemon, engine: Engine) -> None:
     assert engine.inspect_image("app:1")["Os"] == "linux"
 
 
+def test_an_image_without_layers_is_not_exported(daemon: Daemon, engine: Engine) -> None:
+    daemon.image, daemon.status = Made(layers=(), settings={"Env": ["A=1"]}), 500
+    image, listings = read(open_image("app:1", engine=engine))
+    assert (image.layers, image.config.env, listings, daemon.gets) == ((), ("A=1",), {}, [])
+
+
 @pytest.mark.parametrize(
     ("lines", "layers", "empty"),
     [
@@ -371,3 +378,14 @@ def test_an_image_the_real_engine_has_not(built: tuple[Engine, str]) -> None:
     with pytest.raises(InputError) as caught:
         open_image(name.replace(":1", ":2"), engine=engine)
     assert name in caught.value.cause
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("builder", ["classic", "buildkit"])
+@pytest.mark.parametrize("use_store", [True, False], ids=["store", "export"])
+def test_a_real_image_without_layers(builder: str, use_store: bool) -> None:
+    with Engine.connect() as engine, builds(engine) as made:
+        reader = EngineReader(engine, made.build("FROM scratch\nENV A=1\n", builder=builder), use_store=use_store)
+        image, listings = read(reader)
+        assert (image.layers, listings, reader.skipped()) == ((), {}, ())
+        assert "A=1" in image.config.env

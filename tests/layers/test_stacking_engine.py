@@ -1,0 +1,142 @@
+"""Random stacks that a real engine built: our visible tree is the one it exports, our bytes are those of an
+independent count.
+
+IMGSCAN_STACKS says how many (20 without it), IMGSCAN_STACK_SEED where to begin; a failure names its seed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builds import Builds, builds, save
+from engines import ensure_base
+from stacks import (
+    SYMLINK_MODE,
+    Naive,
+    Seen,
+    content_bytes,
+    differences,
+    exported_tree,
+    is_engines,
+    make_stack,
+    saved_layers,
+    stack_naively,
+)
+
+from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
+from imgscan.engine import Engine
+from imgscan.progress import Progress
+from imgscan.scan import ImageScan, scan_image
+from imgscan.source import open_image
+
+pytestmark = pytest.mark.engine
+
+FIRST = int(os.environ.get("IMGSCAN_STACK_SEED", "0"))
+COUNT = int(os.environ.get("IMGSCAN_STACKS", "20"))
+BUILDERS = ("buildkit", "buildkit", "buildkit", "classic")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine.connect() as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def made(engine: Engine) -> Iterator[Builds]:
+    with builds(engine) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def scanner() -> SecretScanner:
+    return load_scanner()
+
+
+def scan(target: str, engine: Engine, scanner: SecretScanner) -> ImageScan:
+    with closing(open_image(target, engine=engine)) as reader:
+        return scan_image(reader, scanner, Progress(sys.stderr, live=False, lines=False))
+
+
+def export(engine: Engine, tag: str) -> bytes:
+    """The file system of a container that never ran."""
+    api: Any = engine.api
+    container = api.create_container(tag, ["none"], network_disabled=True)["Id"]
+    try:
+        return b"".join(api.export(container))
+    finally:
+        engine.remove_container(container)
+
+
+def our_tree(found: ImageScan, naive: Naive) -> dict[bytes, Seen]:
+    """The visible entries in the oracle's words. What a hard link shares its content with may be visible no more, so
+    kind and size come from the layer that holds both: the target has to be a name there."""
+    tree: dict[bytes, Seen] = {}
+    for layer, entry in found.stacked.visible():
+        kind = str(entry.kind)
+        mode = SYMLINK_MODE if kind == "symlink" else stat.S_IMODE(entry.mode)
+        if kind == "hardlink":
+            assert entry.target is not None
+            linked = naive.shipped[layer, entry.target]
+            mode = mode if linked.kind != "symlink" else SYMLINK_MODE
+            tree[entry.path] = replace(linked, mode=mode, content=(layer, entry.target))
+        elif kind == "file":
+            tree[entry.path] = Seen(kind="file", mode=mode, size_bytes=entry.size_bytes, content=(layer, entry.path))
+        else:
+            target = (entry.target or b"") if kind == "symlink" else b""
+            tree[entry.path] = Seen(kind=kind, mode=mode, target=target)
+    return tree
+
+
+def users(tree: dict[bytes, Seen]) -> dict[bytes, Seen]:
+    return {path: entry for path, entry in tree.items() if not is_engines(path)}
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_a_random_stack(seed: int, made: Builds, scanner: SecretScanner, tmp_path: Path) -> None:
+    engine = made.engine
+    builder = BUILDERS[seed % len(BUILDERS)]
+    dockerfile = make_stack(seed).dockerfile(ensure_base(engine), made.marker)
+    tag = made.build(dockerfile, builder=builder)
+    archive = save(engine, tag, tmp_path / "image.tar")
+    naive = stack_naively(saved_layers(archive))
+    exported = users(exported_tree(export(engine, tag)))
+    # The oracles agree with each other, or the test says nothing.
+    assert differences(users(naive.tree), exported) == [], dockerfile
+    for target in (tag, str(archive)):
+        found = scan(target, engine, scanner)
+        where = f"seed {seed}, {builder}, {target}\n{dockerfile}"
+        assert found.skipped == (), where
+        check_tree(found, naive, exported, where)
+        check_bytes(found, naive, exported, where)
+    made.remove(tag)
+
+
+def check_tree(found: ImageScan, naive: Naive, exported: dict[bytes, Seen], where: str) -> None:
+    tree = our_tree(found, naive)
+    paths = [entry.path for _, entry in found.stacked.visible()]
+    assert paths == sorted(set(paths)), where
+    assert differences(users(tree), exported) == [], where
+
+
+def check_bytes(found: ImageScan, naive: Naive, exported: dict[bytes, Seen], where: str) -> None:
+    stacked = found.stacked
+    assert stacked.size_bytes == naive.size_bytes, where
+    assert stacked.reclaimable_bytes == stacked.size_bytes - stacked.visible_bytes, where
+    # Once by the layers' bytes that lost their last name, once by what the kernel still shows.
+    assert stacked.reclaimable_bytes == sum(naive.lost.values()), where
+    assert stacked.reclaimable_bytes == naive.size_bytes - content_bytes(exported), where
+    by_layers: dict[tuple[int, int | None], int] = {}
+    for item in stacked.waste:
+        if item.cause.value != "duplicate":
+            key = item.shipped_by, item.shadowed_by
+            by_layers[key] = by_layers.get(key, 0) + item.bytes
+    assert by_layers == naive.lost, where
