@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -33,8 +32,8 @@ from stacks import (
 
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.engine import Engine
-from imgscan.progress import Progress
-from imgscan.scan import ImageScan, scan_image
+from imgscan.progress import silent
+from imgscan.scan import ImageScan, Means, scan_image
 from imgscan.source import open_image
 
 pytestmark = pytest.mark.engine
@@ -63,7 +62,7 @@ def scanner() -> SecretScanner:
 
 def scan(target: str, engine: Engine, scanner: SecretScanner) -> ImageScan:
     with closing(open_image(target, engine=engine)) as reader:
-        return scan_image(reader, scanner, Progress(sys.stderr, live=False, lines=False))
+        return scan_image(reader, Means(scanner=scanner, progress=silent()))
 
 
 def export(engine: Engine, tag: str) -> bytes:
