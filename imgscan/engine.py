@@ -15,11 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, cast
+from urllib.parse import quote
 
 from imgscan.endpoint import Endpoint, advise, find_endpoints
 from imgscan.enginerecords import CacheRecord, EngineInfo, ImageRecord, read_info, read_time, short_tag
 from imgscan.errors import EngineError, InputError
 from imgscan.escape import plain, shorten
+from imgscan.quickget import quick_get
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -37,11 +39,31 @@ __all__ = ["CacheRecord", "Engine", "EngineInfo", "ImageRecord", "open_client"]
 class Engine:
     """A connected engine; use it as a context manager or `close` it."""
 
-    def __init__(self, api: APIClient, host: str) -> None:
-        self.api = api
-        self._sdk: Any = api  # the same, for what the SDK's type stubs do not know
+    def __init__(
+        self, api: APIClient | None, host: str, *, endpoint: Endpoint | None = None, info: EngineInfo | None = None
+    ) -> None:
+        self._api = api
+        self._endpoint = endpoint or Endpoint(host=host, origin="given")
         self.host = host
-        self.info = self._read_info()
+        self.info = info or self._read_info()
+
+    @property
+    def api(self) -> APIClient:
+        """The SDK's client, made when it is first needed. Raises EngineError when the engine is not there any more."""
+        if self._api is None:
+            try:
+                self._api = open_client(self._endpoint)
+            except EngineError as error:
+                raise EngineError(
+                    f"the engine at {self.host} went away",
+                    cause=error.cause,
+                    next_step="see that it runs (docker info), then run the same command again",
+                ) from error
+        return self._api
+
+    @property
+    def _sdk(self) -> Any:  # noqa: ANN401 - the same, for what the SDK's type stubs do not know
+        return self.api
 
     @classmethod
     def connect(cls, host: str | None = None) -> Self:
@@ -68,6 +90,9 @@ class Engine:
 
     @classmethod
     def _open(cls, endpoint: Endpoint) -> Self:
+        version, info = quick_get(endpoint.host, "/version"), quick_get(endpoint.host, "/info")
+        if version and info:
+            return cls(None, endpoint.host, endpoint=endpoint, info=read_info(version, info))
         client = open_client(endpoint)
         try:
             return cls(client, endpoint.host)
@@ -85,7 +110,8 @@ class Engine:
 
     def close(self) -> None:
         """Close every connection."""
-        self.api.close()
+        if self._api is not None:
+            self._api.close()
 
     @contextmanager
     def calling(self, doing: str, image: str | None = None) -> Iterator[None]:
@@ -122,6 +148,10 @@ class Engine:
 
     def inspect_image(self, ref: str) -> dict[str, Any]:
         """The engine's record of an image."""
+        if self._api is None:
+            found = quick_get(self.host, f"/images/{quote(ref, safe=':/@')}/json")
+            if found is not None and found.get("Id"):
+                return found
         with self.calling("reading an image's configuration", ref):
             return dict(self._sdk.inspect_image(ref))
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -33,6 +30,9 @@ _SLOTS_PER_WORKER: Final = 3
 _READ_BYTES: Final = 1 << 20
 _SET_DEATH_SIGNAL: Final = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 
 class FileJob(msgspec.Struct, frozen=True, gc=False):
@@ -54,26 +54,32 @@ class Found(msgspec.Struct, frozen=True, gc=False):
 
 
 class Batch:
-    """Files that are being searched."""
+    """Files that are being searched, in other processes or, `here`, already in this one."""
 
-    def __init__(self, packed: Future[list[_Packed]], scanner: SecretScanner) -> None:
-        self._packed = packed
+    def __init__(self, scanner: SecretScanner, *, there: Future[list[_Packed]] | None, here: list[_Packed]) -> None:
         self._scanner = scanner
+        self._there = there
+        self._here = here
 
     def done(self) -> bool:
         """Whether `result` would not wait."""
-        return self._packed.done()
+        return self._there is None or self._there.done()
 
     def result(self) -> list[Found]:
         """What each file held, in order. Raises StoreError, WorkerError."""
-        try:
-            return [_unpack(item, self._scanner) for item in self._packed.result()]
-        except BrokenProcessPool as error:
-            raise WorkerError(
-                "a process that searches files ended in the middle of its work",
-                cause="most likely the system ran out of memory and killed it",
-                next_step="run the same command with --jobs 1, which needs less",
-            ) from error
+        packed = self._here
+        if self._there is not None:
+            from concurrent.futures.process import BrokenProcessPool
+
+            try:
+                packed = self._there.result()
+            except BrokenProcessPool as error:
+                raise WorkerError(
+                    "a process that searches files ended in the middle of its work",
+                    cause="most likely the system ran out of memory and killed it",
+                    next_step="run the same command with --jobs 1, which needs less",
+                ) from error
+        return [_unpack(item, self._scanner) for item in packed]
 
 
 class Workers:
@@ -121,17 +127,20 @@ class Workers:
             self._memory = None
 
     def _here(self, search: Callable[..., list[_Packed]], *arguments: object) -> Batch:
-        packed: Future[list[_Packed]] = Future()
-        packed.set_result(search(_Shared(self._scanner, self._memory), *arguments))
-        return Batch(packed, self._scanner)
+        found = search(_Shared(self._scanner, self._memory), *arguments)
+        return Batch(self._scanner, there=None, here=found)
 
     def _submit(self, search: Callable[..., list[_Packed]], *arguments: object) -> Batch:
         if self._pool is None:
             self._start()
         assert self._pool is not None, "it was just started"
-        return Batch(self._pool.submit(search, *arguments), self._scanner)
+        return Batch(self._scanner, there=self._pool.submit(search, *arguments), here=[])
 
     def _start(self) -> None:
+        # Only here: a scan that reads little does without, and these take a while to import.
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
         self._scanner.prepare()
         if self._memory is None:
             self._memory = mmap.mmap(-1, self.slots * SLOT_BYTES)

@@ -6,9 +6,7 @@ follow each other; what is not a further frame is trailing data.
 
 from __future__ import annotations
 
-import bz2
 import importlib
-import lzma
 import zlib
 from collections.abc import Callable
 from functools import cache, partial
@@ -115,11 +113,15 @@ def new_gzip() -> FrameDecoder:
 
 def new_bzip2() -> FrameDecoder:
     """A decoder for one bzip2 stream."""
+    import bz2
+
     return bz2.BZ2Decompressor()
 
 
 def new_xz() -> FrameDecoder:
     """A decoder for one xz stream, its memory bounded."""
+    import lzma
+
     return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_LZMA_MEMORY_BYTES)
 
 
