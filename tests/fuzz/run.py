@@ -1,6 +1,7 @@
-"""Fuzz one target under atheris (libFuzzer): `run.py TARGET CORPUS_DIR [libFuzzer options]`.
+"""Fuzz one target under atheris (libFuzzer): `run.py TARGET FOLDER [libFuzzer options]`.
 
-The seeds are written to the corpus folder first; what crashes lies where libFuzzer's `-artifact_prefix` says.
+The seeds and what is kept in `corpus/` are written to FOLDER/TARGET first, where libFuzzer adds what reaches new code;
+an input that fails is left in FOLDER.
 """
 
 from __future__ import annotations
@@ -12,29 +13,31 @@ from pathlib import Path
 
 import atheris
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent)]
+TESTS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 with atheris.instrument_imports(include=["imgscan"]):
-    from targets import TARGETS
+    from fuzz.targets import TARGETS
 
-from mutate import MUTATORS  # noqa: E402 - its path is set above
-from seeds import SEEDS  # noqa: E402
+from fuzz.mutate import MUTATORS  # noqa: E402 - its path is set above
+from fuzz.seeds import SEEDS, kept  # noqa: E402
+
+OPTIONS = ("-timeout=10", "-rss_limit_mb=1024", "-max_len=65536", "-print_final_stats=1")
 
 
-def main(name: str, corpus: Path, options: list[str]) -> None:
+def main(name: str, folder: Path, options: list[str]) -> None:
+    corpus = folder / name
     corpus.mkdir(parents=True, exist_ok=True)
-    kept = sorted((HERE / "corpus" / name).glob("*")) if (HERE / "corpus" / name).is_dir() else []
-    for data in (*SEEDS[name], *(path.read_bytes() for path in kept)):
+    for data in (*SEEDS[name], *kept(name)):
         (corpus / hashlib.sha256(data).hexdigest()[:20]).write_bytes(data)
     change = MUTATORS.get(name)
 
     def mutate(data: bytes, most: int, seed: int) -> bytes:
-        assert change is not None
+        assert change is not None, "without a mutator of its own a target has libFuzzer's"
         return change(data, random.Random(seed), lambda part: bytes(atheris.Mutate(part, len(part) + 100)))[:most]
 
     atheris.Setup(
-        [sys.argv[0], str(corpus), "-timeout=10", "-rss_limit_mb=1024", "-max_len=65536", *options],
+        [sys.argv[0], str(corpus), *OPTIONS, f"-artifact_prefix={folder}/{name}-", *options],
         TARGETS[name],
         custom_mutator=mutate if change is not None else None,
     )
@@ -42,4 +45,6 @@ def main(name: str, corpus: Path, options: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3 or sys.argv[1] not in TARGETS:
+        sys.exit(f"usage: run.py {'|'.join(TARGETS)} FOLDER [libFuzzer options]")
     main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+from pathlib import Path
 from typing import Final
 
+from fuzz.mutate import PACKERS
 from imagemaker import LAYOUTS, Made, dump, small_layer
-from mutate import PACKERS
 from tarmaker import (
     archive,
     base256,
@@ -125,3 +126,8 @@ SEEDS: Final[dict[str, tuple[bytes, ...]]] = {
     "dockerfile": DOCKERFILES,
     "ignore": IGNORES,
 }
+
+
+def kept(name: str) -> tuple[bytes, ...]:
+    """What fuzzing found and `corpus/` keeps for a target: inputs that once failed, and some that reach far."""
+    return tuple(path.read_bytes() for path in sorted((Path(__file__).parent / "corpus" / name).glob("*")))

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import BinaryIO, Final, NamedTuple, Protocol, cast
 
 import msgspec
 
@@ -170,7 +170,7 @@ def _whole_frame(codec: str) -> _Frame:
         return lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
     from backports import zstd
 
-    return zstd.ZstdDecompressor()  # type: ignore[no-any-return]
+    return zstd.ZstdDecompressor()
 
 
 @functools.cache
@@ -181,7 +181,7 @@ def _scanner() -> SecretScanner:
 def archive(data: bytes) -> None:
     """An image archive: read by its index and in one pass it is the same image, or none."""
     by_index = _scanned(lambda: _indexed(data))
-    in_one_pass = _scanned(lambda: OnePassReader(Piecemeal(data, 60_000), ref="a", selector=None, owns_file=False))
+    in_one_pass = _scanned(lambda: _one_pass(data))
     if by_index is None or in_one_pass is None or sniff(data[:6]):
         return
     assert by_index.image == in_one_pass.image
@@ -196,6 +196,10 @@ def archive(data: bytes) -> None:
 
 def _indexed(data: bytes) -> ImageReader:
     return IndexedReader(Indexed(TarMembers(io.BytesIO(data), "a"), ref="a", selector=None), ref="a", kind="archive")
+
+
+def _one_pass(data: bytes) -> ImageReader:
+    return OnePassReader(cast("BinaryIO", Piecemeal(data, 60_000)), ref="a", selector=None, owns_file=False)
 
 
 def _scanned(reader: Callable[[], ImageReader]) -> ImageScan | None:
