@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -113,3 +113,54 @@ def long_name(name: bytes, flag: bytes = b"L") -> bytes:
 
 def archive(*parts: bytes) -> bytes:
     return b"".join(parts) + END
+
+
+def gnu_sparse(name: bytes, real: int, pairs: Sequence[tuple[int, int]], data: bytes) -> bytes:
+    """An old GNU sparse file: four map entries in the header, 21 in each block that follows."""
+
+    def slots(part: Sequence[tuple[int, int]]) -> bytes:
+        return b"".join(octal(offset, 12) + octal(length, 12) for offset, length in part)
+
+    blocks, rest = b"", list(pairs[4:])
+    more = b"\x01" if rest else b"\x00"
+    while rest:
+        part, rest = rest[:21], rest[21:]
+        blocks += (slots(part).ljust(504, b"\0") + (b"\x01" if rest else b"\x00")).ljust(512, b"\0")
+    fields = {386: slots(pairs[:4]), 482: more, 483: octal(real, 12)}
+    return header(name, size=len(data), flag=b"S", form="gnu", fields=fields) + blocks + padded(data)
+
+
+def map_text(pairs: Sequence[tuple[int, int]]) -> bytes:
+    return b",".join(b"%d,%d" % pair for pair in pairs)
+
+
+def sparse_1(name: bytes, real: int, pairs: Sequence[tuple[int, int]], data: bytes) -> bytes:
+    """A sparse file in PAX format 1.0."""
+    text = b"%d\n" % len(pairs) + b"".join(b"%d\n%d\n" % pair for pair in pairs)
+    head = pax(
+        (b"GNU.sparse.major", b"1"),
+        (b"GNU.sparse.minor", b"0"),
+        (b"GNU.sparse.name", name),
+        (b"GNU.sparse.realsize", b"%d" % real),
+    )
+    return head + member(b"GNUSparseFile.0/x", padded(text) + data)
+
+
+def sparse_0(name: bytes, real: int, pairs: Sequence[tuple[int, int]], data: bytes) -> bytes:
+    """A sparse file in PAX format 0.0."""
+    numbers = b"".join(
+        record(b"GNU.sparse.offset", b"%d" % offset) + record(b"GNU.sparse.numbytes", b"%d" % length)
+        for offset, length in pairs
+    )
+    body = record(b"GNU.sparse.size", b"%d" % real) + record(b"GNU.sparse.numblocks", b"%d" % len(pairs)) + numbers
+    return pax(body=body) + member(name, data)
+
+
+def sparse_01(name: bytes, real: int, pairs: Sequence[tuple[int, int]], data: bytes) -> bytes:
+    """A sparse file in PAX format 0.1."""
+    return pax(
+        (b"GNU.sparse.size", b"%d" % real),
+        (b"GNU.sparse.numblocks", b"%d" % len(pairs)),
+        (b"GNU.sparse.map", map_text(pairs)),
+        (b"GNU.sparse.name", name),
+    ) + member(b"GNUSparseFile.0/x", data)

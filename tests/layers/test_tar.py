@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,19 @@ from tarmaker import (
     base256,
     checksummed,
     directory,
+    gnu_sparse,
     hardlink,
     header,
     long_name,
+    map_text,
     member,
     octal,
     padded,
     pax,
     record,
+    sparse_0,
+    sparse_01,
+    sparse_1,
     symlink,
 )
 
@@ -62,54 +66,6 @@ def names(data: bytes) -> list[bytes]:
 SPARSE_TEXT = b"".join(bytes([0, byte]) for byte in b"Go is sparse")
 SPARSE_PAIRS = [(1 + 2 * index, 1) for index in range(12)]
 SPARSE_DATA = b"Go is sparse"
-
-
-def gnu_sparse(name: bytes, real: int, pairs: Sequence[tuple[int, int]], data: bytes) -> bytes:
-    """An old GNU sparse file: four map entries in the header, 21 in each block that follows."""
-
-    def slots(part: Sequence[tuple[int, int]]) -> bytes:
-        return b"".join(octal(offset, 12) + octal(length, 12) for offset, length in part)
-
-    blocks, rest = b"", list(pairs[4:])
-    more = b"\x01" if rest else b"\x00"
-    while rest:
-        part, rest = rest[:21], rest[21:]
-        blocks += (slots(part).ljust(504, b"\0") + (b"\x01" if rest else b"\x00")).ljust(512, b"\0")
-    fields = {386: slots(pairs[:4]), 482: more, 483: octal(real, 12)}
-    return header(name, size=len(data), flag=b"S", form="gnu", fields=fields) + blocks + padded(data)
-
-
-def map_text(pairs: Sequence[tuple[int, int]]) -> bytes:
-    return b",".join(b"%d,%d" % pair for pair in pairs)
-
-
-def pax_sparse_1(name: bytes, real: int, pairs: Sequence[tuple[int, int]], data: bytes) -> bytes:
-    text = b"%d\n" % len(pairs) + b"".join(b"%d\n%d\n" % pair for pair in pairs)
-    head = pax(
-        (b"GNU.sparse.major", b"1"),
-        (b"GNU.sparse.minor", b"0"),
-        (b"GNU.sparse.name", name),
-        (b"GNU.sparse.realsize", b"%d" % real),
-    )
-    return head + member(b"GNUSparseFile.0/x", padded(text) + data)
-
-
-def sparse_0(name: bytes, real: int, pairs: Sequence[tuple[int, int]], data: bytes) -> bytes:
-    numbers = b"".join(
-        record(b"GNU.sparse.offset", b"%d" % offset) + record(b"GNU.sparse.numbytes", b"%d" % length)
-        for offset, length in pairs
-    )
-    body = record(b"GNU.sparse.size", b"%d" % real) + record(b"GNU.sparse.numblocks", b"%d" % len(pairs)) + numbers
-    return pax(body=body) + member(name, data)
-
-
-def sparse_01(name: bytes, real: int, pairs: Sequence[tuple[int, int]], data: bytes) -> bytes:
-    return pax(
-        (b"GNU.sparse.size", b"%d" % real),
-        (b"GNU.sparse.numblocks", b"%d" % len(pairs)),
-        (b"GNU.sparse.map", map_text(pairs)),
-        (b"GNU.sparse.name", name),
-    ) + member(b"GNUSparseFile.0/x", data)
 
 
 LONG = b"a/" + b"/".join(b"%d" % number for number in range(80))
@@ -253,12 +209,12 @@ READS = [
         id="gnu-nil-sparse-hole",
     ),
     pytest.param(
-        archive(pax_sparse_1(b"sparse.db", 1000, [(0, 1000)], b"0123456789" * 100)),
+        archive(sparse_1(b"sparse.db", 1000, [(0, 1000)], b"0123456789" * 100)),
         [(b"sparse.db", FILE, b"0123456789" * 100)],
         id="pax-nil-sparse-data",
     ),
     pytest.param(
-        archive(pax_sparse_1(b"sparse.db", 1000, [(1000, 0)], b"")),
+        archive(sparse_1(b"sparse.db", 1000, [(1000, 0)], b"")),
         [(b"sparse.db", FILE, bytes(1000))],
         id="pax-nil-sparse-hole",
     ),
@@ -267,7 +223,7 @@ READS = [
             gnu_sparse(b"sparse-gnu", 24, SPARSE_PAIRS, SPARSE_DATA),
             sparse_0(b"sparse-posix-0.0", 24, SPARSE_PAIRS, SPARSE_DATA),
             sparse_01(b"sparse-posix-0.1", 24, SPARSE_PAIRS, SPARSE_DATA),
-            pax_sparse_1(b"sparse-posix-1.0", 24, SPARSE_PAIRS, SPARSE_DATA),
+            sparse_1(b"sparse-posix-1.0", 24, SPARSE_PAIRS, SPARSE_DATA),
             member(b"end", b"end\n"),
         ),
         [

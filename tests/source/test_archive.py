@@ -37,7 +37,7 @@ from imagemaker import (
     sha,
     small_layer,
 )
-from tarmaker import archive, directory, hardlink, header, member, padded, pax, symlink
+from tarmaker import archive, directory, hardlink, header, member, sparse_1, symlink
 
 from imgscan.errors import InputError
 from imgscan.layers.blob import open_layer
@@ -444,17 +444,10 @@ def test_layers_behind_links(links: bytes, save: Callable[[bytes], str]) -> None
         assert listings[image.layers[0].blob].diff_id == f"sha256:{sha(ONE)}"
 
 
-def sparse(name: bytes, data: bytes) -> Iterator[bytes]:
-    """A file in GNU's sparse format 1.0, as `tar --sparse` writes it."""
-    pieces = [at for at in range(0, len(data), 512) if any(data[at : at + 512])]
-    text = b"%d\n" % len(pieces) + b"".join(b"%d\n%d\n" % (at, len(data[at : at + 512])) for at in pieces)
-    yield pax(
-        (b"GNU.sparse.major", b"1"),
-        (b"GNU.sparse.minor", b"0"),
-        (b"GNU.sparse.name", name),
-        (b"GNU.sparse.realsize", b"%d" % len(data)),
-    )
-    yield member(b"x", padded(text) + b"".join(data[at : at + 512] for at in pieces))
+def sparse(name: bytes, data: bytes) -> bytes:
+    """A file as `tar --sparse` writes it, without its blocks of zeros."""
+    pairs = [(at, len(data[at : at + 512])) for at in range(0, len(data), 512) if any(data[at : at + 512])]
+    return sparse_1(name, len(data), pairs, b"".join(data[at : at + size] for at, size in pairs))
 
 
 FIRST, LAST = Made(layers=(ONE,), settings={"User": "first"}), Made(layers=(TWO,), settings={"User": "last"})
@@ -491,7 +484,7 @@ FIRST, LAST = Made(layers=(ONE,), settings={"User": "first"}), Made(layers=(TWO,
         ),
         pytest.param((member(b"c.json", FIRST.config), directory(b"c.json/")), None, False, id="a-directory-instead"),
         pytest.param(
-            (*sparse(b"c.json", LAST.config),),
+            (sparse(b"c.json", LAST.config),),
             "last",
             False,
             id="a-sparse-file",
@@ -528,7 +521,7 @@ def test_of_two_layers_of_one_name_the_last_is_read(
 @pytest.mark.parametrize("pack", [plain, gzip.compress], ids=["seek", "stream"])
 def test_a_sparse_layer(pack: Callable[[bytes], bytes], save: Callable[[bytes], str]) -> None:
     layer = archive(member(b"zeros", bytes(100_000)), member(b"end", b"end"))
-    data = lone([ENTRY], member(b"c.json", Made(layers=(layer,)).config), *sparse(b"l/layer.tar", layer))
+    data = lone([ENTRY], member(b"c.json", Made(layers=(layer,)).config), sparse(b"l/layer.tar", layer))
     image, listings = read(open_image(save(pack(data))))
     assert listings[image.layers[0].blob].diff_id == image.layers[0].diff_id
 
