@@ -32,6 +32,10 @@ test-unit: venv ## Run the tests that need no engine and no registry
 test-engines: venv ## Run the engine tests on this machine's engine and on private ones of version 28.5, with both image stores
 	@.ci/test-engines.sh $(ARGS)
 
+.PHONY: fuzz
+fuzz: venv ## Fuzz the parsers, each for FUZZ_SECONDS=60 (ARGS='tar blob' names some); .fuzz has what is found
+	@.ci/fuzz.sh $(ARGS)
+
 .PHONY: lint
 lint: venv ## Check style and types
 	@$(python) -m ruff check .
@@ -57,7 +61,7 @@ engine: ## See to a container engine, and print its DOCKER_HOST
 
 .PHONY: clean
 clean: ## Remove what these commands made in this folder (not the engine, not its images)
-	@rm -rf .venv build-report .mypy_cache .ruff_cache .pytest_cache .hypothesis sample_images/.imgscan.toml
+	@rm -rf .venv .fuzz build-report .mypy_cache .ruff_cache .pytest_cache .hypothesis sample_images/.imgscan.toml
 	@python3 sample_images/plant.py --remove
 
 .PHONY: help

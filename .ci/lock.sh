@@ -11,4 +11,6 @@ command -v uv >/dev/null || die 2 "uv is missing" "install it: pipx install uv"
 options=(--quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header "$@")
 uv pip compile "${options[@]}" pyproject.toml --group dev --output-file requirements.lock
 printf 'hatchling\neditables\n' | uv pip compile "${options[@]}" - --output-file .ci/build-requirements.lock
-say "refreshed requirements.lock and .ci/build-requirements.lock"
+# The last version with a wheel for Python 3.11.
+printf 'atheris<3.1\n' | uv pip compile "${options[@]}" --python-version 3.11 - --output-file .ci/fuzz-requirements.lock
+say "refreshed requirements.lock, .ci/build-requirements.lock and .ci/fuzz-requirements.lock"

@@ -81,8 +81,12 @@ def member(value: Json, name: str) -> Json:
     if not isinstance(value, dict):
         return None
     wanted = name.lower()
-    found = [content for key, content in _members(value) if key.translate(_GO_FOLD).lower() == wanted]
+    found = [content for key, content in _members(value) if _fold(key) == wanted]
     return _overlaid(found) if len(found) > 1 else found[0] if found else None
+
+
+def _fold(key: str) -> str:
+    return key.lower() if key.isascii() else key.translate(_GO_FOLD).lower()
 
 
 def _members(value: dict[str, Json]) -> Iterable[tuple[str, Json]]:

@@ -382,9 +382,52 @@ def raw(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
     return mutate(data)
 
 
+def bytewise(chance: random.Random) -> Mutate:
+    """A mutation of raw bytes for where no fuzzer is at hand: one to four bytes changed, put in or taken out."""
+
+    def mutate(data: bytes) -> bytes:
+        found = bytearray(data)
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randint(0, len(found))
+            match chance.randrange(4):
+                case 0:
+                    found[at : at + 1] = bytes([chance.randrange(256)])
+                case 1:
+                    found[at:at] = chance.choice(_PIECES)
+                case 2:
+                    del found[at : at + chance.choice((1, 1, 2, 8))]
+                case _:
+                    found[at : at + 1] = chance.choice(_PIECES)
+        return bytes(found)
+
+    return mutate
+
+
+_PIECES: Final = (
+    b"\0",
+    b"0",
+    b"8",
+    b"9" * 20,
+    b"-1",
+    b"+",
+    b" ",
+    b"=",
+    b"\n",
+    b",",
+    b".",
+    b"/",
+    b"\\",
+    b'"',
+    b"{",
+    b"\xff",
+)
+
 MUTATORS: Final[dict[str, Callable[[bytes, random.Random, Mutate], bytes]]] = {
     "tar": tar,
     "blob": blob,
     "archive": archive,
     "manifest": manifest,
+    "created_by": raw,
+    "dockerfile": raw,
+    "ignore": raw,
 }

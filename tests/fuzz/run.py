@@ -30,16 +30,15 @@ def main(name: str, folder: Path, options: list[str]) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     for data in (*SEEDS[name], *kept(name)):
         (corpus / hashlib.sha256(data).hexdigest()[:20]).write_bytes(data)
-    change = MUTATORS.get(name)
 
     def mutate(data: bytes, most: int, seed: int) -> bytes:
-        assert change is not None, "without a mutator of its own a target has libFuzzer's"
-        return change(data, random.Random(seed), lambda part: bytes(atheris.Mutate(part, len(part) + 100)))[:most]
+        chance = random.Random(seed)
+        return MUTATORS[name](data, chance, lambda part: bytes(atheris.Mutate(part, len(part) + 100)))[:most]
 
     atheris.Setup(
         [sys.argv[0], str(corpus), *OPTIONS, f"-artifact_prefix={folder}/{name}-", *options],
         TARGETS[name],
-        custom_mutator=mutate if change is not None else None,
+        custom_mutator=mutate,
     )
     atheris.Fuzz()
 

@@ -129,5 +129,6 @@ SEEDS: Final[dict[str, tuple[bytes, ...]]] = {
 
 
 def kept(name: str) -> tuple[bytes, ...]:
-    """What fuzzing found and `corpus/` keeps for a target: inputs that once failed, and some that reach far."""
-    return tuple(path.read_bytes() for path in sorted((Path(__file__).parent / "corpus" / name).glob("*")))
+    """What `corpus/` keeps for a target, each packed with gzip: inputs that once failed, and some that reach far."""
+    folder = Path(__file__).parent / "corpus" / name
+    return tuple(gzip.decompress(path.read_bytes()) for path in sorted(folder.glob("*.gz")))

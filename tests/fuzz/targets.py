@@ -180,8 +180,8 @@ def _scanner() -> SecretScanner:
 
 def archive(data: bytes) -> None:
     """An image archive: read by its index and in one pass it is the same image, or none."""
-    by_index = _scanned(lambda: _indexed(data))
-    in_one_pass = _scanned(lambda: _one_pass(data))
+    by_index = scanned(lambda: indexed(data))
+    in_one_pass = scanned(lambda: one_pass(data))
     if by_index is None or in_one_pass is None or sniff(data[:6]):
         return
     assert by_index.image == in_one_pass.image
@@ -194,15 +194,21 @@ def archive(data: bytes) -> None:
     msgspec.json.encode(by_index.skipped)
 
 
-def _indexed(data: bytes) -> ImageReader:
+Open = Callable[[bytes], ImageReader]
+
+
+def indexed(data: bytes) -> ImageReader:
+    """An archive that is read by its index."""
     return IndexedReader(Indexed(TarMembers(io.BytesIO(data), "a"), ref="a", selector=None), ref="a", kind="archive")
 
 
-def _one_pass(data: bytes) -> ImageReader:
+def one_pass(data: bytes) -> ImageReader:
+    """The same from front to back."""
     return OnePassReader(cast("BinaryIO", Piecemeal(data, 60_000)), ref="a", selector=None, owns_file=False)
 
 
-def _scanned(reader: Callable[[], ImageReader]) -> ImageScan | None:
+def scanned(reader: Callable[[], ImageReader]) -> ImageScan | None:
+    """An image as scanned, None if it is refused."""
     try:
         return scan_image(reader(), Means(scanner=_scanner(), progress=silent(), jobs=1))
     except ImgscanError:
