@@ -250,7 +250,7 @@ PACKERS: Final[dict[str, tuple[Callable[[bytes], bytes], ...]]] = {
     "none": (bytes,),
     "gzip": (gzip.compress, _gzip_with_name, lambda data: gzip.compress(data, 0)),
     "bzip2": (bz2.compress,),
-    "xz": (lzma.compress,),
+    "xz": (lambda data: lzma.compress(data, preset=0),),
     "zstd": (_zstd, _skippable),
 }
 
