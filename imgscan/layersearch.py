@@ -34,13 +34,15 @@ _EMPTY: Final = hashlib.sha256(b"").digest()
 
 @dataclass(slots=True)
 class _Pending:
-    """Files for one batch, and what waits for their digests. `slot` has their bytes, or `root` the files."""
+    """Files for one batch, and what waits for their digests. `slot` has their bytes; or `root` has the files, or is the
+    file, if it has an `identity`."""
 
     jobs: list[FileJob] = field(default_factory=list)
     waiting: list[Done] = field(default_factory=list)
     bytes: int = 0
     slot: int | None = None
     root: Path | None = None
+    identity: tuple[int, int] | None = None
 
 
 class LayerSearch:
@@ -89,8 +91,8 @@ class LayerSearch:
     def _take_place(self, place: ContentPlace, entry: Entry, done: Done) -> None:
         pending = self._files
         if pending is None:
-            pending = self._files = _Pending(root=place.root)
-        pending.jobs.append(FileJob(path=entry.path, size=place.size, name=place.name))
+            pending = self._files = _Pending(root=place.root, identity=place.identity)
+        pending.jobs.append(FileJob(path=entry.path, size=place.size, start=place.offset, name=place.name))
         pending.waiting.append(done)
         pending.bytes += place.size
         if len(pending.jobs) >= _BATCH_FILES or pending.bytes >= _BATCH_BYTES:
@@ -130,7 +132,7 @@ class LayerSearch:
 
     def _send(self, pending: _Pending, *, here: bool = False) -> None:
         if pending.root is not None:
-            batch = self._workers.search_files(pending.root, pending.jobs, here=here)
+            batch = self._workers.search_files(pending.root, pending.jobs, identity=pending.identity, here=here)
         else:
             assert pending.slot is not None, "a batch has a folder or a slot"
             batch = self._workers.search_slot(pending.slot, pending.jobs, here=here)

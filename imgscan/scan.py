@@ -18,6 +18,7 @@ from imgscan.detect.layerfacts import FactsBuilder, LayerFacts, watched_paths
 from imgscan.detect.secrets.documents import Document, image_documents, scan_document
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
+from imgscan.errors import InputError
 from imgscan.escape import path_text
 from imgscan.layerresult import KeptLayer, LayerScan, PathHit, keep_layer, restore_layer, sort_hits
 from imgscan.layers.attribution import Attribution
@@ -29,8 +30,8 @@ from imgscan.layersearch import LayerSearch
 from imgscan.model import Coverage, Digest, Location, Place, Skipped, Status
 from imgscan.progress import Progress
 from imgscan.source import Image, ImageReader, LayerBlob
+from imgscan.source.placed import PlacedFiles
 from imgscan.source.records import StoreError
-from imgscan.source.tarsplit import PlacedFiles
 from imgscan.workers import FileJob, Workers
 
 
@@ -100,7 +101,7 @@ def scan_image(reader: ImageReader, means: Means) -> ImageScan:
         except StoreError as error:
             leave_store = getattr(reader, "leave_store", None)
             if leave_store is None:
-                raise
+                raise InputError(f"{reader.ref} changed while it was being read", cause=str(error)) from error
             means.progress.stage(f"the engine's store cannot be read ({error}); asking the engine for the image")
             leave_store()
         except (ReadAgain, CacheDamagedError) as error:

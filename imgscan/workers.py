@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +23,8 @@ from imgscan.detect.secrets.hits import PackedHit, SecretHit, pack_hit, unpack_h
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.errors import WorkerError
 from imgscan.escape import path_text
+from imgscan.source.placed import Directory, OneFile
 from imgscan.source.records import StoreError
-from imgscan.source.tarsplit import Directory
 
 SLOT_BYTES: Final = 2 << 20
 _SLOTS_PER_WORKER: Final = 3
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 
 class FileJob(msgspec.Struct, frozen=True, gc=False):
-    """A file to search: `path` is its entry's in the layer; its content lies at `start` of the slot, or in the file
-    `name` of the folder."""
+    """A file to search: `path` is its entry's in the layer; its content is all of the file `name` of a folder, or lies
+    at `start` of a slot or of a file."""
 
     path: bytes
     size: int
@@ -111,11 +112,16 @@ class Workers:
             return self._here(_search_slot_in, slot, jobs)
         return self._submit(_search_slot, slot, jobs)
 
-    def search_files(self, root: Path, jobs: Sequence[FileJob], *, here: bool = False) -> Batch:
-        """Search files of a folder. The result raises StoreError where one is not what was recorded."""
+    def search_files(
+        self, root: Path, jobs: Sequence[FileJob], *, identity: tuple[int, int] | None = None, here: bool = False
+    ) -> Batch:
+        """Search files of the folder `root`, or, with its `identity` (device, inode), stretches of the file `root`.
+
+        The result raises StoreError where something is not what was recorded.
+        """
         if here or not self.count:
-            return self._here(_search_files_in, root, jobs)
-        return self._submit(_search_files, root, jobs)
+            return self._here(_search_files_in, root, identity, jobs)
+        return self._submit(_search_files, root, identity, jobs)
 
     def close(self) -> None:
         """End the processes; what they have not begun is dropped."""
@@ -127,7 +133,8 @@ class Workers:
             self._memory = None
 
     def _here(self, search: Callable[..., list[_Packed]], *arguments: object) -> Batch:
-        found = search(_Shared(self._scanner, self._memory), *arguments)
+        with closing(_Shared(self._scanner, self._memory)) as shared:
+            found = search(shared, *arguments)
         return Batch(self._scanner, there=None, here=found)
 
     def _submit(self, search: Callable[..., list[_Packed]], *arguments: object) -> Batch:
@@ -153,13 +160,27 @@ class Workers:
 
 
 class _Shared:
-    """What every process has: the rules, and the memory that batches come in. `folder` is the one that the process
-    opened files in last."""
+    """What every process has: the rules, and the memory that batches come in."""
 
     def __init__(self, scanner: SecretScanner, memory: mmap.mmap | None) -> None:
         self.scanner = scanner
         self.memory = memory
-        self.folder: Directory | None = None
+        self._place: Directory | OneFile | None = None
+
+    def place(self, root: Path, identity: tuple[int, int] | None) -> Directory | OneFile:
+        """The folder or file to read from; the last one is kept open. Raises StoreError."""
+        known = self._place
+        if known is None or known.path != root or known.identity != identity:
+            if known is not None:
+                known.close()
+            self._place = None
+            self._place = known = Directory(root) if identity is None else OneFile(root, identity)
+        return known
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._place is not None:
+            self._place.close()
 
 
 _Packed = tuple[bytes, tuple[PackedHit, ...], tuple[str, ...]]
@@ -192,8 +213,8 @@ def _search_slot(slot: int, jobs: Sequence[FileJob]) -> list[_Packed]:
     return _search_slot_in(_process[0], slot, jobs)
 
 
-def _search_files(root: Path, jobs: Sequence[FileJob]) -> list[_Packed]:
-    return _search_files_in(_process[0], root, jobs)
+def _search_files(root: Path, identity: tuple[int, int] | None, jobs: Sequence[FileJob]) -> list[_Packed]:
+    return _search_files_in(_process[0], root, identity, jobs)
 
 
 def _search_slot_in(shared: _Shared, slot: int, jobs: Sequence[FileJob]) -> list[_Packed]:
@@ -202,43 +223,42 @@ def _search_slot_in(shared: _Shared, slot: int, jobs: Sequence[FileJob]) -> list
     return [_search(shared.scanner, shared.memory[base + job.start : base + job.start + job.size], job) for job in jobs]
 
 
-def _search_files_in(shared: _Shared, root: Path, jobs: Sequence[FileJob]) -> list[_Packed]:
-    if shared.folder is not None and shared.folder.path != root:
-        shared.folder.close()
-        shared.folder = None
-    folder = shared.folder = shared.folder or Directory(root)
+def _search_files_in(
+    shared: _Shared, root: Path, identity: tuple[int, int] | None, jobs: Sequence[FileJob]
+) -> list[_Packed]:
     found = []
+    place = shared.place(root, identity)
     for job in jobs:
-        file = folder.open(job.name, job.size)
+        file = place.open(job.name, job.size)
         try:
             found.append(_search_open(shared.scanner, file, job))
         finally:
-            os.close(file)
+            place.release(file)
     return found
 
 
 def _search_open(scanner: SecretScanner, file: int, job: FileJob) -> _Packed:
-    """A file that lies by itself; in windows if it is large."""
+    """A file that lies by itself, or a stretch of one; in windows if it is large."""
     if job.size < _READ_BYTES:
-        # Asked for more, os.read would make room for it first.
-        data = os.read(file, job.size)
+        # Asked for more, os.pread would make room for it first.
+        data = os.pread(file, job.size, job.start)
         if len(data) != job.size:
-            raise StoreError("a file of the store is shorter than recorded")
+            raise StoreError("a file is shorter than recorded")
         return _search(scanner, data, job)
     hashed = hashlib.sha256()
-    left = job.size
+    at, end = job.start, job.start + job.size
 
     def read(size: int) -> bytes:
-        nonlocal left
-        data = os.read(file, min(size, left))
+        nonlocal at
+        data = os.pread(file, min(size, end - at), at)
         hashed.update(data)
-        left -= len(data)
+        at += len(data)
         return data
 
     notes: list[str] = []
     hits = scanner.scan(read, path=path_text(job.path), size=job.size, note=notes.append)
-    if left:
-        raise StoreError("a file of the store is shorter than recorded")
+    if at < end:
+        raise StoreError("a file is shorter than recorded")
     return hashed.digest(), tuple(map(pack_hit, hits)), tuple(notes)
 
 

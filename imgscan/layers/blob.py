@@ -114,13 +114,18 @@ class LayerStream:
             left -= skipped
         return size - left
 
-    def place(self) -> ContentPlace | None:
-        """Where the content lies by itself that comes next, if the source has it so and nothing is hashed here."""
-        place = getattr(self._source, "place", None)
-        if place is None or self._ready or self._head or not self.seeks:
+    def place_at(self, offset: int, size: int) -> ContentPlace | None:
+        """Where content of the tar archive lies, if it lies somewhere as it is."""
+        place = getattr(self._source, "place_at", None)
+        if place is None or self._frames is not None or ((self._ready or self._head) and not self.places_any):
             return None
-        found: ContentPlace | None = place()
+        found: ContentPlace | None = place(offset, size)
         return found
+
+    @property
+    def places_any(self) -> bool:
+        """Whether `place_at` knows of any content, and not only of what comes next."""
+        return bool(getattr(self._source, "places_any", False))
 
     @property
     def skips_exactly(self) -> bool:

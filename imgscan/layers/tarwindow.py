@@ -29,19 +29,23 @@ _ZEROS: Final = bytes(1 << 16)
 
 
 class ContentPlace(msgspec.Struct, frozen=True, gc=False):
-    """A file's content where it lies by itself: a regular file of `size` bytes named `name` below a directory."""
+    """A file's content where it lies: `size` bytes, which are all of a regular file named `name` below the directory
+    `root`, or, without a name, lie at `offset` of the file `root`. `identity` is that file's device and inode."""
 
     root: Path
-    name: bytes
     size: int
+    name: bytes = b""
+    offset: int = 0
+    identity: tuple[int, int] | None = None
 
 
 class ByteStream(Protocol):
     """What an archive is read from. A stream may also offer `skip(n) -> int` (bytes skipped, fewer at the end)
     with `seeks`, whether it need not read them, and `skips_exactly`, whether the number is to be trusted at the end of
-    the stream; `seek` with `seekable`; `place()`, where the content lies that comes next, for streams that give no byte
-    of it before it is asked for; `unread(data, archive_ended=bool)` to take back what was read ahead; and `failure`,
-    why it ended early."""
+    the stream; `seek` with `seekable`; `place_at(offset, size)`, where content lies that is at an offset of the stream,
+    if it lies somewhere as it is (any content, if it `places_any`, else the content that comes next, for streams that
+    give no byte of it before it is asked for); `unread(data, archive_ended=bool)` to take back what was read ahead; and
+    `failure`, why it ended early."""
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes, b"" only at the end."""
@@ -61,6 +65,7 @@ class Window:
         "_left",
         "_pad",
         "_place",
+        "_places_any",
         "_problem",
         "_read",
         "_skip",
@@ -76,7 +81,8 @@ class Window:
         self._skip, seeks = _skipper(stream)
         # Seeking never fails past the end, reading does: the last byte is read to notice a stream that is cut off.
         self._skip_spare = 0 if getattr(stream, "skips_exactly", False) else 1
-        self._place: Callable[[], ContentPlace | None] | None = getattr(stream, "place", None)
+        self._place: Callable[[int, int], ContentPlace | None] | None = getattr(stream, "place_at", None)
+        self._places_any = bool(getattr(stream, "places_any", False))
         self._chunk = _SEEKING_CHUNK_BYTES if seeks else CHUNK_BYTES
         self._buffer = b""
         self._at = 0
@@ -93,11 +99,10 @@ class Window:
         return self._fetched - len(self._buffer) + self._at
 
     def place(self) -> ContentPlace | None:
-        """Where the content of the current entry lies by itself, as long as nothing of it was read."""
-        if self._place is None or self._sparse is not None or self._at < len(self._buffer):
+        """Where the content of the current entry lies, as long as nothing of it was read."""
+        if self._place is None or self._sparse is not None or (self._at < len(self._buffer) and not self._places_any):
             return None
-        found = self._place()
-        return found if found is not None and found.size == self._left else None
+        return self._place(self.offset(), self._left)
 
     def block(self) -> bytes:
         """The next 512 bytes; fewer only at the end of the stream."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import itertools
 import operator
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import BinaryIO, Final, Protocol
 from imgscan.errors import InputError
 from imgscan.escape import plain
 from imgscan.layers.tar import TarEntry, read_entries
-from imgscan.layers.tarwindow import ByteStream
+from imgscan.layers.tarwindow import ByteStream, ContentPlace
 from imgscan.model import EntryKind, Skipped
 from imgscan.source.config import MAX_JSON_BYTES
 from imgscan.source.manifests import Documents
@@ -87,10 +88,16 @@ class Indexed:
 class FileWindow:
     """A stretch of a file as a stream of its own. Raises InputError when the file cannot be read."""
 
-    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
+    places_any = True
+
+    def __init__(self, file: BinaryIO, offset: int, size: int, path: Path | None = None) -> None:
         self._file = file
         self._offset = offset
         self._left = size
+        self._start = offset
+        self._end = offset + size
+        self._path = path
+        self._identity = _identity(file) if path is not None else None
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes."""
@@ -105,6 +112,13 @@ class FileWindow:
         self._offset += len(data)
         self._left -= len(data)
         return data
+
+    def place_at(self, offset: int, size: int) -> ContentPlace | None:
+        """Where the `size` bytes at an offset of the window lie in the file, if it has a name and all of them."""
+        at = self._start + offset
+        if self._path is None or self._identity is None or at + size > self._end:
+            return None
+        return ContentPlace(root=self._path, size=size, offset=at, identity=self._identity)
 
     def seekable(self) -> bool:
         """True: what is not wanted need not be read."""
@@ -132,11 +146,22 @@ class _Place:
     sparse: bool
 
 
+def _identity(file: BinaryIO) -> tuple[int, int] | None:
+    """Device and inode of an open file; None for what is no file of the system's."""
+    try:
+        facts = os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 class TarMembers:
     """The members of an uncompressed tar file. Raises InputError when it is damaged or cut off."""
 
     def __init__(self, file: BinaryIO, ref: str) -> None:
         self._file = file
+        name = getattr(file, "name", None)
+        self._path = Path(name) if isinstance(name, str) else None
         self._size = file.seek(0, io.SEEK_END)
         self._members: MemberTable[_Place] = MemberTable()
         self._places: dict[str, _Place] = {}
@@ -170,7 +195,7 @@ class TarMembers:
         """The content of the member."""
         place = self._places[name]
         if not place.sparse:
-            return FileWindow(self._file, place.offset, place.size)
+            return FileWindow(self._file, place.offset, place.size, self._path)
         return _SparseMember(self._entries(name), place.number)
 
     def position(self, name: str) -> int | None:
@@ -263,7 +288,7 @@ class DirectoryMembers:
         except OSError as error:
             raise InputError(f"{plain(name)} cannot be read", cause=plain(str(error))) from error
         self._open.append(file)
-        return FileWindow(file, 0, path.stat().st_size)
+        return FileWindow(file, 0, path.stat().st_size, path)
 
     def position(self, name: str) -> int | None:
         """Files have no order."""

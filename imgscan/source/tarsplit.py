@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +17,13 @@ from typing import Final
 import msgspec
 
 from imgscan.layers.tarwindow import ContentPlace
+from imgscan.source.placed import Directory
 from imgscan.source.records import StoreError
 
 _SEGMENT: Final = 2
 _CHUNK_BYTES: Final = 1 << 18
 _LONGEST_LINE: Final = 8 << 20
 """A segment holds headers, of which the longest has a mebibyte, in base64."""
-_FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -42,7 +40,7 @@ _decoder: Final = msgspec.json.Decoder(_Record)
 class TarSplitStream:
     """Reads such a layer; see `tarwindow.ByteStream`. Raises StoreError where store and records disagree.
 
-    `place()` says where the content lies that comes next, for whoever would rather read it there; it is then skipped
+    `place_at` says where the content lies that comes next, for whoever would rather read it there; it is then skipped
     without a look at it.
     """
 
@@ -93,13 +91,13 @@ class TarSplitStream:
             left -= count
         return size - left
 
-    def place(self) -> ContentPlace | None:
-        """Where the content lies whose first byte comes next."""
+    def place_at(self, offset: int, size: int) -> ContentPlace | None:
+        """Where the content lies whose first byte comes next; `offset` is known to be here."""
         if not self._find() or not self._content_left or self._content is None or self._content_file is not None:
             return None
-        if self._content_left != self._content.size:
+        if self._content_left != self._content.size or size != self._content.size:
             return None
-        return ContentPlace(root=self._root.path, name=_name(self._content), size=self._content.size)
+        return ContentPlace(root=self._root.path, name=_name(self._content), size=size)
 
     def close(self) -> None:
         """Close all files."""
@@ -142,77 +140,6 @@ class TarSplitStream:
         if self._content_file is not None:
             os.close(self._content_file)
             self._content_file = None
-
-
-class Directory:
-    """Opens files below a directory by path, following no symbolic link, upwards least of all. Directories are kept
-    open as long as neighbours are asked for, since files come folder by folder."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._open: list[tuple[bytes, int]] = []
-
-    def open(self, name: bytes, size: int) -> int:
-        """A descriptor of a regular file of `size` bytes. Raises StoreError for anything else."""
-        folder, _, last = name.rpartition(b"/")
-        try:
-            file = os.open(
-                last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder(folder)
-            )
-        except (OSError, ValueError) as error:
-            raise StoreError(f"a file of the store cannot be opened: {error}") from error
-        facts = os.fstat(file)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size != size:
-            os.close(file)
-            raise StoreError("a file of the store is not what was recorded")
-        return file
-
-    def close(self) -> None:
-        """Close all directories."""
-        while self._open:
-            os.close(self._open.pop()[1])
-
-    def _folder(self, path: bytes) -> int:
-        if not self._open:
-            self._open.append((b"", os.open(self.path, _FOLDER_FLAGS)))
-        if self._open[-1][0] == path:
-            return self._open[-1][1]
-        while len(self._open) > 1 and not path.startswith(self._open[-1][0] + b"/"):
-            os.close(self._open.pop()[1])
-        known = self._open[-1][0]
-        rest = path[len(known) + 1 if known else 0 :]
-        for part in rest.split(b"/") if rest else ():
-            if part in (b"", b".", b".."):
-                raise ValueError("a path with parts that are no names")
-            known = known + b"/" + part if known else part
-            self._open.append((known, os.open(part, _FOLDER_FLAGS, dir_fd=self._open[-1][1])))
-        return self._open[-1][1]
-
-
-class PlacedFiles:
-    """Bytes of the files of a layer that lie by themselves below a folder (None: they do not)."""
-
-    def __init__(self, root: Path | None) -> None:
-        self._directory = Directory(root) if root is not None else None
-
-    def read_at(self, path: bytes, size: int, offset: int, length: int) -> bytes | None:
-        """`length` bytes of a file of `size` bytes, None if they cannot be had."""
-        if self._directory is None:
-            return None
-        try:
-            file = self._directory.open(path, size)
-        except StoreError:
-            return None
-        try:
-            data = os.pread(file, length, offset)
-        finally:
-            os.close(file)
-        return data if len(data) == length else None
-
-    def close(self) -> None:
-        """Close all directories."""
-        if self._directory is not None:
-            self._directory.close()
 
 
 def _name(record: _Record) -> bytes:
