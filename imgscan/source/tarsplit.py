@@ -24,6 +24,7 @@ _SEGMENT: Final = 2
 _CHUNK_BYTES: Final = 1 << 18
 _LONGEST_LINE: Final = 8 << 20
 """A segment holds headers, of which the longest has a mebibyte, in base64."""
+_LARGEST_FILE: Final = (1 << 63) - 1
 _FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -116,6 +117,8 @@ class TarSplitStream:
                 return False
             if record.type == _SEGMENT:
                 self._segment, self._at = record.payload or b"", 0
+            elif not 0 <= record.size <= _LARGEST_FILE:
+                raise StoreError("the record of the layer's headers has a file of an impossible size")
             else:
                 self._content, self._content_left = record, record.size
         return True
@@ -131,12 +134,17 @@ class TarSplitStream:
                     raise StoreError("a line of the record of the layer's headers is too long")
             if rest:
                 yield _decoder.decode(rest)
+            if not self._file.tell():
+                raise StoreError("the record of the layer's headers is empty")
         except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:
             raise StoreError(f"the record of the layer's headers is damaged ({type(error).__name__})") from error
 
     def _open_content(self) -> int:
         assert self._content is not None, "content is opened where a record of it is current"
-        return self._root.open(_name(self._content), self._content.size)
+        file = self._root.open(_name(self._content), self._content.size)
+        if self._content_left < self._content.size:
+            os.lseek(file, self._content.size - self._content_left, os.SEEK_SET)
+        return file
 
     def _close_content(self) -> None:
         if self._content_file is not None:
@@ -156,9 +164,7 @@ class Directory:
         """A descriptor of a regular file of `size` bytes. Raises StoreError for anything else."""
         folder, _, last = name.rpartition(b"/")
         try:
-            file = os.open(
-                last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder(folder)
-            )
+            file = os.open(last, _FILE_FLAGS, dir_fd=self._folder(folder))
         except (OSError, ValueError) as error:
             raise StoreError(f"a file of the store cannot be opened: {error}") from error
         facts = os.fstat(file)
