@@ -67,7 +67,7 @@ def take_apart(tar: bytes, root: Path) -> Records:
 
 
 def write_file(root: Path, path: bytes, data: bytes) -> None:
-    target = Path(os.fsdecode(os.path.join(os.fsencode(root), clean_path(path))))
+    target = root / os.fsdecode(clean_path(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)
 

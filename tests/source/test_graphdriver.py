@@ -75,7 +75,10 @@ def other_diff(store: Store) -> None:
 
 
 def cache_id(text: bytes) -> Callable[[Store], None]:
-    return lambda store: (store.records_of(IMAGE, 1) / "cache-id").write_bytes(text) and None
+    def change(store: Store) -> None:
+        (store.records_of(IMAGE, 1) / "cache-id").write_bytes(text)
+
+    return change
 
 
 CHANGES = {
