@@ -98,7 +98,7 @@ def test_files_of_a_folder(count: int, here: bool, scanner: SecretScanner, tmp_p
 
 def test_many_batches_of_several_folders(scanner: SecretScanner, tmp_path: Path) -> None:
     roots = [tmp_path / name for name in ("one", "two", "three")]
-    jobs = [write_folder(root) for root in roots][0]
+    jobs = [write_folder(root) for root in roots].pop()
     with workers(scanner, 2) as made:
         batches = [made.search_files(roots[number % 3], jobs) for number in range(9)]
         slots = [made.search_slot(number, write_slot(made, number)) for number in range(made.slots)]
