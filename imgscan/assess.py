@@ -15,7 +15,6 @@ from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.dockerfile.context import BuildContext
 from imgscan.dockerfile.tree import Dockerfile
 from imgscan.layers.attribution import Attributed
-from imgscan.layers.dive import dive_metrics
 from imgscan.model import (
     SCHEMA_VERSION,
     BuildInfo,
@@ -111,7 +110,7 @@ def image_report(scan: ImageScan, attributed: Attributed) -> ImageReport:
         efficiency=stacked.efficiency,
         base_layers=attributed.base_layers,
         base_method=attributed.base_method,
-        dive=dive_metrics([layer.listing for layer in scan.layers]),
+        dive=scan.dive,
         layers=layers,
         waste=tuple(item.as_waste() for item in stacked.waste),
     )

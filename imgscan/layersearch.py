@@ -28,6 +28,8 @@ from imgscan.workers import SLOT_BYTES, Batch, FileJob, Workers
 _LARGE_BYTES: Final = 1 << 19
 """A file of a stream that is as large as this is searched at once: to hand it over costs a copy and saves little."""
 _BATCH_FILES: Final = 256
+_SLOT_FILES: Final = 4096
+"""Of tiny files so many fill a slot: each is an object here until its digest is known."""
 _BATCH_BYTES: Final = 8 << 20
 _EMPTY: Final = hashlib.sha256(b"").digest()
 
@@ -107,7 +109,7 @@ class LayerSearch:
             done(None)
             return
         pending = self._slot
-        if pending is not None and pending.bytes + len(data) > SLOT_BYTES:
+        if pending is not None and (pending.bytes + len(data) > SLOT_BYTES or len(pending.jobs) >= _SLOT_FILES):
             self._send(pending)
             pending = None
         if pending is None:

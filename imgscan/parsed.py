@@ -19,6 +19,7 @@ from imgscan.cachedir import cache_dir, is_ours
 _FOLDER: Final = "parsed"
 _KEPT: Final = 100
 _LARGEST: Final = 16 << 20
+_CHECK_BYTES: Final = 16
 
 
 def load_parsed(path: Path) -> Any:  # noqa: ANN401 - a YAML document has no type
@@ -35,7 +36,8 @@ def _document(data: bytes) -> Any:  # noqa: ANN401
             return msgspec.msgpack.decode(found)
     document = _parse(data)
     with contextlib.suppress(OSError, TypeError, msgspec.EncodeError, OverflowError):
-        _write(kept, msgspec.msgpack.encode(document))
+        packed = msgspec.msgpack.encode(document)
+        _write(kept, _check_of(packed) + packed)
     return document
 
 
@@ -56,11 +58,16 @@ def _read(path: Path) -> bytes | None:
         if not is_ours(facts) or not is_ours(path.parent.stat()) or facts.st_size > _LARGEST:
             return None
         with os.fdopen(file, "rb", closefd=False) as stream:
-            return stream.read(_LARGEST)
+            check, packed = stream.read(_CHECK_BYTES), stream.read(_LARGEST)
+        return packed if check == _check_of(packed) else None
     except OSError:
         return None
     finally:
         os.close(file)
+
+
+def _check_of(packed: bytes) -> bytes:
+    return hashlib.blake2b(packed, digest_size=_CHECK_BYTES).digest()
 
 
 def _write(path: Path, data: bytes) -> None:

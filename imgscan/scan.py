@@ -24,10 +24,11 @@ from imgscan.layerresult import KeptLayer, LayerScan, PathHit, keep_layer, resto
 from imgscan.layers.attribution import Attribution
 from imgscan.layers.blob import check_digests, open_layer
 from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError, ListedEntry
+from imgscan.layers.dive import dive_metrics
 from imgscan.layers.filesystem import Stacked, stack
 from imgscan.layers.listing import empty_listing, list_layer
 from imgscan.layersearch import LayerSearch
-from imgscan.model import Coverage, Digest, Location, Place, Skipped, Status
+from imgscan.model import Coverage, Digest, DiveMetrics, Location, Place, Skipped, Status
 from imgscan.progress import Progress
 from imgscan.source import Image, ImageReader, LayerBlob
 from imgscan.source.placed import PlacedFiles
@@ -69,12 +70,14 @@ class Means:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageScan:
     """An image as scanned: `layers` base first, one for each layer of `image`, and their `facts` without what higher
-    layers hide; `document_hits` are those of its configuration, history and attestations."""
+    layers hide; `document_hits` are those of its configuration, history and attestations. `dive` is computed here,
+    since nothing may read the layers' blocks any more once kept ones that are damaged cannot be made again."""
 
     image: Image
     layers: tuple[LayerScan, ...]
     stacked: Stacked
     facts: tuple[LayerFacts, ...]
+    dive: DiveMetrics
     document_hits: tuple[tuple[Document, SecretHit], ...] = field(repr=False)
     skipped: tuple[Skipped, ...] = ()
 
@@ -124,6 +127,7 @@ def _scan(reader: ImageReader, workers: Workers, means: Means) -> ImageScan:
         layers=layers,
         stacked=stacked,
         facts=facts,
+        dive=dive_metrics([layer.listing for layer in layers]),
         document_hits=tuple((each, hit) for each in documents for hit in scan_document(means.scanner, each)),
         skipped=(*reader.skipped(), *missing, *(s for layer in layers for s in layer.listing.skipped)),
     )

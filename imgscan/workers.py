@@ -31,6 +31,7 @@ _SLOTS_PER_WORKER: Final = 3
 _READ_BYTES: Final = 1 << 20
 _SET_DEATH_SIGNAL: Final = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
+_PARENTS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -75,11 +76,7 @@ class Batch:
             try:
                 packed = self._there.result()
             except BrokenProcessPool as error:
-                raise WorkerError(
-                    "a process that searches files ended in the middle of its work",
-                    cause="most likely the system ran out of memory and killed it",
-                    next_step="run the same command with --jobs 1, which needs less",
-                ) from error
+                raise _worker_ended() from error
         return [_unpack(item, self._scanner) for item in packed]
 
 
@@ -138,12 +135,22 @@ class Workers:
         return Batch(self._scanner, there=None, here=found)
 
     def _submit(self, search: Callable[..., list[_Packed]], *arguments: object) -> Batch:
-        if self._pool is None:
-            self._start()
-        assert self._pool is not None, "it was just started"
-        return Batch(self._scanner, there=self._pool.submit(search, *arguments), here=[])
+        from concurrent.futures.process import BrokenProcessPool
 
-    def _start(self) -> None:
+        mask: set[int] | None = None
+        if self._pool is None:
+            self._pool = self._make_pool()
+            # The first batch forks the processes: what reaches one before `_begin` would end it with a traceback.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
+        try:
+            return Batch(self._scanner, there=self._pool.submit(search, *arguments), here=[])
+        except BrokenProcessPool as error:
+            raise _worker_ended() from error
+        finally:
+            if mask is not None:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def _make_pool(self) -> ProcessPoolExecutor:
         # Only here: a scan that reads little does without, and these take a while to import.
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
@@ -151,7 +158,7 @@ class Workers:
         self._scanner.prepare()
         if self._memory is None:
             self._memory = mmap.mmap(-1, self.slots * SLOT_BYTES)
-        self._pool = ProcessPoolExecutor(
+        return ProcessPoolExecutor(
             self.count,
             mp_context=multiprocessing.get_context("fork"),
             initializer=_begin,
@@ -196,10 +203,19 @@ def _default_count() -> int:
     return processors if processors > 1 else 0
 
 
+def _worker_ended() -> WorkerError:
+    return WorkerError(
+        "a process that searches files ended in the middle of its work",
+        cause="most likely the system ran out of memory and killed it",
+        next_step="run the same command with --jobs 1, which needs less",
+    )
+
+
 def _begin(parent: int, shared: _Shared) -> None:
     """A process begins: Ctrl-C is its parent's to handle, and it is not to be left over."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENTS_SIGNALS)
     _process[:] = [shared]
     if sys.platform == "linux":
         import ctypes

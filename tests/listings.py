@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 from hypothesis import strategies as st
 
-from imgscan.layers.blocks import BlockWriter, ListedEntry, key_of
+from imgscan.layers.blocks import BlockInfo, Blocks, BlockWriter, HeldBlocks, ListedEntry, key_of
+from imgscan.layers.codec import zstd_pair
 from imgscan.layers.contents import ContentsBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.listing import LayerListing
@@ -42,6 +43,14 @@ def listing_of(items: list[ListedEntry], whiteouts: list[bytes], opaques: list[b
         clashes=clashes,
         contents=contents.finish(),
     )
+
+
+def in_small_blocks(blocks: Blocks, size: int) -> Blocks:
+    """The same with at most so many entries to a block: a few entries make several."""
+    whole = list(blocks)
+    parts = [whole[start : start + size] for start in range(0, len(whole), size)]
+    index = [BlockInfo(first=key_of(part[0].path), last=key_of(part[-1].path), entries=len(part)) for part in parts]
+    return Blocks(index, HeldBlocks(zstd_pair()[0](msgspec.msgpack.encode(part)) for part in parts))
 
 
 PATHS = st.sampled_from([b"a", b"b", b"a/a", b"a/b", b"b/a", b"a/a/a", b"a/a/b", b"b/a/a"])

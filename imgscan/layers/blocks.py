@@ -184,15 +184,19 @@ class HeldBlocks:
     """Blocks in memory, those beyond a bound in a temporary file without a name."""
 
     def __init__(self, blocks: Iterable[bytes] = ()) -> None:
+        self._file: IO[bytes] | None = None
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._file: IO[bytes] | None = None
         self._places: list[tuple[int, int]] = []
         for data in blocks:
             self.append(data)
 
     def __len__(self) -> int:
         return len(self._held) + len(self._places)
+
+    def __del__(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def append(self, data: bytes) -> None:
         """Keep one more block."""

@@ -27,8 +27,8 @@ class Hidden(Protocol):
     """Is told of every entry that another one hides."""
 
     def __call__(self, layer: int, entry: ListedEntry, status: Status | None, by: int) -> None:
-        """`status` is None where only the name is: of a directory that a higher layer lists again, and of a file that
-        has another name."""
+        """`status` is None where only the name is: of a directory that a higher layer lists again, of a file that has
+        another name, and of an entry whose path its own layer lists again."""
         ...
 
 
@@ -204,16 +204,16 @@ class Stacking:
         cause = self._cause(time, entry, event, key)
         why = Loss(event.top, cause, event.time)
         replaced = by in layers or (event.top == key and cause not in _GONE)
-        status = Status.OVERWRITTEN if replaced else Status.DELETED
+        status: Status | None = Status.OVERWRITTEN if replaced else Status.DELETED
+        if not is_last:
+            status = None
         if time in self._links:
             self._links.gone(time, event.time, why)
-            if is_last:
-                self._linked.append((time, entry, status, by))
+            self._linked.append((time, entry, status, by))
             return
         if entry.kind is EntryKind.FILE:
             self._lose(time[0], entry.size_bytes, why)
-        if is_last:
-            self._hidden(time[0], entry, status, by)
+        self._hidden(time[0], entry, status, by)
 
     def _cause(self, time: Time, entry: ListedEntry, event: Event, key: bytes) -> WasteCause:
         if event.top != key or entry.kind is EntryKind.DIRECTORY:

@@ -24,6 +24,7 @@ _SEGMENT: Final = 2
 _CHUNK_BYTES: Final = 1 << 18
 _LONGEST_LINE: Final = 8 << 20
 """A segment holds headers, of which the longest has a mebibyte, in base64."""
+_LARGEST_FILE: Final = (1 << 63) - 1
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -114,6 +115,8 @@ class TarSplitStream:
                 return False
             if record.type == _SEGMENT:
                 self._segment, self._at = record.payload or b"", 0
+            elif not 0 <= record.size <= _LARGEST_FILE:
+                raise StoreError("the record of the layer's headers has a file of an impossible size")
             else:
                 self._content, self._content_left = record, record.size
         return True
@@ -129,12 +132,17 @@ class TarSplitStream:
                     raise StoreError("a line of the record of the layer's headers is too long")
             if rest:
                 yield _decoder.decode(rest)
+            if not self._file.tell():
+                raise StoreError("the record of the layer's headers is empty")
         except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:
             raise StoreError(f"the record of the layer's headers is damaged ({type(error).__name__})") from error
 
     def _open_content(self) -> int:
         assert self._content is not None, "content is opened where a record of it is current"
-        return self._root.open(_name(self._content), self._content.size)
+        file = self._root.open(_name(self._content), self._content.size)
+        if self._content_left < self._content.size:
+            os.lseek(file, self._content.size - self._content_left, os.SEEK_SET)
+        return file
 
     def _close_content(self) -> None:
         if self._content_file is not None:

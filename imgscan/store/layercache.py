@@ -28,6 +28,21 @@ _FILE: Final = "layers.sqlite3"
 _BUSY_S: Final = 5.0
 _CHECK_BYTES: Final = 16
 _USED_AGAIN_S: Final = 3600
+_NO_DAMAGE: Final = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_INTERRUPT,
+    )
+)
+"""What SQLite says where the file is in use or the system in trouble, not the file."""
+_TROUBLE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What the module raises; of the latter kind where a damaged name stands in the message of an error."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS layers (
     key TEXT PRIMARY KEY, summary BLOB NOT NULL, bytes INTEGER NOT NULL, used_at INTEGER NOT NULL
@@ -109,21 +124,16 @@ class LayerCache:
 
     def forget(self, diff_id: str) -> None:
         """Remove what is kept of a layer."""
-        key = self._key(diff_id)
-        with _Forgiving(self):
-            if self._connection is not None:
-                with self._connection as connection:
-                    _remove(connection, key)
+        self._remove(self._key(diff_id))
 
     def block(self, key: str, number: int) -> bytes:
-        """A block. Raises CacheDamagedError."""
-        try:
+        """A block. Raises CacheDamagedError; the layer is then no longer kept."""
+        with _Forgiving(self):
             row = self._execute("SELECT data FROM blocks WHERE key = ? AND number = ?", (key, number)).fetchone()
-        except sqlite3.Error:
-            row = None
-        if row is None:
-            raise CacheDamagedError("a block of a kept layer is gone")
-        return _checked(row[0])
+            with contextlib.suppress(CacheDamagedError):
+                return _checked(row[0] if row is not None else None)
+            self._remove(key)
+        raise CacheDamagedError("a block of a kept layer is gone")
 
     def close(self) -> None:
         """Note what was used, and close the file."""
@@ -135,6 +145,12 @@ class LayerCache:
             rows = [(now, key, now - _USED_AGAIN_S) for key in sorted(self._used)]
             connection.executemany("UPDATE layers SET used_at = ? WHERE key = ? AND used_at < ?", rows)
         connection.close()
+
+    def _remove(self, key: str) -> None:
+        with _Forgiving(self):
+            if self._connection is not None:
+                with self._connection as connection:
+                    _remove(connection, key)
 
     def _key(self, diff_id: str) -> str:
         return hashlib.sha256(f"{RESULT_FORMAT}\n{self._version}\n{diff_id}".encode()).hexdigest()
@@ -153,14 +169,15 @@ class LayerCache:
         connection = None
         try:
             connection = sqlite3.connect(self._path, timeout=_BUSY_S, check_same_thread=False)
+            # This one first: it has no effect once there is a first page, which the journal's mode makes.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.executescript(_SCHEMA)
-        except sqlite3.DatabaseError as error:
+        except _TROUBLE as error:
             if connection is not None:
                 connection.close()
-            return self._start_over() if again and not _is_busy(error) else None
+            return self._start_over() if again and _is_damage(error) else None
         return connection
 
     def _start_over(self) -> sqlite3.Connection | None:
@@ -170,17 +187,18 @@ class LayerCache:
                 path.unlink()
         return self._open(again=False)
 
-    def failed(self, error: sqlite3.Error) -> None:
+    def failed(self, error: Exception) -> None:
         """Trouble with the file is no trouble of the scan's: it is left alone; damage ends in a new file."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+        if _is_damage(error):
             self._connection = self._start_over()
 
     def _execute(self, statement: str, values: tuple[object, ...]) -> sqlite3.Cursor:
         if self._connection is None:
-            raise sqlite3.OperationalError("there is no cache")
+            raise _NoCacheError
         return self._connection.execute(statement, values)
 
     def _shrink(self, connection: sqlite3.Connection) -> None:
@@ -189,12 +207,18 @@ class LayerCache:
         if total <= self._limit_bytes:
             return
         with connection:
-            for key, size in connection.execute("SELECT key, bytes FROM layers ORDER BY used_at, key").fetchall():
+            for key, size in connection.execute(
+                "SELECT key, CAST(bytes AS INTEGER) FROM layers ORDER BY used_at, key"
+            ).fetchall():
                 if total <= self._limit_bytes * 9 // 10:
                     break
                 _remove(connection, key)
-                total -= size
-        connection.execute("PRAGMA incremental_vacuum")
+                total -= size or 0
+        connection.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page
+
+
+class _NoCacheError(sqlite3.Error):
+    """There is no file to use."""
 
 
 class _Forgiving:
@@ -207,7 +231,7 @@ class _Forgiving:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, sqlite3.Error):
+        if not isinstance(error, _TROUBLE):
             return False
         self._cache.failed(error)
         return True
@@ -218,15 +242,20 @@ def _remove(connection: sqlite3.Connection, key: str) -> None:
     connection.execute("DELETE FROM blocks WHERE key = ?", (key,))
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and "lock" in str(error)
+def _is_damage(error: Exception) -> bool:
+    """Whether a new file would help: it is no database, or one that makes no sense. A damaged schema may look like a
+    mistake in a statement."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return not isinstance(error, _NoCacheError) and code & 0xFF not in _NO_DAMAGE
 
 
 def _with_check(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=_CHECK_BYTES).digest() + data
 
 
-def _checked(stored: bytes) -> bytes:
+def _checked(stored: object) -> bytes:
+    if not isinstance(stored, bytes):
+        raise CacheDamagedError("what is kept of a layer is of another kind")
     check, data = stored[:_CHECK_BYTES], stored[_CHECK_BYTES:]
     if hashlib.blake2b(data, digest_size=_CHECK_BYTES).digest() != check:
         raise CacheDamagedError("what is kept of a layer is damaged")
