@@ -33,6 +33,8 @@ from stacks import (
 
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.engine import Engine
+from imgscan.layers.filesystem import stack
+from imgscan.model import Status
 from imgscan.progress import Progress
 from imgscan.scan import ImageScan, scan_image
 from imgscan.source import open_image
@@ -117,6 +119,7 @@ def test_a_random_stack(seed: int, made: Builds, scanner: SecretScanner, tmp_pat
         assert found.skipped == (), where
         check_tree(found, naive, exported, where)
         check_bytes(found, naive, exported, where)
+        check_fates(found, naive, where)
     made.remove(tag)
 
 
@@ -140,3 +143,16 @@ def check_bytes(found: ImageScan, naive: Naive, exported: dict[bytes, Seen], whe
             key = item.shipped_by, item.shadowed_by
             by_layers[key] = by_layers.get(key, 0) + item.bytes
     assert by_layers == naive.lost, where
+
+
+def check_fates(found: ImageScan, naive: Naive, where: str) -> None:
+    # Not `found.stacked`: a scan remembers the fate of those files only that it has something to say of.
+    stacked = stack([layer.listing for layer in found.layers])
+    fates = {
+        (layer, path): stacked.status_of(layer, path)
+        for (layer, path), shipped in naive.shipped.items()
+        if shipped.kind == "file"
+    }
+    hidden = {key: (by, status is Status.OVERWRITTEN) for key, (status, by) in fates.items() if by is not None}
+    assert hidden == naive.fates, where
+    assert all((status is Status.VISIBLE) == (by is None) for status, by in fates.values()), where
