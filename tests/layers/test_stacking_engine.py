@@ -65,7 +65,7 @@ def scanner() -> SecretScanner:
 
 def scan(target: str, engine: Engine, scanner: SecretScanner) -> ImageScan:
     with closing(open_image(target, engine=engine)) as reader:
-        return scan_image(reader, scanner, Progress(sys.stderr, live=False, lines=False))
+        return scan_image(reader, scanner, Progress(sys.stderr, live=False, lines=False), jobs=1)
 
 
 def export(engine: Engine, tag: str) -> bytes:
