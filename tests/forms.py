@@ -100,7 +100,7 @@ COMPRESSIONS: Mapping[str, Compress] = {
     "gzip-members": members_of_gzip,
     "zstd": zstd.compress,
     "zstd-frames": frames_of_zstd,
-    "xz": lzma.compress,
+    "xz": lambda data: lzma.compress(data, preset=0),
     "bzip2": bz2.compress,
 }
 
