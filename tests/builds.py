@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from imgscan.build.cleanup import Leftover, remove_cache
 from imgscan.engine import Engine
@@ -62,7 +63,8 @@ class Builds:
         self._tags.append(tag)
         started_s = time.time()
         if builder == "buildx":
-            self._build_by_buildx(dockerfile, files or {}, tag, build_args or {}, platforms)
+            options = [f"--platform={platform}" for platform in platforms]
+            self.run_buildx(dockerfile, files or {}, "--load", "--tag", tag, *options, build_args=build_args)
         else:
             self._build_by_engine(dockerfile, files or {}, tag, build_args or {}, VERSIONS[builder])
         self._expect_leftovers(Interval(start_s=started_s, end_s=time.time()))
@@ -79,20 +81,19 @@ class Builds:
         wrong = [line for line in said if "error" in line]
         assert not wrong, f"{wrong}\n{dockerfile}"
 
-    def _build_by_buildx(
+    def run_buildx(
         self,
         dockerfile: str,
         files: Mapping[str, bytes],
-        tag: str,
-        build_args: Mapping[str, str],
-        platforms: Sequence[str],
+        *options: str,
+        build_args: Mapping[str, str] | None = None,
     ) -> None:
-        """With all that buildx can attest."""
-        command = [BUILDX, "build", "--load", "--provenance=mode=max", "--network=none", "--tag", tag]
-        command += [word for name in build_args for word in ("--build-arg", name)]
-        command += [word for platform in platforms for word in ("--platform", platform)]
+        """`docker buildx build`, with all that it can attest."""
+        values = dict(build_args or {})
+        command = [BUILDX, "build", "--provenance=mode=max", "--network=none", *options]
+        command += [word for name in values for word in ("--build-arg", name)]
         with TemporaryDirectory() as folder:
-            env = {**os.environ, **build_args, "DOCKER_HOST": self.engine.host, "DOCKER_CONFIG": folder}
+            env = {**os.environ, **values, "DOCKER_HOST": self.engine.host, "DOCKER_CONFIG": folder}
             data = context(dockerfile, files)
             done = subprocess.run([*command, "-"], input=data, env=env, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
@@ -124,9 +125,12 @@ def builds(engine: Engine) -> Iterator[Builds]:
         started.close()
 
 
-def save(engine: Engine, name: str, path: Path) -> Path:
-    """What `docker save NAME` writes."""
-    with path.open("wb") as file:
-        for chunk in engine.api.get_image(name):
+def save(engine: Engine, name: str, path: Path, *more: str) -> Path:
+    """What `docker save NAME...` writes."""
+    api: Any = engine.api
+    url = engine.api_url("/images/get")
+    with api.get(url, params={"names": [name, *more]}, stream=True) as response, path.open("wb") as file:
+        response.raise_for_status()
+        for chunk in response.iter_content(1 << 20):
             file.write(chunk)
     return path

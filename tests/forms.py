@@ -100,7 +100,7 @@ COMPRESSIONS: Mapping[str, Compress] = {
     "gzip-members": members_of_gzip,
     "zstd": zstd.compress,
     "zstd-frames": frames_of_zstd,
-    "xz": lzma.compress,
+    "xz": lambda data: lzma.compress(data, preset=0),
     "bzip2": bz2.compress,
 }
 
@@ -119,6 +119,7 @@ class Workshop:
 
     def __init__(self, folder: Path, saved: Path, name: str) -> None:
         self.folder = folder
+        self.env = without_logins(folder)
         self.saved = saved
         self.name = name
         self.image = read_saved(saved, name)
@@ -154,7 +155,7 @@ class Workshop:
 
     def _copy(self, destination: str, *options: str) -> None:
         copy = [registries.program("skopeo"), "copy", "--quiet", "--insecure-policy", *options]
-        subprocess.run([*copy, f"docker-archive:{self.saved}", destination], check=True, env=quiet())
+        subprocess.run([*copy, f"docker-archive:{self.saved}", destination], check=True, env=self.env)
 
     def registry(self, name: str, *options: str) -> str:
         """Pushed by skopeo into a registry of the test's own."""
@@ -241,9 +242,11 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-def quiet() -> dict[str, str]:
-    """The environment without a login or a configuration of the user's."""
-    return {**os.environ, "REGISTRY_AUTH_FILE": os.devnull}
+def without_logins(folder: Path) -> dict[str, str]:
+    """The environment without the user's logins to registries."""
+    logins = folder / "auth.json"
+    logins.write_text("{}")
+    return {**os.environ, "REGISTRY_AUTH_FILE": str(logins)}
 
 
 class Podman:
@@ -251,6 +254,7 @@ class Podman:
 
     def __init__(self, folder: Path, saved: Path) -> None:
         folder.mkdir()
+        self.env = without_logins(folder)
         self.command = [registries.program("podman"), "--root", str(folder / "root"), "--runroot", str(folder / "run")]
         self.command += ["--tmpdir", str(folder / "tmp"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]
         self.command += ["--events-backend", "none"]
@@ -263,7 +267,7 @@ class Podman:
     def serve(self, path: Path) -> Iterator[str]:
         """Podman's service: its DOCKER_HOST."""
         command = [*self.command, "system", "service", "--time", "0", f"unix://{path}"]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=quiet()) as process:
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=self.env) as process:
             try:
                 deadline = time.monotonic() + 30
                 while not path.exists():
@@ -275,7 +279,7 @@ class Podman:
                 process.terminate()
 
     def run(self, *arguments: str) -> str:
-        done = subprocess.run([*self.command, *arguments], capture_output=True, text=True, check=False, env=quiet())
+        done = subprocess.run([*self.command, *arguments], capture_output=True, text=True, check=False, env=self.env)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -294,13 +294,15 @@ def saved_layers(path: Path) -> list[bytes]:
 @dataclass(frozen=True, kw_only=True)
 class Naive:
     """Layers put on each other by hand. `lost` has the bytes by the layer that shipped them and the one after which
-    they had no name any more; `shipped` has every
-    entry of every layer, hard links as what they link to."""
+    they had no name any more; `shipped` has every entry of every layer, hard links as what they link to; `fates` says
+    of each of their files that is not there any more by which layer its name went, and whether that layer put something
+    else there."""
 
     size_bytes: int
     tree: dict[bytes, Seen]
     lost: dict[tuple[int, int], int]
     shipped: dict[tuple[int, bytes], Seen]
+    fates: dict[tuple[int, bytes], tuple[int, bool]]
 
 
 def stack_naively(layers: list[bytes]) -> Naive:
@@ -309,6 +311,8 @@ def stack_naively(layers: list[bytes]) -> Naive:
     shipped: dict[object, tuple[int, int]] = {}
     lost: dict[tuple[int, int], int] = {}
     entries_of: dict[tuple[int, bytes], Seen] = {}
+    home: dict[bytes, int] = {}
+    gone: dict[tuple[int, bytes], tuple[int, bool]] = {}
     total = 0
     for index, layer in enumerate(layers):
         entries = list(members(layer))
@@ -330,12 +334,20 @@ def stack_naively(layers: list[bytes]) -> Naive:
                 _cut(tree, path, keep=False)
             tree[path] = added
             entries_of[index, path] = added
+        before, home = home, {path: index if path in own else home[path] for path in tree}
+        gone |= {(by, path): (index, path in own) for path, by in before.items() if home.get(path) != by}
         alive = {entry.content for entry in tree.values()}
         for content in [content for content in shipped if content not in alive]:
             shipper, size = shipped.pop(content)
             if size:
                 lost[shipper, index] = lost.get((shipper, index), 0) + size
-    return Naive(size_bytes=total, tree=tree, lost=lost, shipped=entries_of)
+    there = {entry.content for entry in tree.values() if entry.kind == "file"}
+    fates = {
+        key: fate
+        for key, fate in gone.items()
+        if entries_of[key].kind == "file" and entries_of[key].content not in there
+    }
+    return Naive(size_bytes=total, tree=tree, lost=lost, shipped=entries_of, fates=fates)
 
 
 def _cut(tree: dict[bytes, Seen], path: bytes, *, keep: bool) -> None:

@@ -32,6 +32,8 @@ from stacks import (
 
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.engine import Engine
+from imgscan.layers.filesystem import stack
+from imgscan.model import Status
 from imgscan.progress import silent
 from imgscan.scan import ImageScan, Means, scan_image
 from imgscan.source import open_image
@@ -62,7 +64,7 @@ def scanner() -> SecretScanner:
 
 def scan(target: str, engine: Engine, scanner: SecretScanner) -> ImageScan:
     with closing(open_image(target, engine=engine)) as reader:
-        return scan_image(reader, Means(scanner=scanner, progress=silent()))
+        return scan_image(reader, Means(scanner=scanner, progress=silent(), jobs=1))
 
 
 def export(engine: Engine, tag: str) -> bytes:
@@ -116,6 +118,7 @@ def test_a_random_stack(seed: int, made: Builds, scanner: SecretScanner, tmp_pat
         assert found.skipped == (), where
         check_tree(found, naive, exported, where)
         check_bytes(found, naive, exported, where)
+        check_fates(found, naive, where)
     made.remove(tag)
 
 
@@ -139,3 +142,16 @@ def check_bytes(found: ImageScan, naive: Naive, exported: dict[bytes, Seen], whe
             key = item.shipped_by, item.shadowed_by
             by_layers[key] = by_layers.get(key, 0) + item.bytes
     assert by_layers == naive.lost, where
+
+
+def check_fates(found: ImageScan, naive: Naive, where: str) -> None:
+    # Not `found.stacked`: a scan remembers the fate of those files only that it has something to say of.
+    stacked = stack([layer.listing for layer in found.layers])
+    fates = {
+        (layer, path): stacked.status_of(layer, path)
+        for (layer, path), shipped in naive.shipped.items()
+        if shipped.kind == "file"
+    }
+    hidden = {key: (by, status is Status.OVERWRITTEN) for key, (status, by) in fates.items() if by is not None}
+    assert hidden == naive.fates, where
+    assert all((status is Status.VISIBLE) == (by is None) for status, by in fates.values()), where

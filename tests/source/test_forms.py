@@ -18,6 +18,7 @@ from typing import Any
 import nastyimage
 import pytest
 from builds import BUILDX, Builds, builds, save
+from engines import ensure_base
 from forms import CHANGED_DIFF_IDS, COMPRESSIONS, ENGINES, FILES, TOOLS, WITHOUT_HEALTHCHECK, Workshop
 
 from imgscan.cli.main import run
@@ -27,6 +28,12 @@ pytestmark = pytest.mark.engine
 
 BUILDERS = ("buildkit", "classic", *(["buildx"] if BUILDX else []))
 PLATFORMS = {"linux/amd64": "amd64", "linux/arm64": "arm64", "linux/arm/v7": "arm"}
+EXPORTS = {
+    "gzip": "tar=true",
+    "zstd": "compression=zstd,force-compression=true",
+    "uncompressed": "compression=uncompressed,force-compression=true",
+    "directory": "tar=false",
+}
 OPTIONS = ["--no-config", "--exit-zero", "--quiet"]
 
 
@@ -174,8 +181,9 @@ def test_a_layer_may_come_twice(by_buildkit: Original) -> None:
     assert len(set(layers)) < len(layers)
 
 
-def test_by_id(original: Original) -> None:
-    check(scan(original.id, original.folder), original)
+@pytest.mark.parametrize("letters", [64, 12])
+def test_by_id(letters: int, original: Original) -> None:
+    check(scan(original.id if letters == 64 else original.id[7:19], original.folder), original)
 
 
 def test_saved_by_name(original: Original) -> None:
@@ -184,6 +192,11 @@ def test_saved_by_name(original: Original) -> None:
 
 def test_saved_by_id(original: Original, tmp_path: Path) -> None:
     check(scan(str(save(original.engine, original.id, tmp_path / "by-id.tar")), tmp_path), original)
+
+
+def test_saved_together_with_another(original: Original, tmp_path: Path) -> None:
+    path = save(original.engine, ensure_base(original.engine), tmp_path / "two.tar", original.name)
+    check(scan(f"{path}:{original.name}", tmp_path), original)
 
 
 @pytest.mark.parametrize("form", TOOLS)
@@ -224,6 +237,18 @@ if BUILDX:
             builder="buildx",
             platforms=[*PLATFORMS],
         )
+
+    @pytest.mark.parametrize("form", EXPORTS)
+    def test_what_buildx_exports(form: str, made: Builds, tmp_path: Path) -> None:
+        original = Original(made, "buildx", tmp_path)
+        output = f"--output=type=oci,{EXPORTS[form]},dest={tmp_path / form}"
+        made.run_buildx(
+            nastyimage.dockerfile(made.marker),
+            nastyimage.context_files(),
+            output,
+            build_args=nastyimage.build_args(),
+        )
+        check(scan(str(tmp_path / form), tmp_path), original)
 
     def test_what_was_attested_is_searched(made: Builds, tmp_path: Path) -> None:
         original = Original(made, "buildx", tmp_path)
