@@ -338,6 +338,7 @@ _NAMES: Final = (
     b"diff_ids",
     b"Healthcheck",
     b"Test",
+    b"build-arg:A",
 )
 
 

@@ -90,7 +90,15 @@ _PART: Final = b"\n---\n"
 MANIFESTS: Final = (
     _PART.join((_SAVED, b"", _CONFIG, b"layer", b"other")),
     _PART.join(
-        (_SAVED.replace(b"{{2}}", b"{{3}}"), _INDEX, _OCI, _CONFIG, b"layer", _ATTESTATION, b'{"predicate": 1}')
+        (
+            _SAVED.replace(b"{{2}}", b"{{3}}"),
+            _INDEX,
+            _OCI,
+            _CONFIG,
+            b"layer",
+            _ATTESTATION,
+            b'{"predicate": {"build-arg:A": "b"}}',
+        )
     ),
     _PART.join((b"", b'{"manifests": [{"digest": "sha256:{{2}}"}]}', _OCI, _CONFIG.replace(b"3", b"4"), b"layer")),
     _PART.join((b"", b'{"manifests": [{"digest": "sha256:{{2}}"}]}', _NESTED, _OCI.replace(b"3", b"9"), b"x")),

@@ -10,6 +10,7 @@ import bz2
 import functools
 import hashlib
 import io
+import itertools
 import lzma
 import random
 import zlib
@@ -20,6 +21,7 @@ from typing import BinaryIO, Final, NamedTuple, Protocol, cast
 
 import msgspec
 
+from imgscan.detect.secrets.documents import image_documents
 from imgscan.detect.secrets.rules import own_pack
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.dockerfile.ignore import is_ignored, parse_ignore
@@ -148,6 +150,9 @@ def _unpacked(data: bytes) -> tuple[bytes, bytes]:
         return data, b""
     unpacked = b""
     while codec.starts(data[:6]):
+        if codec.name == "gzip":
+            # ISA-L takes a member with reserved flags as Go does, zlib does not: they mean nothing.
+            data = data[:3] + bytes([data[3] & 0x1F]) + data[4:]
         frame = _whole_frame(codec.name)
         unpacked += frame.decompress(data)
         data = frame.unused_data
@@ -261,6 +266,8 @@ def manifest(data: bytes) -> None:
     assert sum(files.resolve(layer.blob) is None for layer in found.image.layers) <= missing
     assert _sha256(found.image.raw_config) == found.image.image_id
     assert found == select_image(files, ref="a")
+    for document in image_documents(found.image.config, found.documents):
+        "".join(itertools.chain.from_iterable(document.assignments)).encode("utf-8", "surrogateescape")
     for entry in found.image.config.history:
         read_created_by(entry.created_by)
 
