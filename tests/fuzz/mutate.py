@@ -427,6 +427,7 @@ MUTATORS: Final[dict[str, Callable[[bytes, random.Random, Mutate], bytes]]] = {
     "tar": tar,
     "blob": blob,
     "archive": archive,
+    "report": archive,
     "manifest": manifest,
     "created_by": raw,
     "dockerfile": raw,

@@ -13,6 +13,7 @@ import io
 import itertools
 import lzma
 import random
+import unicodedata
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +22,7 @@ from typing import BinaryIO, Final, NamedTuple, Protocol, cast
 
 import msgspec
 
+from imgscan.assess import Gate, image_findings, image_report, make_report, secrets_of
 from imgscan.detect.secrets.documents import image_documents
 from imgscan.detect.secrets.rules import own_pack
 from imgscan.detect.secrets.scanner import SecretScanner
@@ -28,13 +30,15 @@ from imgscan.dockerfile.ignore import is_ignored, parse_ignore
 from imgscan.dockerfile.parse import base_image, parse
 from imgscan.errors import ImgscanError
 from imgscan.escape import plain
+from imgscan.layers.attribution import attribute
 from imgscan.layers.blob import BlobSummary, Limits, open_layer
 from imgscan.layers.codec import sniff
 from imgscan.layers.created_by import KEYWORDS, read_created_by
 from imgscan.layers.tar import Entry, TarEntry, clean_path, read_entries
 from imgscan.layers.tarwindow import HOLE_RATIO, ByteStream
-from imgscan.model import EntryKind, Skipped
+from imgscan.model import EntryKind, Skipped, Target
 from imgscan.progress import silent
+from imgscan.report import REPORTERS, render
 from imgscan.scan import ImageScan, Means, scan_image
 from imgscan.source.archive import IndexedReader, OnePassReader
 from imgscan.source.indexed import Indexed, TarMembers
@@ -220,6 +224,31 @@ def scanned(reader: Callable[[], ImageReader]) -> ImageScan | None:
         return None
 
 
+def report(data: bytes) -> None:
+    """An image archive to the end: figures that add up, and text that no name in it can break."""
+    found = scanned(lambda: one_pass(data))
+    if found is None:
+        return
+    attributed = attribute(found.image)
+    image = image_report(found, attributed)
+    assert image.size_bytes == sum(layer.size_bytes for layer in image.layers)
+    assert image.reclaimable_bytes == sum(layer.reclaimable_bytes for layer in image.layers)
+    assert 0 <= image.visible_bytes == image.size_bytes - image.reclaimable_bytes
+    made = make_report(
+        target=Target(kind="archive", ref="a", image_id=found.image.image_id, platform=found.image.platform),
+        findings=(*secrets_of(found, attributed, ()), *image_findings(found, image, None)),
+        gate=Gate(fail_on=None),
+        rule_packs=(),
+        skipped=found.skipped,
+        image=image,
+        coverage=found.coverage,
+    )
+    for name in REPORTERS:
+        text = render(made, name)
+        assert not set(map(unicodedata.category, set(text) - {"\n"})) & {"Cc", "Cs", "Zl", "Zp"}, name
+        text.encode()
+
+
 @dataclass(frozen=True)
 class DictDocuments:
     """The files of an archive as a dict."""
@@ -309,6 +338,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "tar": tar,
     "blob": blob,
     "archive": archive,
+    "report": report,
     "manifest": manifest,
     "created_by": created_by,
     "dockerfile": dockerfile,
