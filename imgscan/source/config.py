@@ -81,7 +81,7 @@ def member(value: Json, name: str) -> Json:
     if not isinstance(value, dict):
         return None
     wanted = name.lower()
-    found = [content for key, content in _members(value) if _fold(key) == wanted]
+    found = [content for key, content in fields(value) if _fold(key) == wanted]
     return _overlaid(found) if len(found) > 1 else found[0] if found else None
 
 
@@ -89,7 +89,8 @@ def _fold(key: str) -> str:
     return key.lower() if key.isascii() else key.translate(_GO_FOLD).lower()
 
 
-def _members(value: dict[str, Json]) -> Iterable[tuple[str, Json]]:
+def fields(value: dict[str, Json]) -> Iterable[tuple[str, Json]]:
+    """All members of an object, names that come again included."""
     return value.members if isinstance(value, _Object) else value.items()
 
 
@@ -103,7 +104,7 @@ def _overlaid(values: Sequence[Json]) -> Json:
     cleared = max((index for index, value in enumerate(values) if value is None or value == []), default=-1)
     values = values[cleared + 1 :]
     if isinstance(last, dict):
-        return _Object([pair for value in values if isinstance(value, dict) for pair in _members(value)])
+        return _Object([pair for value in values if isinstance(value, dict) for pair in fields(value)])
     if isinstance(last, list):
         lists = [value for value in values if isinstance(value, list)]
         return [_element([items[index] for items in lists if index < len(items)]) for index in range(len(last))]

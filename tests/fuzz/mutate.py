@@ -338,6 +338,7 @@ _NAMES: Final = (
     b"diff_ids",
     b"Healthcheck",
     b"Test",
+    b"build-arg:A",
 )
 
 
@@ -426,6 +427,7 @@ MUTATORS: Final[dict[str, Callable[[bytes, random.Random, Mutate], bytes]]] = {
     "tar": tar,
     "blob": blob,
     "archive": archive,
+    "report": archive,
     "manifest": manifest,
     "created_by": raw,
     "dockerfile": raw,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.mutate import PACKERS
-from imagemaker import LAYOUTS, Made, dump, small_layer
+from imagemaker import LAYOUTS, Made, docker25, dump, legacy, small_layer
 from tarmaker import (
     archive,
     base256,
@@ -69,6 +69,21 @@ _IMAGE: Final = Made(
     history=[{"created_by": "ADD a /"}, {"created_by": "ENV A=1", "empty_layer": True}, {"created_by": "RUN make"}],
 )
 ARCHIVES: Final = tuple(layout(_IMAGE) for layout in LAYOUTS.values())
+_HOSTILE: Final = "a|b<img src=x>@org/team `x` [y](z)\x1b[31m\u202eevil\n::error::"
+REPORTS: Final = (
+    docker25(Made(layers=TARS)),
+    legacy(Made(layers=(*TARS[8:], *TARS[:3]), names=(_HOSTILE,), settings={"User": _HOSTILE, "Env": [_HOSTILE]})),
+    docker25(
+        Made(
+            layers=(
+                archive(directory(b"d/"), member(b"d/" + _HOSTILE.encode(), b"x" * 2000), hardlink(b"e", b"d/f")),
+                archive(member(b"d", b"y" * 300), member(b".wh.e"), member(b"f/.wh..wh..opq"), hardlink(b"g", b"d")),
+                archive(directory(b"d/"), member(b"d/a", b"y" * 300, mode=0o4777), symlink(b"f", b"d")),
+            ),
+            history=[{"created_by": f"RUN {_HOSTILE}"}, {"created_by": "COPY . ."}, {"created_by": "|2 A=b C=d x"}],
+        )
+    ),
+)
 
 _CONFIG: Final = b"""{"os": "linux", "architecture": "amd64", "config": {"Env": ["A=b"], "Labels": {"x": "y"}, "Cmd": ["sh"],
 "Healthcheck": {"Test": ["CMD", "true"]}, "ExposedPorts": {"80/tcp": {}}}, "rootfs": {"type": "layers", "diff_ids":
@@ -90,7 +105,15 @@ _PART: Final = b"\n---\n"
 MANIFESTS: Final = (
     _PART.join((_SAVED, b"", _CONFIG, b"layer", b"other")),
     _PART.join(
-        (_SAVED.replace(b"{{2}}", b"{{3}}"), _INDEX, _OCI, _CONFIG, b"layer", _ATTESTATION, b'{"predicate": 1}')
+        (
+            _SAVED.replace(b"{{2}}", b"{{3}}"),
+            _INDEX,
+            _OCI,
+            _CONFIG,
+            b"layer",
+            _ATTESTATION,
+            b'{"predicate": {"build-arg:A": "b"}}',
+        )
     ),
     _PART.join((b"", b'{"manifests": [{"digest": "sha256:{{2}}"}]}', _OCI, _CONFIG.replace(b"3", b"4"), b"layer")),
     _PART.join((b"", b'{"manifests": [{"digest": "sha256:{{2}}"}]}', _NESTED, _OCI.replace(b"3", b"9"), b"x")),
@@ -121,6 +144,7 @@ SEEDS: Final[dict[str, tuple[bytes, ...]]] = {
     "tar": TARS,
     "blob": BLOBS,
     "archive": ARCHIVES,
+    "report": REPORTS,
     "manifest": MANIFESTS,
     "created_by": CREATED_BY,
     "dockerfile": DOCKERFILES,

@@ -70,7 +70,7 @@ def test_cut_off_at_every_block(layout: str, way: str, pack: Callable[[bytes], b
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ["legacy", "docker25", "oci"])
 def test_changed_at_every_byte(layout: str, way: str) -> None:
     data = LAYOUTS[layout](IMAGE)
     intact = read_whole(data, WAYS[way])

@@ -8,7 +8,6 @@ be apart travel as `assignments`.
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imgscan.detect.secrets.hits import SecretHit
+from imgscan.errors import InputError
 from imgscan.model import Place
+from imgscan.source.config import Json, fields, parse_json
 
 if TYPE_CHECKING:
     from imgscan.detect.secrets.scanner import SecretScanner
@@ -195,19 +196,19 @@ def parse_pairs(text: str) -> Assignments:
 def _json_build_args(data: bytes) -> Assignments:
     """Build arguments of a provenance attestation: keys `build-arg:NAME`, at any depth."""
     try:
-        root = json.loads(data)
-    except (ValueError, RecursionError):
+        root = parse_json(data, "an attestation")
+    except InputError:
         return ()
     found: list[tuple[str, str]] = []
     _collect_build_args(root, found, 0)
     return tuple(found)
 
 
-def _collect_build_args(value: object, found: list[tuple[str, str]], depth: int) -> None:
+def _collect_build_args(value: Json, found: list[tuple[str, str]], depth: int) -> None:
     if depth > _DEEPEST_JSON:
         return
     if isinstance(value, dict):
-        for key, inner in value.items():
+        for key, inner in fields(value):
             if isinstance(inner, str) and key.startswith(("build-arg:", "label:")):
                 found.append((key.partition(":")[2], inner))
             else:

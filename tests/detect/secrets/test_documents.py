@@ -123,6 +123,20 @@ def test_any_attestation_is_taken(data: bytes) -> None:
     assert [d.text for d in image_documents(Config(), [("x", data)])] == [data]
 
 
+@pytest.mark.parametrize(
+    ("attestation", "expected"),
+    [
+        pytest.param(b'{"build-arg:A": "b\\ud800"}', (("A", "b\ufffd"),), id="lone-surrogate"),
+        pytest.param(b'{"build-arg:A": "b", "build-arg:A": "c"}', (("A", "b"), ("A", "c")), id="twice"),
+        pytest.param(b'{"build-arg:A": 1, "label:B": "c"}', (("B", "c"),), id="no-text"),
+    ],
+)
+def test_build_arguments_of_attestations(attestation: bytes, expected: tuple[tuple[str, str], ...]) -> None:
+    (document,) = image_documents(Config(), [("x", attestation)])
+    assert document.assignments == expected
+    assert scan_document(SecretScanner([]), document) == []
+
+
 def test_deep_attestations_end() -> None:
     deep = b'{"a":' * 3000 + b'{"build-arg:A":"b"}' + b"}" * 3000
     (document,) = image_documents(Config(), [("x", deep)])
