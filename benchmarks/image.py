@@ -8,14 +8,13 @@ at their end: no two layers share content, whatever is compared.
 
 from __future__ import annotations
 
-import io
 import json
 import random
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from benchmarks.packages import BenchError, PackageFile, share_for
 from benchmarks.planted import Planted
@@ -114,45 +113,43 @@ def context(
     image: Plan, root: Path, files: tuple[PackageFile, ...], secrets: tuple[Planted, ...], *, edited: bool
 ) -> Iterator[bytes]:
     """The build context as a tar archive, in pieces: nothing of it is written to disk."""
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for name, data in _own_files(image, root, files, secrets, edited=edited):
-            _add(tar, name, data)
-            yield from _drain(sink, tar)
-        for number, share in enumerate(image.shares):
-            folder = "node_modules" if number == 0 else f"packages/{number}/node_modules"
-            for file in files:
-                if file.share < share:
-                    _add_package_file(tar, f"{folder}/{file.path}", root, file, number)
-                    yield from _drain(sink, tar)
-    yield sink.getvalue()
+    waiting: list[bytes] = []
+    size = 0
+    for piece in _members(image, root, files, secrets, edited=edited):
+        waiting.append(piece)
+        size += len(piece)
+        if size >= CHUNK_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting) + bytes(2 * tarfile.BLOCKSIZE)
 
 
-def _drain(sink: io.BytesIO, tar: tarfile.TarFile) -> Iterator[bytes]:
-    """What has come together in `sink`, once it is worth sending; tarfile counts its own offset and never seeks back."""
-    if sink.tell() >= CHUNK_BYTES:
-        yield sink.getvalue()
-        sink.seek(0)
-        sink.truncate()
-    tar.members.clear()  # else it keeps a record of each of 50,000 files
+def _members(
+    image: Plan, root: Path, files: tuple[PackageFile, ...], secrets: tuple[Planted, ...], *, edited: bool
+) -> Iterator[bytes]:
+    for name, data in _own_files(image, root, files, secrets, edited=edited):
+        yield _member(name, data)
+    for number, share in enumerate(image.shares):
+        folder = "node_modules" if number == 0 else f"packages/{number}/node_modules"
+        for file in files:
+            if file.share < share:
+                yield _package_member(f"{folder}/{file.path}", root, file, number)
 
 
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+def _member(name: str, data: bytes, link: str | None = None) -> bytes:
+    """One file (or symbolic link) of a tar archive, padded."""
     info = tarfile.TarInfo(name)
     info.size, info.mode = len(data), 0o644
-    tar.addfile(info, io.BytesIO(data))
+    if link is not None:
+        info.type, info.linkname = tarfile.SYMTYPE, link
+    return info.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % tarfile.BLOCKSIZE)
 
 
-def _add_package_file(tar: tarfile.TarFile, name: str, root: Path, file: PackageFile, number: int) -> None:
+def _package_member(name: str, root: Path, file: PackageFile, number: int) -> bytes:
     if file.target is not None:
-        info = tarfile.TarInfo(name)
-        info.type, info.linkname = tarfile.SYMTYPE, file.target
-        tar.addfile(info)
-        return
+        return _member(name, b"", file.target)
     data = (root / file.path).read_bytes()
-    if number:
-        data += f"\n// copy {number} of {file.path}\n".encode()
-    _add(tar, name, data)
+    return _member(name, data + f"\n// copy {number} of {file.path}\n".encode() if number else data)
 
 
 def _own_files(

@@ -1,0 +1,196 @@
+"""The runs of all sizes -> JSON with every figure, and Markdown with medians, ratios and growth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from benchmarks.figures import Spread, fit_line, markdown_table, ratios, seconds, spread, times
+from benchmarks.peers import Peer
+from benchmarks.planted import PLACES
+from benchmarks.runs import AGAIN, ARCHIVE, COLD, EDITED, IMGSCAN, SAVE, Run
+
+GB: Final = 1e9
+MB: Final = 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeResult:
+    """All runs on the image of one size, in their order."""
+
+    size_gb: float
+    image: str
+    runs: tuple[Run, ...]
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The names of what was run."""
+        return tuple(dict.fromkeys(run.command for run in self.runs))
+
+    def of(self, command: str) -> list[Run]:
+        """The runs of one command that went well."""
+        return [run for run in self.runs if run.command == command and run.trouble is None]
+
+    def walls(self, command: str) -> list[float]:
+        """Their wall seconds."""
+        return [run.measured.wall_s for run in self.of(command)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The whole benchmark; `missing` says why a peer was not run."""
+
+    machine: Mapping[str, Any]
+    sizes: tuple[SizeResult, ...]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """A ratio of two commands on one image, with its name."""
+
+    name: str
+    value: Spread
+
+
+def size_ratios(result: SizeResult) -> list[Ratio]:
+    """What can be compared of one size. A command with a failed run is left out."""
+    rows = [
+        (f"{COLD} ÷ {SAVE}", COLD, SAVE),
+        (f"{ARCHIVE} ÷ {SAVE}", ARCHIVE, SAVE),
+        (f"{AGAIN} ÷ {COLD}", AGAIN, COLD),
+        (f"{EDITED} ÷ {COLD}", EDITED, COLD),
+    ]
+    peers = [name for name in result.commands if name != SAVE and name not in IMGSCAN]
+    equal = [name for name in peers if _found_all(result.of(name))]
+    for words, names in (("the fastest peer that found all planted secrets", equal), ("the fastest peer", peers)):
+        fastest = fastest_of(result, names)
+        if fastest is not None:
+            rows.append((f"{words} ({fastest}) ÷ {COLD}", fastest, COLD))
+    found = []
+    for name, above, below in rows:
+        numerators, denominators = result.walls(above), result.walls(below)
+        if numerators and len(numerators) == len(denominators):
+            found.append(Ratio(name=name, value=ratios(numerators, denominators)))
+    return found
+
+
+def fastest_of(result: SizeResult, names: Iterable[str]) -> str | None:
+    """The command with the least median that reported on secrets; None when there is none."""
+    medians = {
+        name: spread(result.walls(name)).median
+        for name in names
+        if result.walls(name) and all(run.findings is not None for run in result.of(name))
+    }
+    return min(medians, key=medians.__getitem__) if medians else None
+
+
+def _found_all(done: Sequence[Run]) -> bool:
+    return bool(done) and all(run.found is not None and set(run.found) == set(PLACES) for run in done)
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Every run, and the ratios."""
+    return {
+        "machine": dict(outcome.machine),
+        "missing": dict(outcome.missing),
+        "sizes": [
+            {
+                "size_gb": result.size_gb,
+                "image": result.image,
+                "ratios": {ratio.name: asdict(ratio.value) for ratio in size_ratios(result)},
+                "runs": [asdict(run) for run in result.runs],
+            }
+            for result in outcome.sizes
+        ],
+    }
+
+
+def as_markdown(outcome: Outcome, peers: Mapping[str, Peer]) -> str:
+    """Tables for people."""
+    facts = outcome.machine
+    parts = [
+        "## Scan benchmark\n",
+        f"imgscan {facts['imgscan']}, Python {facts['python']}; {facts['cpus']} × {facts['processor']}, "
+        f"{facts['memory_bytes'] / GB:.0f} GB, {facts['system']}; engine {facts['engine']}; load before: "
+        f"{facts['load']:.1f}. Whole processes; medians with least and greatest, of runs in turn.\n",
+    ]
+    for result in outcome.sizes:
+        parts += [f"### {result.image}, {size_words(result)}\n", _runs_table(result)]
+        parts += [*_troubles(result), _ratio_table(result)]
+    if len(outcome.sizes) > 1:
+        parts += ["### Growth\n", growth_table(outcome.sizes)]
+    if peers:
+        parts += ["### What the peers were given\n", _peers_table(peers)]
+    parts += [f"Not run: {name}: {reason}\n" for name, reason in outcome.missing.items()]
+    return "\n".join(parts)
+
+
+def size_words(result: SizeResult) -> str:
+    """The image's size as imgscan counted it."""
+    read = _read_bytes(result)
+    return "size unknown" if read is None else f"{read / MB:.0f} MB of files"
+
+
+def _read_bytes(result: SizeResult) -> int | None:
+    return next((run.read_bytes for run in result.of(COLD) if run.read_bytes is not None), None)
+
+
+def _runs_table(result: SizeResult) -> str:
+    head = ("command", "wall", "CPU", "engine's CPU", "peak, all", "peak, one", "exit", "findings", "read", *PLACES)
+    return markdown_table(head, [_row(name, result.of(name)) for name in result.commands if result.of(name)])
+
+
+def _row(name: str, done: Sequence[Run]) -> tuple[str, ...]:
+    last = done[-1]
+    engine = [run.measured.engine_cpu_s for run in done if run.measured.engine_cpu_s is not None]
+    return (
+        name,
+        seconds(spread(run.measured.wall_s for run in done)),
+        seconds(spread(run.measured.cpu_s for run in done)),
+        seconds(spread(engine)) if engine else "?",
+        _megabytes(max(run.measured.tree_bytes for run in done)),
+        _megabytes(max(run.measured.process_bytes for run in done)),
+        str(last.measured.exit_code),
+        "-" if last.findings is None else str(last.findings),
+        "?" if last.read_bytes is None else _megabytes(last.read_bytes),
+        *("-" if last.found is None else "yes" if place in last.found else "no" for place in PLACES),
+    )
+
+
+def _megabytes(count: float) -> str:
+    return f"{count / MB:.0f} MB"
+
+
+def _troubles(result: SizeResult) -> list[str]:
+    return [f"Left out: {run.command}: {run.trouble}\n" for run in result.runs if run.trouble is not None]
+
+
+def _ratio_table(result: SizeResult) -> str:
+    return markdown_table(("ratio", "median (spread)"), [(r.name, times(r.value)) for r in size_ratios(result)])
+
+
+def growth_table(sizes: Sequence[SizeResult]) -> str:
+    """Seconds per GB by size for each of imgscan's ways and the floor, and how near to a line they lie."""
+    names = [name for name in (SAVE, *IMGSCAN) if all(result.walls(name) for result in sizes)]
+    rows, points = [], []
+    for result in sizes:
+        read = _read_bytes(result)
+        if read is not None:
+            medians = [spread(result.walls(name)).median for name in names]
+            points.append((read / GB, medians))
+            rows.append((f"{read / GB:.2f} GB", *(f"{s:.2f} s, {s / read * GB:.2f} s/GB" for s in medians)))
+    table = markdown_table(("files", *names), rows)
+    if len({x for x, _ in points}) < 2:
+        return table
+    lines = []
+    for column, name in enumerate(names):
+        line = fit_line([(x, medians[column]) for x, medians in points])
+        words = f"{line.intercept:.2f} s + {line.slope:.2f} s/GB, R² {line.r_squared:.4f}"
+        lines.append(f"- {name}: {words}\n")
+    return table + "\n" + "".join(lines)
+
+
+def _peers_table(peers: Mapping[str, Peer]) -> str:
+    return markdown_table(("peer", "reads", "covers"), [(p.name, p.reads, p.covers) for p in peers.values()])
