@@ -207,7 +207,7 @@ def build(client: docker.DockerClient, tag: str, content: Iterator[bytes]) -> st
 
     _free_tag(client, tag)
     answer = client.api.build(
-        fileobj=content, custom_context=True, tag=tag, rm=True, forcerm=True, decode=True, network_mode="none",
+        fileobj=cast("IO[bytes]", content), custom_context=True, tag=tag, rm=True, forcerm=True, decode=True, network_mode="none",
         labels={LABEL: "1"}, timeout=SILENCE_S,
     )  # fmt: skip
     for message in answer:

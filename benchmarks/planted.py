@@ -1,4 +1,4 @@
-"""The secrets of the benchmark's image: made from a seed at run time, each in a file that is hard to read in its own way.
+"""The secrets of the benchmark's image: made from a seed at run time, each in another kind of file.
 
 Nothing here is a real credential and none is written down: tokens of GitHub's published form (30 letters and a checksum
 of them) that every scanner knows, one to each file.
