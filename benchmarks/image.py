@@ -207,9 +207,16 @@ def build(client: docker.DockerClient, tag: str, content: Iterator[bytes]) -> st
 
     _free_tag(client, tag)
     answer = client.api.build(
-        fileobj=cast("IO[bytes]", content), custom_context=True, tag=tag, rm=True, forcerm=True, decode=True, network_mode="none",
-        labels={LABEL: "1"}, timeout=SILENCE_S,
-    )  # fmt: skip
+        fileobj=cast("IO[bytes]", content),  # an iterator is sent in chunks
+        custom_context=True,
+        tag=tag,
+        rm=True,
+        forcerm=True,
+        decode=True,
+        network_mode="none",
+        labels={LABEL: "1"},
+        timeout=SILENCE_S,
+    )
     for message in answer:
         if "error" in message:
             raise BenchError(f"building {tag} failed: {message['error']}")
