@@ -32,6 +32,10 @@ test-unit: venv ## Run the tests that need no engine
 test-engines: venv ## Run the engine tests on this machine's engine and on a private Engine 28.5 with the containerd store
 	@.ci/test-engines.sh $(ARGS)
 
+.PHONY: bench
+bench: venv ## Time scans of images of 0.25 to 4 GB beside docker save and other tools (ARGS='--sizes 1 --peers none')
+	@.ci/with-engine.sh $(python) -m benchmarks.scan $(ARGS)
+
 .PHONY: lint
 lint: venv ## Check style and types
 	@$(python) -m ruff check .
