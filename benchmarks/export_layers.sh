@@ -15,7 +15,7 @@ number=0
 while read -r layer || [[ -n $layer ]]; do
   folder=$work/layers/$(printf '%02d' "$number")
   mkdir "$folder"
-  tar -xf "$work/saved/$layer" -C "$folder" --no-same-owner --exclude='dev/*'
+  tar -xf "$work/saved/$layer" -C "$folder" --no-same-owner --anchored --exclude='dev/*' --exclude='./dev/*'
   number=$((number + 1))
 done < <(sed -E 's/.*"Layers":\[([^]]*)\].*/\1/' "$work/saved/manifest.json" | tr ',' '\n' | tr -d '"')
 cd "$work/layers"

@@ -54,12 +54,17 @@ def fit_line(points: Sequence[tuple[float, float]]) -> Line:
 
 def seconds(value: Spread) -> str:
     """`1.23 s (1.20–1.31)`."""
-    return f"{_digits(value.median)} s ({_digits(value.low)}–{_digits(value.high)})"
+    return _with_spread(value, " s")
 
 
 def times(value: Spread) -> str:
-    """`0.31 (0.30–0.33)`."""
-    return f"{_digits(value.median)} ({_digits(value.low)}–{_digits(value.high)})"
+    """`0.310 (0.300–0.330)`."""
+    return _with_spread(value, "")
+
+
+def _with_spread(value: Spread, unit: str) -> str:
+    middle = f"{_digits(value.median)}{unit}"
+    return middle if value.low == value.high else f"{middle} ({_digits(value.low)}–{_digits(value.high)})"
 
 
 def _digits(value: float) -> str:

@@ -108,8 +108,9 @@ class _Watch:
     def _run(self) -> None:
         while True:
             sizes = [memory(pid) for pid in tree(self._pid)]
-            self.tree_bytes = max(self.tree_bytes, sum(now for now, _ in sizes))
             self.process_bytes = max([self.process_bytes, *(peak for _, peak in sizes)])
+            # A peak between two samples is in the high-water mark alone.
+            self.tree_bytes = max(self.tree_bytes, sum(now for now, _ in sizes), self.process_bytes)
             if not self.killed and time.perf_counter() > self._deadline:
                 self.killed = True
                 _kill_group(self._pid)

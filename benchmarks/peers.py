@@ -177,23 +177,23 @@ def _of_dive(report: bytes, _: bytes) -> Account:
 
 PEERS: Final[tuple[Peer, ...]] = (
     Peer(
-        name="kingfisher 1.112.0, exported",
+        name="kingfisher 1.112.0 (exported)",
         reads="the image in the engine: docker save, tar, then a scan of every layer's folder, all of it timed",
         covers="every file of every layer",
         fetch=_wheel("1.112.0"), command=_kingfisher_export, account=_of_kingfisher, compiles=True,
     ),
     Peer(
-        name="kingfisher 1.112.0, layers", reads="every layer, unpacked beforehand (not timed)",
+        name="kingfisher 1.112.0 (layers)", reads="every layer, unpacked beforehand (not timed)",
         covers="every file of every layer",
         fetch=_wheel("1.112.0"), command=_kingfisher_layers, account=_of_kingfisher, compiles=True, needs_layers=True,
     ),
     Peer(
-        name="kingfisher 1.112.0, image", reads="the image in the engine, exported to disk and unpacked by itself",
+        name="kingfisher 1.112.0 (image)", reads="the image in the engine, exported to disk and unpacked by itself",
         covers="what its limits for unpacking let through",
         fetch=_wheel("1.112.0"), command=_kingfisher_image, account=_of_kingfisher, compiles=True,
     ),
     Peer(
-        name="kingfisher 2.14.0, image", reads="the image in the engine, exported to disk and unpacked by itself",
+        name="kingfisher 2.14.0 (image)", reads="the image in the engine, exported to disk and unpacked by itself",
         covers="what its limits for unpacking let through; reports nothing below node_modules",
         fetch=_wheel("2.14.0"), command=_kingfisher_image, account=_of_kingfisher, compiles=True,
     ),

@@ -135,7 +135,7 @@ def _imgscan(bench: Bench, target: str, scratch: Path, name: str) -> Run:
 def _peer(bench: Bench, ready: Ready, target: Target | None = None) -> Run:
     peer, target = ready.peer, target or bench.target
     scratch = _fresh(target.scratch / "peer")
-    environment = own_environment(scratch, target.scratch / "homes" / peer.name.partition(",")[0])
+    environment = own_environment(scratch, target.scratch / "homes" / peer.name.partition(" (")[0])
     run = _measured(bench, peer.name, peer.command(ready.program, target), environment, keep=peer.to_stdout)
     shutil.rmtree(scratch)
     report = target.report.read_bytes() if target.report.is_file() else b""

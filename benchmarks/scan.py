@@ -69,7 +69,7 @@ def _peers(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="\b\nPeers:\n" + "\n".join(f"  {peer.name:27} {peer.covers}" for peer in PEERS),
+    epilog="\b\nPeers:\n" + "\n".join(f"  {peer.name:30} {peer.covers}" for peer in PEERS),
 )
 @click.option("--sizes", default="0.25,0.5,1,2,4", show_default=True, callback=_sizes, help="Sizes of images in GB.")
 @click.option("--repeats", type=click.IntRange(1, 100), default=3, show_default=True, help="Rounds on each image.")

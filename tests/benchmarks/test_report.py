@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from benchmarks.figures import spread
 from benchmarks.measure import Measured
 from benchmarks.planted import PLACES
-from benchmarks.report import Outcome, SizeResult, as_json, as_markdown, fastest_of, growth_table, size_ratios
+from benchmarks.report import (
+    Outcome,
+    SizeResult,
+    as_json,
+    as_markdown,
+    covers_all,
+    fastest_of,
+    growth_table,
+    size_ratios,
+)
 from benchmarks.runs import AGAIN, COLD, EDITED, SAVE, Run
 
 ALL = tuple(PLACES)
@@ -54,14 +65,36 @@ ROUND = (
 
 
 def test_ratios_of_a_size() -> None:
-    found = {ratio.name: ratio.value.median for ratio in size_ratios(result(*ROUND, *ROUND))}
+    found = {ratio.name: ratio.wall.median for ratio in size_ratios(result(*ROUND, *ROUND))}
     assert found == {
         f"{COLD} ÷ {SAVE}": pytest.approx(1 / 3),
         f"{AGAIN} ÷ {COLD}": pytest.approx(0.1),
         f"{EDITED} ÷ {COLD}": pytest.approx(0.2),
-        f"the fastest peer that found all planted secrets (slow and thorough) ÷ {COLD}": pytest.approx(30.0),
-        f"the fastest peer (quick and partial) ÷ {COLD}": pytest.approx(10.0),
+        f"fastest peer of equal coverage, from the image (slow and thorough) ÷ {COLD}": pytest.approx(30.0),
+        f"fastest peer of whatever coverage (quick and partial) ÷ {COLD}": pytest.approx(10.0),
     }
+
+
+def test_processor_seconds_count_the_engines() -> None:
+    export = run(SAVE, 9.0, found=None)
+    export = replace(export, measured=replace(export.measured, cpu_s=0.5, engine_cpu_s=9.5))
+    assert [ratio.cpu for ratio in size_ratios(result(export, run(COLD, 3.0)))] == [spread([0.15])]
+
+
+@pytest.mark.parametrize(
+    ("found", "read_bytes", "equal"),
+    [
+        (ALL, None, True),
+        (ALL, 990_000_000, True),
+        (ALL, 410_000_000, False),
+        (ALL[1:], 10**9, False),
+        (None, None, False),
+    ],
+    ids=["silent", "read all", "read less", "missed one", "no secrets"],
+)
+def test_equal_coverage(found: tuple[str, ...] | None, read_bytes: int | None, equal: bool) -> None:
+    peer = replace(run("peer", 5.0, found=found), read_bytes=read_bytes)
+    assert covers_all(result(run(COLD, 3.0), peer), "peer") is equal
 
 
 def test_a_command_that_failed_has_no_ratio_and_is_named() -> None:
