@@ -109,7 +109,7 @@ def fastest_of(result: SizeResult, names: Iterable[str]) -> str | None:
 
 
 def covers_all(result: SizeResult, name: str) -> bool:
-    """True for a peer that found every planted secret and doesn't say itself that it has read much less than imgscan."""
+    """True for a peer that found every planted secret and doesn't itself say that it read much less than imgscan."""
     done, whole = result.of(name), _read_bytes(result) or 0
     return bool(done) and all(
         run.found is not None

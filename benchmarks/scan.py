@@ -111,10 +111,14 @@ def main(**params: Any) -> None:  # noqa: ANN401 - click's own values
       python -m benchmarks.scan --sizes 1 --repeats 5 --peers kingfisher --keep
       python -m benchmarks.scan --sizes 1 --skip-build --keep --peers none
     """
+    import docker.errors
+
     try:
         run(Options(**params))
     except BenchError as error:
         raise click.ClickException(str(error)) from None
+    except docker.errors.DockerException as error:
+        raise click.ClickException(f"the engine refused: {error}") from None
 
 
 def run(options: Options) -> None:
@@ -235,10 +239,13 @@ def _build(client: docker.DockerClient, size_gb: float, tags: tuple[str, str], c
 
 def _save(client: docker.DockerClient, tag: str, archive: Path) -> None:
     part = archive.with_suffix(".part")
-    with part.open("wb") as file:
-        for chunk in client.images.get(tag).save(chunk_size=image.CHUNK_BYTES, named=True):
-            file.write(chunk)
-    part.replace(archive)
+    try:
+        with part.open("wb") as file:
+            for chunk in client.images.get(tag).save(chunk_size=image.CHUNK_BYTES, named=True):
+                file.write(chunk)
+        part.replace(archive)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _remove(client: docker.DockerClient, tags: Iterable[str]) -> None:
