@@ -238,6 +238,17 @@ def _free_tag(client: docker.DockerClient, tag: str) -> None:
         raise BenchError(f"an image {tag} is there that the benchmark has not made; give another --name")
 
 
+def is_there(client: docker.DockerClient, tag: str) -> bool:
+    """True when the engine has an image of this name."""
+    import docker.errors
+
+    try:
+        client.images.get(tag)
+    except docker.errors.ImageNotFound:
+        return False
+    return True
+
+
 def remove(client: docker.DockerClient, tag: str) -> None:
     """Remove the image of this name, and the layers that only it has; one that is gone already is fine."""
     import docker.errors

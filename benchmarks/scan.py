@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ def _peers(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
     metavar="all|none|NAME,...",
     help="Which tools to run beside, by the beginning of their names; on the size nearest to 1 GB.",
 )
-@click.option("--skip-build", is_flag=True, help="Use the images of an earlier run with --keep, and leave them.")
+@click.option("--skip-build", is_flag=True, help="Use the images of an earlier run with --keep.")
 @click.option("--keep", is_flag=True, help="Leave the images, and the saved archives in the cache folder.")
 @click.option("--cold-disk", is_flag=True, help="Empty the page cache before every run (as root).")
 @click.option("--name", default=image.NAME, show_default=True, help="Name of the images; their tags are the sizes.")
@@ -103,7 +103,8 @@ def main(**params: Any) -> None:  # noqa: ANN401 - click's own values
     whatever has to export. Nothing is asserted: figures of a machine at work are no test.
 
     The bases are sample_images/bases/make.sh's (`make bench` sees to them). Packages come by npm, kingfisher by pip,
-    gitleaks and trufflehog from Debian sid, once, into the cache folder. The images are removed at the end.
+    gitleaks and trufflehog from Debian sid, once, into the cache folder. The images are removed at the end,
+    unless they were there before.
 
     \b
     Examples:
@@ -172,42 +173,46 @@ def _alone(cache: Path) -> Iterator[Path]:
 def _one_size(
     client: docker.DockerClient, options: Options, size_gb: float, peers: tuple[Ready, ...], scratch: Path, cache: Path
 ) -> report.SizeResult:
-    """Images of one size: built, saved, measured, removed."""
+    """Images of one size: built, saved, measured, and removed but for those that were there before."""
     tag = f"{options.name}:{image.size_name(size_gb)}"
     tags = (tag, f"{tag}-edited")
     archive = (cache if options.keep else scratch) / f"{tag.replace('/', '_').replace(':', '-')}.tar"
+    kept = [name for name in tags if image.is_there(client, name)]
     try:
-        if options.skip_build:
-            _expect(client, tags)
-        else:
+        if not options.skip_build:
             _build(client, size_gb, tags, cache)
+        elif len(kept) < len(tags):
+            raise BenchError(f"the engine has no {tag} or {tags[1]}; run once with --keep and without --skip-build")
         _save(client, tag, archive)
-        work = Path(tempfile.mkdtemp(dir=scratch))
-        if any(ready.peer.needs_layers for ready in peers):
-            unpack_layers(archive, work / "layers")
-        target = Target(
-            image=tag, archive=archive, layers=work / "layers", report=work / "report.json", scratch=work / "scratch"
-        )
-        target.scratch.mkdir()
-        bench = runs.Bench(
-            target=target,
-            edited=tags[1],
-            secrets=planted(),
-            peers=peers,
-            commands=_commands(),
-            engine_pid=engine_pid(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"),
-            timeout_s=options.timeout_s,
-            cold_disk=options.cold_disk,
-            say=_say,
-        )
-        _say(f"{tag}: {options.repeats} rounds")
-        done = tuple(runs.run_rounds(bench, options.repeats))
-        shutil.rmtree(work, ignore_errors=True)
-        return report.SizeResult(size_gb=size_gb, image=tag, runs=done)
+        with tempfile.TemporaryDirectory(dir=scratch) as work:
+            bench = _bench(options, tags, archive, peers, Path(work))
+            _say(f"{tag}: {options.repeats} rounds")
+            return report.SizeResult(size_gb=size_gb, image=tag, runs=tuple(runs.run_rounds(bench, options.repeats)))
     finally:
         if not options.keep:
             archive.unlink(missing_ok=True)
-            _remove(client, tags if not options.skip_build else ())
+            for name in tags:
+                if name not in kept:
+                    image.remove(client, name)
+
+
+def _bench(options: Options, tags: tuple[str, str], archive: Path, peers: tuple[Ready, ...], work: Path) -> runs.Bench:
+    """Everything that the runs need, made ready in `work`."""
+    layers, scratch = work / "layers", work / "scratch"
+    scratch.mkdir()
+    if any(ready.peer.needs_layers for ready in peers):
+        unpack_layers(archive, layers)
+    return runs.Bench(
+        target=Target(image=tags[0], archive=archive, layers=layers, report=work / "report.json", scratch=scratch),
+        edited=tags[1],
+        secrets=planted(),
+        peers=peers,
+        commands=_commands(),
+        engine_pid=engine_pid(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"),
+        timeout_s=options.timeout_s,
+        cold_disk=options.cold_disk,
+        say=_say,
+    )
 
 
 def _commands() -> tuple[str, ...]:
@@ -215,16 +220,6 @@ def _commands() -> tuple[str, ...]:
         return (runs.SAVE, *runs.IMGSCAN)
     _say("without docker save: there is no docker command on PATH")
     return runs.IMGSCAN
-
-
-def _expect(client: docker.DockerClient, tags: Iterable[str]) -> None:
-    import docker.errors
-
-    for tag in tags:
-        try:
-            client.images.get(tag)
-        except docker.errors.ImageNotFound:
-            raise BenchError(f"the engine has no {tag}; run once with --keep and without --skip-build") from None
 
 
 def _build(client: docker.DockerClient, size_gb: float, tags: tuple[str, str], cache: Path) -> None:
@@ -246,11 +241,6 @@ def _save(client: docker.DockerClient, tag: str, archive: Path) -> None:
         part.replace(archive)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _remove(client: docker.DockerClient, tags: Iterable[str]) -> None:
-    for tag in tags:
-        image.remove(client, tag)
 
 
 if __name__ == "__main__":
