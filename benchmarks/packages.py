@@ -95,10 +95,14 @@ def folder_share(folder: str) -> float:
 
 
 def share_for(files: tuple[PackageFile, ...], wanted_bytes: int) -> float:
-    """The share of folders whose files come nearest to `wanted_bytes` from below (1.0 when all do not suffice)."""
-    total = 0
-    for file in sorted(files, key=lambda file: file.share):
-        total += file.size_bytes
-        if total > wanted_bytes:
-            return file.share
-    return 1.0
+    """The share of folders whose files come nearest to `wanted_bytes` (1.0 when all do not suffice)."""
+    folders: dict[float, int] = {}
+    for file in files:
+        folders[file.share] = folders.get(file.share, 0) + file.size_bytes
+    nearest, distance, total = 0.0, wanted_bytes, 0
+    for share in sorted(folders):
+        # Below this share lie the folders that were counted before it.
+        if abs(wanted_bytes - total) <= distance:
+            nearest, distance = share, abs(wanted_bytes - total)
+        total += folders[share]
+    return 1.0 if abs(wanted_bytes - total) <= distance else nearest

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from benchmarks.figures import Spread, fit_line, markdown_table, ratios, seconds, spread, times
+from benchmarks.figures import Line, Spread, fit_line, markdown_table, ratios, seconds, spread, times
 from benchmarks.peers import PEERS, Peer
 from benchmarks.planted import PLACES
 from benchmarks.runs import AGAIN, ARCHIVE, COLD, EDITED, IMGSCAN, SAVE, Run
 
 GB: Final = 1e9
 MB: Final = 1e6
+LINE_POINTS: Final = 3
+"""Through two points there is always a line."""
 EQUAL: Final = 0.95
 """A tool that has read this share of what imgscan has read counts as one that covers the same."""
 PREPARED: Final = frozenset(peer.name for peer in PEERS if peer.needs_layers)
@@ -202,24 +204,27 @@ def _ratio_table(result: SizeResult) -> str:
 
 
 def growth_table(sizes: Sequence[SizeResult]) -> str:
-    """Seconds per GB by size for each of imgscan's ways and the floor, and how near to a line they lie."""
+    """Seconds per GB by size for each of imgscan's ways and the floor, and how near to a line they lie by the clock and
+    by the processor."""
     names = [name for name in (SAVE, *IMGSCAN) if all(result.walls(name) for result in sizes)]
-    rows, points = [], []
-    for result in sizes:
-        read = _read_bytes(result)
-        if read is not None:
-            medians = [spread(result.walls(name)).median for name in names]
-            points.append((read / GB, medians))
-            rows.append((f"{read / GB:.2f} GB", *(f"{s:.2f} s, {s / read * GB:.2f} s/GB" for s in medians)))
+    known = [(read / GB, result) for result in sizes if (read := _read_bytes(result))]
+    rows = []
+    for gb, result in known:
+        medians = [spread(result.walls(name)).median for name in names]
+        rows.append((f"{gb:.2f} GB", *(f"{median:.2f} s, {median / gb:.2f} s/GB" for median in medians)))
     table = markdown_table(("files", *names), rows)
-    if len({x for x, _ in points}) < 2:
+    if len({gb for gb, _ in known}) < LINE_POINTS:
         return table
     lines = []
-    for column, name in enumerate(names):
-        line = fit_line([(x, medians[column]) for x, medians in points])
-        words = f"{line.intercept:.2f} s + {line.slope:.2f} s/GB, R² {line.r_squared:.4f}"
-        lines.append(f"- {name}: {words}\n")
+    for name in names:
+        wall = fit_line([(gb, spread(result.walls(name)).median) for gb, result in known])
+        cpu = fit_line([(gb, spread(map(_all_cpu_s, result.of(name))).median) for gb, result in known])
+        lines.append(f"- {name}: {_line_words(wall)}; CPU with the engine's {_line_words(cpu)}\n")
     return table + "\n" + "".join(lines)
+
+
+def _line_words(line: Line) -> str:
+    return f"{line.intercept:.2f} s + {line.slope:.2f} s/GB, R² {line.r_squared:.4f}"
 
 
 def _peers_table(peers: Mapping[str, Peer]) -> str:
