@@ -36,6 +36,10 @@ test-engines: venv ## Run the engine tests on this machine's engine and on priva
 fuzz: venv ## Fuzz the parsers, each for FUZZ_SECONDS=60 (ARGS='tar blob' names some); .fuzz has what is found
 	@.ci/fuzz.sh $(ARGS)
 
+.PHONY: bench
+bench: venv ## Time scans of images of 0.25 to 4 GB beside docker save and other tools (ARGS='--sizes 1 --peers none')
+	@.ci/with-engine.sh $(python) -m benchmarks.scan $(ARGS)
+
 .PHONY: lint
 lint: venv ## Check style and types
 	@$(python) -m ruff check .

@@ -1,0 +1,1 @@
+"""How fast imgscan is, beside other tools and beside the engine itself."""
