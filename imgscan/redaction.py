@@ -82,7 +82,8 @@ class Redactor:
         return value
 
     def _remember(self, secret: str, shown: str) -> None:
-        if len(secret) >= MIN_SWEPT and secret not in self._known and secret != shown:
+        # What may be shown can hold all of it: the first line of a key, in an excerpt of that key.
+        if len(secret) >= MIN_SWEPT and secret not in self._known and secret not in shown:
             self._known[secret] = shown
             self._pattern = None
 

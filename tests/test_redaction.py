@@ -70,3 +70,12 @@ def test_sweeping_makes_any_text_fit_for_utf_8(text: str) -> None:
 
 def test_a_report_without_secrets_stays_as_it_is() -> None:
     assert Redactor(nothing).sweep(report()) == report()
+
+
+def test_what_an_excerpt_shows_anyway_is_no_secret() -> None:
+    """A report that is swept of what is recognised in it has the first line of a key in the key's own excerpt."""
+    header = "-----BEGIN X KEY" + "-----"
+    redactor = Redactor(nothing, lambda text: [(header, f"{header}…")] if header in text else [])
+    redactor.recognises_all = True
+    swept = redactor.sweep(report(findings=(finding(excerpt=f"{header}…"),)))
+    assert [each.excerpt for each in swept.findings] == [f"{header}…"]

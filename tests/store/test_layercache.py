@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
@@ -326,6 +327,39 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     with opened(tmp_path / "file" / "cache") as cache:
         keep(cache, "one")
         assert not holds(cache, "one")
+
+
+def use_read_only(folder: Path) -> None:
+    """As a user whom root's rights do not help."""
+    if os.geteuid() == 0:
+        os.setuid(NOBODY)
+    with opened(folder) as cache:
+        assert [holds(cache, name) for name in LAYERS] in ([True, True, True], [False, False, False])
+        keep(cache, "one")
+        cache.forget("two")
+        cache.find("one")
+    assert [path.name for path in folder.iterdir() if path.name != FILE] == []
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400], ids=["file-for-writing", "file-for-reading"])
+def test_a_folder_for_reading_only(mode: int, whole: bytes) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name) / "cache"
+        put(folder, whole)
+        (folder / FILE).chmod(mode)
+        if os.geteuid() == 0:
+            for path in (folder.parent, folder, folder / FILE):
+                os.chown(path, NOBODY, NOBODY)
+        folder.chmod(0o500)
+        process = multiprocessing.get_context("fork").Process(target=use_read_only, args=(folder,))
+        process.start()
+        process.join(120)
+        folder.chmod(0o700)
+        assert process.exitcode == 0
+        assert (folder / FILE).read_bytes() == whole
+
+
+NOBODY = 65534
 
 
 def keep_many(folder: Path, start: int) -> None:
