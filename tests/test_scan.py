@@ -1,0 +1,220 @@
+"""One pass over an image: where the source gives up in the middle, and where what was kept is of no use."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+from imagemaker import Made, sha, small_layer
+from secretmaker import token_of
+from tarmaker import archive, header, member
+
+from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
+from imgscan.layerresult import KeptLayer
+from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError
+from imgscan.model import Digest, Skipped
+from imgscan.progress import Progress
+from imgscan.scan import ImageScan, Means, scan_image
+from imgscan.source.config import parse_config
+from imgscan.source.records import Image, Layer, LayerBlob, StoreError
+
+IMAGE = Made(
+    layers=(
+        small_layer(b"token", f"{token_of('a')}\n".encode()),
+        archive(member(b"app", b"x" * 700), header(b"etc/.wh.token")),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def scanner() -> SecretScanner:
+    return load_scanner()
+
+
+class BrokenStream:
+    """The beginning of a layer, then what a store says that has changed."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def read(self, size: int, /) -> bytes:
+        data = self._data.read(size)
+        if not data:
+            raise StoreError("a file of the store is shorter than recorded")
+        return data
+
+
+@dataclass
+class FakeReader:
+    """An image in memory; the layer `breaks_at` cannot be read from the store."""
+
+    made: Made = IMAGE
+    breaks_at: int | None = None
+    vouched: bool = True
+    ref: str = "app:1"
+    kind: str = "image"
+    is_known: bool = True
+    given: list[str] = field(default_factory=list)
+    left: int = 0
+
+    def blobs(self) -> Iterator[LayerBlob]:
+        for index, tar in enumerate(self.made.layers):
+            name = f"sha256:{sha(tar)}"
+            self.given.append(name)
+            stream = BrokenStream(tar[:700]) if index == self.breaks_at else io.BytesIO(tar)
+            yield LayerBlob(name=name, stream=stream, vouched=self.vouched)
+
+    def image(self) -> Image:
+        diff_ids = [Digest(f"sha256:{sha(tar)}") for tar in self.made.layers]
+        return Image(
+            ref=self.ref,
+            image_id="",
+            platform=None,
+            config=parse_config(json.loads(self.made.config)),
+            raw_config=self.made.config,
+            layers=tuple(
+                Layer(index=index, diff_id=diff_id, digest=None, blob=diff_id, media_type="", created_by=None)
+                for index, diff_id in enumerate(diff_ids)
+            ),
+        )
+
+    def documents(self) -> tuple[tuple[str, bytes], ...]:
+        return ()
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class StoreReader(FakeReader):
+    """One that can be had from the engine as well."""
+
+    def leave_store(self) -> None:
+        self.left += 1
+        self.breaks_at = None
+
+
+@dataclass
+class FakeResults:
+    """Results in memory; `lose_blocks`: what was kept of them turns out to be gone when it is needed."""
+
+    kept: dict[str, tuple[KeptLayer, Blocks]] = field(default_factory=dict)
+    lose_blocks: bool = False
+    found: list[str] = field(default_factory=list)
+
+    def find(self, diff_id: str) -> tuple[KeptLayer, BlockStore] | None:
+        if diff_id not in self.kept:
+            return None
+        self.found.append(diff_id)
+        kept, items = self.kept[diff_id]
+        return kept, _Store(items, lost=self.lose_blocks)
+
+    def keep(self, diff_id: str, kept: KeptLayer, items: Blocks) -> None:
+        self.kept[diff_id] = (kept, items)
+
+    def forget(self, diff_id: str) -> None:
+        self.kept.pop(diff_id, None)
+
+
+class _Store:
+    def __init__(self, items: Blocks, *, lost: bool) -> None:
+        self._items = items
+        self._lost = lost
+
+    def read(self, number: int) -> bytes:
+        if self._lost:
+            raise CacheDamagedError("a block of a kept layer is gone")
+        return self._items.raw(number)
+
+
+def scan(
+    reader: FakeReader, scanner: SecretScanner, results: FakeResults | None = None, jobs: int = 1
+) -> tuple[ImageScan, str]:
+    said = io.StringIO()
+    progress = Progress(said, live=False, lines=True)
+    found = scan_image(reader, Means(scanner=scanner, progress=progress, jobs=jobs, results=results))
+    return found, said.getvalue()
+
+
+def facts(found: ImageScan) -> Mapping[str, object]:
+    """What a report is made of."""
+    return {
+        "hits": [(item.path, item.hit.rule.id, item.hit.identity) for layer in found.layers for item in layer.hits],
+        "waste": found.stacked.waste,
+        "sizes": found.stacked.layer_bytes,
+        "dive": found.dive,
+        "skipped": found.skipped,
+        "coverage": found.coverage,
+        "visible": [(layer, entry.path) for layer, entry in found.stacked.visible()],
+    }
+
+
+@pytest.mark.parametrize("breaks_at", [0, 1])
+def test_a_store_that_gives_up_in_the_middle(breaks_at: int, scanner: SecretScanner) -> None:
+    expected, _ = scan(FakeReader(), scanner)
+    reader = StoreReader(breaks_at=breaks_at)
+    found, said = scan(reader, scanner)
+    assert facts(found) == facts(expected)
+    assert reader.left == 1
+    assert len(reader.given) == breaks_at + 1 + len(IMAGE.layers), "all of it is read again"
+    assert "the engine's store cannot be read (a file of the store is shorter than recorded)" in said
+
+
+def test_nothing_of_a_broken_pass_is_kept_wrongly(scanner: SecretScanner) -> None:
+    results = FakeResults()
+    scan(StoreReader(breaks_at=1), scanner, results)
+    assert list(results.kept) == [f"sha256:{sha(IMAGE.layers[0])}"], "the layer that was read whole"
+
+
+def test_a_source_that_cannot_be_had_elsewhere(scanner: SecretScanner) -> None:
+    with pytest.raises(StoreError):
+        scan(FakeReader(breaks_at=1), scanner)
+
+
+@pytest.mark.parametrize("vouched", [True, False])
+def test_kept_layers_give_the_same(vouched: bool, scanner: SecretScanner) -> None:
+    results = FakeResults()
+    expected, _ = scan(FakeReader(vouched=vouched), scanner, results)
+    assert sorted(results.kept) == sorted(f"sha256:{sha(tar)}" for tar in IMAGE.layers)
+    found, _ = scan(FakeReader(vouched=vouched), scanner, results)
+    assert len(results.found) == len(IMAGE.layers)
+    assert facts(found) == facts(expected)
+
+
+def test_blocks_that_are_lost(scanner: SecretScanner) -> None:
+    """Everything that reads them does so where all layers can still be read instead."""
+    clean = Made(layers=(small_layer(b"x", b"1"), small_layer(b"x", b"2")))
+    results = FakeResults()
+    expected, _ = scan(FakeReader(clean), scanner, results)
+    results.lose_blocks = True
+    found, said = scan(FakeReader(clean), scanner, results)
+    assert facts(found) == facts(expected)
+    assert "reading all layers" in said
+
+
+def test_results_of_unknown_images_are_not_looked_for(scanner: SecretScanner) -> None:
+    """Of an export nothing is known before its blobs are read; what was read can be kept all the same."""
+    results = FakeResults()
+    scan(FakeReader(is_known=False), scanner, results)
+    assert len(results.kept) == len(IMAGE.layers)
+    scan(FakeReader(is_known=False), scanner, results)
+    assert results.found == []
+
+
+def test_a_layer_of_which_something_was_skipped_is_not_kept(scanner: SecretScanner) -> None:
+    results = FakeResults()
+    scan(FakeReader(Made(layers=(IMAGE.layers[0], b"\1" * 2000))), scanner, results)
+    assert list(results.kept) == [f"sha256:{sha(IMAGE.layers[0])}"]
+
+
+def test_facts_that_were_kept_are_not_changed_by_what_hides_them(scanner: SecretScanner) -> None:
+    layer = archive(member(b"root/.cache/pip/http/x", b"x" * 100))
+    removing = archive(header(b"root/.wh..cache"))
+    found, _ = scan(FakeReader(Made(layers=(layer, removing, layer))), scanner)
+    rows = [[group.files for group in one.groups.by_row.values()] for one in found.facts]
+    assert rows == [[0], [], [1]], "one and the same layer, hidden in one place only"
