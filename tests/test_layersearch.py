@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
 from imgscan.layersearch import LayerSearch
 from imgscan.model import NotRead
 from imgscan.progress import silent
+from imgscan.source.indexed import FileWindow
 from imgscan.source.records import StoreError
 from imgscan.source.tarsplit import TarSplitStream
 from imgscan.workers import SLOT_BYTES, Workers
@@ -172,6 +174,59 @@ def test_a_file_that_is_gone_is_noticed_by_whoever_reads_it(
     (root / "300").unlink()
     with pytest.raises(StoreError):
         stored(records, root, workers, scanner)
+
+
+def in_file(path: Path, offset: int, size: int, workers: Workers, scanner: SecretScanner) -> tuple[LayerListing, Told]:
+    """A layer that lies in a larger file, as in an archive; whoever searches opens the file again."""
+    search = LayerSearch(workers, scanner, silent(), where="layer")
+    with path.open("rb") as file:
+        listing = list_layer(open_layer(FileWindow(file, offset, size, path)), search)
+    return listing, told(search)
+
+
+@pytest.mark.parametrize("tar", LAYERS.values(), ids=LAYERS)
+def test_files_that_lie_in_an_archive(tar: bytes, workers: Workers, scanner: SecretScanner, tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(b"before" * 99 + tar + b"behind" * 99)
+    with closing(Workers(scanner, 0)) as alone:
+        expected = searched(tar, alone, scanner)
+        assert in_file(path, 594, len(tar), alone, scanner) == expected
+    assert in_file(path, 594, len(tar), workers, scanner) == expected
+
+
+def replaced(path: Path, data: bytes) -> None:
+    path.with_name("new").write_bytes(data)
+    path.with_name("new").replace(path)
+
+
+def shortened(path: Path, data: bytes) -> None:
+    os.truncate(path, 1000)
+
+
+def removed(path: Path, data: bytes) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("change", [replaced, shortened, removed], ids=lambda change: change.__name__)
+def test_an_archive_that_changes_while_it_is_read(
+    change: Callable[[Path, bytes], None], workers: Workers, scanner: SecretScanner, tmp_path: Path
+) -> None:
+    path = tmp_path / "image.tar"
+    tar = LAYERS["files-that-fit-no-slot-evenly"]
+    path.write_bytes(tar)
+    search = LayerSearch(workers, scanner, silent(), where="layer")
+    with path.open("rb") as file:
+        window = FileWindow(file, 0, len(tar), path)
+        change(path, tar)
+        file_again = io.BytesIO(tar)  # what was read ahead is still the old content
+
+        class Ahead:
+            places_any = True
+            read = file_again.read
+            place_at = window.place_at
+
+        with pytest.raises(StoreError):
+            list_layer(open_layer(Ahead()), search)
 
 
 def test_few_files_start_no_process(scanner: SecretScanner) -> None:

@@ -13,6 +13,7 @@ from secretmaker import token_of
 from tarmaker import archive, header, member
 
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
+from imgscan.errors import InputError
 from imgscan.layerresult import KeptLayer
 from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError
 from imgscan.model import Digest, Skipped
@@ -172,7 +173,7 @@ def test_nothing_of_a_broken_pass_is_kept_wrongly(scanner: SecretScanner) -> Non
 
 
 def test_a_source_that_cannot_be_had_elsewhere(scanner: SecretScanner) -> None:
-    with pytest.raises(StoreError):
+    with pytest.raises(InputError, match="app:1 changed while it was being read"):
         scan(FakeReader(breaks_at=1), scanner)
 
 
