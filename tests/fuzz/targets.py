@@ -13,11 +13,13 @@ import io
 import itertools
 import lzma
 import random
+import tempfile
 import unicodedata
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol, cast
 
 import msgspec
@@ -40,7 +42,7 @@ from imgscan.model import EntryKind, Skipped, Target
 from imgscan.progress import silent
 from imgscan.report import REPORTERS, render
 from imgscan.scan import ImageScan, Means, scan_image
-from imgscan.source.archive import IndexedReader, OnePassReader
+from imgscan.source.archive import IndexedReader, OnePassReader, open_archive
 from imgscan.source.indexed import Indexed, TarMembers
 from imgscan.source.members import clean_name
 from imgscan.source.records import ImageReader
@@ -188,19 +190,20 @@ def _scanner() -> SecretScanner:
 
 
 def archive(data: bytes) -> None:
-    """An image archive: read by its index and in one pass it is the same image, or none."""
-    by_index = scanned(lambda: indexed(data))
-    in_one_pass = scanned(lambda: one_pass(data))
-    if by_index is None or in_one_pass is None or sniff(data[:6]):
-        return
-    assert by_index.image == in_one_pass.image
-    assert [layer.listing for layer in by_index.layers] == [layer.listing for layer in in_one_pass.layers]
-    assert {hit.hit for layer in by_index.layers for hit in layer.hits} == {
-        hit.hit for layer in in_one_pass.layers for hit in layer.hits
-    }
-    assert by_index.skipped == in_one_pass.skipped
-    assert by_index.document_hits == in_one_pass.document_hits
-    msgspec.json.encode(by_index.skipped)
+    """An image archive: read from a file, by its index and in one pass it is the same image, or none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a")
+        path.write_bytes(data)
+        scans = [scanned(lambda: open_archive(path)), scanned(lambda: indexed(data)), scanned(lambda: one_pass(data))]
+    found = [scan for scan in scans if scan is not None]
+    assert (scans[0] is None) == (scans[1 if sniff(data[:6]) is None else 2] is None)
+    for one, other in itertools.pairwise(found):
+        assert replace(one.image, ref="") == replace(other.image, ref="")
+        assert [layer.listing for layer in one.layers] == [layer.listing for layer in other.layers]
+        assert [layer.hits for layer in one.layers] == [layer.hits for layer in other.layers]
+        assert one.skipped == other.skipped
+        assert one.document_hits == other.document_hits
+        msgspec.json.encode(one.skipped)
 
 
 Open = Callable[[bytes], ImageReader]
@@ -219,7 +222,8 @@ def one_pass(data: bytes) -> ImageReader:
 def scanned(reader: Callable[[], ImageReader]) -> ImageScan | None:
     """An image as scanned, None if it is refused."""
     try:
-        return scan_image(reader(), Means(scanner=_scanner(), progress=silent(), jobs=1))
+        with closing(reader()) as opened:
+            return scan_image(opened, Means(scanner=_scanner(), progress=silent(), jobs=1))
     except ImgscanError:
         return None
 
