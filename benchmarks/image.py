@@ -189,13 +189,16 @@ def _planted_in(data: bytes, secret: bytes) -> bytes:
 
 
 def base_sizes(client: docker.DockerClient) -> dict[str, int]:
-    """The sizes of BASES as the engine has them. Raises BenchError for one that is not there."""
+    """What the layers of BASES take unpacked (the engine's `Size` counts them compressed in its containerd store).
+
+    Raises BenchError for one that is not there.
+    """
     import docker.errors
 
     sizes = {}
     for name, image in BASES.items():
         try:
-            sizes[name] = int(client.images.get(image).attrs["Size"])
+            sizes[name] = sum(int(step["Size"]) for step in client.images.get(image).history())
         except docker.errors.ImageNotFound:
             raise BenchError(f"the engine has no {image}; make it with: sample_images/bases/make.sh {name}") from None
     return sizes
