@@ -21,7 +21,7 @@ from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
 from imgscan.model import Digest, NotRead
 
-RESULT_FORMAT: Final = 2
+RESULT_FORMAT: Final = 3
 """Of `KeptLayer` and of what it means: results of another format are not used."""
 
 
@@ -83,7 +83,7 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
     listing = scan.listing
     if listing.skipped or scan.not_read:
         return None
-    weak = [item for item in scan.hits if not (item.hit.is_strong and is_recognised(item.hit.secret))]
+    weak = [item for item in scan.hits if not _is_known_by_digest(item.hit, is_recognised)]
     sizes = {path: _size_of(listing, path) for path in {item.path for item in weak}}
     again = {
         item.path
@@ -113,6 +113,12 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
         again=tuple((path, sizes[path]) for path in sorted(again)),
         read_bytes=scan.read_bytes,
     )
+
+
+def _is_known_by_digest(hit: SecretHit, is_recognised: Callable[[bytes], bool]) -> bool:
+    """Whether a digest stands for the secret well enough; reports are swept of each line of a key, so it does not."""
+    one_line = b"\n" not in hit.secret and b"\\n" not in hit.secret
+    return one_line and hit.is_strong and is_recognised(hit.secret)
 
 
 def _place(item: PathHit, size: int) -> Place:

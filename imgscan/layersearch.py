@@ -79,14 +79,21 @@ class LayerSearch:
         else:
             self._search_here(item, done)
 
-    def finish(self) -> None:
-        """Wait until all files are searched."""
+    def flush(self) -> None:
+        """Send what is left. Batches that need no slot then run on while the next layer is read."""
         # A layer of a few files is not worth starting processes for.
         here = not self._workers.started and not self._running
         for pending in (self._files, self._slot):
             if pending is not None:
                 self._send(pending, here=here)
         self._files = self._slot = None
+        if any(pending.slot is not None for _, pending in self._running):
+            self.finish()
+
+    def finish(self) -> None:
+        """Wait until all files are searched."""
+        if self._files is not None or self._slot is not None:
+            self.flush()
         while self._running:
             self._collect()
 

@@ -7,12 +7,13 @@ attribution) is made of the listings afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from imgscan.detect.layerfacts import FactsBuilder, LayerFacts, watched_paths
 from imgscan.detect.secrets.documents import Document, image_documents, scan_document
@@ -26,7 +27,7 @@ from imgscan.layers.blob import check_digests, open_layer
 from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError, ListedEntry
 from imgscan.layers.dive import dive_metrics
 from imgscan.layers.filesystem import Stacked, stack
-from imgscan.layers.listing import empty_listing, list_layer
+from imgscan.layers.listing import begin_listing, empty_listing
 from imgscan.layersearch import LayerSearch
 from imgscan.model import Coverage, Digest, DiveMetrics, Location, Place, Skipped, Status
 from imgscan.progress import Progress
@@ -34,6 +35,10 @@ from imgscan.source import Image, ImageReader, LayerBlob
 from imgscan.source.placed import PlacedFiles
 from imgscan.source.records import StoreError
 from imgscan.workers import FileJob, Workers
+
+_LAYERS_AT_ONCE: Final = 3
+"""So many layers' searches may still run while the next one is read: else a large file at the end of a layer would keep
+all processes but one waiting."""
 
 
 class ReadAgain(Exception):
@@ -113,11 +118,16 @@ def scan_image(reader: ImageReader, means: Means) -> ImageScan:
 
 
 def _scan(reader: ImageReader, workers: Workers, means: Means) -> ImageScan:
-    by_blob = {}
+    by_blob: dict[str, LayerScan] = {}
+    reading: deque[tuple[str, Callable[[], LayerScan]]] = deque()
     stated = {layer.blob: layer.diff_id for layer in reader.image().layers} if reader.is_known else {}
     for number, blob in enumerate(reader.blobs(), start=1):
         means.progress.stage(f"reading layer {number}")
-        by_blob[blob.name] = _kept_or_read(blob, stated.get(blob.name), workers, means)
+        reading.append((blob.name, _kept_or_read(blob, stated.get(blob.name), workers, means)))
+        if len(reading) > _LAYERS_AT_ONCE:
+            name, result = reading.popleft()
+            by_blob[name] = result()
+    by_blob.update((name, result()) for name, result in reading)
     image = reader.image()
     layers, missing = _in_order(image, by_blob)
     stacked, facts = _stack(layers)
@@ -146,22 +156,26 @@ def _stack(layers: Sequence[LayerScan]) -> tuple[Stacked, tuple[LayerFacts, ...]
     return stack([layer.listing for layer in layers], watched=watched, hidden=hide), facts
 
 
-def _kept_or_read(blob: LayerBlob, diff_id: Digest | None, workers: Workers, means: Means) -> LayerScan:
-    """A layer's result: the one that is kept, else made by reading the layer, and then kept."""
+def _kept_or_read(blob: LayerBlob, diff_id: Digest | None, workers: Workers, means: Means) -> Callable[[], LayerScan]:
+    """A layer's result, once it is asked for: the one that is kept, else made by reading the layer, and then kept."""
     results = means.results
     if results is not None and diff_id:
         found = results.find(diff_id)
         scan = _reuse(blob, diff_id, *found, workers, means.scanner) if found is not None else None
         if scan is not None:
-            return scan
-    scan = scan_layer(blob, workers, means.scanner, means.progress)
+            return lambda: scan
+    begun = begin_layer(blob, workers, means.scanner, means.progress)
+    return lambda: _keep(begun(), blob, diff_id, means)
+
+
+def _keep(scan: LayerScan, blob: LayerBlob, diff_id: Digest | None, means: Means) -> LayerScan:
     # What is kept is found under what the layer is, not under what an image says of it.
     true_id = scan.listing.diff_id or (diff_id if blob.vouched else None)
-    if results is not None and true_id:
+    if means.results is not None and true_id:
         with closing(PlacedFiles(blob.root)) as files:
             kept = keep_layer(scan, means.scanner.is_recognised, files.read_at)
         if kept is not None:
-            results.keep(true_id, kept, scan.listing.items)
+            means.results.keep(true_id, kept, scan.listing.items)
     return scan
 
 
@@ -193,14 +207,17 @@ def _search_again(root: Path | None, kept: KeptLayer, workers: Workers) -> list[
     return [PathHit(path=job.path, hit=hit) for job, found in zip(jobs, results, strict=True) for hit in found.hits]
 
 
-def scan_layer(blob: LayerBlob, workers: Workers, scanner: SecretScanner, progress: Progress) -> LayerScan:
-    """List a layer and search every file of it, in one pass over its bytes."""
+def begin_layer(
+    blob: LayerBlob, workers: Workers, scanner: SecretScanner, progress: Progress
+) -> Callable[[], LayerScan]:
+    """List a layer and search every file of it, in one pass over its bytes. The search may go on until the result is
+    asked for, which does not need the blob any more."""
     search = LayerSearch(workers, scanner, progress, where=blob.name)
     facts = FactsBuilder()
     stream = open_layer(blob.stream, where=blob.name, verify=blob.verify)
-    listing = list_layer(stream, search, where=blob.name, observe=facts.observe)
-    return LayerScan(
-        listing=listing,
+    listing = begin_listing(stream, search, where=blob.name, observe=facts.observe)
+    return lambda: LayerScan(
+        listing=listing(),
         facts=facts.finish(),
         hits=sort_hits(tuple(search.hits)),
         read_bytes=search.read_bytes,

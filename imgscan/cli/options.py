@@ -146,7 +146,7 @@ SCANNING: Final = (
         "--no-cache",
         is_flag=True,
         envvar="IMGSCAN_NO_CACHE",
-        help="Read every layer, also those scanned before; keep nothing.",
+        help="Read every layer, also those scanned before; keep no results.",
     ),
 )
 

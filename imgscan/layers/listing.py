@@ -44,6 +44,10 @@ class Search(Protocol):
         `finish` at the latest."""
         ...
 
+    def flush(self) -> None:
+        """No further file of the layer comes: begin with whatever was put off."""
+        ...
+
     def finish(self) -> None:
         """Wait until every file was looked at."""
         ...
@@ -190,8 +194,19 @@ def list_layer(
     where: str = "layer",
     observe: Callable[[ListedEntry], None] | None = None,
 ) -> LayerListing:
+    """Read a layer once, to its end, and list it; see `begin_listing`."""
+    return begin_listing(stream, search, where=where, observe=observe)()
+
+
+def begin_listing(
+    stream: LayerStream,
+    search: Search | None = None,
+    *,
+    where: str = "layer",
+    observe: Callable[[ListedEntry], None] | None = None,
+) -> Callable[[], LayerListing]:
     """Read a layer once, to its end: every entry is listed, every regular file given to `search`. `observe` is shown
-    each entry as it is listed.
+    each entry as it is listed. What comes back waits for the search and gives the listing; it does not need the stream.
 
     Without `search` nothing but the headers is looked at. Only what the stream's source and `search` raise is raised;
     damage is in `skipped`.
@@ -207,11 +222,17 @@ def list_layer(
         else:
             search.search(item, _Adding(builder, item.entry))
     if search is not None:
-        search.finish()
+        search.flush()
     summary = stream.finish()
     for skipped in summary.skipped:
         builder.skip(skipped)
-    return builder.finish(diff_id=summary.diff_id, digest=summary.digest)
+
+    def listing() -> LayerListing:
+        if search is not None:
+            search.finish()
+        return builder.finish(diff_id=summary.diff_id, digest=summary.digest)
+
+    return listing
 
 
 class _Adding:
@@ -240,6 +261,9 @@ class ReadingSearch:
         if self._visit is not None:
             self._visit(item.entry, content.read)
         done(content.finish())
+
+    def flush(self) -> None:
+        """Nothing is put off."""
 
     def finish(self) -> None:
         """Nothing is outstanding."""
