@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -118,16 +118,7 @@ def scan_image(reader: ImageReader, means: Means) -> ImageScan:
 
 
 def _scan(reader: ImageReader, workers: Workers, means: Means) -> ImageScan:
-    by_blob: dict[str, LayerScan] = {}
-    reading: deque[tuple[str, Callable[[], LayerScan]]] = deque()
-    stated = {layer.blob: layer.diff_id for layer in reader.image().layers} if reader.is_known else {}
-    for number, blob in enumerate(reader.blobs(), start=1):
-        means.progress.stage(f"reading layer {number}")
-        reading.append((blob.name, _kept_or_read(blob, stated.get(blob.name), workers, means)))
-        if len(reading) > _LAYERS_AT_ONCE:
-            name, result = reading.popleft()
-            by_blob[name] = result()
-    by_blob.update((name, result()) for name, result in reading)
+    by_blob = _scan_blobs(reader, workers, means)
     image = reader.image()
     layers, missing = _in_order(image, by_blob)
     stacked, facts = _stack(layers)
@@ -141,6 +132,28 @@ def _scan(reader: ImageReader, workers: Workers, means: Means) -> ImageScan:
         document_hits=tuple((each, hit) for each in documents for hit in scan_document(means.scanner, each)),
         skipped=(*reader.skipped(), *missing, *(s for layer in layers for s in layer.listing.skipped)),
     )
+
+
+def _scan_blobs(reader: ImageReader, workers: Workers, means: Means) -> dict[str, LayerScan]:
+    """Every blob's result by its name."""
+    by_blob: dict[str, LayerScan] = {}
+    reading: deque[tuple[str, Callable[[], LayerScan]]] = deque()
+    stated = {layer.blob: layer.diff_id for layer in reader.image().layers} if reader.is_known else {}
+    try:
+        for number, blob in enumerate(reader.blobs(), start=1):
+            means.progress.stage(f"reading layer {number}")
+            reading.append((blob.name, _kept_or_read(blob, stated.get(blob.name), workers, means)))
+            if len(reading) > _LAYERS_AT_ONCE:
+                name, result = reading.popleft()
+                by_blob[name] = result()
+    except StoreError:
+        # What was read whole is kept, and need not be read again.
+        with suppress(StoreError):
+            while reading:
+                reading.popleft()[1]()
+        raise
+    by_blob.update((name, result()) for name, result in reading)
+    return by_blob
 
 
 def _stack(layers: Sequence[LayerScan]) -> tuple[Stacked, tuple[LayerFacts, ...]]:

@@ -16,6 +16,7 @@ import socket
 import socketserver
 import subprocess
 import tarfile
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -201,7 +202,9 @@ class Workshop:
     @property
     def podman(self) -> Podman:
         if self._podman is None:
-            self._podman = Podman(self.folder / "podman", self.saved)
+            # Podman refuses a runroot of more than 50 characters, which a test's own folder easily has.
+            short = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="podman-", dir="/tmp"))
+            self._podman = Podman(Path(short), self.saved)
         return self._podman
 
 
@@ -253,7 +256,6 @@ class Podman:
     """A Podman with a store of its own that holds one image."""
 
     def __init__(self, folder: Path, saved: Path) -> None:
-        folder.mkdir()
         self.env = without_logins(folder)
         self.command = [registries.program("podman"), "--root", str(folder / "root"), "--runroot", str(folder / "run")]
         self.command += ["--tmpdir", str(folder / "tmp"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]
