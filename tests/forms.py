@@ -16,13 +16,13 @@ import socket
 import socketserver
 import subprocess
 import tarfile
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -176,7 +176,7 @@ class Workshop:
 
     def through_podman(self) -> Through:
         """Asked of Podman's own service, by the API of Docker's engine."""
-        host = self._opened.enter_context(self.podman.serve(self.path("podman.sock")))
+        host = self._opened.enter_context(self.podman.serve())
         return Through(target=self.podman.image_id, docker_host=host)
 
     def through_tcp(self, host: str) -> Through:
@@ -202,9 +202,9 @@ class Workshop:
     @property
     def podman(self) -> Podman:
         if self._podman is None:
-            # Podman refuses a runroot of more than 50 characters, which a test's own folder easily has.
-            short = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="podman-", dir="/tmp"))
-            self._podman = Podman(Path(short), self.saved)
+            # Podman takes 50 letters at most for the folder of what runs.
+            folder = self._opened.enter_context(TemporaryDirectory(prefix="imgscan-", dir="/tmp"))
+            self._podman = Podman(Path(folder), self.saved)
         return self._podman
 
 
@@ -256,6 +256,7 @@ class Podman:
     """A Podman with a store of its own that holds one image."""
 
     def __init__(self, folder: Path, saved: Path) -> None:
+        self.folder = folder
         self.env = without_logins(folder)
         self.command = [registries.program("podman"), "--root", str(folder / "root"), "--runroot", str(folder / "run")]
         self.command += ["--tmpdir", str(folder / "tmp"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]
@@ -266,8 +267,9 @@ class Podman:
         self.image_id = self.run("images", "--quiet", "--no-trunc").split()[0].removeprefix("sha256:")
 
     @contextmanager
-    def serve(self, path: Path) -> Iterator[str]:
+    def serve(self) -> Iterator[str]:
         """Podman's service: its DOCKER_HOST."""
+        path = self.folder / "podman.sock"
         command = [*self.command, "system", "service", "--time", "0", f"unix://{path}"]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=self.env) as process:
             try:

@@ -35,6 +35,7 @@ EXPORTS = {
     "directory": "tar=false",
 }
 OPTIONS = ["--no-config", "--exit-zero", "--quiet"]
+"""Of every scan; nor does one take another's results, which are kept by layer (IMGSCAN_NO_CACHE, for all tests)."""
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +94,16 @@ def scan(target: str, folder: Path) -> dict[str, Any]:
     return read_report(out)
 
 
-def scan_apart(target: str, folder: Path, *, stdin: Path | None = None, docker_host: str = "") -> dict[str, Any]:
-    """The same by a process of its own, with what comes by a pipe, or of another engine."""
+def scan_apart(
+    target: str, folder: Path, *, stdin: Path | None = None, docker_host: str = "", cache: Path | None = None
+) -> dict[str, Any]:
+    """The same by a process of its own: of what comes by a pipe, of another engine, with the results in a cache."""
     out = folder / "report.json"
     out.unlink(missing_ok=True)
     command = [sys.executable, "-m", "imgscan", "scan", target, *OPTIONS, "--format", f"json={out}"]
     env = {**os.environ, "DOCKER_HOST": docker_host or "unix:///nowhere"}
+    if cache is not None:
+        env |= {"IMGSCAN_NO_CACHE": "", "XDG_CACHE_HOME": str(cache)}
     with subprocess.Popen(["cat", stdin or os.devnull], stdout=subprocess.PIPE) as pipe:
         done = subprocess.run(command, stdin=pipe.stdout, capture_output=True, text=True, check=False, env=env)
     assert (done.returncode, done.stderr) == (0, "")
@@ -223,6 +228,18 @@ def test_standard_input(compression: str, by_buildkit: Original) -> None:
     shop = by_buildkit.shop
     data = Path(shop.write(f"stdin.{compression}", COMPRESSIONS[compression](shop.saved.read_bytes())))
     check(scan_apart("-", by_buildkit.folder, stdin=data), by_buildkit)
+
+
+def test_results_that_were_kept_are_those_of_any_form(by_buildkit: Original, tmp_path: Path) -> None:
+    """Each form is scanned with what those before it left, first the engine's."""
+    shop, cache = by_buildkit.shop, tmp_path / "cache"
+    cache.mkdir()
+    check(scan_apart(shop.name, tmp_path, docker_host=by_buildkit.engine.host, cache=cache), by_buildkit)
+    assert any(path.name.startswith("layers") for path in cache.rglob("*"))
+    for form in ("save-gzip", "oci-zstd", "oci-mixed", "oci-directory-gzip"):
+        check(scan_apart(FILES[form](shop), tmp_path, cache=cache), by_buildkit, form)
+    kept = b"".join(path.read_bytes() for path in cache.rglob("*") if path.is_file())
+    assert not [place for place, secret in nastyimage.SECRETS.items() if secret.encode() in kept]
 
 
 if BUILDX:
