@@ -21,7 +21,7 @@ from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
 from imgscan.model import Digest, NotRead
 
-RESULT_FORMAT: Final = 3
+RESULT_FORMAT: Final = 4
 """Of `KeptLayer` and of what it means: results of another format are not used."""
 
 
@@ -62,7 +62,6 @@ class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
     their sizes."""
 
     diff_id: Digest | None
-    digest: Digest | None
     size_bytes: int
     entries: int
     index: tuple[BlockInfo, ...]
@@ -94,7 +93,6 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
     known = {id(item) for item in weak}
     return KeptLayer(
         diff_id=listing.diff_id,
-        digest=listing.digest,
         size_bytes=listing.size_bytes,
         entries=listing.entries,
         index=listing.items.index,
@@ -141,8 +139,7 @@ def restore_layer(
     found_again: Iterable[PathHit],
 ) -> LayerScan:
     """The scan again, with the hits of the files that were searched again; `digest` is the blob's as computed now, None
-    if it was not read. Raises KeyError for an unknown rule, and
-    LookupError where a secret cannot be looked up."""
+    if it was not read. Raises KeyError for an unknown rule, LookupError where a secret cannot be looked up."""
     listing = LayerListing(
         diff_id=kept.diff_id,
         digest=digest,

@@ -56,10 +56,6 @@ class Results(Protocol):
         """Keep the result of a layer."""
         ...
 
-    def forget(self, diff_id: str) -> None:
-        """Remove what is kept of a layer."""
-        ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
@@ -89,7 +85,9 @@ class ImageScan:
     @property
     def coverage(self) -> Coverage:
         """Bytes and entries that were searched; a layer that the image holds twice was searched once."""
-        distinct = {id(layer): layer for layer in self.layers}.values()
+        # By what a layer is: one may lie in the image twice, compressed in two ways.
+        named = ((layer.diff_id or f"{layer.index}", self.layers[layer.index]) for layer in self.image.layers)
+        distinct = dict(named).values()
         return Coverage(
             bytes=sum(layer.read_bytes for layer in distinct),
             entries=sum(layer.listing.entries for layer in distinct),
@@ -201,7 +199,7 @@ def _reuse(
     digest: Digest | None = None
     if not blob.vouched:
         summary = open_layer(blob.stream, where=blob.name).finish()
-        if summary.diff_id != diff_id or summary.digest not in (diff_id, kept.digest):
+        if summary.diff_id != diff_id or summary.behind_bytes:
             raise ReadAgain("a layer is not quite the one that was scanned before")
         digest = summary.digest
     try:

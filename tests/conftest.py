@@ -1,14 +1,20 @@
-"""Fixtures for every test: the golden files' switch."""
+"""Fixtures for every test: the golden files' switch, the engine and images built on it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from imgscan.engine import Engine
+
+if TYPE_CHECKING:
+    from builds import Builds
 
 sys.path.insert(0, str(Path(__file__).parent))
 # Nothing is taken from, or left in, the cache of whoever runs the tests; those of the cache have one of their own.
@@ -34,3 +40,19 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8"), f"{name} differs; review, then run with --update-golden"
 
     return check
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """The engine that builds."""
+    with Engine.connect() as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def made(engine: Engine) -> Iterator[Builds]:
+    """Images built on it, gone with the module's tests."""
+    from builds import builds
+
+    with builds(engine) as started:
+        yield started

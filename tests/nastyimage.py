@@ -59,7 +59,7 @@ RUN {marker}; true
 RUN {marker}; true
 RUN {marker}; echo same > /same; busybox touch -d '2020-01-01 00:00:00' /same
 RUN {marker}; echo same > /same; busybox touch -d '2020-01-01 00:00:00' /same
-WORKDIR /work/dir
+WORKDIR /srv/dir
 EXPOSE 8080/tcp
 VOLUME /data
 HEALTHCHECK CMD ["busybox", "true"]

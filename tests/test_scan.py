@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
-from imagemaker import Made, sha, small_layer
+from backports import zstd
+from imagemaker import Made, gzipped, oci, plain, sha, small_layer
 from secretmaker import token_of
 from tarmaker import archive, header, member
 
@@ -17,8 +21,9 @@ from imgscan.errors import InputError
 from imgscan.layerresult import KeptLayer
 from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError
 from imgscan.model import Digest, Skipped
-from imgscan.progress import Progress
+from imgscan.progress import Progress, silent
 from imgscan.scan import ImageScan, Means, scan_image
+from imgscan.source import open_image
 from imgscan.source.config import parse_config
 from imgscan.source.records import Image, Layer, LayerBlob, StoreError
 
@@ -118,9 +123,6 @@ class FakeResults:
     def keep(self, diff_id: str, kept: KeptLayer, items: Blocks) -> None:
         self.kept[diff_id] = (kept, items)
 
-    def forget(self, diff_id: str) -> None:
-        self.kept.pop(diff_id, None)
-
 
 class _Store:
     def __init__(self, items: Blocks, *, lost: bool) -> None:
@@ -219,3 +221,41 @@ def test_facts_that_were_kept_are_not_changed_by_what_hides_them(scanner: Secret
     found, _ = scan(FakeReader(Made(layers=(layer, removing, layer))), scanner)
     rows = [[group.files for group in one.groups.by_row.values()] for one in found.facts]
     assert rows == [[0], [], [1]], "one and the same layer, hidden in one place only"
+
+
+def from_archive(path: Path, data: bytes, scanner: SecretScanner, results: FakeResults | None = None) -> ImageScan:
+    path.write_bytes(data)
+    with closing(open_image(str(path))) as reader:
+        return scan_image(reader, Means(scanner=scanner, progress=silent(), jobs=1, results=results))
+
+
+PLAIN = Made(layers=(small_layer(b"one", b"1" * 900), small_layer(b"two", b"2" * 700)))
+
+
+@pytest.mark.parametrize("compress", [gzipped, plain, zstd.compress], ids=["gzip", "plain", "zstd"])
+def test_a_kept_layer_is_known_however_it_is_compressed(
+    tmp_path: Path, scanner: SecretScanner, compress: Callable[[bytes], bytes]
+) -> None:
+    results = FakeResults()
+    from_archive(tmp_path / "first.tar", oci(PLAIN, compress=plain), scanner, results)
+    kept = dict(results.kept)
+    again = from_archive(tmp_path / "second.tar", oci(PLAIN, compress=compress), scanner, results)
+    assert (again.skipped, again.stacked.size_bytes, results.kept) == ((), 1600, kept)
+    assert len(results.found) == 2, "each layer was found, and none read for it"
+
+
+def test_what_is_hidden_behind_a_kept_layer_is_told(tmp_path: Path, scanner: SecretScanner) -> None:
+    results = FakeResults()
+    from_archive(tmp_path / "first.tar", oci(PLAIN, compress=gzipped), scanner, results)
+    hiding = oci(PLAIN, compress=lambda data: gzipped(data) + b"behind")
+    assert any(
+        "hidden" in note.reason for note in from_archive(tmp_path / "second.tar", hiding, scanner, results).skipped
+    )
+
+
+def test_a_layer_in_two_compressions_is_counted_once(tmp_path: Path, scanner: SecretScanner) -> None:
+    twice = Made(layers=(PLAIN.layers[0], PLAIN.layers[0]))
+    ways = itertools.cycle([gzipped, plain])
+    found = from_archive(tmp_path / "twice.tar", oci(twice, compress=lambda data: next(ways)(data)), scanner)
+    assert len({layer.blob for layer in found.image.layers}) == 2
+    assert (found.coverage.bytes, found.coverage.entries) == (900, 2)

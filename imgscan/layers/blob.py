@@ -41,7 +41,8 @@ class Limits:
 class BlobSummary:
     """What a drained blob was. `digest` is of the bytes as stored, `diff_id` of the tar archive; both are None when
     they were not computed or the blob failed. `trailing_bytes` counts what follows the end of the archive, and
-    `hidden_bytes` what of it is not zero, inside the compressed data or behind it."""
+    `hidden_bytes` what of it is not zero, inside the compressed data or behind it; `behind_bytes` what lies behind the
+    compressed data and is not zero, whether or not the archive in it was looked at."""
 
     compression: str
     stored_bytes: int
@@ -50,6 +51,7 @@ class BlobSummary:
     diff_id: Digest | None
     trailing_bytes: int
     hidden_bytes: int
+    behind_bytes: int
     skipped: tuple[Skipped, ...]
 
 
@@ -134,9 +136,12 @@ class LayerStream:
 
     def finish(self) -> BlobSummary:
         """Read what is left, which is trailing data if the archive was read to its end, and sum up."""
-        trailing = _Trailing()
-        for data in self._drain():
+        trailing, behind = _Trailing(), 0
+        while data := self.read(CHUNK_BYTES):
             trailing.add(data)
+        for data in self._behind():
+            trailing.add(data)
+            behind += len(data) - data.count(0)
         # Where the blob failed, what is left is what could not be unpacked.
         ended = self._archive_ended and self.failure is None
         left, hidden = (trailing.bytes, trailing.hidden_bytes) if ended else (0, 0)
@@ -149,6 +154,7 @@ class LayerStream:
             diff_id=stored if self._frames is None else _digest(self._tar_hash, self.failure),
             trailing_bytes=left,
             hidden_bytes=hidden,
+            behind_bytes=behind if self.failure is None else 0,
             skipped=self._notes(hidden),
         )
 
@@ -183,9 +189,8 @@ class LayerStream:
             return False
         return bool(getattr(self._source, "seeks", False)) or can_seek(self._source)
 
-    def _drain(self) -> Iterator[bytes]:
-        while data := self.read(CHUNK_BYTES):
-            yield data
+    def _behind(self) -> Iterator[bytes]:
+        """What follows the compressed data, or the point at which they failed."""
         if self._frames is not None and self.failure is None:
             yield self._frames.garbage
         while data := self._fetch(CHUNK_BYTES):

@@ -16,10 +16,10 @@ from urllib.parse import quote
 
 from imgscan.errors import EngineError, ImgscanError, InputError
 from imgscan.escape import plain, shorten
-from imgscan.model import Digest, Skipped
+from imgscan.model import Skipped
 from imgscan.source.config import Json, member, parse_config, platform_of, text, texts
 from imgscan.source.platforms import Platform, best, read_platform
-from imgscan.source.records import Image, ImageReader, Layer, LayerBlob
+from imgscan.source.records import Image, ImageReader, LayerBlob, layers_of_store
 from imgscan.source.select import Selection
 from imgscan.source.stored import open_stored_image
 from imgscan.source.stream import OnePass
@@ -179,24 +179,13 @@ class EngineReader:
                 "history": history_entries(self._engine.history(self.ref), len(self._diff_ids)),
             }
         )
-        made_by = [entry.created_by for entry in config.history if not entry.empty_layer]
         return Image(
             ref=self.ref,
             image_id=text(member(self._record, "Id")),
             platform=platform_of(self._record),
             config=config,
             raw_config=b"",
-            layers=tuple(
-                Layer(
-                    index=index,
-                    diff_id=Digest(diff_id),
-                    digest=None,
-                    blob="",
-                    media_type="",
-                    created_by=made_by[index] if len(made_by) == len(self._diff_ids) else None,
-                )
-                for index, diff_id in enumerate(self._diff_ids)
-            ),
+            layers=layers_of_store(config, self._diff_ids, have_blobs=False),
         )
 
     def _doing(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +38,12 @@ class ImageConfig:
     history: tuple[HistoryEntry, ...] = field(default=(), repr=False)
     diff_ids: tuple[Digest, ...] = ()
 
+    def made_by(self, layers: int) -> tuple[str | None, ...]:
+        """The history's words for each of so many layers; None for all where it has more or fewer lines than there
+        are layers, since order alone does not tell then which belongs to which."""
+        made = tuple(entry.created_by for entry in self.history if not entry.empty_layer)
+        return made if len(made) == layers else (None,) * layers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
@@ -53,6 +59,22 @@ class Layer:
     blob: str
     media_type: str
     created_by: str | None = field(repr=False)
+
+
+def layers_of_store(config: ImageConfig, diff_ids: Sequence[str], *, have_blobs: bool) -> tuple[Layer, ...]:
+    """The layers of an image that an engine knows by diffIDs alone; its blobs, if it has them, go by these too."""
+    made_by = config.made_by(len(diff_ids))
+    return tuple(
+        Layer(
+            index=index,
+            diff_id=Digest(diff_id),
+            digest=None,
+            blob=diff_id if have_blobs else "",
+            media_type="",
+            created_by=made_by[index],
+        )
+        for index, diff_id in enumerate(diff_ids)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -247,9 +247,9 @@ def _selection(chosen: _Readable, documents: Documents, ref: str, notes: list[Sk
             cause="an engine takes 127 at most: the archive is damaged or meant to do harm",
         )
     digest = hashlib.sha256(chosen.raw_config).hexdigest()
-    stated = _SHA256.search(candidate.config_name)
-    if stated is not None and stated[0] != digest:
-        notes.append(Skipped(where="configuration", reason=f"it is named sha256:{stated[0]}, but is sha256:{digest}"))
+    notes += _misnamed("configuration", candidate.config_name, chosen.raw_config)
+    if candidate.manifest is not None and (manifest := documents.read(candidate.manifest)) is not None:
+        notes += _misnamed("manifest", candidate.manifest, manifest)
     if len(candidate.layers) != len(config.diff_ids):
         notes.append(
             Skipped(
@@ -268,13 +268,18 @@ def _selection(chosen: _Readable, documents: Documents, ref: str, notes: list[Sk
     return Selection(image=image, documents=_documents(candidate, documents, chosen.raw_config), skipped=tuple(notes))
 
 
+def _misnamed(what: str, name: str, data: bytes) -> list[Skipped]:
+    """That a document is not what the digest it is named by says."""
+    stated, digest = _SHA256.search(name), hashlib.sha256(data).hexdigest()
+    if stated is None or stated[0] == digest:
+        return []
+    return [Skipped(where=what, reason=f"it is named sha256:{stated[0]}, but is sha256:{digest}")]
+
+
 def _layers(
     candidate: Candidate, config: ImageConfig, documents: Documents, ref: str, notes: list[Skipped]
 ) -> list[Layer]:
-    made_by = [entry.created_by for entry in config.history if not entry.empty_layer]
-    if len(made_by) != len(candidate.layers):
-        # More or fewer lines than layers: which belongs to which cannot be told from the order.
-        made_by = []
+    made_by = config.made_by(len(candidate.layers))
     layers: list[Layer] = []
     for index, source in enumerate(candidate.layers):
         layers.append(
@@ -284,7 +289,7 @@ def _layers(
                 digest=source.digest,
                 blob=_find_blob(index, source, documents, ref, notes),
                 media_type=source.media_type,
-                created_by=made_by[index] if made_by else None,
+                created_by=made_by[index],
             )
         )
     return layers

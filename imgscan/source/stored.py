@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from imgscan.errors import InputError
-from imgscan.model import Digest, Skipped
+from imgscan.model import Skipped
 from imgscan.source.config import Json, has_root_file_system, member, parse_config, parse_json, platform_of, text, texts
 from imgscan.source.content import ContentMembers, find_content
 from imgscan.source.graphdriver import StoredImage, find_stored_image
-from imgscan.source.records import Image, ImageReader, Layer, LayerBlob, StoreError
+from imgscan.source.records import Image, ImageReader, LayerBlob, StoreError, layers_of_store
 from imgscan.source.select import Selection, select_image
 from imgscan.source.tarsplit import TarSplitStream
 
@@ -57,24 +57,13 @@ class GraphDriverReader:
         self.ref = ref
         self._stored = stored
         config = parse_config(document)
-        made_by = [entry.created_by for entry in config.history if not entry.empty_layer]
         self._image = Image(
             ref=ref,
             image_id=image_id,
             platform=platform_of(document),
             config=config,
             raw_config=stored.raw_config,
-            layers=tuple(
-                Layer(
-                    index=index,
-                    diff_id=Digest(layer.diff_id),
-                    digest=None,
-                    blob=layer.diff_id,
-                    media_type="",
-                    created_by=made_by[index] if len(made_by) == len(stored.layers) else None,
-                )
-                for index, layer in enumerate(stored.layers)
-            ),
+            layers=layers_of_store(config, [layer.diff_id for layer in stored.layers], have_blobs=True),
         )
 
     def blobs(self) -> Iterator[LayerBlob]:

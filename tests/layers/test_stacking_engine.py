@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builds import Builds, builds, save
+from builds import Builds, save
 from engines import ensure_base
 from stacks import (
     SYMLINK_MODE,
@@ -43,18 +42,6 @@ pytestmark = pytest.mark.engine
 FIRST = int(os.environ.get("IMGSCAN_STACK_SEED", "0"))
 COUNT = int(os.environ.get("IMGSCAN_STACKS", "20"))
 BUILDERS = ("buildkit", "buildkit", "buildkit", "classic")
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def made(engine: Engine) -> Iterator[Builds]:
-    with builds(engine) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

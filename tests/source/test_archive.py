@@ -542,6 +542,16 @@ def test_a_config_that_is_not_what_its_name_says_is_told(save: Callable[[bytes],
     reader.close()
 
 
+def test_a_manifest_that_is_not_what_its_digest_says_is_told(save: Callable[[bytes], str]) -> None:
+    data = oci(IMAGE)
+    changed = data.replace(b"image.layer.v1.tar+gzip", b"image.layer.v1.tar+gzIp")
+    assert changed != data
+    reader = open_image(save(changed))
+    reader.image()
+    assert [note.where for note in reader.skipped()] == ["manifest"]
+    reader.close()
+
+
 def test_layers_from_elsewhere_are_skipped(save: Callable[[bytes], str]) -> None:
     blobs = Blobs()
     far = {"digest": f"sha256:{'0' * 64}", "size": 9, "mediaType": "f", "urls": ["https://example.invalid/base"]}

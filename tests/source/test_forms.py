@@ -17,12 +17,11 @@ from typing import Any
 
 import nastyimage
 import pytest
-from builds import BUILDX, Builds, builds, save
+from builds import BUILDX, Builds, save
 from engines import ensure_base
 from forms import CHANGED_DIFF_IDS, COMPRESSIONS, ENGINES, FILES, TOOLS, WITHOUT_HEALTHCHECK, Workshop
 
 from imgscan.cli.main import run
-from imgscan.engine import Engine
 
 pytestmark = pytest.mark.engine
 
@@ -36,18 +35,6 @@ EXPORTS = {
 }
 OPTIONS = ["--no-config", "--exit-zero", "--quiet"]
 """Of every scan; nor does one take another's results, which are kept by layer (IMGSCAN_NO_CACHE, for all tests)."""
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def made(engine: Engine) -> Iterator[Builds]:
-    with builds(engine) as started:
-        yield started
 
 
 class Original:

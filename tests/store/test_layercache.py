@@ -33,7 +33,6 @@ def layer(name: str, entries: int = 20) -> tuple[KeptLayer, LayerListing]:
     listing = listing_of([listed(path, size=len(path)) for path in paths], [b"gone"], [])
     kept = KeptLayer(
         diff_id=Digest(f"sha256:{name}"),
-        digest=None,
         size_bytes=listing.size_bytes,
         entries=listing.entries,
         index=listing.items.index,
