@@ -98,7 +98,7 @@ def main(**params: Any) -> None:  # noqa: ANN401 - click's own values
     """Build images of a node service on the engine of DOCKER_HOST, scan them with imgscan and with other tools, run by
     run in turn, and print medians, spreads and ratios as Markdown tables.
 
-    imgscan's first scan starts with nothing kept but its compiled rules; the second scan, and the one of the image
+    imgscan's first scan starts with nothing kept but its rules; the second scan, and the one of the image
     rebuilt with one source file edited, find what the first one kept. `docker save IMAGE > /dev/null` is the floor of
     whatever has to export. Nothing is asserted: figures of a machine at work are no test.
 

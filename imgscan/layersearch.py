@@ -81,11 +81,9 @@ class LayerSearch:
 
     def flush(self) -> None:
         """Send what is left. Batches that need no slot then run on while the next layer is read."""
-        # A layer of a few files is not worth starting processes for.
-        here = not self._workers.started and not self._running
         for pending in (self._files, self._slot):
             if pending is not None:
-                self._send(pending, here=here)
+                self._send(pending)
         self._files = self._slot = None
         if any(pending.slot is not None for _, pending in self._running):
             self.finish()
@@ -139,7 +137,8 @@ class LayerSearch:
         self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}  /{path}")
         done(content.finish())
 
-    def _send(self, pending: _Pending, *, here: bool = False) -> None:
+    def _send(self, pending: _Pending) -> None:
+        here = self._workers.is_little(pending.jobs)
         if pending.root is not None:
             batch = self._workers.search_files(pending.root, pending.jobs, identity=pending.identity, here=here)
         else:

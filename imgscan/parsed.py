@@ -1,5 +1,5 @@
-"""YAML files of ours, parsed once: the result is kept beside the compiled rules, since parsing takes longer than
-anything else in a short run. In: a path. Out: the document.
+"""YAML files of rules, parsed once: the result is kept beside the compiled rules, since parsing takes longer than
+anything else in a short run. In: a path or bytes. Out: what was made of them.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -20,6 +21,7 @@ _FOLDER: Final = "parsed"
 _KEPT: Final = 100
 _LARGEST: Final = 16 << 20
 _CHECK_BYTES: Final = 16
+T = TypeVar("T")
 
 
 def load_parsed(path: Path) -> Any:  # noqa: ANN401 - a YAML document has no type
@@ -29,12 +31,18 @@ def load_parsed(path: Path) -> Any:  # noqa: ANN401 - a YAML document has no typ
 
 @cache
 def _document(data: bytes) -> Any:  # noqa: ANN401
-    kept = cache_dir() / _FOLDER / f"{hashlib.sha256(data).hexdigest()[:32]}.msgpack"
+    return parsed_once(data, _parse, "document", kind=Any)
+
+
+def parsed_once(data: bytes, parse: Callable[[bytes], T], name: str, *, kind: type[T]) -> T:
+    """What `parse` makes of `data`, of a `kind` that MessagePack can hold. `name` stands for `parse`: one that makes
+    something else of the same bytes has another. What it raises is raised, and not kept."""
+    kept = cache_dir() / _FOLDER / f"{hashlib.sha256(name.encode() + bytes(1) + data).hexdigest()[:32]}.msgpack"
     found = _read(kept)
     if found is not None:
         with contextlib.suppress(msgspec.DecodeError):
-            return msgspec.msgpack.decode(found)
-    document = _parse(data)
+            return msgspec.msgpack.decode(found, type=kind)
+    document = parse(data)
     with contextlib.suppress(OSError, TypeError, msgspec.EncodeError, OverflowError):
         packed = msgspec.msgpack.encode(document)
         _write(kept, _check_of(packed) + packed)

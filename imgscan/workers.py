@@ -31,6 +31,10 @@ _SLOTS_PER_WORKER: Final = 3
 _READ_BYTES: Final = 1 << 20
 _SET_DEATH_SIGNAL: Final = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
+_FILE_COST: Final = 8 << 10
+_SPARE: Final = 8 << 20
+"""What is searched before processes start, in bytes, a file being as good as some more of them: less work than it is to
+start them, and all that most rebuilt images have anew."""
 _PARENTS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 if TYPE_CHECKING:
@@ -89,11 +93,20 @@ class Workers:
         self.slots = max(self.count, 1) * _SLOTS_PER_WORKER
         self._memory: mmap.mmap | None = None
         self._pool: ProcessPoolExecutor | None = None
+        self._spare = _SPARE
 
     @property
     def started(self) -> bool:
         """Whether there are processes."""
         return self._pool is not None
+
+    def is_little(self, jobs: Sequence[FileJob]) -> bool:
+        """Whether processes are not worth starting for a batch, and those that this was said of before."""
+        cost = sum(job.size + _FILE_COST for job in jobs)
+        if self.started or cost > self._spare:
+            return False
+        self._spare -= cost
+        return True
 
     def write(self, slot: int, start: int, data: bytes) -> None:
         """Put bytes into a slot, which no batch is using."""
@@ -104,7 +117,7 @@ class Workers:
         self._memory[at : at + len(data)] = data
 
     def search_slot(self, slot: int, jobs: Sequence[FileJob], *, here: bool = False) -> Batch:
-        """Search what was written to a slot; `here`: in this process, for a few files at the end."""
+        """Search what was written to a slot; `here`: in this process."""
         if here or not self.count:
             return self._here(_search_slot_in, slot, jobs)
         return self._submit(_search_slot, slot, jobs)

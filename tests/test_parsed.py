@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imgscan.parsed import _parse, load_parsed
+from imgscan.parsed import _parse, load_parsed, parsed_once
 from imgscan.rulebook import rules_dir
 
 LOAD = "import sys, json; from pathlib import Path; from imgscan.parsed import load_parsed; "
@@ -122,3 +122,24 @@ def test_rules_come_out_as_they_are_parsed(path: Path) -> None:
 def test_nothing_can_be_kept(source: Path, tmp_path: Path) -> None:
     (tmp_path / "imgscan").write_bytes(b"a file where a folder should be")
     assert load(source, tmp_path) == (AS_JSON, True)
+
+
+def test_what_else_is_made_of_the_same_bytes_is_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    data = b"[1, 2]"
+    assert parsed_once(data, lambda text: text.decode(), "text", kind=str) == "[1, 2]"
+    assert parsed_once(data, lambda text: len(text), "length", kind=int) == 6
+    assert parsed_once(data, lambda text: "not asked", "text", kind=str) == "[1, 2]"
+    assert parsed_once(data, lambda text: [3], "text", kind=list[int]) == [3], "kept of another kind: made anew"
+
+
+def test_what_cannot_be_parsed_is_told_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def fail(text: bytes) -> int:
+        raise ValueError(len(text))
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="3"):
+            parsed_once(b"abc", fail, "never", kind=int)
+    assert not list(tmp_path.rglob("*.msgpack"))

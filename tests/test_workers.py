@@ -88,6 +88,17 @@ def test_a_slot(count: int, here: bool, scanner: SecretScanner) -> None:
         assert made.started is (count > 0 and not here)
 
 
+def test_a_few_files_do_not_start_processes_and_many_few_do(scanner: SecretScanner, tmp_path: Path) -> None:
+    little, much = FileJob(path=b"a", size=1 << 20), FileJob(path=b"b", size=9 << 20)
+    with workers(scanner, 2) as made:
+        assert not made.is_little([much])
+        assert [made.is_little([little]) for _ in range(9)] == [True] * 7 + [False] * 2
+        assert not made.is_little([FileJob(path=b"%d" % number, size=1) for number in range(200)])
+    with workers(scanner, 2) as made:
+        made.search_files(tmp_path, write_folder(tmp_path)).result()
+        assert not made.is_little([little]), "they are there already"
+
+
 @pytest.mark.parametrize("here", [False, True], ids=["there", "here"])
 @pytest.mark.parametrize("count", [0, 2])
 def test_files_of_a_folder(count: int, here: bool, scanner: SecretScanner, tmp_path: Path) -> None:
@@ -212,9 +223,9 @@ def test_a_process_that_is_killed(scanner: SecretScanner, tmp_path: Path) -> Non
 
 
 LINE = b"GET /index.html 200 0.123 some words that are in no rule of any kind\n"
-LAYER = archive(*(member(b"log/%03d" % number, LINE * 4000) for number in range(40)))
+LAYER = archive(*(member(b"log/%03d" % number, LINE * 4000) for number in range(60)))
 SAVED = docker25(Made(layers=(LAYER,)))
-FIRST = 8 << 20
+FIRST = 12 << 20
 """So much of the archive fills several slots, so that processes have been started."""
 
 

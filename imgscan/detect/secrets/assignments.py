@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from imgscan.detect.secrets import filters
-from imgscan.detect.secrets.places import is_vendored
+from imgscan.detect.secrets.places import is_other_peoples, is_vendored
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
 from imgscan.model import Confidence, Severity
@@ -43,9 +43,12 @@ def is_config_like(path: str, size: int | None) -> bool:
     credentials wherever they lie."""
     if size is not None and size > CONFIG_LIMIT_BYTES:
         return False
-    name = path.rpartition("/")[2].lower()
-    if name in words("secret_names") or is_env_file(path) or f"/{path}".endswith(_SECRET_PATHS):
+    folder, _, name = path.rpartition("/")
+    name = name.lower()
+    if name in words("secret_names") or _is_env_name(name) or f"/{path}".endswith(_SECRET_PATHS):
         return True
+    if is_other_peoples(folder):
+        return False
     known = (
         _ending(name) in words("config_ends")
         or is_code(name)
@@ -57,7 +60,10 @@ def is_config_like(path: str, size: int | None) -> bool:
 
 def is_env_file(path: str) -> bool:
     """True for `.env` and its kin (`.env.production`, `app.env`), whose lines become environment variables."""
-    name = path.rpartition("/")[2].lower()
+    return _is_env_name(path.rpartition("/")[2].lower())
+
+
+def _is_env_name(name: str) -> bool:
     return name in (".env", ".envrc", "env") or name.startswith((".env.", "env.")) or name.endswith(".env")
 
 

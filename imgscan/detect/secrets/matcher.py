@@ -6,6 +6,7 @@ google-re2's `Filter`. Both give regions to confirm: (pattern index, from, to).
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ Region = tuple[int, int, int]
 # than asking RE2, whose cost does not depend on the number of matches.
 _FLOOD: Final = 20_000
 _SLACK: Final = 2
+_OPTIONAL_TAIL: Final = re.compile(rb"(?<!\\)(?:=|\[[^\[\]\\]+\])(?:\{0,[0-9]*\}|\?|\*)(\)*)$")
+_OPEN_TAIL: Final = re.compile(rb"(?<!\\)(?:\{([0-9]+),[0-9]*\}|(\+))(\)*)$")
 
 
 class Matcher(Protocol):
@@ -144,6 +147,18 @@ class HyperscanMatcher:
         if scratch is None:
             scratch = self._local.scratch = hyperscan.Scratch(database)
         return scratch
+
+
+def shortest(pattern: bytes) -> bytes:
+    """The pattern without what its last repetition may take beyond the least it must: it matches wherever the pattern
+    does, and reports that once instead of at every byte of the tail. Where a match ends is for `confirm` to say."""
+    while (tail := _OPTIONAL_TAIL.search(pattern)) is not None:
+        pattern = pattern[: tail.start()] + tail[1]
+    tail = _OPEN_TAIL.search(pattern)
+    if tail is None:
+        return pattern
+    least, plus, groups = tail.groups()
+    return pattern[: tail.start()] + (b"" if plus else b"{%s}" % least) + groups
 
 
 def merge_regions(raw: list[tuple[int, int]], lengths: Sequence[int], size: int) -> list[Region]:

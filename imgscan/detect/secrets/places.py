@@ -61,6 +61,12 @@ def is_vendored(path: str) -> bool:
     return "/node_modules/" in path or "-packages/" in path or _VENDOR.search(path.lstrip("/")) is not None
 
 
+@lru_cache(maxsize=256)
+def is_other_peoples(folder: str) -> bool:
+    """True for folders in which everything `is_vendored`: asked once for a folder, as its files come together."""
+    return is_vendored(folder + "/")
+
+
 def is_own(path: str) -> bool:
     """True for a path that is none of the demoted kinds."""
     return place_of(path) is Where.OWN

@@ -20,7 +20,7 @@ from imgscan.detect.secrets import assignments
 from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, distinct, fold, judge
-from imgscan.detect.secrets.matcher import Matcher, load_matcher
+from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, own_pack
 from imgscan.detect.secrets.windows import WINDOW_BYTES, NulIndex, Window, holds_utf16, read_windows, without_nuls
@@ -40,7 +40,7 @@ class RuleSet:
             for rule in rules
             for trigger in rule.triggers
         ]
-        self._patterns = [trigger for rule in rules for trigger in rule.triggers]
+        self._patterns = [shortest(trigger) for rule in rules for trigger in rule.triggers]
         self._lengths = [rule.max_length for rule in rules for _ in rule.triggers]
         prefixes = encoded_pattern(prefix for rule in rules for prefix in rule.prefixes) if encoded else b""
         if prefixes:

@@ -12,7 +12,7 @@ import importlib.metadata
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from imgscan.detect.secrets.matcher import re2_options
 from imgscan.detect.secrets.rules import RISK_ID, Pack, SecretRule, Weight
 from imgscan.errors import InputError
 from imgscan.model import Confidence, Rule, Severity
+from imgscan.parsed import parsed_once
 
 _DISTRIBUTION: Final = "trufflehog3"
 _RULE_FILE: Final = "trufflehog3/static/rules.yml"
@@ -76,8 +77,6 @@ def _with_unique_ids(rules: tuple[SecretRule, ...]) -> tuple[SecretRule, ...]:
 
 
 def _read_records(path: Path, shown: str) -> list[_Record]:
-    import yaml
-
     try:
         with path.open("rb") as stream:
             data = stream.read(_LARGEST_FILE + 1)
@@ -85,6 +84,15 @@ def _read_records(path: Path, shown: str) -> list[_Record]:
         raise InputError(f"the rule file {shown} cannot be read: {error.strerror}") from error
     if len(data) > _LARGEST_FILE:
         raise InputError(f"the rule file {shown} is larger than {_LARGEST_FILE // 1024} KiB")
+    records = parsed_once(data, partial(_parse_records, shown), "nodes of a rule file", kind=list[_Record])
+    if len(records) > _MOST_RULES:
+        raise InputError(f"the rule file {shown} has more than {_MOST_RULES} rules")
+    return records
+
+
+def _parse_records(shown: str, data: bytes) -> list[_Record]:
+    import yaml
+
     try:
         root = yaml.compose(data, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -92,10 +100,7 @@ def _read_records(path: Path, shown: str) -> list[_Record]:
         raise InputError(f"{shown}:{line}: not valid YAML: {error.problem}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(f"{shown}: not valid YAML") from error
-    records = list(_records_of(root, shown))
-    if len(records) > _MOST_RULES:
-        raise InputError(f"the rule file {shown} has more than {_MOST_RULES} rules")
-    return records
+    return list(_records_of(root, shown))
 
 
 def _records_of(root: object, shown: str) -> Iterator[_Record]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imgscan.detect.secrets.examples import examples_of, near_misses_of
-from imgscan.detect.secrets.matcher import HyperscanMatcher, Re2Matcher, load_matcher, merge_regions
+from imgscan.detect.secrets.matcher import HyperscanMatcher, Re2Matcher, load_matcher, merge_regions, shortest
 from imgscan.detect.secrets.rules import own_pack
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 
@@ -83,3 +86,38 @@ def test_threads_may_share_a_scanner(scanner: SecretScanner, token: bytes) -> No
     for thread in threads:
         thread.join()
     assert results == [1] * 200
+
+
+@pytest.mark.parametrize(
+    ("pattern", "short"),
+    [
+        (rb"ab[0-9]{3,9}", rb"ab[0-9]{3}"),
+        (rb"ab([0-9]{3,})", rb"ab([0-9]{3})"),
+        (rb"a(b(?:c[0-9]+))", rb"a(b(?:c[0-9]))"),
+        (rb"a[b]{4,8}={0,2}", rb"a[b]{4}"),
+        (rb"a[b]{4,8}[=+]?[/]*", rb"a[b]{4}"),
+        (rb"a(?P<x>b{2,5}={0,2})", rb"a(?P<x>b{2})"),
+        (rb"a{2,5}b", rb"a{2,5}b"),
+        (rb"a[0-9]{40}", rb"a[0-9]{40}"),
+        (rb"a\{2,5}", rb"a\{2,5}"),
+        (rb"a\+", rb"a\+"),
+        (rb"a\=?", rb"a\=?"),
+        (rb"a[b\]]?", rb"a[b\]]?"),
+        (rb"a(?:b|c{1,3})", rb"a(?:b|c{1})"),
+    ],
+    ids=lambda text: text.decode(),
+)
+def test_a_trigger_without_its_open_end(pattern: bytes, short: bytes) -> None:
+    assert shortest(pattern) == short
+
+
+@given(text=st.text("abc=1", max_size=40).map(str.encode), data=st.data())
+def test_wherever_a_pattern_matches_its_trigger_does_too(text: bytes, data: st.DataObject) -> None:
+    atoms = ["a", "[bc]", "=", "(?:ab|c)"]
+    counts = ["", "+", "?", "*", "{2,4}", "{0,3}", "{1,}"]
+    parts = data.draw(st.lists(st.tuples(st.sampled_from(atoms), st.sampled_from(counts)), min_size=1, max_size=4))
+    pattern = "".join(atom + count for atom, count in parts).encode()
+    for whole in (pattern, b"(" + pattern + b")", b"(?:1|" + pattern + b")"):
+        short = re.compile(shortest(whole))
+        for match in re.finditer(whole, text):
+            assert short.match(text, match.start(), match.end()) is not None
