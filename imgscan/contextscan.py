@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from imgscan.detect.secrets.documents import dockerfile_documents, scan_document
 from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.detect.secrets.names import NameSearch
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 from imgscan.dockerfile.context import BuildContext, ContextFile
 from imgscan.dockerfile.tree import Dockerfile
@@ -35,11 +36,14 @@ def scan_context(
     hits = list(_dockerfile_hits(dockerfile, scanner))
     not_read: list[NotRead] = []
     size = entries = 0
-    for file in context.files:
+    names = NameSearch(scanner, lambda reason: not_read.append(NotRead(where="names of files", bytes=0, reason=reason)))
+    for number, file in enumerate(context.files, start=1):
+        target = None if file.link_target is None else os.fsencode(file.link_target)
+        names.add(os.fsencode(file.path), target, is_directory=file.kind is EntryKind.DIRECTORY)
         if file.kind is not EntryKind.FILE or file.path == context.dockerfile:
             continue
         shown = path_text(os.fsencode(file.path))
-        progress.update(f"searching the build context: {shown}")
+        progress.update(f"searching the build context: {number} of {len(context.files)}")
         try:
             found = _scan_file(context, file, shown, scanner, not_read)
         except OSError as error:
@@ -50,6 +54,10 @@ def scan_context(
         hits.extend(
             LocatedHit(hit=hit, location=Location(place=Place.CONTEXT, path=shown, line=hit.line)) for hit in found
         )
+    names.finish()
+    hits.extend(
+        LocatedHit(hit=hit, location=Location(place=Place.CONTEXT, path=path_text(path))) for path, hit in names.hits
+    )
     return ContextScan(hits=tuple(hits), coverage=Coverage(bytes=size, entries=entries, not_read=tuple(not_read)))
 
 

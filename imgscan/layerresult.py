@@ -40,10 +40,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathHit:
-    """A secret in a file of a layer."""
+    """A secret in a file of a layer, or in what the entry of `path` is called or says besides (`in_name`)."""
 
     path: bytes
     hit: SecretHit = field(repr=False)
+    in_name: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +79,11 @@ class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at: ReadAt) -> KeptLayer | None:
-    """What may be kept of a scan; None if something of the layer was left out, which another run may do better."""
+    """What may be kept of a scan; None if something of the layer was left out, which another run may do better, or if
+    its very names hold a secret."""
     listing = scan.listing
-    if listing.skipped or scan.not_read:
+    if listing.skipped or scan.not_read or any(item.in_name for item in scan.hits):
+        # With a secret in a name the list of the layer's entries would hold it.
         return None
     weak = [item for item in scan.hits if not _is_known_by_digest(item.hit, is_recognised)]
     sizes = {path: _size_of(listing, path) for path in {item.path for item in weak}}

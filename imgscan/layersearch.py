@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from imgscan.detect.secrets.hits import SecretHit
+from imgscan.detect.secrets.names import NameSearch
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.escape import path_text
 from imgscan.layerresult import PathHit
 from imgscan.layers.listing import Done, HashedContent
-from imgscan.layers.tar import Entry, TarEntry
+from imgscan.layers.tar import Entry, TarEntry, clean_path
 from imgscan.layers.tarwindow import ContentPlace
-from imgscan.model import NotRead
+from imgscan.model import EntryKind, NotRead
 from imgscan.progress import Progress
 from imgscan.units import human_bytes
 from imgscan.workers import SLOT_BYTES, Batch, FileJob, Workers
@@ -48,7 +49,7 @@ class _Pending:
 
 
 class LayerSearch:
-    """Searches the files of one layer; see `listing.Search`. `read_bytes` counts what was searched, `not_read` says
+    """Searches the files of one layer, and their names; see `listing.Search`. `read_bytes` counts what was searched, `not_read` says
     what was left out. Raises StoreError and WorkerError."""
 
     def __init__(self, workers: Workers, scanner: SecretScanner, progress: Progress, *, where: str) -> None:
@@ -63,6 +64,12 @@ class LayerSearch:
         self._free = list(range(workers.slots))
         self._files: _Pending | None = None
         self._slot: _Pending | None = None
+        self._names = NameSearch(scanner, lambda reason: self._note("names of files", [reason]))
+
+    def see(self, entry: Entry) -> None:
+        """Look at an entry's name, and at what it says besides."""
+        path = entry.path if entry.raw_name is None else entry.raw_name
+        self._names.add(path, entry.link_target, entry.attributes, is_directory=entry.kind is EntryKind.DIRECTORY)
 
     def search(self, item: TarEntry, done: Done) -> None:
         """Take a file; it is searched now or with the next batch."""
@@ -81,6 +88,9 @@ class LayerSearch:
 
     def flush(self) -> None:
         """Send what is left. Batches that need no slot then run on while the next layer is read."""
+        self._names.finish()
+        self.hits += [PathHit(path=clean_path(path), hit=hit, in_name=True) for path, hit in self._names.hits]
+        self._names.hits.clear()
         for pending in (self._files, self._slot):
             if pending is not None:
                 self._send(pending)
@@ -134,7 +144,7 @@ class LayerSearch:
         hits = self._scanner.scan(content.read, path=path, size=entry.size_bytes, note=notes.append)
         self.hits += self._located(entry.path, hits)
         self._note(path, notes)
-        self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}  /{path}")
+        self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}")
         done(content.finish())
 
     def _send(self, pending: _Pending) -> None:
@@ -159,8 +169,8 @@ class LayerSearch:
                 self._note(path_text(job.path), found.notes)
         if pending.slot is not None:
             self._free.append(pending.slot)
-        shown = path_text(pending.jobs[-1].path)
-        self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}  /{shown}")
+        # No path with it: a name may be, or hold, a secret that is not known yet.
+        self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}")
 
     def _located(self, path: bytes, hits: Sequence[SecretHit]) -> list[PathHit]:
         return [PathHit(path=path, hit=hit) for hit in hits]

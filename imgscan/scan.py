@@ -120,7 +120,7 @@ def _scan(reader: ImageReader, workers: Workers, means: Means) -> ImageScan:
     image = reader.image()
     layers, missing = _in_order(image, by_blob)
     stacked, facts = _stack(layers)
-    documents = image_documents(image.config, reader.documents())
+    documents = image_documents(image.config, reader.documents(), image.raw_config)
     return ImageScan(
         image=image,
         layers=layers,
@@ -249,7 +249,7 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
                 place=Place.FILE,
                 layer=index,
                 path="/" + path_text(item.path),
-                line=item.hit.line,
+                line=None if item.in_name else item.hit.line,
                 dockerfile=lines.get(index),
                 status=status,
             )

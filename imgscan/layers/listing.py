@@ -37,7 +37,11 @@ Done = Callable[[bytes | None], None]
 
 
 class Search(Protocol):
-    """Looks at the files of one layer, as their entries come by or later, in any order."""
+    """Looks at the entries of one layer, and at its files as they come by or later, in any order."""
+
+    def see(self, entry: Entry) -> None:
+        """Look at an entry of whatever kind, before its content."""
+        ...
 
     def search(self, item: TarEntry, done: Done) -> None:
         """Look at a regular file. Its content can be read here and now only; `done` is called once, by the end of
@@ -215,7 +219,10 @@ def begin_listing(
     for item in read_entries(stream, where=where):
         if isinstance(item, Skipped):
             builder.skip(item)
-        elif search is None or item.entry.kind is not EntryKind.FILE:
+            continue
+        if search is not None:
+            search.see(item.entry)
+        if search is None or item.entry.kind is not EntryKind.FILE:
             if search is not None and (item.entry.link_target or b"").startswith(AUFS_LINKS):
                 search.finish()  # the content that it links to must be known
             builder.add(item.entry)
@@ -254,6 +261,9 @@ class ReadingSearch:
 
     def __init__(self, visit: Visitor | None = None) -> None:
         self._visit = visit
+
+    def see(self, entry: Entry) -> None:
+        """Names are not read."""
 
     def search(self, item: TarEntry, done: Done) -> None:
         """Read the file."""

@@ -20,6 +20,7 @@ _ZERO_BLOCK: Final = bytes(BLOCK_BYTES)
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK, _OLD_SPARSE = b"xgLKS"
 _META: Final = frozenset((_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK))
 _HEADER_ONLY: Final = frozenset(b"123456")
+_PLAIN_RECORDS: Final = frozenset((b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"atime", b"ctime"))
 _KINDS: Final = {
     ord("1"): EntryKind.HARDLINK,
     ord("2"): EntryKind.SYMLINK,
@@ -40,7 +41,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     name as it stands where that differs. `size_bytes` is the length of the content (the logical one of a sparse file),
     0 for kinds that have none. `link_target` is the raw target of a link, for hard links cleaned like `path`. `mode` is
     the number of the header, with type bits where the writer put them there. `sparse` says that `size_bytes` holds
-    holes.
+    holes. `attributes` are the values of its extended attributes, comments and whatever else a PAX header says of it,
+    a NUL and a newline between them.
     """
 
     path: bytes
@@ -52,6 +54,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     link_target: bytes | None = None
     raw_name: bytes | None = None
     sparse: bool = False
+    attributes: bytes | None = None
 
 
 class TarEntry:
@@ -188,7 +191,14 @@ def _start_entry(
         link_target=target,
         raw_name=None if name == path or (kind is EntryKind.DIRECTORY and name == path + b"/") else name,
         sparse=is_sparse,
+        attributes=_attributes(records) if records else None,
     )
+
+
+def _attributes(records: dict[bytes, bytes]) -> bytes | None:
+    """The values of a PAX header that are more than the entry's name, link, owners, size and times."""
+    found = [value for key, value in records.items() if key not in _PLAIN_RECORDS]
+    return b"\0\n".join(found) or None
 
 
 def _start_sparse(window: Window, data: sparse.SparseMap, size: int) -> None:

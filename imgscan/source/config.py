@@ -186,13 +186,13 @@ def platform_of(document: Json) -> str | None:
 def further_texts(data: bytes, known: bytes) -> bytes | None:
     """What strings (names of members too) a JSON document has that another has not, one below the other; None where
     either is no JSON. Members that come twice count twice: what a reader would drop is text all the same."""
-    own, others = _all_texts(data), _all_texts(known)
+    own, others = all_texts(data), all_texts(known)
     if own is None or others is None:
         return None
     return "\n".join(text for text in own if text not in others).encode("utf-8", "surrogatepass")
 
 
-def _all_texts(data: bytes) -> dict[str, None] | None:
+def all_texts(data: bytes) -> dict[str, None] | None:
     """Every string of a JSON document, in order; None where it is none that `parse_json` takes."""
     if _has_too_many_values(data):
         return None

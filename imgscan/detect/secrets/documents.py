@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imgscan.detect.secrets.hits import SecretHit
+from imgscan.detect.secrets.validators import decode_base64
 from imgscan.errors import InputError
 from imgscan.model import Place
-from imgscan.source.config import Json, fields, parse_json
+from imgscan.source.config import Json, all_texts, fields, parse_json
 
 if TYPE_CHECKING:
     from imgscan.detect.secrets.scanner import SecretScanner
@@ -38,6 +39,7 @@ _SHELL: Final = re.compile(
     r" (?:powershell|pwsh|cmd)(?:\.exe)? "
 )
 _DEEPEST_JSON: Final = 64
+_SHORTEST_ENCODED: Final = 16
 _LONGEST_LINE: Final = 64 * 1024
 
 
@@ -92,8 +94,11 @@ class ImageConfigLike(Protocol):
     def history(self) -> Sequence[HistoryLike]: ...
 
 
-def image_documents(config: ImageConfigLike, documents: Iterable[tuple[str, bytes]] = ()) -> Iterator[Document]:
-    """The documents of an image configuration, then those of its attestations, given as (name, JSON)."""
+def image_documents(
+    config: ImageConfigLike, documents: Iterable[tuple[str, bytes]] = (), raw_config: bytes = b""
+) -> Iterator[Document]:
+    """The documents of an image configuration, then what else its JSON (`raw_config`) says, then those of its
+    attestations, given as (name, JSON)."""
     for entry in config.env:
         name, _, value = entry.partition("=")
         yield Document(place=Place.ENV, path=f"ENV {name}", assignments=((name, value),))
@@ -108,8 +113,26 @@ def image_documents(config: ImageConfigLike, documents: Iterable[tuple[str, byte
         if value:
             yield Document(place=Place.CONFIG, path=key, text=_encode(value))
     yield from history_documents(config.history)
+    yield from _further_documents(config, raw_config)
     for name, data in documents:
         yield Document(place=Place.ATTESTATION, path=name, text=data, assignments=_json_build_args(data))
+
+
+def _further_documents(config: ImageConfigLike, raw_config: bytes) -> Iterator[Document]:
+    """What the configuration says in members of which `config` knows nothing: those of other builders (the classic
+    builder's `container_config`), annotations, build information, which is JSON in base64."""
+    known = {config.user, config.workdir, *config.env, *config.cmd, *config.entrypoint, *config.onbuild}
+    known.update(config.healthcheck or (), *config.labels)
+    known.update(text for entry in config.history for text in (entry.created_by, entry.comment) if text)
+    rest = [text for text in all_texts(raw_config) or () if text not in known]
+    if rest:
+        yield Document(place=Place.CONFIG, path="configuration", text=_encode("\n".join(rest)))
+    for text in rest:
+        inner = decode_base64(text.encode("utf-8", "replace")) if len(text) >= _SHORTEST_ENCODED else None
+        if inner is not None and inner[:1] == b"{":
+            yield Document(
+                place=Place.CONFIG, path="build information", text=inner, assignments=_json_build_args(inner)
+            )
 
 
 def history_documents(history: Sequence[HistoryLike]) -> Iterator[Document]:

@@ -1,4 +1,4 @@
-"""Secrets inside base64: Kubernetes secrets, registry credentials, data URLs.
+"""Secrets inside base64: Kubernetes secrets, registry credentials, data URLs, mail and files of wrapped lines.
 
 Decoding every run of base64 would cost more than the whole scan. Instead the three ways in which each known token
 prefix can look in base64 are patterns too, and only the text around such a hit is decoded.
@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
@@ -18,6 +20,9 @@ _LONGEST_RUN: Final = 24 * 1024
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/_-]")
 _BEFORE: Final = 8 * 1024
 _MOST_RUNS: Final = 2000
+_LINE_BYTES: Final = range(60, 129, 4)
+"""Lengths of the lines that encoders wrap at: 64 (PEM), 76 (MIME and coreutils), 60 and 72 of others."""
+_LINE_END: Final = re.compile(rb"\r?\n[ \t]{0,40}")
 
 
 def fragments(prefix: bytes) -> tuple[bytes, ...]:
@@ -38,23 +43,64 @@ def encoded_pattern(prefixes: Iterable[str]) -> bytes:
     return b"|".join(re.escape(piece) for piece in pieces)
 
 
-def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, bytes]]:
-    """The base64 runs around `hits` (stretches of `data` that look like a prefix in base64, sorted), decoded: (start,
-    end, decoded). At most 24 KiB of a run, at most 2,000 runs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """What a run of base64 holds. Its characters lie in `lines`: pairs of how many came before and where it starts."""
+
+    data: bytes = field(repr=False)
+    shift: int
+    lines: tuple[tuple[int, int], ...]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where in the encoded text the bytes `start` to `end` come from, to the character."""
+        return self._at(start * 8 // 6), self._at(max(end * 8 - 1, 0) // 6) + 1
+
+    def _at(self, character: int) -> int:
+        character += self.shift
+        before, start = self.lines[bisect_right(self.lines, (character, 1 << 62)) - 1]
+        return start + character - before
+
+
+def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[Decoded]:
+    """The base64 runs around `hits` (stretches of `data` that look like a prefix in base64, sorted), decoded. At most
+    24 KiB of a run, at most 2,000 runs."""
     covered, runs = 0, 0
     for low, high in hits:
         if high <= covered:
             continue
-        start = _run_start(data, low)
-        end = covered = _run_end(data, max(start, low))
+        pieces = _lines_around(data, low)
+        covered = pieces[-1][1]
         runs += 1
         if runs > _MOST_RUNS:
             return
-        yield from ((start, end, decoded) for decoded in _decoded(data[start:end]))
+        yield from _decoded(data, pieces)
 
 
-def _run_start(data: bytes, at: int) -> int:
-    floor = max(at - _BEFORE, 0)
+def _lines_around(data: bytes, at: int) -> list[tuple[int, int]]:
+    """The stretches of `data` that make up the run around an offset: the line it is in, and its neighbours where they
+    are lines of one text that was wrapped."""
+    pieces = [(_run_start(data, at), _run_end(data, at))]
+    first = pieces[0]
+    while first[0] > at - _BEFORE:
+        newline = data.rfind(b"\n", max(first[0] - 42, 0), first[0])
+        gap = _LINE_END.fullmatch(data, newline, first[0]) if newline >= 0 else None
+        end = newline - 1 if newline > 0 and data[newline - 1] == 0x0D else newline
+        start = _run_start(data, end, _LINE_BYTES.stop) if gap is not None else end
+        if gap is None or end - start not in _LINE_BYTES:
+            break
+        first = (start, end)
+        pieces.insert(0, first)
+    while (pieces[-1][1] - pieces[-1][0]) in _LINE_BYTES and pieces[-1][1] < at + _LONGEST_RUN:
+        gap = _LINE_END.match(data, pieces[-1][1])
+        end = _run_end(data, gap.end()) if gap is not None else 0
+        if gap is None or end == gap.end():
+            break
+        pieces.append((gap.end(), end))
+    return pieces
+
+
+def _run_start(data: bytes, at: int, reach: int = _BEFORE) -> int:
+    floor = max(at - reach, 0)
     return floor + len(data[floor:at].rstrip(_ALPHABET))
 
 
@@ -63,14 +109,19 @@ def _run_end(data: bytes, start: int) -> int:
     return stop.start() if stop is not None else min(start + _LONGEST_RUN, len(data))
 
 
-def _decoded(run: bytes) -> Iterator[bytes]:
+def _decoded(data: bytes, pieces: list[tuple[int, int]]) -> Iterator[Decoded]:
     """The run decoded from its start and, since a word or path before it may have been taken in, from the three
     characters after it."""
-    plain = run.replace(b"-", b"+").replace(b"_", b"/")
+    lines, length = [], 0
+    for start, end in pieces:
+        lines.append((length, start))
+        length += end - start
+    plain = b"".join(data[start:end] for start, end in pieces).replace(b"-", b"+").replace(b"_", b"/")
     for shift in range(4):
         piece = plain[shift:]
         piece = piece[: len(piece) - (len(piece) % 4 == 1)]
         try:
-            yield base64.b64decode(piece + b"=" * (-len(piece) % 4))
+            found = base64.b64decode(piece + b"=" * (-len(piece) % 4))
         except (binascii.Error, ValueError):
             continue
+        yield Decoded(data=found, shift=shift, lines=tuple(lines))

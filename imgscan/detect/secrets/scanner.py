@@ -197,11 +197,12 @@ class SecretScanner:
     def _decoded(
         self, place: _Places, data: bytes, prefixes: Sequence[tuple[int, int]], job: _Job
     ) -> Iterator[Candidate]:
-        """Secrets in the base64 around `prefixes`; they lie where the base64 lies."""
-        for start, end, decoded in decoded_runs(data, prefixes):
-            begin, stop = place.span(start, end)
-            for match in self._everywhere.find(decoded, job.spent)[0]:
-                hit = judge(match, decoded, job.path, line=place.line(start), offset=begin, literal=job.literal)
+        """Secrets in the base64 around `prefixes`; they lie where the characters lie that hold them."""
+        for run in decoded_runs(data, prefixes):
+            for match in self._everywhere.find(run.data, job.spent)[0]:
+                start, end = run.span(match.start, match.end)
+                begin, stop = place.span(start, end)
+                hit = judge(match, run.data, job.path, line=place.line(start), offset=begin, literal=job.literal)
                 if hit is not None:
                     yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
 

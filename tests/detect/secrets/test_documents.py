@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 
@@ -73,6 +74,39 @@ def test_every_part_of_a_configuration_is_searched(scanner: SecretScanner, token
         Place.HISTORY, Place.HISTORY, Place.ATTESTATION,
     ]  # fmt: skip
     assert {rule for _, _, rule in results} == {"secret-github-token"}
+
+
+def test_members_that_only_other_builders_write(scanner: SecretScanner, token: bytes) -> None:
+    text = token.decode()
+    frontend = {"attrs": {"build-arg:NPM_PASSWORD": "corr" + "ect-horse-4-battery"}, "frontend": "dockerfile.v0"}
+    inner = base64.b64encode(json.dumps(frontend).encode()).decode()
+    raw = json.dumps(
+        {
+            "config": {"Env": ["A=b"], "StopSignal": "SIGTERM"},
+            "container_config": {"Cmd": ["/bin/sh", "-c", f"#(nop) ENV T={text}"], "Env": ["A=b"]},
+            "author": text,
+            "moby.buildkit.buildinfo.v1": inner,
+            f"key-{text}": 1,
+        }
+    ).encode()
+    config = Config(env=("A=b",))
+    documents = list(image_documents(config, (), raw))
+    assert [document.path for document in documents] == ["ENV A", "configuration", "build information"]
+    results = found(scanner, documents)
+    assert ("config", "configuration", "secret-github-token") in results
+    assert ("config", "build information", "secret-env-assignment") in results
+
+
+def test_what_is_known_of_a_configuration_is_not_searched_twice() -> None:
+    raw = json.dumps({"config": {"Env": ["A=b"], "Labels": {"l": "m"}}, "history": [{"created_by": "RUN x"}]}).encode()
+    config = Config(env=("A=b",), labels=(("l", "m"),), history=(History("RUN x"),))
+    (rest,) = [document for document in image_documents(config, (), raw) if document.path == "configuration"]
+    assert sorted(rest.text.decode().split("\n")) == sorted(["config", "Env", "Labels", "history", "created_by"])
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[1, 2]", b"\xff" * 9], ids=repr)
+def test_a_configuration_that_is_none(raw: bytes) -> None:
+    assert list(image_documents(Config(), (), raw)) == []
 
 
 def test_an_empty_configuration_gives_nothing() -> None:

@@ -11,6 +11,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from secretmaker import token_of
 
 from imgscan.detect.secrets.confirm import MOST_MATCHES
 from imgscan.detect.secrets.examples import assemble
@@ -100,6 +101,33 @@ def test_a_registry_password_in_a_kubernetes_secret(scanner: SecretScanner) -> N
     inner = json.dumps({"auths": {"registry.internal": {"auth": auth}}})
     encoded = base64.b64encode(inner.encode()).decode()
     assert ids(scanner, f"data:\n  .dockerconfigjson: {encoded}\n".encode()) == ["secret-docker-config-auth"]
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\n    "], ids=["lf", "crlf", "indented"])
+@pytest.mark.parametrize("width", [60, 64, 72, 76])
+@pytest.mark.parametrize("before", [0, 1, 50, 55, 56, 57, 110, 1000])
+def test_tokens_in_wrapped_base64(
+    scanner: SecretScanner, token: bytes, before: int, width: int, line_end: bytes
+) -> None:
+    """Whatever part of the token is on the next line, as long as its beginning is on one."""
+    encoded = base64.b64encode(b"k" * before + b'"token": "' + token + b'"' + b"z" * 300)
+    lines = [encoded[at : at + width] for at in range(0, len(encoded), width)]
+    text = b"part: x\n\n" + line_end.join(lines) + b"\n\nend"
+    hits = scanner.scan_bytes(text, path="mail.eml")
+    first = (before + 10) * 4 // 3 // width
+    whole = len(base64.b64encode(b"k" * before + b'"token": "' + token[:4])) // width == first
+    assert [hit.secret for hit in hits] == [token] or not whole
+    for hit in hits:
+        assert hit.line == 3 + first
+        assert text[hit.offset : hit.offset + 2] == encoded[(before + 10) * 4 // 3 :][:2]
+
+
+def test_every_secret_of_one_run_of_base64_is_told(scanner: SecretScanner) -> None:
+    tokens = [token_of(str(number)).encode() for number in range(5)]
+    encoded = base64.b64encode(b"".join(b'{"t": "' + token + b'"}' for token in tokens))
+    hits = scanner.scan_bytes(b"data: " + encoded + b"\n", path="a.yaml")
+    assert [hit.secret for hit in hits] == tokens
+    assert [hit.offset for hit in hits] == sorted({hit.offset for hit in hits})
 
 
 def test_a_key_in_base64(scanner: SecretScanner) -> None:
