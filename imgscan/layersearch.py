@@ -49,8 +49,8 @@ class _Pending:
 
 
 class LayerSearch:
-    """Searches the files of one layer, and their names; see `listing.Search`. `read_bytes` counts what was searched, `not_read` says
-    what was left out. Raises StoreError and WorkerError."""
+    """Searches the files of one layer, and their names; see `listing.Search`. `read_bytes` counts what was searched,
+    `not_read` says what was left out. Raises StoreError and WorkerError."""
 
     def __init__(self, workers: Workers, scanner: SecretScanner, progress: Progress, *, where: str) -> None:
         self.hits: list[PathHit] = []
