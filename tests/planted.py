@@ -67,7 +67,9 @@ Plant = Callable[[str], bytes]
 
 
 def _text(token: str) -> bytes:
-    return f"first line\ntoken = {token}\nlast line\n".encode()
+    """A few lines, and enough more of them that whatever compresses them does so."""
+    more = "more of the same\n" * 40
+    return f"first line\n{more}token = {token}\nlast line\n".encode()
 
 
 def _zip(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -29,6 +29,7 @@ __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redac
 
 _ENCODED_BYTES: Final = 64
 _HARMLESS: Final = ""
+_DEEPEST_BASE64: Final = 2
 
 
 class RuleSet:
@@ -198,13 +199,24 @@ class SecretScanner:
         self, place: _Places, data: bytes, prefixes: Sequence[tuple[int, int]], job: _Job
     ) -> Iterator[Candidate]:
         """Secrets in the base64 around `prefixes`; they lie where the characters lie that hold them."""
+        for match, block, start, end in self._matches_in_base64(data, prefixes, job.spent, _DEEPEST_BASE64):
+            begin, stop = place.span(start, end)
+            hit = judge(match, block, job.path, line=place.line(start), offset=begin, literal=job.literal)
+            if hit is not None:
+                yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
+
+    def _matches_in_base64(
+        self, data: bytes, prefixes: Sequence[tuple[int, int]], spent: frozenset[str], depth: int
+    ) -> Iterator[tuple[Match, bytes, int, int]]:
+        """Matches in what base64 holds, and in the base64 in it (the credentials in a pull secret): the match, the
+        block that it is in, and where in `data` that comes from."""
         for run in decoded_runs(data, prefixes):
-            for match in self._everywhere.find(run.data, job.spent)[0]:
-                start, end = run.span(match.start, match.end)
-                begin, stop = place.span(start, end)
-                hit = judge(match, run.data, job.path, line=place.line(start), offset=begin, literal=job.literal)
-                if hit is not None:
-                    yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
+            found, encoded = self._everywhere.find(run.data, spent)
+            for match in found:
+                yield match, run.data, *run.span(match.start, match.end)
+            if encoded and depth > 1:
+                for match, block, start, end in self._matches_in_base64(run.data, encoded, spent, depth - 1):
+                    yield match, block, *run.span(start, end)
 
 
 def _spent(counts: Mapping[str, int]) -> frozenset[str]:
