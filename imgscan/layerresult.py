@@ -21,7 +21,7 @@ from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
 from imgscan.model import Digest, NotRead
 
-RESULT_FORMAT: Final = 4
+RESULT_FORMAT: Final = 5
 """Of `KeptLayer` and of what it means: results of another format are not used."""
 
 
@@ -87,7 +87,8 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
     again = {
         item.path
         for item in weak
-        if read_at(item.path, sizes[item.path], item.hit.offset, len(item.hit.secret)) != item.hit.secret
+        if item.hit.inside
+        or read_at(item.path, sizes[item.path], item.hit.offset, len(item.hit.secret)) != item.hit.secret
     }
     places = [item for item in weak if item.path not in again]
     known = {id(item) for item in weak}
@@ -169,4 +170,4 @@ def restore_layer(
 
 def sort_hits(hits: tuple[PathHit, ...]) -> tuple[PathHit, ...]:
     """Hits in the order in which they are told, however they were found."""
-    return tuple(sorted(hits, key=lambda item: (item.path, item.hit.offset, item.hit.rule.id)))
+    return tuple(sorted(hits, key=lambda item: (item.path, item.hit.inside, item.hit.offset, item.hit.rule.id)))

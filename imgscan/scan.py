@@ -248,8 +248,9 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
             location = Location(
                 place=Place.FILE,
                 layer=index,
-                path="/" + path_text(item.path),
+                path=item.hit.path_in("/" + path_text(item.path)),
                 line=item.hit.line,
+                inside=item.hit.members,
                 dockerfile=lines.get(index),
                 status=status,
             )
