@@ -59,7 +59,7 @@ class LayerScan:
 
 class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
     """A layer's scan, its blocks apart. `places` are hits to be looked up, `again` files to be searched again, with
-    their sizes."""
+    their sizes. `left_out` says what was not searched in which file: the same every time."""
 
     diff_id: Digest | None
     size_bytes: int
@@ -75,12 +75,16 @@ class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[Place, ...]
     again: tuple[tuple[bytes, int], ...]
     read_bytes: int
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
-def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at: ReadAt) -> KeptLayer | None:
-    """What may be kept of a scan; None if something of the layer was left out, which another run may do better."""
+def keep_layer(
+    scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at: ReadAt, *, where: str
+) -> KeptLayer | None:
+    """What may be kept of a scan of the blob that is called `where`; None if something of the layer could not be read,
+    which another run may do better."""
     listing = scan.listing
-    if listing.skipped or scan.not_read:
+    if listing.skipped:
         return None
     weak = [item for item in scan.hits if not _is_known_by_digest(item.hit, is_recognised)]
     sizes = {path: _size_of(listing, path) for path in {item.path for item in weak}}
@@ -111,6 +115,7 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
         places=tuple(_place(item, sizes[item.path]) for item in places),
         again=tuple((path, sizes[path]) for path in sorted(again)),
         read_bytes=scan.read_bytes,
+        left_out=tuple((item.where.removeprefix(f"{where} "), item.reason) for item in scan.not_read),
     )
 
 
@@ -138,9 +143,10 @@ def restore_layer(
     digest: Digest | None,
     read_at: ReadAt,
     found_again: Iterable[PathHit],
+    where: str,
 ) -> LayerScan:
     """The scan again, with the hits of the files that were searched again; `digest` is the blob's as computed now, None
-    if it was not read. Raises KeyError for an unknown rule, LookupError where a secret cannot be looked up."""
+    if it was not read, `where` what it is called now. Raises KeyError for an unknown rule, LookupError where a secret cannot be looked up."""
     listing = LayerListing(
         diff_id=kept.diff_id,
         digest=digest,
@@ -165,6 +171,7 @@ def restore_layer(
         facts=kept.facts,
         hits=sort_hits((*hits, *found_again)),
         read_bytes=kept.read_bytes,
+        not_read=tuple(NotRead(where=f"{where} {file}", bytes=0, reason=reason) for file, reason in kept.left_out),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from imgscan.detect.secrets import assignments, filters, uris
 from imgscan.detect.secrets.confirm import Match
+from imgscan.detect.secrets.keystores import KEYSTORE, find_keystore
 from imgscan.detect.secrets.places import INSIDE, Where, is_own, is_vendored, place_of
 from imgscan.detect.secrets.redact import excerpt, is_strong
 from imgscan.detect.secrets.rules import SecretRule, Weight
@@ -240,6 +241,27 @@ def assignment_hit(
         confidence=verdict[1],
         severity=verdict[0],
     )
+
+
+def keystore_candidates(rules: Mapping[str, SecretRule], data: bytes, path: str) -> list[Candidate]:
+    """The key store that a document beginning with `data` is, if it is one: at most one candidate."""
+    found, rule = find_keystore(data), rules.get(KEYSTORE)
+    if found is None or rule is None:
+        return []
+    severity, confidence = _demoted(found.severity, found.confidence, path)
+    secret = data[found.start : found.end]
+    hit = SecretHit(
+        rule=rule,
+        secret=secret,
+        line=1,
+        offset=found.start,
+        context=excerpt(b"", secret, reveal=False),
+        validity=Validity.UNKNOWN,
+        confidence=confidence,
+        severity=severity,
+        detail=found.kind,
+    )
+    return [Candidate(hit=hit, start=found.start, end=found.end, match_start=0, match_end=found.end)]
 
 
 def fold(candidates: Iterable[Candidate]) -> list[SecretHit]:

@@ -19,7 +19,16 @@ from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets import assignments
 from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
-from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, distinct, fold, judge
+from imgscan.detect.secrets.hits import (
+    Candidate,
+    SecretHit,
+    assignment_hit,
+    distinct,
+    fold,
+    judge,
+    keystore_candidates,
+)
+from imgscan.detect.secrets.keystores import find_keystore
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, own_pack
@@ -82,13 +91,13 @@ class RuleSet:
 class SecretScanner:
     """All packs' rules, ready to scan. May be shared by threads.
 
-    `notes` says what could not be loaded; `pack_names` which packs are in use.
+    `notes` says what could not be loaded; `pack_names` which packs are in use; `unpack` whether archives are opened.
     """
 
     def __init__(
         self, packs: Sequence[Pack], *, backend: str = "auto", cache: Path | None = None, unpack: bool = True
     ) -> None:
-        self._unpack = unpack
+        self.unpack = unpack
         rules = [rule for pack in packs for rule in pack.rules]
         everywhere = [rule for rule in rules if rule.scope is Scope.EVERYWHERE]
         config = [rule for rule in rules if rule.scope is Scope.CONFIG]
@@ -101,7 +110,7 @@ class SecretScanner:
     @cached_property
     def version(self) -> str:
         """What changes with every rule, and with imgscan itself: results of one version are good for that one only."""
-        digest = hashlib.sha256(f"{__version__} {self._unpack}".encode())
+        digest = hashlib.sha256(f"{__version__} {self.unpack}".encode())
         for rule_id in sorted(self.rules):
             digest.update(repr(self.rules[rule_id]).encode())
         return digest.hexdigest()
@@ -134,7 +143,7 @@ class SecretScanner:
         """
         if not literal:
             head, _ = fill(read, WINDOW_BYTES)
-            container = recognise(head, size) if self._unpack else None
+            container = recognise(head, size) if self.unpack else None
             read = Behind(head, read).read
             if container is not None:
                 return search_opened(self, container, read, path=path, size=size, note=note)
@@ -163,7 +172,7 @@ class SecretScanner:
         self, data: bytes, *, path: str, literal: bool = False, note: Callable[[str], None] | None = None
     ) -> list[SecretHit]:
         """The secrets of a document that is in memory; see `scan`."""
-        plain = len(data) <= WINDOW_BYTES and not literal and not (self._unpack and recognise(data, len(data)))
+        plain = len(data) <= WINDOW_BYTES and not literal and not (self.unpack and recognise(data, len(data)))
         if plain and self.is_clean(data, path):
             return []
         return self.scan(io.BytesIO(data).read, path=path, size=len(data), literal=literal, note=note)
@@ -174,6 +183,7 @@ class SecretScanner:
             not assignments.is_config_like(path, len(data))
             and not self._everywhere.matcher.regions(data)
             and not holds_utf16(data)
+            and find_keystore(data) is None
         )
 
     def scan_assignment(self, name: str, value: str, *, path: str) -> list[SecretHit]:
@@ -256,6 +266,8 @@ class _Search:
         """Search the next window."""
         counts = self._counts
         whole = self._config and window.first and window.last
+        if window.first and not self._literal:
+            self._found += keystore_candidates(self._scanner.rules, window.data, self._path)
         job = Job(path=self._path, config=whole, literal=self._literal, spent=_spent(counts))
         for candidate in distinct(self._scanner.candidates(window, job)):
             rule_id = candidate.hit.rule.id if candidate.hit is not None else _HARMLESS

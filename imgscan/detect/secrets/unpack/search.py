@@ -139,7 +139,7 @@ class _Opened:
                         member.stored_at, source.position if size_bytes is None else member.stored_at + size_bytes
                     )
         tee.drain()
-        # What a member holds as it is was found twice: in a stored one, and in one of which the compressor made nothing.
+        # What a member holds as it is was found twice: in a stored one, and where a compressor left it as it was.
         known = {(hit.rule.id, hit.secret) for hit in hits}
         rest = (hit for hit in own.finish() if not stored.cover(hit.offset) and (hit.rule.id, hit.secret) not in known)
         return hits + [_inside(hit, place) for hit in rest]
