@@ -6,7 +6,7 @@ In: what scanning, building and reading the project gave. Out: one `Report`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imgscan import __version__
 from imgscan.detect import filemodes, imageconfig, leftbehind, size
@@ -143,8 +143,13 @@ def make_report(
     coverage: Coverage | None = None,
     build: BuildInfo | None = None,
     cache: CacheMetrics | None = None,
+    unpacked: bool = True,
 ) -> Report:
-    """Everything together, with the verdict. The same input gives the same report."""
+    """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives
+    inside files were not opened."""
+    if not unpacked and coverage is not None:
+        closed = NotRead(where=target.ref, bytes=0, reason="archives inside files were not opened (--no-unpack)")
+        coverage = replace(coverage, not_read=(closed, *coverage.not_read))
     kept = tuple(sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint)))
     left_out = tuple(skipped)
     timings = build.scenarios if build else ()

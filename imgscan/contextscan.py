@@ -52,7 +52,11 @@ def scan_context(
         size += file.size_bytes
         entries += 1
         hits.extend(
-            LocatedHit(hit=hit, location=Location(place=Place.CONTEXT, path=shown, line=hit.line)) for hit in found
+            LocatedHit(
+                hit=hit,
+                location=Location(place=Place.CONTEXT, path=hit.path_in(shown), line=hit.line, inside=hit.members),
+            )
+            for hit in found
         )
     names.finish()
     hits.extend(

@@ -21,7 +21,7 @@ from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
 from imgscan.model import Digest, NotRead
 
-RESULT_FORMAT: Final = 4
+RESULT_FORMAT: Final = 5
 """Of `KeptLayer` and of what it means: results of another format are not used."""
 
 
@@ -60,7 +60,7 @@ class LayerScan:
 
 class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
     """A layer's scan, its blocks apart. `places` are hits to be looked up, `again` files to be searched again, with
-    their sizes."""
+    their sizes. `left_out` says what was not searched in which file: the same every time."""
 
     diff_id: Digest | None
     size_bytes: int
@@ -76,13 +76,16 @@ class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[Place, ...]
     again: tuple[tuple[bytes, int], ...]
     read_bytes: int
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
-def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at: ReadAt) -> KeptLayer | None:
-    """What may be kept of a scan; None if something of the layer was left out, which another run may do better, or if
-    its very names hold a secret."""
+def keep_layer(
+    scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at: ReadAt, *, where: str
+) -> KeptLayer | None:
+    """What may be kept of a scan of the blob that is called `where`; None if something of the layer could not be read,
+    which another run may do better, or if its very names hold a secret."""
     listing = scan.listing
-    if listing.skipped or scan.not_read or any(item.in_name for item in scan.hits):
+    if listing.skipped or any(item.in_name for item in scan.hits):
         # With a secret in a name the list of the layer's entries would hold it.
         return None
     weak = [item for item in scan.hits if not _is_known_by_digest(item.hit, is_recognised)]
@@ -90,7 +93,8 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
     again = {
         item.path
         for item in weak
-        if read_at(item.path, sizes[item.path], item.hit.offset, len(item.hit.secret)) != item.hit.secret
+        if item.hit.inside
+        or read_at(item.path, sizes[item.path], item.hit.offset, len(item.hit.secret)) != item.hit.secret
     }
     places = [item for item in weak if item.path not in again]
     known = {id(item) for item in weak}
@@ -113,6 +117,7 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
         places=tuple(_place(item, sizes[item.path]) for item in places),
         again=tuple((path, sizes[path]) for path in sorted(again)),
         read_bytes=scan.read_bytes,
+        left_out=tuple((item.where.removeprefix(f"{where} "), item.reason) for item in scan.not_read),
     )
 
 
@@ -140,9 +145,10 @@ def restore_layer(
     digest: Digest | None,
     read_at: ReadAt,
     found_again: Iterable[PathHit],
+    where: str,
 ) -> LayerScan:
     """The scan again, with the hits of the files that were searched again; `digest` is the blob's as computed now, None
-    if it was not read. Raises KeyError for an unknown rule, LookupError where a secret cannot be looked up."""
+    if it was not read, `where` what it is called now. Raises KeyError for an unknown rule, LookupError where a secret cannot be looked up."""
     listing = LayerListing(
         diff_id=kept.diff_id,
         digest=digest,
@@ -167,9 +173,10 @@ def restore_layer(
         facts=kept.facts,
         hits=sort_hits((*hits, *found_again)),
         read_bytes=kept.read_bytes,
+        not_read=tuple(NotRead(where=f"{where} {file}", bytes=0, reason=reason) for file, reason in kept.left_out),
     )
 
 
 def sort_hits(hits: tuple[PathHit, ...]) -> tuple[PathHit, ...]:
     """Hits in the order in which they are told, however they were found."""
-    return tuple(sorted(hits, key=lambda item: (item.path, item.hit.offset, item.hit.rule.id)))
+    return tuple(sorted(hits, key=lambda item: (item.path, item.hit.inside, item.hit.offset, item.hit.rule.id)))

@@ -184,7 +184,7 @@ def _keep(scan: LayerScan, blob: LayerBlob, diff_id: Digest | None, means: Means
     true_id = scan.listing.diff_id or (diff_id if blob.vouched else None)
     if means.results is not None and true_id:
         with closing(PlacedFiles(blob.root)) as files:
-            kept = keep_layer(scan, means.scanner.is_recognised, files.read_at)
+            kept = keep_layer(scan, means.scanner.is_recognised, files.read_at, where=blob.name)
         if kept is not None:
             means.results.keep(true_id, kept, scan.listing.items)
     return scan
@@ -205,7 +205,15 @@ def _reuse(
     try:
         found = _search_again(blob.root, kept, workers)
         with closing(PlacedFiles(blob.root)) as files:
-            return restore_layer(kept, store, scanner.rules, digest=digest, read_at=files.read_at, found_again=found)
+            return restore_layer(
+                kept,
+                store,
+                scanner.rules,
+                digest=digest,
+                read_at=files.read_at,
+                found_again=found,
+                where=blob.name,
+            )
     except (LookupError, StoreError):
         return None
 
@@ -232,7 +240,7 @@ def begin_layer(
         facts=facts.finish(),
         hits=sort_hits(tuple(search.hits)),
         read_bytes=search.read_bytes,
-        not_read=tuple(search.not_read),
+        not_read=tuple(sorted(search.not_read, key=lambda item: (item.where, item.reason))),
     )
 
 
@@ -248,8 +256,9 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
             location = Location(
                 place=Place.FILE,
                 layer=index,
-                path="/" + path_text(item.path),
+                path=item.hit.path_in("/" + path_text(item.path)),
                 line=None if item.in_name else item.hit.line,
+                inside=item.hit.members,
                 dockerfile=lines.get(index),
                 status=status,
             )

@@ -143,6 +143,7 @@ def _assemble(run: _Run, ref: str) -> Report:
         "rule_packs": run.session.scanner.pack_names,
         "build": _build_info(run, failure),
         "cache": metrics,
+        "unpacked": run.session.scanner.unpack,
     }
     if measured.image is None:
         return make_report(

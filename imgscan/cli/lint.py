@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from imgscan.cli.build_options import project_options
-from imgscan.cli.options import merged_params, shared_options
+from imgscan.cli.options import NO_UNPACK, merged_params, shared_options
 
 
 @click.command("lint")
 @click.argument("context", type=click.Path(path_type=Path), default=".")
 @project_options
+@NO_UNPACK
 @shared_options
 @click.pass_context
 def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
@@ -43,6 +44,7 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
         rule_packs=session.scanner.pack_names,
         skipped=project.context.skipped,
         coverage=scan.coverage,
+        unpacked=session.scanner.unpack,
     )
     report = session.redactor.sweep(report)
     session.progress.clear()

@@ -135,6 +135,12 @@ def shared_options(command: F) -> F:
     return command
 
 
+NO_UNPACK: Final = click.option(
+    "--no-unpack",
+    is_flag=True,
+    envvar="IMGSCAN_NO_UNPACK",
+    help="Search files as they lie only: open no zip, jar, tar, gzip ... inside of them.",
+)
 SCANNING: Final = (
     click.option(
         "--jobs",
@@ -148,6 +154,7 @@ SCANNING: Final = (
         envvar="IMGSCAN_NO_CACHE",
         help="Read every layer, also those scanned before; keep no results.",
     ),
+    NO_UNPACK,
 )
 
 

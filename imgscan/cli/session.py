@@ -84,7 +84,7 @@ def open_session(params: Mapping[str, Any]) -> Session:
     progress = make_progress(quiet=params["quiet"], verbose=params["verbose"])
     gate = Gate(fail_on=fail_on, limits=parse_budgets(params["budgets"], dive_limits(params, progress)))
     progress.stage("loading rules")
-    scanner = load_scanner()
+    scanner = load_scanner(unpack=not params.get("no_unpack"))
     for note in scanner.notes:
         progress.note(note)
 
@@ -200,6 +200,7 @@ def scan_target(
         skipped=scan.skipped,
         image=image,
         coverage=scan.coverage,
+        unpacked=session.scanner.unpack,
     )
     return session.redactor.sweep(report)
 

@@ -64,11 +64,15 @@ def _inflater() -> Any:  # noqa: ANN401 - an optional package without stubs
         return zlib
 
 
-class _GzipDecoder:
-    """zlib with the attributes of the other decompressors; checks each member's CRC and length."""
+_GZIP_WBITS: Final = 31
+_RAW_WBITS: Final = -15
 
-    def __init__(self, module: Any = None) -> None:  # noqa: ANN401
-        self._zlib = (module or _inflater()).decompressobj(wbits=31)
+
+class _GzipDecoder:
+    """zlib with the attributes of the other decompressors; checks each gzip member's CRC and length."""
+
+    def __init__(self, module: Any = None, wbits: int = _GZIP_WBITS) -> None:  # noqa: ANN401
+        self._zlib = (module or _inflater()).decompressobj(wbits=wbits)
 
     @property
     def eof(self) -> bool:
@@ -118,6 +122,18 @@ class _ZstandardDecoder:
 def new_gzip(module: Any = None) -> FrameDecoder:  # noqa: ANN401
     """A decoder for one gzip member, by `module` (zlib, or what stands in for it; None: the fastest there is)."""
     return _GzipDecoder(module)
+
+
+def new_deflate(module: Any = None) -> FrameDecoder:  # noqa: ANN401
+    """A decoder for one raw deflate stream, as it lies in a zip archive; see `new_gzip`."""
+    return _GzipDecoder(module, _RAW_WBITS)
+
+
+def new_lzma() -> FrameDecoder:
+    """A decoder for one stream of the format before xz (a 13-byte header, then LZMA), its memory bounded."""
+    import lzma
+
+    return lzma.LZMADecompressor(format=lzma.FORMAT_ALONE, memlimit=_LZMA_MEMORY_BYTES)
 
 
 def new_bzip2() -> FrameDecoder:

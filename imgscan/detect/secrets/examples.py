@@ -2,7 +2,8 @@
 
 A rule's record holds examples as parts, so that no token stands in the repository (push protection would stop it) and
 checksums are right by construction. A part is text, or a mapping with one of: `random` (an alphabet's name, with
-`length`), `crc` (a checksum over what stands before it), `base64` (parts), `jwt` (claims), `pem`, `openssh`, `bytes`.
+`length`), `crc` (a checksum over what stands before it), `base64` (parts), `jwt` (claims), `pem`, `openssh`, `bytes`,
+`keystore`.
 The same rule always gives the same example.
 """
 
@@ -89,6 +90,8 @@ def _part(part: Mapping[str, Any], before: bytes, source: Iterator[int]) -> byte
             return _jwt(claims, source)
         case {"pem": str(label), **options}:
             return _pem(label, options, source)
+        case {"keystore": str(_)}:
+            return _java_keystore(source)
         case {"bech32": str(human)}:
             return _bech32(human, source)
         case _:
@@ -163,6 +166,14 @@ def _openssh(source: Iterator[int], options: Mapping[str, Any]) -> bytes:
     strings = (cipher, b"bcrypt" if options.get("encrypted") else b"none", b"")
     head = b"".join(len(text).to_bytes(4, "big") + text for text in strings)
     return b"openssh-key-v1\0" + head + (1).to_bytes(4, "big") + bytes(next(source) for _ in range(300))
+
+
+def _java_keystore(source: Iterator[int]) -> bytes:
+    """A JKS store with one private key of random bytes and no certificate."""
+    key = bytes(next(source) for _ in range(200))
+    entry = b"\0\0\0\1\0\3app" + bytes(8) + len(key).to_bytes(4, "big") + key + bytes(4)
+    digest = bytes(next(source) for _ in range(20))
+    return bytes.fromhex("feedfeed0000000200000001") + entry + digest
 
 
 def _bech32(human: str, source: Iterator[int]) -> bytes:

@@ -11,7 +11,8 @@ from typing import Final
 
 from imgscan.detect.secrets import assignments, filters, uris
 from imgscan.detect.secrets.confirm import Match
-from imgscan.detect.secrets.places import Where, is_own, is_vendored, place_of
+from imgscan.detect.secrets.keystores import KEYSTORE, find_keystore
+from imgscan.detect.secrets.places import INSIDE, Where, is_own, is_vendored, place_of
 from imgscan.detect.secrets.redact import excerpt, is_strong
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.validators import Checked, check
@@ -39,7 +40,8 @@ class SecretHit:
     `line` counts from 1 and `offset` is in bytes, both in the document; `context` is a redacted excerpt. `detail` is
     what an offline check learnt (an AWS account number, "encrypted"), never part of the secret; `proven` says that a
     checksum fits. `secret` is plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`. A hit
-    that was kept from an earlier scan has no plaintext, but the `identity` that it had then.
+    that was kept from an earlier scan has no plaintext, but the `identity` that it had then. `inside` is the path of an
+    archive's member, if it lies in one (`lib/a.jar!/app.properties`): `line` and `offset` are that member's then.
     """
 
     rule: SecretRule
@@ -53,6 +55,7 @@ class SecretHit:
     detail: str = ""
     proven: bool = False
     kept_identity: str = ""
+    inside: str = ""
 
     @property
     def identity(self) -> str:
@@ -64,8 +67,17 @@ class SecretHit:
         """Whether nobody can find the secret by trying; only such hits are kept."""
         return bool(self.kept_identity) or is_strong(self.secret)
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The archives' members on the way to it."""
+        return tuple(self.inside.split(INSIDE)) if self.inside else ()
 
-PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str, bool, str]
+    def path_in(self, file: str) -> str:
+        """The path for readers, where `file` is that of the file in which it was found."""
+        return f"{file}{INSIDE}{self.inside}" if self.inside else file
+
+
+PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str, bool, str, str]
 """A hit as plain values, its rule by its id."""
 
 
@@ -91,12 +103,13 @@ def pack_hit(hit: SecretHit, form: Form = Form.PLAIN) -> PackedHit:
         hit.detail,
         hit.proven,
         hit.identity if form is Form.DIGEST else hit.kept_identity,
+        hit.inside,
     )
 
 
 def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
     """The hit again. Raises KeyError for a rule that is not among `rules`."""
-    rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, identity = packed
+    rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, identity, inside = packed
     return SecretHit(
         rule=rules[rule_id],
         secret=secret,
@@ -109,6 +122,7 @@ def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
         detail=detail,
         proven=proven,
         kept_identity=identity,
+        inside=inside,
     )
 
 
@@ -227,6 +241,27 @@ def assignment_hit(
         confidence=verdict[1],
         severity=verdict[0],
     )
+
+
+def keystore_candidates(rules: Mapping[str, SecretRule], data: bytes, path: str) -> list[Candidate]:
+    """The key store that a document beginning with `data` is, if it is one: at most one candidate."""
+    found, rule = find_keystore(data), rules.get(KEYSTORE)
+    if found is None or rule is None:
+        return []
+    severity, confidence = _demoted(found.severity, found.confidence, path)
+    secret = data[found.start : found.end]
+    hit = SecretHit(
+        rule=rule,
+        secret=secret,
+        line=1,
+        offset=found.start,
+        context=excerpt(b"", secret, reveal=False),
+        validity=Validity.UNKNOWN,
+        confidence=confidence,
+        severity=severity,
+        detail=found.kind,
+    )
+    return [Candidate(hit=hit, start=found.start, end=found.end, match_start=0, match_end=found.end)]
 
 
 def fold(candidates: Iterable[Candidate]) -> list[SecretHit]:

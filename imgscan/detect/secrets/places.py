@@ -10,6 +10,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+INSIDE: Final = "!/"
+"""Stands between the path of an archive and that of a member of it."""
+
 
 class Where(StrEnum):
     """Whose a path is."""
@@ -57,7 +60,9 @@ def place_of(path: str) -> Where:
 
 
 def is_vendored(path: str) -> bool:
-    """True for paths of packages and of the system: other people's files."""
+    """True for paths of packages and of the system: other people's files. What is inside such a file is theirs too."""
+    if INSIDE in path:
+        return any(map(is_vendored, path.split(INSIDE)))
     return "/node_modules/" in path or "-packages/" in path or _VENDOR.search(path.lstrip("/")) is not None
 
 

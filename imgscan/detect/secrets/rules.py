@@ -27,10 +27,12 @@ LONGEST_MATCH: Final = 32 * 1024
 
 
 class Scope(StrEnum):
-    """Where a rule is looked for: in all bytes, or only in small configuration-like text."""
+    """Where a rule is looked for: in all bytes, or only in small configuration-like text; or what is looked at is a
+    whole file (see `keystores`), by no pattern."""
 
     EVERYWHERE = "everywhere"
     CONFIG = "config"
+    FILE = "file"
 
 
 class Weight(IntEnum):
@@ -127,7 +129,8 @@ def default_rules(*, trufflehog3: bool = True) -> dict[str, Rule]:
 
 def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> SecretRule:
     """One record of a pack, the family's texts filled in; a missing key raises KeyError with its name."""
-    patterns = tuple(p.encode("latin-1") for p in record.get("patterns") or (record["pattern"],))
+    texts = () if record.get("scope") == Scope.FILE else record.get("patterns") or (record["pattern"],)
+    patterns = tuple(p.encode("latin-1") for p in texts)
     trigger = record.get("trigger")
     return SecretRule(
         about=_about(record, family),

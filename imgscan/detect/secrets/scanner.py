@@ -19,11 +19,31 @@ from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets import assignments
 from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
-from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, distinct, fold, judge
+from imgscan.detect.secrets.hits import (
+    Candidate,
+    SecretHit,
+    assignment_hit,
+    distinct,
+    fold,
+    judge,
+    keystore_candidates,
+)
+from imgscan.detect.secrets.keystores import find_keystore
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, own_pack
-from imgscan.detect.secrets.windows import WINDOW_BYTES, NulIndex, Window, holds_utf16, read_windows, without_nuls
+from imgscan.detect.secrets.unpack.magic import recognise
+from imgscan.detect.secrets.unpack.search import Feed, search_opened
+from imgscan.detect.secrets.unpack.source import Behind, fill
+from imgscan.detect.secrets.windows import (
+    WINDOW_BYTES,
+    NulIndex,
+    Window,
+    Windows,
+    holds_utf16,
+    read_windows,
+    without_nuls,
+)
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
 
@@ -72,10 +92,13 @@ class RuleSet:
 class SecretScanner:
     """All packs' rules, ready to scan. May be shared by threads.
 
-    `notes` says what could not be loaded; `pack_names` which packs are in use.
+    `notes` says what could not be loaded; `pack_names` which packs are in use; `unpack` whether archives are opened.
     """
 
-    def __init__(self, packs: Sequence[Pack], *, backend: str = "auto", cache: Path | None = None) -> None:
+    def __init__(
+        self, packs: Sequence[Pack], *, backend: str = "auto", cache: Path | None = None, unpack: bool = True
+    ) -> None:
+        self.unpack = unpack
         rules = [rule for pack in packs for rule in pack.rules]
         everywhere = [rule for rule in rules if rule.scope is Scope.EVERYWHERE]
         config = [rule for rule in rules if rule.scope is Scope.CONFIG]
@@ -88,7 +111,7 @@ class SecretScanner:
     @cached_property
     def version(self) -> str:
         """What changes with every rule, and with imgscan itself: results of one version are good for that one only."""
-        digest = hashlib.sha256(__version__.encode())
+        digest = hashlib.sha256(f"{__version__} {self.unpack}".encode())
         for rule_id in sorted(self.rules):
             digest.update(repr(self.rules[rule_id]).encode())
         return digest.hexdigest()
@@ -119,36 +142,49 @@ class SecretScanner:
         assignments in it are looked for, and are as bad as in an environment. `note` is told when a rule has so many
         hits that the rest are left out.
         """
-        config = literal or assignments.is_config_like(path, size)
-        found: list[Candidate] = []
-        counts: dict[str, int] = {}
+        if not literal:
+            head, _ = fill(read, WINDOW_BYTES)
+            container = recognise(head, size) if self.unpack else None
+            read = Behind(head, read).read
+            if container is not None:
+                return search_opened(self, container, read, path=path, size=size, note=note)
+        return self.search_flat(read, path=path, size=size, literal=literal, note=note)
+
+    def search_flat(
+        self,
+        read: Callable[[int], bytes],
+        *,
+        path: str,
+        size: int | None,
+        literal: bool = False,
+        note: Callable[[str], None] | None = None,
+    ) -> list[SecretHit]:
+        """The secrets of a document as it lies, without those of what is packed in it; see `scan`."""
+        search = _Search(self, path=path, size=size, literal=literal, note=note)
         for window in read_windows(read, overlap=LONGEST_MATCH):
-            spent = _spent(counts)
-            job = _Job(path=path, config=config and window.first and window.last, literal=literal, spent=spent)
-            for candidate in distinct(self._candidates(window, job)):
-                rule_id = candidate.hit.rule.id if candidate.hit is not None else _HARMLESS
-                counts[rule_id] = counts.get(rule_id, 0) + 1
-                if rule_id != _HARMLESS or counts[rule_id] <= MOST_MATCHES:
-                    found.append(candidate)
-        if note is not None:
-            for rule_id in sorted(_spent(counts) - {_HARMLESS}):
-                note(f"{rule_id}: more than {MOST_MATCHES} hits, the rest of the file was not searched for this rule")
-        return fold(found)
+            search.take(window)
+        return search.hits()
+
+    def begin_flat(self, *, path: str, size: int | None, note: Callable[[str], None] | None) -> Feed:
+        """The same for a document that is handed over piece by piece."""
+        return _Pieces(_Search(self, path=path, size=size, note=note))
 
     def scan_bytes(
         self, data: bytes, *, path: str, literal: bool = False, note: Callable[[str], None] | None = None
     ) -> list[SecretHit]:
         """The secrets of a document that is in memory; see `scan`."""
-        if not literal and len(data) <= WINDOW_BYTES and self._is_clean(data, path):
+        plain = len(data) <= WINDOW_BYTES and not literal and not (self.unpack and recognise(data, len(data)))
+        if plain and self.is_clean(data, path):
             return []
         return self.scan(io.BytesIO(data).read, path=path, size=len(data), literal=literal, note=note)
 
-    def _is_clean(self, data: bytes, path: str) -> bool:
+    def is_clean(self, data: bytes, path: str) -> bool:
         """Whether a document that fits in a window holds nothing that any rule begins with: true of nearly all."""
         return (
             not assignments.is_config_like(path, len(data))
             and not self._everywhere.matcher.regions(data)
             and not holds_utf16(data)
+            and find_keystore(data) is None
         )
 
     def scan_assignment(self, name: str, value: str, *, path: str) -> list[SecretHit]:
@@ -162,7 +198,7 @@ class SecretScanner:
         window = Window(data=data, offset=-len(prefix), lines=0, own_start=0, own_end=len(data), first=True, last=True)
         found = [
             candidate
-            for candidate in self._candidates(window, _Job(path=path, config=True, literal=True))
+            for candidate in self.candidates(window, Job(path=path, config=True, literal=True))
             if candidate.hit is None or candidate.hit.rule.id != assignments.ENV_ASSIGNMENT
         ]
         generic = self.rules.get(assignments.ENV_ASSIGNMENT)
@@ -172,13 +208,13 @@ class SecretScanner:
             found.append(Candidate(hit=hit, start=0, end=len(raw), match_start=-len(prefix), match_end=len(raw)))
         return fold(distinct(found))
 
-    def _candidates(self, window: Window, job: _Job) -> Iterator[Candidate]:
+    def candidates(self, window: Window, job: Job) -> Iterator[Candidate]:
         """What is found in the window's own part, as it stands and, where it looks like UTF-16, without its NULs."""
         yield from self._block(window, window.data, job)
         if holds_utf16(window.data):
             yield from self._block(window, without_nuls(window.data), job)
 
-    def _block(self, window: Window, data: bytes, job: _Job) -> Iterator[Candidate]:
+    def _block(self, window: Window, data: bytes, job: Job) -> Iterator[Candidate]:
         found, encoded = self._everywhere.find(data, job.spent)
         if job.config:
             found += self._config.find(data, job.spent)[0]
@@ -196,7 +232,7 @@ class SecretScanner:
         yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
 
     def _decoded(
-        self, place: _Places, data: bytes, prefixes: Sequence[tuple[int, int]], job: _Job
+        self, place: _Places, data: bytes, prefixes: Sequence[tuple[int, int]], job: Job
     ) -> Iterator[Candidate]:
         """Secrets in the base64 around `prefixes`; they lie where the characters lie that hold them."""
         for match, block, start, end in self._matches_in_base64(data, prefixes, job.spent, _DEEPEST_BASE64):
@@ -219,13 +255,74 @@ class SecretScanner:
                     yield match, block, *run.span(start, end)
 
 
+class _Search:
+    """The search of one document: windows in, hits out; see `SecretScanner.scan`."""
+
+    def __init__(
+        self,
+        scanner: SecretScanner,
+        *,
+        path: str,
+        size: int | None,
+        literal: bool = False,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
+        self._scanner = scanner
+        self._path = path
+        self._config = literal or assignments.is_config_like(path, size)
+        self._literal = literal
+        self._note = note
+        self._found: list[Candidate] = []
+        self._counts: dict[str, int] = {}
+
+    def take(self, window: Window) -> None:
+        """Search the next window."""
+        counts = self._counts
+        whole = self._config and window.first and window.last
+        if window.first and not self._literal:
+            self._found += keystore_candidates(self._scanner.rules, window.data, self._path)
+        job = Job(path=self._path, config=whole, literal=self._literal, spent=_spent(counts))
+        for candidate in distinct(self._scanner.candidates(window, job)):
+            rule_id = candidate.hit.rule.id if candidate.hit is not None else _HARMLESS
+            counts[rule_id] = counts.get(rule_id, 0) + 1
+            if rule_id != _HARMLESS or counts[rule_id] <= MOST_MATCHES:
+                self._found.append(candidate)
+
+    def hits(self) -> list[SecretHit]:
+        """What was found."""
+        if self._note is not None:
+            for rule_id in sorted(_spent(self._counts) - {_HARMLESS}):
+                self._note(
+                    f"{rule_id}: more than {MOST_MATCHES} hits, the rest of the file was not searched for this rule"
+                )
+        return fold(self._found)
+
+
+class _Pieces:
+    """A search that is given its document piece by piece."""
+
+    def __init__(self, search: _Search) -> None:
+        self._search = search
+        self._windows = Windows(overlap=LONGEST_MATCH)
+
+    def push(self, data: bytes) -> None:
+        """The next piece."""
+        for window in self._windows.push(data):
+            self._search.take(window)
+
+    def finish(self) -> list[SecretHit]:
+        """What was found."""
+        self._search.take(self._windows.finish())
+        return self._search.hits()
+
+
 def _spent(counts: Mapping[str, int]) -> frozenset[str]:
     """The rules that had as many hits as a document may have of one rule."""
     return frozenset(rule_id for rule_id, n in counts.items() if n >= MOST_MATCHES) if counts else frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
+class Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
     taken for literals, and the rules that had their share."""
 
@@ -271,11 +368,12 @@ def load_scanner(
     backend: str = "auto",
     cache: Path | None = None,
     keep_compiled: bool = True,
+    unpack: bool = True,
 ) -> SecretScanner:
     """A scanner with imgscan's rules, trufflehog3's when it is installed, and the user's `rule_files`.
 
     Raises InputError for a rule file that cannot be used. `backend` is `auto`, `hyperscan` or `re2`. Compiled databases
-    are kept in `cache` (None: `cachedir.cache_dir()`) unless `keep_compiled` is False.
+    are kept in `cache` (None: `cachedir.cache_dir()`) unless `keep_compiled` is False. `unpack`: archives are opened.
     """
     from imgscan.detect.secrets.trufflehog3 import installed_pack, pack_from_file
 
@@ -283,4 +381,4 @@ def load_scanner(
     if trufflehog3:
         packs.append(installed_pack())
     directory = (cache or cache_dir()) if keep_compiled else None
-    return SecretScanner(packs, backend=backend, cache=directory)
+    return SecretScanner(packs, backend=backend, cache=directory, unpack=unpack)

@@ -54,6 +54,50 @@ def read_windows(read: Callable[[int], bytes], *, overlap: int, size: int = WIND
         carried, offset, own_start = data[keep_from:], offset + keep_from, own_end - keep_from
 
 
+class Windows:
+    """The same of a document that is handed over piece by piece."""
+
+    def __init__(self, *, overlap: int, size: int = WINDOW_BYTES) -> None:
+        self._overlap = overlap
+        self._size = size
+        self._parts: list[bytes] = []
+        self._have = self._offset = self._lines = self._own_start = 0
+
+    def push(self, data: bytes) -> Iterator[Window]:
+        """The next piece, of any length; the windows that are full with it."""
+        at = 0
+        while self._have + len(data) - at >= self._size:
+            missing = self._size - self._have
+            self._parts.append(data[at : at + missing])
+            at += missing
+            yield self._window(ended=False)
+        if at < len(data):
+            self._parts.append(data[at:])
+            self._have += len(data) - at
+
+    def finish(self) -> Window:
+        """The last window, with what is left."""
+        return self._window(ended=True)
+
+    def _window(self, *, ended: bool) -> Window:
+        data = b"".join(self._parts)
+        own_end = len(data) if ended else len(data) - self._overlap
+        window = Window(
+            data=data,
+            offset=self._offset,
+            lines=self._lines,
+            own_start=self._own_start,
+            own_end=own_end,
+            first=self._offset == 0,
+            last=ended,
+        )
+        keep_from = max(own_end - _LEFT_CONTEXT, 0)
+        self._lines += data.count(b"\n", 0, keep_from)
+        self._parts, self._have = [data[keep_from:]], len(data) - keep_from
+        self._offset, self._own_start = self._offset + keep_from, own_end - keep_from
+        return window
+
+
 def _fill(read: Callable[[int], bytes], carried: bytes, size: int) -> tuple[bytes, bool]:
     """`carried` filled up to `size` bytes, and whether the document ended."""
     parts, have = [carried] if carried else [], len(carried)

@@ -1,0 +1,164 @@
+"""Which container a document is, by its first bytes alone: names promise nothing.
+
+For nearly every file the answer takes one look at one or two bytes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from imgscan.detect.secrets.unpack.members import Walk
+from imgscan.detect.secrets.unpack.walks import AR_MARK, walk_ar, walk_cpio, walk_frames, walk_rpm, walk_tar
+from imgscan.detect.secrets.unpack.zipwalk import looks_like_zip, walk_zip
+from imgscan.layers.codec import CODECS
+from imgscan.layers.tarheader import BLOCK_BYTES, is_header
+
+HEAD_BYTES: Final = 4096
+_CODECS: Final = {codec.name: codec for codec in CODECS}
+_HEAVY: Final = frozenset({"xz", "zstd"})
+_BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_GZIP: Final = re.compile(rb"\x1f\x8b\x08[\0-\x1f]")
+_CPIO: Final = re.compile(rb"07070[12][0-9A-Fa-f]{104}|070707[0-7]{70}")
+_V7_NUMBERS: Final = re.compile(rb"(?:[0-7 ]{6,7}[\0 ]{1,2}){3}")
+_ENDS: Final = (b"\0", b" ")
+_MOST_MARKS: Final = 64
+_UNREAD: Final[Mapping[bytes, str]] = {
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"Rar!\x1a\x07": "RAR",
+    b"hsqs": "SquashFS",
+    b"MSCF\0\0\0\0": "cabinet",
+    b"LZIP\1": "lzip",
+    b"\x04\x22\x4d\x18": "LZ4",
+}
+_RPM_LEAD: Final = b"\xed\xab\xee\xdb"
+_JMOD: Final = b"JM\1\0"
+_FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04" + bytes(range(0x50, 0x60)))
+_BEHIND_SCRIPT: Final = re.compile(rb"PK\x03\x04|\x1f\x8b\x08[\0-\x1f]|\xfd7zXZ\0|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A format, how it is opened, and where in the document it begins.
+
+    `walk` is None for a format that nothing here reads, and for a program, behind which something may lie. `heavy`
+    formats take much memory.
+    """
+
+    name: str
+    walk: Walk | None
+    at: int = 0
+    heavy: bool = False
+    program: bool = False
+
+
+_ZIP: Final = Container(name="zip", walk=walk_zip)
+_TAR: Final = Container(name="tar", walk=walk_tar)
+_AR: Final = Container(name="ar", walk=walk_ar)
+_CPIO_ARCHIVE: Final = Container(name="cpio", walk=walk_cpio)
+_RPM: Final = Container(name="RPM", walk=walk_rpm)
+_FRAMES: Final = {
+    name: Container(name=name, walk=walk_frames(codec), heavy=name in _HEAVY) for name, codec in _CODECS.items()
+}
+
+
+def recognise(head: bytes, size: int | None = None) -> Container | None:
+    """The container that a document beginning with `head` (4 KiB of it or more, or all) is. What lies behind a script
+    is looked for in `head` only. `size` is the document's, in bytes, if it is known."""
+    if not head:
+        return None
+    if head[257:262] == b"ustar" or (head[155:156] in _ENDS and _is_old_tar(head)):
+        return _TAR if is_header(head[:BLOCK_BYTES]) else None
+    if head[0] not in _FIRST:
+        return None
+    return _at_start(head[:HEAD_BYTES]) or _behind_something(head, size)
+
+
+def _is_old_tar(head: bytes) -> bool:
+    return head[0] > 0x20 and _V7_NUMBERS.match(head, 100) is not None
+
+
+def _at_start(head: bytes) -> Container | None:
+    if looks_like_zip(head) or head[:8] in (b"PK00PK\3\4", b"PK\7\x08PK\3\4"):
+        return _ZIP
+    if _GZIP.match(head):
+        return _FRAMES["gzip"]
+    if _BZIP2.match(head):
+        return _FRAMES["bzip2"]
+    for name in ("xz", "zstd"):
+        if _CODECS[name].starts(head[:6]):
+            return _FRAMES[name]
+    if head[:8] == AR_MARK:
+        return _AR
+    if _CPIO.match(head):
+        return _CPIO_ARCHIVE
+    if head[:4] == _RPM_LEAD and head[4:5] in (b"\3", b"\4"):
+        return _RPM
+    for mark, name in _UNREAD.items():
+        if head.startswith(mark):
+            return Container(name=name, walk=None)
+    return None
+
+
+def _behind_something(head: bytes, size: int | None) -> Container | None:
+    """A container behind a script that unpacks or runs it, behind a program, or in a Java module."""
+    if head[:4] == _JMOD and looks_like_zip(head[4:HEAD_BYTES]):
+        return Container(name="zip", walk=walk_zip, at=4)
+    if head[:2] == b"#!":
+        return _behind_script(head)
+    if head[:4] == b"\x7fELF":
+        return _behind_program(_elf_end(head), size)
+    if head[:2] == b"MZ":
+        return _behind_program(_pe_end(head), size)
+    return None
+
+
+def _behind_script(head: bytes) -> Container | None:
+    if b"\0" not in head:
+        return None
+    for found in itertools.islice(_BEHIND_SCRIPT.finditer(head), _MOST_MARKS):
+        inner = _at_start(head[found.start() : found.start() + HEAD_BYTES])
+        if inner is not None and inner.walk is not None:
+            return replace(inner, at=found.start())
+    return None
+
+
+def _behind_program(end: int, size: int | None) -> Container | None:
+    """Something may lie behind a program; what it is, is seen there."""
+    if not end or (size is not None and end >= size):
+        return None
+    return Container(name="program", walk=None, at=end, program=True)
+
+
+def _elf_end(head: bytes) -> int:
+    """Where an ELF file ends by its own account, which is behind the table of its sections; 0 if that is not known."""
+    try:
+        order = {1: "<", 2: ">"}[head[5]]
+        if head[4] == 2:
+            (start,) = struct.unpack_from(order + "Q", head, 40)
+            size, count = struct.unpack_from(order + "2H", head, 58)
+        else:
+            (start,) = struct.unpack_from(order + "I", head, 32)
+            size, count = struct.unpack_from(order + "2H", head, 46)
+    except (KeyError, IndexError, struct.error):
+        return 0
+    return start + size * count if start else 0
+
+
+def _pe_end(head: bytes) -> int:
+    """Where the last section of a Windows program ends, 0 if that is not known."""
+    try:
+        (start,) = struct.unpack_from("<I", head, 0x3C)
+        if head[start : start + 4] != b"PE\0\0":
+            return 0
+        (count,) = struct.unpack_from("<H", head, start + 6)
+        (optional,) = struct.unpack_from("<H", head, start + 20)
+        table = start + 24 + optional
+        sections = [struct.unpack_from("<2I", head, table + 40 * number + 16) for number in range(min(count, 96))]
+    except struct.error:
+        return 0
+    return max((size + at for size, at in sections), default=0)
