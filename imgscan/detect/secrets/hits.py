@@ -149,6 +149,8 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         return _judge_assignment(match, data, path, line=line, offset=offset, literal=literal)
     if rule.id == uris.URI_CREDENTIALS:
         return _judge_uri(match, data, path, line=line, offset=offset)
+    if rule.weight is Weight.FOREIGN and _is_part_of_word(data, match):
+        return None
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
         return None
     checked = check(rule.validators, secret)
@@ -164,6 +166,15 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         severity=severity,
         detail=checked.detail,
         proven=checked.proven,
+    )
+
+
+def _is_part_of_word(data: bytes, match: Match) -> bool:
+    """Whether the match goes on, to the left or right, as a word does: foreign patterns do not ask."""
+    start, end = match.match_start, match.match_end
+    goes_left = start > 0 and data[start - 1 : start + 1].isalnum()
+    return goes_left or (end < len(data) and data[end - 1 : end + 1].isalnum())
+        data[end - 1 : end + 1].isalnum() and end < len(data)
     )
 
 

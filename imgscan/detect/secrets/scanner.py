@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from imgscan import __version__
 from imgscan.cachedir import cache_dir
@@ -29,7 +30,7 @@ from imgscan.detect.secrets.hits import (
     keystore_candidates,
 )
 from imgscan.detect.secrets.keystores import find_keystore
-from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
+from imgscan.detect.secrets.matcher import Matcher, load_matcher, re2_options, shortest
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, own_pack
 from imgscan.detect.secrets.unpack.magic import recognise
@@ -186,6 +187,17 @@ class SecretScanner:
             and not holds_utf16(data)
             and find_keystore(data) is None
         )
+
+    def may_hold(self, data: bytes) -> bool:
+        """Whether bytes hold what any known token begins with, whatever stands around it."""
+        return self._beginnings.search(data) is not None
+
+    @cached_property
+    def _beginnings(self) -> Any:  # noqa: ANN401 - a pattern of re2, which has no types
+        import re2
+
+        words = {prefix for rule in self.rules.values() for prefix in rule.prefixes}
+        return re2.compile("|".join(map(re.escape, sorted(words))).encode(), re2_options())
 
     def scan_assignment(self, name: str, value: str, *, path: str) -> list[SecretHit]:
         """The secrets of an environment variable, build argument or label: `name` and `value` are known to be apart.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from imgscan.detect.secrets.unpack.members import Walk
+from imgscan.detect.secrets.unpack.texts import SQLITE_MARK, is_bytecode, walk_bytecode, walk_sqlite
 from imgscan.detect.secrets.unpack.walks import AR_MARK, walk_ar, walk_cpio, walk_frames, walk_rpm, walk_tar
 from imgscan.detect.secrets.unpack.zipwalk import looks_like_zip, walk_zip
 from imgscan.layers.codec import CODECS
@@ -37,7 +38,7 @@ _UNREAD: Final[Mapping[bytes, str]] = {
 }
 _RPM_LEAD: Final = b"\xed\xab\xee\xdb"
 _JMOD: Final = b"JM\1\0"
-_FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04" + bytes(range(0x50, 0x60)))
+_FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1])
 _BEHIND_SCRIPT: Final = re.compile(rb"PK\x03\x04|\x1f\x8b\x08[\0-\x1f]|\xfd7zXZ\0|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
 
 
@@ -61,6 +62,8 @@ _TAR: Final = Container(name="tar", walk=walk_tar)
 _AR: Final = Container(name="ar", walk=walk_ar)
 _CPIO_ARCHIVE: Final = Container(name="cpio", walk=walk_cpio)
 _RPM: Final = Container(name="RPM", walk=walk_rpm)
+_SQLITE: Final = Container(name="SQLite", walk=walk_sqlite)
+_BYTECODE: Final = Container(name="bytecode", walk=walk_bytecode)
 _FRAMES: Final = {
     name: Container(name=name, walk=walk_frames(codec), heavy=name in _HEAVY) for name, codec in _CODECS.items()
 }
@@ -73,6 +76,8 @@ def recognise(head: bytes, size: int | None = None) -> Container | None:
         return None
     if head[257:262] == b"ustar" or (head[155:156] in _ENDS and _is_old_tar(head)):
         return _TAR if is_header(head[:BLOCK_BYTES]) else None
+    if head[2:4] == b"\r\n" and is_bytecode(head):
+        return _BYTECODE
     if head[0] not in _FIRST:
         return None
     return _at_start(head[:HEAD_BYTES]) or _behind_something(head, size)
@@ -94,6 +99,8 @@ def _at_start(head: bytes) -> Container | None:
             return _FRAMES[name]
     if head[:8] == AR_MARK:
         return _AR
+    if head[:16] == SQLITE_MARK:
+        return _SQLITE
     if _CPIO.match(head):
         return _CPIO_ARCHIVE
     if head[:4] == _RPM_LEAD and head[4:5] in (b"\3", b"\4"):

@@ -30,12 +30,13 @@ class Member:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """What opening a container needs to know and tell. `where` is its path inside the outermost file ("" for that
-    itself), `name` its file name."""
+    itself), `name` its file name; `may_hold` says whether bytes hold what any known token begins with."""
 
     budget: Budget
     notes: Notes
     where: str
     name: str
+    may_hold: Callable[[bytes], bool]
 
     def trouble(self, reason: str) -> None:
         """Something of it cannot be read; of no interest once a bound is reached, which cuts everything."""

@@ -53,6 +53,10 @@ class Searcher(Protocol):
         """Whether a whole document holds nothing for sure."""
         ...
 
+    def may_hold(self, data: bytes) -> bool:
+        """Whether bytes hold what any known token begins with."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -129,7 +133,11 @@ class _Opened:
             self._notes.add("archives in archives are not opened any deeper", place.inside)
         else:
             opening = Opening(
-                budget=self._budget, notes=self._notes, where=place.inside, name=place.path.rpartition("/")[2]
+                budget=self._budget,
+                notes=self._notes,
+                where=place.inside,
+                name=place.path.rpartition("/")[2],
+                may_hold=self._searcher.may_hold,
             )
             for member in container.walk(source, opening):
                 hits += self._member(member, within, level=level, heavy=heavy + container.heavy)
