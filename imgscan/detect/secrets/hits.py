@@ -174,8 +174,6 @@ def _is_part_of_word(data: bytes, match: Match) -> bool:
     start, end = match.match_start, match.match_end
     goes_left = start > 0 and data[start - 1 : start + 1].isalnum()
     return goes_left or (end < len(data) and data[end - 1 : end + 1].isalnum())
-        data[end - 1 : end + 1].isalnum() and end < len(data)
-    )
 
 
 def _weigh(rule: SecretRule, checked: Checked, path: str) -> tuple[Severity, Confidence]:
