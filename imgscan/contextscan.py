@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 
 from imgscan.detect.secrets.documents import dockerfile_documents, scan_document
 from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.detect.secrets.marks import mark_at_line
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 from imgscan.dockerfile.context import BuildContext, ContextFile
 from imgscan.dockerfile.tree import Dockerfile
 from imgscan.escape import path_text
+from imgscan.leftout import LeftOut
 from imgscan.model import Coverage, EntryKind, Location, NotRead, Place, SourceLine
 from imgscan.progress import Progress
 
@@ -33,7 +35,7 @@ def scan_context(
 ) -> ContextScan:
     """Search the Dockerfile and every file of the context. A file that cannot be read is in `coverage.not_read`."""
     hits = list(_dockerfile_hits(dockerfile, scanner))
-    not_read: list[NotRead] = []
+    not_read = LeftOut()
     size = entries = 0
     for file in context.files:
         if file.kind is not EntryKind.FILE or file.path == context.dockerfile:
@@ -43,18 +45,22 @@ def scan_context(
         try:
             found = _scan_file(context, file, shown, scanner, not_read)
         except OSError as error:
-            not_read.append(NotRead(where=shown, bytes=file.size_bytes, reason=error.strerror or "cannot be read"))
+            not_read.add(NotRead(where=shown, bytes=file.size_bytes, reason=error.strerror or "cannot be read"))
             continue
         size += file.size_bytes
         entries += 1
         hits.extend(
-            LocatedHit(hit=hit, location=Location(place=Place.CONTEXT, path=shown, line=hit.line)) for hit in found
+            LocatedHit(
+                hit=hit,
+                location=Location(place=Place.CONTEXT, path=shown, line=hit.line, mark=hit.mark or None),
+            )
+            for hit in found
         )
-    return ContextScan(hits=tuple(hits), coverage=Coverage(bytes=size, entries=entries, not_read=tuple(not_read)))
+    return ContextScan(hits=tuple(hits), coverage=not_read.coverage(size_bytes=size, entries=entries))
 
 
 def _scan_file(
-    context: BuildContext, file: ContextFile, shown: str, scanner: SecretScanner, not_read: list[NotRead]
+    context: BuildContext, file: ContextFile, shown: str, scanner: SecretScanner, not_read: LeftOut
 ) -> list[SecretHit]:
     # A file may have become a link or a pipe since the context was listed: neither is followed or waited for.
     handle = os.open(context.root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -63,7 +69,7 @@ def _scan_file(
             content.read,
             path=shown,
             size=file.size_bytes,
-            note=lambda reason: not_read.append(NotRead(where=shown, bytes=0, reason=reason)),
+            note=lambda reason: not_read.add(NotRead(where=shown, bytes=0, reason=reason)),
         )
 
 
@@ -76,5 +82,6 @@ def _dockerfile_hits(dockerfile: Dockerfile, scanner: SecretScanner) -> Iterator
                 path=document.path,
                 line=line,
                 dockerfile=SourceLine(file=dockerfile.file, line=document.line or line),
+                mark=hit.mark or mark_at_line(dockerfile.text, line, hit.rule.id) or None,
             )
             yield LocatedHit(hit=hit, location=location)

@@ -20,6 +20,7 @@ from imgscan.layerresult import PathHit
 from imgscan.layers.listing import Done, HashedContent
 from imgscan.layers.tar import Entry, TarEntry
 from imgscan.layers.tarwindow import ContentPlace
+from imgscan.leftout import LeftOut
 from imgscan.model import NotRead
 from imgscan.progress import Progress
 from imgscan.units import human_bytes
@@ -53,7 +54,7 @@ class LayerSearch:
 
     def __init__(self, workers: Workers, scanner: SecretScanner, progress: Progress, *, where: str) -> None:
         self.hits: list[PathHit] = []
-        self.not_read: list[NotRead] = []
+        self.not_read = LeftOut()
         self.read_bytes = 0
         self._workers = workers
         self._scanner = scanner
@@ -110,7 +111,11 @@ class LayerSearch:
         entry = item.entry
         data = item.read()
         if len(data) < entry.size_bytes:
-            self.hits += self._located(entry.path, self._scanner.scan_bytes(data, path=path_text(entry.path)))
+            path = path_text(entry.path)
+            notes: list[str] = []
+            self.hits += self._located(entry.path, self._scanner.scan_bytes(data, path=path, note=notes.append))
+            self._note(path, notes)
+            self._cut_off(path, entry.size_bytes - len(data))
             done(None)
             return
         pending = self._slot
@@ -135,7 +140,10 @@ class LayerSearch:
         self.hits += self._located(entry.path, hits)
         self._note(path, notes)
         self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}  /{path}")
-        done(content.finish())
+        digest = content.finish()
+        if content.left:
+            self._cut_off(path, content.left)
+        done(digest)
 
     def _send(self, pending: _Pending) -> None:
         here = self._workers.is_little(pending.jobs)
@@ -166,4 +174,10 @@ class LayerSearch:
         return [PathHit(path=path, hit=hit) for hit in hits]
 
     def _note(self, path: str, notes: Sequence[str]) -> None:
-        self.not_read += [NotRead(where=f"{self._where} /{path}", bytes=0, reason=note) for note in notes]
+        self.not_read.extend(NotRead(where=f"{self._where} /{path}", bytes=0, reason=note) for note in notes)
+
+    def _cut_off(self, path: str, missing: int) -> None:
+        """A file of which the layer does not have everything."""
+        self.read_bytes -= missing
+        reason = "the layer ends, or is damaged, before the end of the file"
+        self.not_read.add(NotRead(where=f"{self._where} /{path}", bytes=missing, reason=reason))

@@ -18,6 +18,7 @@ Digest = NewType("Digest", str)
 
 SCHEMA_VERSION: Final = "1.0"
 
+AcceptedBy = terms.AcceptedBy
 Confidence = terms.Confidence
 EntryKind = terms.EntryKind
 Evidence = terms.Evidence
@@ -60,7 +61,7 @@ class Location:
     """Where a finding lies: a path of a layer, a line of a project file, an entry of the image's configuration.
 
     `inside` names the nested archives' members on the way to the bytes; `status` is what became of the path in later
-    layers.
+    layers. `mark` is the comment beside a secret that asks to ignore it, whether or not that counts there.
     """
 
     place: Place
@@ -70,6 +71,17 @@ class Location:
     dockerfile: SourceLine | None = None
     inside: tuple[str, ...] = ()
     status: Status | None = None
+    mark: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Why a finding does not count: `by` what, the `reason` given there, and until when (an ISO date, inclusive; None:
+    for good)."""
+
+    by: AcceptedBy
+    reason: str
+    expires: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +97,8 @@ class Finding:
     """One thing that is wrong.
 
     `fingerprint` stays equal when lines move; it never holds, and never allows to confirm, a short secret.
-    `excerpt` is redacted. `places` lists every place of the same thing, `location` is the first of them.
+    `excerpt` is redacted. `places` lists every place of the same thing, `location` is the first of them. One that is
+    `accepted` stays in the report, but forbids nothing.
     """
 
     rule_id: str
@@ -101,14 +114,17 @@ class Finding:
     status: Status | None = None
     validity: Validity | None = None
     excerpt: str | None = None
+    accepted: Accepted | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """Something that could not be looked at; makes a report incomplete."""
+    """Something that could not be looked at; makes a report incomplete. `count`: it stands for so many things that are
+    not listed one by one."""
 
     where: str
     reason: str
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +296,8 @@ class ImageReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotRead:
-    """Bytes that were not scanned, and why."""
+    """An entry that was not scanned, or not wholly, and why. `bytes` are those that were not read: 0 where all were,
+    but not for everything."""
 
     where: str
     bytes: int
@@ -289,11 +306,14 @@ class NotRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """How much was scanned for secrets."""
+    """How much was scanned for secrets, and what was not. `not_listed` counts what `not_read` has no room for, with
+    its bytes."""
 
     bytes: int
     entries: int
     not_read: tuple[NotRead, ...] = ()
+    not_listed: int = 0
+    not_listed_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,7 +378,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything imgscan found out; every output format is a view of this."""
+    """Everything imgscan found out; every output format is a view of this. `notes` tell what the user wrote that has no
+    effect: entries of a baseline that match nothing, what has expired, marks that do not count."""
 
     schema_version: str
     tool: Tool
@@ -374,6 +395,7 @@ class Report:
     cache: CacheMetrics | None = None
     risks: tuple[Risk, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ shares the layer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import msgspec
@@ -18,6 +18,7 @@ from imgscan.layers.contents import ContentsBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES
+from imgscan.leftout import MOST_SKIPPED
 from imgscan.model import Digest, EntryKind, Skipped
 
 WHITEOUT_PREFIX: Final = b".wh."
@@ -92,6 +93,7 @@ class ListingBuilder:
         self._whiteouts: dict[bytes, None] = {}
         self._opaques: dict[bytes, None] = {}
         self._skipped: list[Skipped] = []
+        self._more_skipped = 0
         self._aufs_links: dict[bytes, tuple[int, bytes | None]] = {}
         self._entries = 0
         self._size = 0
@@ -143,8 +145,11 @@ class ListingBuilder:
             self._observe(listed)
 
     def skip(self, skipped: Skipped) -> None:
-        """Note something of the layer that could not be read."""
-        self._skipped.append(skipped)
+        """Note something of the layer that could not be read; beyond the first of them only how many there are."""
+        if len(self._skipped) < MOST_SKIPPED:
+            self._skipped.append(skipped)
+        else:
+            self._more_skipped += skipped.count
 
     def finish(self, *, diff_id: Digest | None, digest: Digest | None) -> LayerListing:
         """The listing; `diff_id` and `digest` as computed while reading."""
@@ -157,14 +162,19 @@ class ListingBuilder:
             items=items,
             whiteouts=tuple(sorted(self._whiteouts, key=key_of)),
             opaques=tuple(sorted(self._opaques, key=key_of)),
-            skipped=tuple(self._skipped),
+            skipped=(*self._skipped, *self._further()),
             links=resolve_in_layer(self._links, items),
             clashes=clashes,
             contents=self._contents.finish(),
         )
 
+    def _further(self) -> Iterator[Skipped]:
+        count = self._more_skipped
+        if count:
+            yield Skipped(where=self._where, reason=f"{count} more things that could not be read", count=count)
+
     def _skip(self, order: int, reason: str) -> None:
-        self._skipped.append(Skipped(where=self._where, reason=f"entry {order}: {reason}"))
+        self.skip(Skipped(where=self._where, reason=f"entry {order}: {reason}"))
 
     def _add_marker(self, entry: Entry, digest: bytes | None, order: int) -> bool:
         """Take a whiteout, opaque marker or AUFS leftover; False for a path that is none of them."""
@@ -278,6 +288,11 @@ class HashedContent:
         self._entry = entry
         self._hash = hashlib.sha256()
         self._left = entry.entry.size_bytes
+
+    @property
+    def left(self) -> int:
+        """How many of the content's bytes were not read: after `finish`, those that are not there."""
+        return self._left
 
     def read(self, size: int = -1, /) -> bytes:
         """Up to `size` bytes (-1: all), b"" at the end."""

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from imgscan.detect.secrets.confirm import Cut
+
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _SHORTEST_FRAGMENT: Final = 4
 _LONGEST_RUN: Final = 24 * 1024
@@ -38,9 +40,9 @@ def encoded_pattern(prefixes: Iterable[str]) -> bytes:
     return b"|".join(re.escape(piece) for piece in pieces)
 
 
-def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, bytes]]:
+def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]], *, cut: Cut) -> Iterator[tuple[int, int, bytes]]:
     """The base64 runs around `hits` (stretches of `data` that look like a prefix in base64, sorted), decoded: (start,
-    end, decoded). At most 24 KiB of a run, at most 2,000 runs."""
+    end, decoded). At most 24 KiB of a run, at most 2,000 runs; `cut` is told of more."""
     covered, runs = 0, 0
     for low, high in hits:
         if high <= covered:
@@ -49,6 +51,7 @@ def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[tuple
         end = covered = _run_end(data, max(start, low))
         runs += 1
         if runs > _MOST_RUNS:
+            cut(f"more than {_MOST_RUNS} stretches of base64 close together, the rest was not decoded")
             return
         yield from ((start, end, decoded) for decoded in _decoded(data[start:end]))
 

@@ -38,8 +38,9 @@ class SecretHit:
 
     `line` counts from 1 and `offset` is in bytes, both in the document; `context` is a redacted excerpt. `detail` is
     what an offline check learnt (an AWS account number, "encrypted"), never part of the secret; `proven` says that a
-    checksum fits. `secret` is plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`. A hit
-    that was kept from an earlier scan has no plaintext, but the `identity` that it had then.
+    checksum fits. `mark` is the comment beside it that asks to ignore it (see `marks`), its name alone. `secret` is
+    plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`. A hit that was kept from an earlier
+    scan has no plaintext, but the `identity` that it had then.
     """
 
     rule: SecretRule
@@ -53,6 +54,7 @@ class SecretHit:
     detail: str = ""
     proven: bool = False
     kept_identity: str = ""
+    mark: str = ""
 
     @property
     def identity(self) -> str:
@@ -65,7 +67,7 @@ class SecretHit:
         return bool(self.kept_identity) or is_strong(self.secret)
 
 
-PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str, bool, str]
+PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str, bool, str, str]
 """A hit as plain values, its rule by its id."""
 
 
@@ -91,12 +93,13 @@ def pack_hit(hit: SecretHit, form: Form = Form.PLAIN) -> PackedHit:
         hit.detail,
         hit.proven,
         hit.identity if form is Form.DIGEST else hit.kept_identity,
+        hit.mark,
     )
 
 
 def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
     """The hit again. Raises KeyError for a rule that is not among `rules`."""
-    rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, identity = packed
+    rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, identity, mark = packed
     return SecretHit(
         rule=rules[rule_id],
         secret=secret,
@@ -109,6 +112,7 @@ def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
         detail=detail,
         proven=proven,
         kept_identity=identity,
+        mark=mark,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -17,9 +17,10 @@ from typing import Final
 from imgscan import __version__
 from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets import assignments
-from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches, spans
+from imgscan.detect.secrets.confirm import MOST_MATCHES, Cut, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, distinct, fold, judge
+from imgscan.detect.secrets.marks import REACH, mark_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, own_pack
@@ -29,6 +30,10 @@ __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redac
 
 _ENCODED_BYTES: Final = 64
 _HARMLESS: Final = ""
+_OVERLAP: Final = LONGEST_MATCH + 2 * REACH
+"""What a window sees beyond its own part: a match that begins at its end, and the mark beside it, in UTF-16, too."""
+_CONTEXT: Final = 2 * REACH + 64
+"""And before it: the same, and whether a line begins there."""
 
 
 class RuleSet:
@@ -53,18 +58,18 @@ class RuleSet:
         """The compiled matcher, made when first needed."""
         return load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
 
-    def find(self, data: bytes, spent: frozenset[str]) -> tuple[list[Match], list[tuple[int, int]]]:
+    def find(self, data: bytes, spent: frozenset[str], cut: Cut) -> tuple[list[Match], list[tuple[int, int]]]:
         """Confirmed matches of rules that are not `spent`, and where token prefixes stand in base64."""
         found: list[Match] = []
         encoded: list[tuple[int, int]] = []
         for index, low, high in self.matcher.regions(data):
             if index == len(self._entries):
-                encoded += spans(self._patterns[index], data, low, high)
+                encoded += spans(self._patterns[index], data, low, high, cut=cut)
                 continue
             rule, patterns = self._entries[index]
             if rule.id not in spent:
                 for pattern in patterns:
-                    found += matches(rule, pattern, data, low, high)
+                    found += matches(rule, pattern, data, low, high, cut=cut)
         return found, encoded
 
 
@@ -115,15 +120,16 @@ class SecretScanner:
 
         `read(n)` gives up to n bytes, b"" at the end. `path` says what kind of document it is, `size` (bytes, if known)
         is a hint. `literal` says that it is image configuration or build instructions, whatever `path` is called:
-        assignments in it are looked for, and are as bad as in an environment. `note` is told when a rule has so many
-        hits that the rest are left out.
+        assignments in it are looked for, and are as bad as in an environment. `note` is told when there is so much
+        that the rest is left out.
         """
         config = literal or assignments.is_config_like(path, size)
         found: list[Candidate] = []
         counts: dict[str, int] = {}
-        for window in read_windows(read, overlap=LONGEST_MATCH):
-            spent = _spent(counts)
-            job = _Job(path=path, config=config and window.first and window.last, literal=literal, spent=spent)
+        cuts: dict[str, None] = {}
+        for window in read_windows(read, overlap=_OVERLAP, context=_CONTEXT):
+            whole = window.first and window.last
+            job = _Job(path=path, config=config and whole, literal=literal, spent=_spent(counts), cut=cuts.setdefault)
             for candidate in distinct(self._candidates(window, job)):
                 rule_id = candidate.hit.rule.id if candidate.hit is not None else _HARMLESS
                 counts[rule_id] = counts.get(rule_id, 0) + 1
@@ -132,6 +138,8 @@ class SecretScanner:
         if note is not None:
             for rule_id in sorted(_spent(counts) - {_HARMLESS}):
                 note(f"{rule_id}: more than {MOST_MATCHES} hits, the rest of the file was not searched for this rule")
+            for text in sorted(cuts):
+                note(text)
         return fold(found)
 
     def scan_bytes(
@@ -178,9 +186,9 @@ class SecretScanner:
             yield from self._block(window, without_nuls(window.data), job)
 
     def _block(self, window: Window, data: bytes, job: _Job) -> Iterator[Candidate]:
-        found, encoded = self._everywhere.find(data, job.spent)
+        found, encoded = self._everywhere.find(data, job.spent, job.cut)
         if job.config:
-            found += self._config.find(data, job.spent)[0]
+            found += self._config.find(data, job.spent, job.cut)[0]
         if not found and not encoded:
             return
         place = _Places(window, data)
@@ -190,6 +198,7 @@ class SecretScanner:
             if not place.is_own(match_start) or not match.rule.is_for(job.path):
                 continue
             hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
+            hit = _marked(hit, data, match.start, match.end)
             if hit is not None or match.rule.weight >= Weight.CONTEXT:
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
         yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
@@ -198,12 +207,21 @@ class SecretScanner:
         self, place: _Places, data: bytes, prefixes: Sequence[tuple[int, int]], job: _Job
     ) -> Iterator[Candidate]:
         """Secrets in the base64 around `prefixes`; they lie where the base64 lies."""
-        for start, end, decoded in decoded_runs(data, prefixes):
+        for start, end, decoded in decoded_runs(data, prefixes, cut=job.cut):
             begin, stop = place.span(start, end)
-            for match in self._everywhere.find(decoded, job.spent)[0]:
+            for match in self._everywhere.find(decoded, job.spent, job.cut)[0]:
                 hit = judge(match, decoded, job.path, line=place.line(start), offset=begin, literal=job.literal)
+                hit = _marked(hit, data, start, end)
                 if hit is not None:
                     yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
+
+
+def _marked(hit: SecretHit | None, data: bytes, start: int, end: int) -> SecretHit | None:
+    """The hit with the mark that stands beside data[start:end], if one does."""
+    if hit is None:
+        return None
+    mark = mark_beside(data, start, end, hit.rule.id)
+    return replace(hit, mark=mark) if mark else hit
 
 
 def _spent(counts: Mapping[str, int]) -> frozenset[str]:
@@ -214,12 +232,13 @@ def _spent(counts: Mapping[str, int]) -> frozenset[str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
-    taken for literals, and the rules that had their share."""
+    taken for literals, the rules that had their share, and who is told of what is cut short."""
 
     path: str
     config: bool
     literal: bool
     spent: frozenset[str] = frozenset()
+    cut: Cut = field(default=lambda _: None, repr=False)
 
 
 class _Places:
