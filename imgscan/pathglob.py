@@ -12,6 +12,7 @@ from typing import Final
 
 LONGEST: Final = 1000
 _PARTS: Final = re.compile(r"\*\*/|/\*\*$|\*+|\?|\[[!^]?\]?[^]]*\]|\\.|.", re.DOTALL)
+_SPECIAL: Final = re.compile(r"[\\\[\]^]")
 
 
 class GlobError(ValueError):
@@ -69,9 +70,7 @@ def _pieces(body: str) -> Iterator[str]:
             case _ if part.startswith("[") and len(part) > 2:
                 inner = part[1:-1]
                 negated = inner[:1] in ("!", "^")
-                inner = (
-                    inner[negated:].replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("^", "\\^")
-                )
+                inner = _SPECIAL.sub(r"\\\g<0>", inner[negated:])
                 yield f"[^/{inner}]" if negated else f"[{inner}]"
             case _:
                 yield re.escape(part[1:] if part.startswith("\\") and len(part) == 2 else part)
