@@ -14,7 +14,6 @@ import datetime
 import hashlib
 import hmac
 import json
-import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -31,9 +30,9 @@ _KEY_BYTES: Final = 32
 _ID_CHARS: Final = 32
 _LARGEST: Final = 32 << 20
 _KEYS: Final = ("id", "rule", "place", "where", "reason", "expires")
+_ROOT_KEYS: Final = frozenset({"imgscan_baseline", "key", "accepted"})
 _DEFAULT_REASON: Final = "known when the baseline was written"
 _HEX: Final = frozenset("0123456789abcdef")
-_SPACE: Final = re.compile(r"[ \t\r\n,]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +132,7 @@ def parse_baseline(data: bytes, file: str) -> Baseline:
         raise InputError(f"{file}:{error.lineno}: not valid JSON: {error.msg}", cause=conflict) from error
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise InputError(f"{file}:1: not valid JSON") from error
-    if not isinstance(root, dict) or "imgscan_baseline" not in root:
+    if not isinstance(root, dict) or "imgscan_baseline" not in root or not root.keys() <= _ROOT_KEYS:
         hint = "imgscan baseline REPORT.json -o FILE makes one of a JSON report"
         raise InputError(f"{file}:1: not a baseline of imgscan", next_step=hint)
     if root["imgscan_baseline"] != FORMAT:
@@ -202,6 +201,6 @@ def _entry_line(data: bytes, number: int) -> int:
     end = text.index("[", text.index('"accepted"')) + 1
     start = end
     for _ in range(number + 1):
-        start = _SPACE.match(text, end).end()
+        start = end + len(text[end:]) - len(text[end:].lstrip(" \t\r\n,"))
         _, end = decoder.raw_decode(text, start)
     return text.count("\n", 0, start) + 1

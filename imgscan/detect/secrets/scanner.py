@@ -23,7 +23,7 @@ from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, di
 from imgscan.detect.secrets.marks import REACH, mark_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
-from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, own_pack
+from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, load_packs
 from imgscan.detect.secrets.windows import WINDOW_BYTES, NulIndex, Window, holds_utf16, read_windows, without_nuls
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
@@ -283,10 +283,6 @@ def load_scanner(
     Raises InputError for a rule file that cannot be used. `backend` is `auto`, `hyperscan` or `re2`. Compiled databases
     are kept in `cache` (None: `cachedir.cache_dir()`) unless `keep_compiled` is False.
     """
-    from imgscan.detect.secrets.trufflehog3 import installed_pack, pack_from_file
-
-    packs = [own_pack(), *(pack_from_file(path, name="user") for path in rule_files)]
-    if trufflehog3:
-        packs.append(installed_pack())
+    packs = load_packs(rule_files, trufflehog3=trufflehog3)
     directory = (cache or cache_dir()) if keep_compiled else None
     return SecretScanner(packs, backend=backend, cache=directory)
