@@ -17,13 +17,13 @@ from imgscan.acceptance import (
     accepted_findings,
     open_findings,
 )
+from imgscan.coverage import is_whole, join_coverage, limit_skipped
 from imgscan.detect import filemodes, imageconfig, leftbehind, size
 from imgscan.detect.layerfacts import large_files, visible_modes
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.dockerfile.context import BuildContext
 from imgscan.dockerfile.tree import Dockerfile
 from imgscan.layers.attribution import Attributed
-from imgscan.leftout import is_whole, join_coverage, limit_skipped
 from imgscan.model import (
     SCHEMA_VERSION,
     BuildInfo,

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from imgscan.coverage import LeftOut
 from imgscan.detect.secrets.documents import dockerfile_documents, scan_document
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.marks import mark_at_line
@@ -17,7 +18,6 @@ from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 from imgscan.dockerfile.context import BuildContext, ContextFile
 from imgscan.dockerfile.tree import Dockerfile
 from imgscan.escape import path_text
-from imgscan.leftout import LeftOut
 from imgscan.model import Coverage, EntryKind, Location, NotRead, Place, SourceLine
 from imgscan.progress import Progress
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from imgscan.coverage import LeftOut
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.escape import path_text
@@ -20,7 +21,6 @@ from imgscan.layerresult import PathHit
 from imgscan.layers.listing import Done, HashedContent
 from imgscan.layers.tar import Entry, TarEntry
 from imgscan.layers.tarwindow import ContentPlace
-from imgscan.leftout import LeftOut
 from imgscan.model import NotRead
 from imgscan.progress import Progress
 from imgscan.units import human_bytes

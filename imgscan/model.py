@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from imgscan import terms
+from imgscan import coverage, terms
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
@@ -20,10 +20,13 @@ SCHEMA_VERSION: Final = "1.0"
 
 AcceptedBy = terms.AcceptedBy
 Confidence = terms.Confidence
+Coverage = coverage.Coverage
 EntryKind = terms.EntryKind
 Evidence = terms.Evidence
+NotRead = coverage.NotRead
 Place = terms.Place
 Severity = terms.Severity
+Skipped = coverage.Skipped
 Status = terms.Status
 Validity = terms.Validity
 Verdict = terms.Verdict
@@ -115,16 +118,6 @@ class Finding:
     validity: Validity | None = None
     excerpt: str | None = None
     accepted: Accepted | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
-    """Something that could not be looked at; makes a report incomplete. `count`: it stands for so many things that are
-    not listed one by one."""
-
-    where: str
-    reason: str
-    count: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,28 +285,6 @@ class ImageReport:
     dive: DiveMetrics
     layers: tuple[LayerReport, ...]
     waste: tuple[Waste, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotRead:
-    """An entry that was not scanned, or not wholly, and why. `bytes` are those that were not read: 0 where all were,
-    but not for everything."""
-
-    where: str
-    bytes: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """How much was scanned for secrets, and what was not. `not_listed` counts what `not_read` has no room for, with
-    its bytes."""
-
-    bytes: int
-    entries: int
-    not_read: tuple[NotRead, ...] = ()
-    not_listed: int = 0
-    not_listed_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from imgscan.coverage import join_coverage, limit_skipped
 from imgscan.detect.layerfacts import FactsBuilder, LayerFacts, watched_paths
 from imgscan.detect.secrets.documents import Document, image_documents, scan_document
 from imgscan.detect.secrets.findings import LocatedHit
@@ -29,7 +30,6 @@ from imgscan.layers.dive import dive_metrics
 from imgscan.layers.filesystem import Stacked, stack
 from imgscan.layers.listing import begin_listing, empty_listing
 from imgscan.layersearch import LayerSearch
-from imgscan.leftout import join_coverage, limit_skipped
 from imgscan.model import Coverage, Digest, DiveMetrics, Location, Place, Skipped, Status
 from imgscan.progress import Progress
 from imgscan.source import Image, ImageReader, LayerBlob

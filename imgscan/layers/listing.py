@@ -12,13 +12,13 @@ from typing import Final, Protocol
 
 import msgspec
 
+from imgscan.coverage import MOST_SKIPPED
 from imgscan.layers.blob import LayerStream
 from imgscan.layers.blocks import Blocks, BlockWriter, ListedEntry, key_of
 from imgscan.layers.contents import ContentsBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES
-from imgscan.leftout import MOST_SKIPPED
 from imgscan.model import Digest, EntryKind, Skipped
 
 WHITEOUT_PREFIX: Final = b".wh."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imgscan.acceptance import accepted_findings, open_findings
-from imgscan.leftout import count_left_out
+from imgscan.coverage import count_left_out
 from imgscan.model import (
     Accepted,
     AcceptedBy,

@@ -1,18 +1,48 @@
-"""What was not read, collected without growing beyond bounds: the first of it listed, all of it counted.
-
-In: `NotRead` and `Skipped` as they come. Out: what a report has room for, and how much more there was.
+"""What was read and what was not: the report's records, and what was left out collected without growing beyond bounds,
+the first of it listed, all of it counted. `imgscan.model` gives the records on; import them from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
-
-from imgscan.model import Coverage, NotRead, Skipped
 
 MOST_LISTED: Final = 1000
 """So many are listed of one layer, and in a report; a hostile layer has a million of them."""
 MOST_SKIPPED: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Something that could not be looked at; makes a report incomplete. `count`: it stands for so many things that are
+    not listed one by one."""
+
+    where: str
+    reason: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotRead:
+    """An entry that was not scanned, or not wholly, and why. `bytes` are those that were not read: 0 where all were,
+    but not for everything."""
+
+    where: str
+    bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much was scanned for secrets, and what was not. `not_listed` counts what `not_read` has no room for, with
+    its bytes."""
+
+    bytes: int
+    entries: int
+    not_read: tuple[NotRead, ...] = ()
+    not_listed: int = 0
+    not_listed_bytes: int = 0
 
 
 class LeftOut:
