@@ -30,7 +30,7 @@ __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redac
 
 _ENCODED_BYTES: Final = 64
 _HARMLESS: Final = ""
-_OVERLAP: Final = LONGEST_MATCH + 2 * REACH
+OVERLAP: Final = LONGEST_MATCH + 2 * REACH
 """What a window sees beyond its own part: a match that begins at its end, and the mark beside it, in UTF-16, too."""
 _CONTEXT: Final = 2 * REACH + 64
 """And before it: the same, and whether a line begins there."""
@@ -97,6 +97,11 @@ class SecretScanner:
             digest.update(repr(self.rules[rule_id]).encode())
         return digest.hexdigest()
 
+    @property
+    def matcher_name(self) -> str:
+        """Which matcher is at work: `hyperscan` or `re2`."""
+        return self._everywhere.matcher.name
+
     def prepare(self) -> None:
         """Load what is otherwise loaded when first needed, for processes that are about to be forked."""
         for rules in (self._everywhere, self._config):
@@ -127,7 +132,7 @@ class SecretScanner:
         found: list[Candidate] = []
         counts: dict[str, int] = {}
         cuts: dict[str, None] = {}
-        for window in read_windows(read, overlap=_OVERLAP, context=_CONTEXT):
+        for window in read_windows(read, overlap=OVERLAP, context=_CONTEXT):
             whole = window.first and window.last
             job = _Job(path=path, config=config and whole, literal=literal, spent=_spent(counts), cut=cuts.setdefault)
             for candidate in distinct(self._candidates(window, job)):
