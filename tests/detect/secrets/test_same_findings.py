@@ -48,7 +48,8 @@ def mangled(text: bytes, how: int) -> bytes:
             return text[: len(text) // 2] + text
         case 5:
             return b"# imgscan:ignore\n" + text
-    return text
+        case _:
+            return text
 
 
 pieces = st.one_of(
@@ -171,18 +172,18 @@ def test_a_text_of_four_times_the_length_costs_about_four_times_as_much(
 
 
 def test_a_million_hits_take_the_room_of_a_thousand(scanner: SecretScanner) -> None:
-    """Memory is measured on a fifth of them, since to trace it costs ten times the scan."""
-    million = tokens(1_000_000)
+    """Memory is measured on a tenth of them, since to trace it costs ten times the scan."""
+    million = tokens(50_000) * 20
     notes: list[str] = []
     hits = scanner.scan_bytes(million, path="app/dump", note=notes.append)
     assert MOST_MATCHES <= len(hits) <= 40 * MOST_MATCHES
     assert any("secret-github-token" in note for note in notes)
-    part = io.BytesIO(million[: len(million) // 5])
+    part = io.BytesIO(million[: len(million) // 10])
     tracemalloc.start()
     scanner.scan(part.read, path="app/dump", size=None)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 64 << 20
+    assert peak < 32 << 20
 
 
 def test_a_key_at_the_end_of_a_line_of_five_megabytes_is_found(
