@@ -9,6 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from imgscan import __version__
+from imgscan.acceptance import (
+    NOTHING_ACCEPTED,
+    PROJECT_PLACES,
+    Acceptance,
+    accept,
+    accepted_findings,
+    open_findings,
+)
+from imgscan.coverage import is_whole, join_coverage, limit_skipped
 from imgscan.detect import filemodes, imageconfig, leftbehind, size
 from imgscan.detect.layerfacts import large_files, visible_modes
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
@@ -52,10 +61,11 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What forbids the merge: the findings' threshold (None: none) and the budgets."""
+    """What forbids the merge: the findings' threshold (None: none) and the budgets; and which findings do not."""
 
     fail_on: Severity | None
     limits: tuple[Limit, ...] = ()
+    acceptance: Acceptance = NOTHING_ACCEPTED
 
 
 def project_findings(project: Project, timings: Sequence[Timing] = ()) -> Iterator[Finding]:
@@ -150,19 +160,28 @@ def make_report(
     if not unpacked and coverage is not None:
         closed = NotRead(where=target.ref, bytes=0, reason="archives inside files were not opened (--no-unpack)")
         coverage = replace(coverage, not_read=(closed, *coverage.not_read))
-    kept = tuple(sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint)))
-    left_out = tuple(skipped)
-    timings = build.scenarios if build else ()
-    budgets = check_budgets(gate.limits, image, timings)
+    found = sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint))
+    left_out = limit_skipped(tuple(skipped))
+    whole = not left_out and is_whole(coverage)
+    places = _looked_at(target, image)
+    kept, notes = accept(found, gate.acceptance, whole=whole, places=places)
+    counting = open_findings(kept)
+    budgets = check_budgets(gate.limits, image, build.scenarios if build else ())
     failure = build.failure if build else None
-    scanned = image is not None and not left_out and not (coverage and coverage.not_read)
-    risks = assess(Facts(findings=kept, build=build, cache=cache, image_scanned=scanned))
-    verdict, reasons = judge(kept, risks, budgets, fail_on=gate.fail_on, failure=failure)
+    facts = Facts(
+        findings=counting,
+        build=build,
+        cache=cache,
+        image_scanned=image is not None and whole,
+        accepted=accepted_findings(kept),
+    )
+    risks = assess(facts)
+    verdict, reasons = judge(counting, risks, budgets, fail_on=gate.fail_on, failure=failure)
     return Report(
         schema_version=SCHEMA_VERSION,
         tool=Tool(name="imgscan", version=__version__, rule_packs=rule_packs),
         target=target,
-        complete=not left_out and failure is None and not (coverage and coverage.not_read),
+        complete=whole and failure is None,
         verdict=verdict,
         reasons=reasons,
         skipped=left_out,
@@ -173,7 +192,15 @@ def make_report(
         cache=cache,
         risks=risks,
         budgets=budgets,
+        notes=notes,
     )
+
+
+def _looked_at(target: Target, image: ImageReport | None) -> frozenset[Place]:
+    """The places in which something may have been found."""
+    if image is None:
+        return PROJECT_PLACES
+    return frozenset(Place) if target.kind == "build" else frozenset(Place) - PROJECT_PLACES
 
 
 def without_doubles(findings: Iterable[Finding]) -> list[Finding]:
@@ -200,7 +227,4 @@ def _is_covered(finding: Finding, seen: set[tuple[Place, str | None, int | None]
 
 def merge_coverage(first: Coverage, second: Coverage | None) -> Coverage:
     """Two parts of one scan as one."""
-    if second is None:
-        return first
-    not_read: tuple[NotRead, ...] = (*first.not_read, *second.not_read)
-    return Coverage(bytes=first.bytes + second.bytes, entries=first.entries + second.entries, not_read=not_read)
+    return join_coverage((first, second)) if second is not None else first

@@ -2,12 +2,14 @@
 
 The nearest file counts most: files are read from the start folder upwards to the root of its git work tree (without
 one, only the start folder), and a nearer file's keys replace those of a farther one. A folder that does not belong to
-the project can so never configure a scan. Keys are the long options' names; flags and `IMGSCAN_*` count more.
+the project can so never configure a scan. Keys are the long options' names; flags and `IMGSCAN_*` count more. Lists of
+tables (`[[allow]]`) are no options: those of all files count together.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from typing import Any, Final
 from imgscan.errors import InputError
 
 FILE_NAME: Final = ".imgscan.toml"
+TABLE_LISTS: Final = ("allow",)
+"""Keys that hold lists of tables."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,14 @@ class Setting:
     key: str
     value: Any
     file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table of a list, as raw TOML values, and where it is written: file and, as far as it is known, line."""
+
+    value: Any
+    where: str
 
 
 def discover(start: Path) -> list[Path]:
@@ -39,14 +51,38 @@ def discover(start: Path) -> list[Path]:
 
 def read_settings(files: Iterable[Path], known: Iterable[str]) -> dict[str, Setting]:
     """The settings of the files, nearest first. Raises InputError for a broken file or an unknown key."""
-    names = sorted(known)
+    names = sorted({*known, *TABLE_LISTS})
     settings: dict[str, Setting] = {}
     for path in files:
         for key, value in _read_table(path).items():
+            if key in TABLE_LISTS:
+                continue
             if key not in names:
                 raise InputError(f"unknown key {key!r} in {path}", next_step=_suggest(key, names))
             settings.setdefault(key, Setting(key=key, value=value, file=path))
     return settings
+
+
+def read_tables(files: Iterable[Path], key: str) -> list[Table]:
+    """The tables of the list `key` in all files, nearest first. Raises InputError for a broken file, or no list."""
+    tables: list[Table] = []
+    for path in files:
+        value = _read_table(path).get(key, [])
+        if not isinstance(value, list):
+            raise InputError(f"{path}: {key} is a list of tables", next_step=f"write [[{key}]], with two brackets")
+        lines = _table_lines(path, key)
+        for number, item in enumerate(value):
+            # A list in one line has no headers: then the number has to do.
+            where = f"{path}:{lines[number]}" if len(lines) == len(value) else f"{path}: {key} {number + 1}"
+            tables.append(Table(value=item, where=where))
+    return tables
+
+
+def _table_lines(path: Path, key: str) -> list[int]:
+    prefix = r"tool\s*\.\s*imgscan\s*\.\s*" if path.name == "pyproject.toml" else ""
+    header = re.compile(rf"\s*\[\[\s*{prefix}{key}\s*\]\]")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return [number for number, line in enumerate(text.split("\n"), 1) if header.match(line)]
 
 
 def _config_file(folder: Path) -> Path | None:

@@ -10,8 +10,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from imgscan.coverage import LeftOut
 from imgscan.detect.secrets.documents import dockerfile_documents, scan_document
 from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.detect.secrets.marks import mark_at_line
 from imgscan.detect.secrets.names import NameSearch
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 from imgscan.dockerfile.context import BuildContext, ContextFile
@@ -34,9 +36,9 @@ def scan_context(
 ) -> ContextScan:
     """Search the Dockerfile and every file of the context. A file that cannot be read is in `coverage.not_read`."""
     hits = list(_dockerfile_hits(dockerfile, scanner))
-    not_read: list[NotRead] = []
+    not_read = LeftOut()
     size = entries = 0
-    names = NameSearch(scanner, lambda reason: not_read.append(NotRead(where="names of files", bytes=0, reason=reason)))
+    names = NameSearch(scanner, lambda reason: not_read.add(NotRead(where="names of files", bytes=0, reason=reason)))
     for number, file in enumerate(context.files, start=1):
         target = None if file.link_target is None else os.fsencode(file.link_target)
         names.add(os.fsencode(file.path), target, is_directory=file.kind is EntryKind.DIRECTORY)
@@ -47,14 +49,20 @@ def scan_context(
         try:
             found = _scan_file(context, file, shown, scanner, not_read)
         except OSError as error:
-            not_read.append(NotRead(where=shown, bytes=file.size_bytes, reason=error.strerror or "cannot be read"))
+            not_read.add(NotRead(where=shown, bytes=file.size_bytes, reason=error.strerror or "cannot be read"))
             continue
         size += file.size_bytes
         entries += 1
         hits.extend(
             LocatedHit(
                 hit=hit,
-                location=Location(place=Place.CONTEXT, path=hit.path_in(shown), line=hit.line, inside=hit.members),
+                location=Location(
+                    place=Place.CONTEXT,
+                    path=hit.path_in(shown),
+                    line=hit.line,
+                    inside=hit.members,
+                    mark=hit.mark or None,
+                ),
             )
             for hit in found
         )
@@ -62,11 +70,11 @@ def scan_context(
     hits.extend(
         LocatedHit(hit=hit, location=Location(place=Place.CONTEXT, path=path_text(path))) for path, hit in names.hits
     )
-    return ContextScan(hits=tuple(hits), coverage=Coverage(bytes=size, entries=entries, not_read=tuple(not_read)))
+    return ContextScan(hits=tuple(hits), coverage=not_read.coverage(size_bytes=size, entries=entries))
 
 
 def _scan_file(
-    context: BuildContext, file: ContextFile, shown: str, scanner: SecretScanner, not_read: list[NotRead]
+    context: BuildContext, file: ContextFile, shown: str, scanner: SecretScanner, not_read: LeftOut
 ) -> list[SecretHit]:
     # A file may have become a link or a pipe since the context was listed: neither is followed or waited for.
     handle = os.open(context.root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -75,7 +83,7 @@ def _scan_file(
             content.read,
             path=shown,
             size=file.size_bytes,
-            note=lambda reason: not_read.append(NotRead(where=shown, bytes=0, reason=reason)),
+            note=lambda reason: not_read.add(NotRead(where=shown, bytes=0, reason=reason)),
         )
 
 
@@ -88,5 +96,6 @@ def _dockerfile_hits(dockerfile: Dockerfile, scanner: SecretScanner) -> Iterator
                 path=document.path,
                 line=line,
                 dockerfile=SourceLine(file=dockerfile.file, line=document.line or line),
+                mark=hit.mark or mark_at_line(dockerfile.text, line, hit.rule.id) or None,
             )
             yield LocatedHit(hit=hit, location=location)

@@ -19,7 +19,7 @@ from imgscan.detect.secrets.rules import SecretRule
 from imgscan.layers.blocks import BlockInfo, Blocks, BlockStore
 from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
-from imgscan.model import Digest, NotRead
+from imgscan.model import Coverage, Digest, NotRead
 
 RESULT_FORMAT: Final = 5
 """Of `KeptLayer` and of what it means: results of another format are not used."""
@@ -49,13 +49,27 @@ class PathHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerScan:
-    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` what of it was left out."""
+    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` is what was left
+    out of it, `not_listed` counts what that has no room for (see `leftout`)."""
 
     listing: LayerListing
     facts: LayerFacts
     hits: tuple[PathHit, ...]
     read_bytes: int
     not_read: tuple[NotRead, ...] = ()
+    not_listed: int = 0
+    not_listed_bytes: int = 0
+
+    @property
+    def coverage(self) -> Coverage:
+        """Bytes and entries that were searched, and what was not."""
+        return Coverage(
+            bytes=self.read_bytes,
+            entries=self.listing.entries,
+            not_read=self.not_read,
+            not_listed=self.not_listed,
+            not_listed_bytes=self.not_listed_bytes,
+        )
 
 
 class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):

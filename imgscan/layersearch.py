@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from imgscan.coverage import LeftOut
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.names import NameSearch
 from imgscan.detect.secrets.scanner import SecretScanner
@@ -54,7 +55,7 @@ class LayerSearch:
 
     def __init__(self, workers: Workers, scanner: SecretScanner, progress: Progress, *, where: str) -> None:
         self.hits: list[PathHit] = []
-        self.not_read: list[NotRead] = []
+        self.not_read = LeftOut()
         self.read_bytes = 0
         self._workers = workers
         self._scanner = scanner
@@ -120,7 +121,11 @@ class LayerSearch:
         entry = item.entry
         data = item.read()
         if len(data) < entry.size_bytes:
-            self.hits += self._located(entry.path, self._scanner.scan_bytes(data, path=path_text(entry.path)))
+            path = path_text(entry.path)
+            notes: list[str] = []
+            self.hits += self._located(entry.path, self._scanner.scan_bytes(data, path=path, note=notes.append))
+            self._note(path, notes)
+            self._cut_off(path, entry.size_bytes - len(data))
             done(None)
             return
         pending = self._slot
@@ -145,7 +150,10 @@ class LayerSearch:
         self.hits += self._located(entry.path, hits)
         self._note(path, notes)
         self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}")
-        done(content.finish())
+        digest = content.finish()
+        if content.left:
+            self._cut_off(path, content.left)
+        done(digest)
 
     def _send(self, pending: _Pending) -> None:
         here = self._workers.is_little(pending.jobs)
@@ -176,4 +184,10 @@ class LayerSearch:
         return [PathHit(path=path, hit=hit) for hit in hits]
 
     def _note(self, path: str, notes: Sequence[str]) -> None:
-        self.not_read += [NotRead(where=f"{self._where} /{path}", bytes=0, reason=note) for note in notes]
+        self.not_read.extend(NotRead(where=f"{self._where} /{path}", bytes=0, reason=note) for note in notes)
+
+    def _cut_off(self, path: str, missing: int) -> None:
+        """A file of which the layer does not have everything."""
+        self.read_bytes -= missing
+        reason = "the layer ends, or is damaged, before the end of the file"
+        self.not_read.add(NotRead(where=f"{self._where} /{path}", bytes=missing, reason=reason))

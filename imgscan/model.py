@@ -11,18 +11,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from imgscan import terms
+from imgscan import coverage, terms
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
 
 SCHEMA_VERSION: Final = "1.0"
 
+AcceptedBy = terms.AcceptedBy
 Confidence = terms.Confidence
+Coverage = coverage.Coverage
 EntryKind = terms.EntryKind
 Evidence = terms.Evidence
+NotRead = coverage.NotRead
 Place = terms.Place
 Severity = terms.Severity
+Skipped = coverage.Skipped
 Status = terms.Status
 Validity = terms.Validity
 Verdict = terms.Verdict
@@ -60,7 +64,7 @@ class Location:
     """Where a finding lies: a path of a layer, a line of a project file, an entry of the image's configuration.
 
     `inside` names the nested archives' members on the way to the bytes; `status` is what became of the path in later
-    layers.
+    layers. `mark` is the comment beside a secret that asks to ignore it, whether or not that counts there.
     """
 
     place: Place
@@ -70,6 +74,17 @@ class Location:
     dockerfile: SourceLine | None = None
     inside: tuple[str, ...] = ()
     status: Status | None = None
+    mark: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Why a finding does not count: `by` what, the `reason` given there, and until when (an ISO date, inclusive; None:
+    for good)."""
+
+    by: AcceptedBy
+    reason: str
+    expires: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +100,8 @@ class Finding:
     """One thing that is wrong.
 
     `fingerprint` stays equal when lines move; it never holds, and never allows to confirm, a short secret.
-    `excerpt` is redacted. `places` lists every place of the same thing, `location` is the first of them.
+    `excerpt` is redacted. `places` lists every place of the same thing, `location` is the first of them. One that is
+    `accepted` stays in the report, but forbids nothing.
     """
 
     rule_id: str
@@ -101,14 +117,7 @@ class Finding:
     status: Status | None = None
     validity: Validity | None = None
     excerpt: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
-    """Something that could not be looked at; makes a report incomplete."""
-
-    where: str
-    reason: str
+    accepted: Accepted | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,24 +288,6 @@ class ImageReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotRead:
-    """Bytes that were not scanned, and why."""
-
-    where: str
-    bytes: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """How much was scanned for secrets."""
-
-    bytes: int
-    entries: int
-    not_read: tuple[NotRead, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
     """One line of the risk register. Probability and impact 1..3, score their product.
 
@@ -358,7 +349,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything imgscan found out; every output format is a view of this."""
+    """Everything imgscan found out; every output format is a view of this. `notes` tell what the user wrote that has no
+    effect: entries of a baseline that match nothing, what has expired, marks that do not count."""
 
     schema_version: str
     tool: Tool
@@ -374,6 +366,7 @@ class Report:
     cache: CacheMetrics | None = None
     risks: tuple[Risk, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

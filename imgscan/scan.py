@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from imgscan.coverage import join_coverage, limit_skipped
 from imgscan.detect.layerfacts import FactsBuilder, LayerFacts, watched_paths
 from imgscan.detect.secrets.documents import Document, image_documents, scan_document
 from imgscan.detect.secrets.findings import LocatedHit
@@ -88,11 +89,7 @@ class ImageScan:
         # By what a layer is: one may lie in the image twice, compressed in two ways.
         named = ((layer.diff_id or f"{layer.index}", self.layers[layer.index]) for layer in self.image.layers)
         distinct = dict(named).values()
-        return Coverage(
-            bytes=sum(layer.read_bytes for layer in distinct),
-            entries=sum(layer.listing.entries for layer in distinct),
-            not_read=tuple(item for layer in distinct for item in layer.not_read),
-        )
+        return join_coverage(layer.coverage for layer in distinct)
 
 
 def scan_image(reader: ImageReader, means: Means) -> ImageScan:
@@ -128,7 +125,7 @@ def _scan(reader: ImageReader, workers: Workers, means: Means) -> ImageScan:
         facts=facts,
         dive=dive_metrics([layer.listing for layer in layers]),
         document_hits=tuple((each, hit) for each in documents for hit in scan_document(means.scanner, each)),
-        skipped=(*reader.skipped(), *missing, *(s for layer in layers for s in layer.listing.skipped)),
+        skipped=limit_skipped((*reader.skipped(), *missing, *(s for layer in layers for s in layer.listing.skipped))),
     )
 
 
@@ -240,7 +237,9 @@ def begin_layer(
         facts=facts.finish(),
         hits=sort_hits(tuple(search.hits)),
         read_bytes=search.read_bytes,
-        not_read=tuple(sorted(search.not_read, key=lambda item: (item.where, item.reason))),
+        not_read=tuple(sorted(search.not_read.items, key=lambda item: (item.where, item.reason))),
+        not_listed=search.not_read.more,
+        not_listed_bytes=search.not_read.more_bytes,
     )
 
 
@@ -261,11 +260,14 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
                 inside=item.hit.members,
                 dockerfile=lines.get(index),
                 status=status,
+                mark=item.hit.mark or None,
             )
             yield LocatedHit(hit=item.hit, location=location)
     for document, hit in scan.document_hits:
         line = None if document.layer is None else lines.get(document.layer)
-        location = Location(place=document.place, layer=document.layer, path=document.path, dockerfile=line)
+        location = Location(
+            place=document.place, layer=document.layer, path=document.path, dockerfile=line, mark=hit.mark or None
+        )
         yield LocatedHit(hit=hit, location=location)
 
 

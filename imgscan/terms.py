@@ -82,6 +82,14 @@ class Place(StrEnum):
     BUILD = "build"
 
 
+class AcceptedBy(StrEnum):
+    """What says that a finding does not count."""
+
+    BASELINE = "baseline"
+    ALLOWLIST = "allowlist"
+    INLINE = "inline"
+
+
 class EntryKind(StrEnum):
     """What a tar entry of a layer is."""
 

@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 from sampleruns import run
 
+from imgscan.allowlist import read_allow
 from imgscan.cli.options import all_keys
 from imgscan.cli.rules import all_rules, rules_page
+from imgscan.config import TABLE_LISTS, Table
+from imgscan.detect.secrets.userrules import user_pack
 from imgscan.errors import EXIT_FINDINGS, EXIT_INTERNAL, ImgscanError
 
 ROOT = Path(__file__).parent.parent
@@ -90,9 +93,18 @@ def test_readme_names_every_exit_code() -> None:
     assert shown == {0, EXIT_FINDINGS, EXIT_INTERNAL, *(error.exit_code for error in ImgscanError.__subclasses__())}
 
 
-def test_configuration_example_is_valid() -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert set(tomllib.loads(example)) <= all_keys()
+def test_configuration_examples_are_valid() -> None:
+    examples = [tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)]
+    assert {key for example in examples for key in example} <= {*all_keys(), *TABLE_LISTS}
+    tables = [Table(value=table, where="README") for example in examples for table in example.get("allow", ())]
+    assert read_allow(tables)
+
+
+def test_the_example_of_a_rule_is_one(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "rules.yml").write_text(example, encoding="utf-8")
+    (rule,) = user_pack(tmp_path / "rules.yml", ()).rules
+    assert rule.id == "secret-acme-token"
 
 
 def test_no_page_names_a_file_that_is_not_there() -> None:

@@ -39,7 +39,7 @@ Told = tuple[list[tuple[bytes, str, bytes, int, int]], list[NotRead], int]
 def told(search: LayerSearch) -> Told:
     """What was found, in an order that does not depend on who found it."""
     hits = [(item.path, item.hit.rule.id, item.hit.secret, item.hit.line, item.hit.offset) for item in search.hits]
-    return sorted(hits), sorted(search.not_read, key=lambda item: (item.where, item.reason)), search.read_bytes
+    return sorted(hits), sorted(search.not_read.items, key=lambda item: (item.where, item.reason)), search.read_bytes
 
 
 def searched(tar: bytes, workers: Workers, scanner: SecretScanner) -> tuple[LayerListing, Told]:

@@ -16,7 +16,8 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from imgscan.config import Setting, discover, read_settings
+from imgscan.allowlist import read_allow
+from imgscan.config import Setting, discover, read_settings, read_tables
 from imgscan.errors import InputError
 from imgscan.model import Severity
 
@@ -101,6 +102,22 @@ SHARED: Final = (
         envvar="IMGSCAN_DIVE_CI",
         help="dive's CI rules as budgets.  [default: .dive-ci of CONTEXT or the working directory, if there]",
     ),
+    click.option(
+        "--baseline",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        envvar="IMGSCAN_BASELINE",
+        help="Findings that this file accepts do not count; see imgscan baseline.",
+    ),
+    click.option(
+        "--rules",
+        "rule_files",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        envvar="IMGSCAN_RULES",
+        help="Look for the secrets of this rule file, too. Repeatable.",
+    ),
     click.option("--exit-zero", is_flag=True, envvar="IMGSCAN_EXIT_ZERO", help="Exit 0 whatever the verdict."),
     click.option("--strict", is_flag=True, envvar="IMGSCAN_STRICT", help="Exit 5 if anything could not be looked at."),
     click.option("-q", "--quiet", is_flag=True, envvar="IMGSCAN_QUIET", help="Only the reports asked for."),
@@ -143,6 +160,12 @@ NO_UNPACK: Final = click.option(
 )
 SCANNING: Final = (
     click.option(
+        "--trust-image-ignores",
+        is_flag=True,
+        envvar="IMGSCAN_TRUST_IMAGE_IGNORES",
+        help="Comments in the image's own files may have a secret ignored (for images whose files are yours).",
+    ),
+    click.option(
         "--jobs",
         type=click.IntRange(1, 256),
         envvar="IMGSCAN_JOBS",
@@ -175,7 +198,8 @@ def option_names(command: click.Command) -> dict[str, click.Option]:
 
 
 def merged_params(ctx: click.Context, start: Path) -> dict[str, Any]:
-    """The command's parameters with the configuration files of `start` put under flags and environment.
+    """The command's parameters with the configuration files of `start` put under flags and environment; and `allow`,
+    the files' allowlist.
 
     Raises InputError for a broken file, an unknown key, or a value that the option would refuse.
     """
@@ -183,6 +207,7 @@ def merged_params(ctx: click.Context, start: Path) -> dict[str, Any]:
     if params.get("no_config"):
         return params
     files = [params["config"]] if params.get("config") else discover(start)
+    params["allow"] = read_allow(read_tables(files, "allow"))
     options = option_names(ctx.command)
     for key, setting in read_settings(files, all_keys()).items():
         option = options.get(key)
@@ -219,10 +244,11 @@ def _convert(ctx: click.Context, option: click.Option, setting: Setting) -> Any:
         converted = option.type_cast_value(ctx, value)
     except click.BadParameter as error:
         raise InputError(f"{setting.file}: {setting.key}: {error.message}") from error
-    if isinstance(converted, Path) and not converted.is_absolute():
-        # A path in a file is meant from where the file lies, not from where the command is run.
-        return setting.file.parent / converted
-    return converted
+    # A path in a file is meant from where the file lies, not from where the command is run.
+    folder = setting.file.parent
+    if isinstance(converted, tuple):
+        return tuple(folder / item if isinstance(item, Path) else item for item in converted)
+    return folder / converted if isinstance(converted, Path) else converted
 
 
 def use_color(choice: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import click
@@ -17,14 +18,26 @@ FOREIGN_PREFIX: Final = "secret-trufflehog3-"
 """Rules of an installed trufflehog3: there on some machines only, hence not in the documentation."""
 
 
+_RULE_FILES = click.option(
+    "--rules",
+    "rule_files",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    envvar="IMGSCAN_RULES",
+    help="The rules of this file, too; what is wrong with it is an error. Repeatable.",
+)
+
+
 @click.command("rules")
 @click.option(
     "--format", "style", type=click.Choice(["table", "json", "markdown"]), default="table", help="How to print them."
 )
+@_RULE_FILES
 @click.argument("prefix", default="")
-def rules(style: str, prefix: str) -> None:
+def rules(style: str, rule_files: tuple[Path, ...], prefix: str) -> None:
     """List the rules whose id begins with PREFIX (secret-, layer-, cache-, context-, config-, tech-)."""
-    chosen = [rule for rule in all_rules().values() if rule.id.startswith(prefix)]
+    chosen = [rule for rule in all_rules(rule_files).values() if rule.id.startswith(prefix)]
     if not chosen:
         raise InputError(f"no rule begins with {prefix!r}", next_step="imgscan rules lists all")
     if style == "json":
@@ -42,10 +55,11 @@ def rules(style: str, prefix: str) -> None:
 
 
 @click.command("explain")
+@_RULE_FILES
 @click.argument("rule_id", metavar="RULE")
-def explain(rule_id: str) -> None:
+def explain(rule_id: str, rule_files: tuple[Path, ...]) -> None:
     """Explain RULE: why it matters, how to fix it, a bad and a good example."""
-    book = all_rules()
+    book = all_rules(rule_files)
     if rule_id not in book:
         near = difflib.get_close_matches(rule_id, list(book), n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "imgscan rules lists all"
@@ -53,12 +67,12 @@ def explain(rule_id: str) -> None:
     click.echo(explanation(book[rule_id]))
 
 
-def all_rules() -> Mapping[str, Rule]:
-    """The whole rule book by id, in order of the ids."""
+def all_rules(rule_files: Sequence[Path] = ()) -> Mapping[str, Rule]:
+    """The whole rule book by id, in order of the ids. Raises InputError for a rule file that cannot be used."""
     from imgscan.detect.secrets.rules import default_rules
     from imgscan.rulebook import load_rules
 
-    book = {**load_rules(), **default_rules()}
+    book = {**load_rules(), **default_rules(rule_files=rule_files)}
     return {rule_id: book[rule_id] for rule_id in sorted(book)}
 
 

@@ -25,7 +25,7 @@ def schema(which: str) -> None:
 
 
 def config_schema() -> dict[str, Any]:
-    """The schema of `.imgscan.toml` and `[tool.imgscan]`: every key is an option of a command."""
+    """The schema of `.imgscan.toml` and `[tool.imgscan]`: every key is an option of a command, or `allow`."""
     from imgscan.cli.main import COMMANDS, cli
     from imgscan.cli.options import all_keys, option_names
 
@@ -40,8 +40,26 @@ def config_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "imgscan configuration",
         "type": "object",
-        "properties": dict(sorted(properties.items())),
+        "properties": dict(sorted({**properties, "allow": _allow()}.items())),
         "additionalProperties": False,
+    }
+
+
+def _allow() -> dict[str, Any]:
+    """The schema of `[[allow]]`; the rest of what holds for it is checked when it is read."""
+    from imgscan.allowlist import CRITERIA, KEYS
+
+    text = {"type": "string", "minLength": 1}
+    return {
+        "description": "Findings that do not count, each with the reason why.",
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {key: dict(text) for key in KEYS},
+            "required": ["reason"],
+            "anyOf": [{"required": [key]} for key in CRITERIA],
+            "additionalProperties": False,
+        },
     }
 
 

@@ -10,12 +10,16 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from imgscan.acceptance import Acceptance
+from imgscan.allowlist import AllowEntry
 from imgscan.assess import Gate, Project, image_findings, image_report, make_report, secrets_of
 from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.detect.secrets.matcher import MATCHERS, has_hyperscan
 from imgscan.detect.secrets.redact import redact
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.diveci import find_dive_ci, read_dive_ci
@@ -28,7 +32,8 @@ from imgscan.model import Report, Severity, Target
 from imgscan.progress import Progress
 from imgscan.redaction import Redactor
 from imgscan.risk.budgets import Limit, parse_budgets
-from imgscan.rulebook import rules_dir
+from imgscan.rulebook import load_rules, rules_dir
+from imgscan.store.baseline import Baseline, read_baseline
 
 if TYPE_CHECKING:
     from imgscan.scan import Means
@@ -82,9 +87,11 @@ def open_session(params: Mapping[str, Any]) -> Session:
     """Check the gate's options, then load the rules. Raises InputError."""
     fail_on = None if params["fail_on"] == "never" else Severity(params["fail_on"])
     progress = make_progress(quiet=params["quiet"], verbose=params["verbose"])
-    gate = Gate(fail_on=fail_on, limits=parse_budgets(params["budgets"], dive_limits(params, progress)))
+    limits = parse_budgets(params["budgets"], dive_limits(params, progress))
+    baseline = read_baseline(params["baseline"]) if params["baseline"] else None
     progress.stage("loading rules")
-    scanner = load_scanner(unpack=not params.get("no_unpack"))
+    matcher = chosen_matcher()
+    scanner = load_scanner(rule_files=params["rule_files"], backend=matcher, unpack=not params.get("no_unpack"))
     for note in scanner.notes:
         progress.note(note)
 
@@ -101,18 +108,45 @@ def open_session(params: Mapping[str, Any]) -> Session:
         scanner=scanner,
         redactor=Redactor(recognise, recognise_alone),
         progress=progress,
-        gate=gate,
+        gate=Gate(fail_on=fail_on, limits=limits, acceptance=_acceptance(params, baseline, scanner)),
         jobs=params.get("jobs"),
-        results=None if params.get("no_cache", True) else _open_results(scanner),
+        results=None if params.get("no_cache", True) else _open_results(scanner, matcher),
     )
 
 
-def _open_results(scanner: SecretScanner) -> LayerCache:
-    """The results of earlier scans with these rules; a path table of another version makes other facts."""
+def _acceptance(params: Mapping[str, Any], baseline: Baseline | None, scanner: SecretScanner) -> Acceptance:
+    """What the options and the configuration accept, as of today."""
+    allow: tuple[AllowEntry, ...] = params.get("allow", ())
+    return Acceptance(
+        allow=allow,
+        baseline=baseline,
+        image_marks=params.get("trust_image_ignores", False),
+        rule_ids=frozenset({*load_rules(), *scanner.rules}) if allow else frozenset(),
+        today=datetime.now(UTC).date(),
+    )
+
+
+def chosen_matcher(environment: Mapping[str, str] = os.environ) -> str:
+    """The matcher that IMGSCAN_MATCHER names, or `auto`. Raises InputError for one that is not there."""
+    name = environment.get("IMGSCAN_MATCHER", "").strip().lower() or "auto"
+    if name not in MATCHERS:
+        raise InputError(f"IMGSCAN_MATCHER={name!r} names no matcher", next_step=f"one of {', '.join(MATCHERS)}")
+    if name == "hyperscan" and not has_hyperscan():
+        raise InputError(
+            "IMGSCAN_MATCHER=hyperscan, but hyperscan is not installed",
+            cause="its wheel does not exist for every platform",
+            next_step="unset it: RE2 then finds the same, more slowly",
+        )
+    return name
+
+
+def _open_results(scanner: SecretScanner, matcher: str) -> LayerCache:
+    """The results of earlier scans with these rules; a path table of another version makes other facts, and who chose a
+    matcher wants to see that one at work."""
     from imgscan.store.layercache import LayerCache
 
     tables = hashlib.sha256((rules_dir() / "layers.yml").read_bytes()).hexdigest()
-    return LayerCache(cache_dir(), f"{scanner.version} {tables}")
+    return LayerCache(cache_dir(), " ".join((scanner.version, tables, *([matcher] if matcher != "auto" else []))))
 
 
 def dive_limits(params: Mapping[str, Any], progress: Progress) -> tuple[Limit, ...]:

@@ -7,11 +7,12 @@ shares the layer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import msgspec
 
+from imgscan.coverage import MOST_SKIPPED
 from imgscan.layers.blob import LayerStream
 from imgscan.layers.blocks import Blocks, BlockWriter, ListedEntry, key_of
 from imgscan.layers.contents import ContentsBuilder
@@ -96,6 +97,7 @@ class ListingBuilder:
         self._whiteouts: dict[bytes, None] = {}
         self._opaques: dict[bytes, None] = {}
         self._skipped: list[Skipped] = []
+        self._more_skipped = 0
         self._aufs_links: dict[bytes, tuple[int, bytes | None]] = {}
         self._entries = 0
         self._size = 0
@@ -147,8 +149,11 @@ class ListingBuilder:
             self._observe(listed)
 
     def skip(self, skipped: Skipped) -> None:
-        """Note something of the layer that could not be read."""
-        self._skipped.append(skipped)
+        """Note something of the layer that could not be read; beyond the first of them only how many there are."""
+        if len(self._skipped) < MOST_SKIPPED:
+            self._skipped.append(skipped)
+        else:
+            self._more_skipped += skipped.count
 
     def finish(self, *, diff_id: Digest | None, digest: Digest | None) -> LayerListing:
         """The listing; `diff_id` and `digest` as computed while reading."""
@@ -161,14 +166,19 @@ class ListingBuilder:
             items=items,
             whiteouts=tuple(sorted(self._whiteouts, key=key_of)),
             opaques=tuple(sorted(self._opaques, key=key_of)),
-            skipped=tuple(self._skipped),
+            skipped=(*self._skipped, *self._further()),
             links=resolve_in_layer(self._links, items),
             clashes=clashes,
             contents=self._contents.finish(),
         )
 
+    def _further(self) -> Iterator[Skipped]:
+        count = self._more_skipped
+        if count:
+            yield Skipped(where=self._where, reason=f"{count} more things that could not be read", count=count)
+
     def _skip(self, order: int, reason: str) -> None:
-        self._skipped.append(Skipped(where=self._where, reason=f"entry {order}: {reason}"))
+        self.skip(Skipped(where=self._where, reason=f"entry {order}: {reason}"))
 
     def _add_marker(self, entry: Entry, digest: bytes | None, order: int) -> bool:
         """Take a whiteout, opaque marker or AUFS leftover; False for a path that is none of them."""
@@ -288,6 +298,11 @@ class HashedContent:
         self._entry = entry
         self._hash = hashlib.sha256()
         self._left = entry.entry.size_bytes
+
+    @property
+    def left(self) -> int:
+        """How many of the content's bytes were not read: after `finish`, those that are not there."""
+        return self._left
 
     def read(self, size: int = -1, /) -> bytes:
         """Up to `size` bytes (-1: all), b"" at the end."""

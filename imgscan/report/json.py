@@ -18,12 +18,14 @@ def render(report: Report, style: Style | None = None) -> str:
     return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
 
 
-def decode(data: bytes) -> Report:
-    """A report from its JSON. Raises InputError naming the place that does not fit."""
+def decode(data: bytes, name: str = "") -> Report:
+    """A report from its JSON; `name` is what it is called. Raises InputError naming the place that does not fit."""
     try:
         return msgspec.json.decode(data, type=Report)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise InputError(f"not a report of imgscan (schema {SCHEMA_VERSION}): {error}") from error
+        raise InputError(
+            f"{f'{name} is ' if name else ''}not a report of imgscan (schema {SCHEMA_VERSION}): {error}"
+        ) from error
 
 
 def schema() -> dict[str, Any]:

@@ -10,21 +10,27 @@ from typing import Final
 
 from tabulate import tabulate
 
+from imgscan.acceptance import open_findings
 from imgscan.escape import markdown, markdown_code, shorten
 from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
 from imgscan.report import Style
 from imgscan.report.summary import (
+    accepted_line,
+    accepted_rows,
     base_line,
     budget_row,
     collapse,
     counts,
     dive_line,
     interesting_layers,
+    left_out_count,
     scenario_row,
     source_line,
     split_findings,
     status_text,
     todos,
+    unread_line,
+    unread_text,
     where,
 )
 from imgscan.units import human_bytes, human_seconds, percent
@@ -50,7 +56,8 @@ def _lines(report: Report) -> Iterator[str]:
     sign = "🟢" if report.verdict is Verdict.GO else "🔴"
     yield f"## {sign} imgscan: {report.verdict.value} for {markdown_code(report.target.ref)}"
     yield ""
-    yield f"Findings: {counts(report.findings)}."
+    accepted = accepted_line(report)
+    yield f"Findings: {counts(open_findings(report.findings))}." + (f" {accepted}." if accepted else "")
     yield from _bullets(report.reasons)
     yield from _todo(report)
     yield from _budgets(report)
@@ -60,8 +67,10 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _risks(report)
     for title, findings in split_findings(report):
         yield from _findings(title, findings)
+    yield from _accepted(report)
     yield from _image(report)
     yield from _coverage(report)
+    yield from _bullets([f"Note: {note}" for note in report.notes])
 
 
 def _bullets(texts: Sequence[str]) -> Iterator[str]:
@@ -167,6 +176,26 @@ def _findings(title: str, findings: Sequence[Finding]) -> Iterator[str]:
     yield "\n</details>"
 
 
+def _accepted(report: Report) -> Iterator[str]:
+    rows = accepted_rows(report)
+    if not rows:
+        return
+    yield f"\n<details><summary>Accepted ({len(rows)})</summary>"
+    shown = [
+        (
+            f"{_MARK[severity]} {severity}",
+            markdown_code(rule),
+            markdown_code(shorten(place, _CELL)),
+            markdown(shorten(why, 2 * _CELL)),
+        )
+        for severity, rule, place, why in rows[:_ROWS]
+    ]
+    yield from _table(shown, ("Severity", "Rule", "Where", "Accepted by"))
+    if len(rows) > _ROWS:
+        yield f"\n{len(rows) - _ROWS} more in the JSON report."
+    yield "\n</details>"
+
+
 def _image(report: Report) -> Iterator[str]:
     image = report.image
     if image is None:
@@ -196,10 +225,13 @@ def _coverage(report: Report) -> Iterator[str]:
     texts = [f"skipped: {s.where}: {s.reason}" for s in report.skipped]
     if report.coverage:
         coverage = report.coverage
-        texts.extend(f"not read: {item.where}: {item.reason}" for item in coverage.not_read)
-        yield f"\n<sub>Scanned {coverage.entries} entries, {human_bytes(coverage.bytes)}."
+        texts.extend(f"not read: {unread_text(item)}" for item in coverage.not_read)
+        yield f"\n<sub>Scanned {coverage.entries} entries, {human_bytes(coverage.bytes)}; {unread_line(report)}."
         yield f"imgscan {report.tool.version}, rules: {markdown(', '.join(report.tool.rule_packs))}.</sub>"
     if texts:
-        yield f"\n<details><summary>{len(texts)} not looked at</summary>"
+        count = left_out_count(report)
+        yield f"\n<details><summary>{count} not looked at, or not wholly</summary>"
         yield from _bullets(texts[:_ROWS])
+        if count > _ROWS:
+            yield f"\n{count - _ROWS} more."
         yield "\n</details>"

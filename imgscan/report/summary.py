@@ -7,13 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from imgscan.acceptance import accepted_findings, open_findings
+from imgscan.coverage import count_left_out
 from imgscan.model import (
+    Accepted,
+    AcceptedBy,
     Budget,
     Evidence,
     Finding,
     ImageReport,
     LayerReport,
     Location,
+    NotRead,
     Place,
     Report,
     Severity,
@@ -68,7 +73,7 @@ def todos(report: Report, limit: int = TODO_LIMIT) -> list[Todo]:
     groups: dict[str, list[Finding]] = {}
     failure = report.build.failure if report.build else None
     first = failure.rule_id if failure else None
-    for finding in sorted(ordered(report.findings), key=lambda f: f.rule_id != first):
+    for finding in sorted(ordered(open_findings(report.findings)), key=lambda f: f.rule_id != first):
         if finding.severity.rank >= Severity.MEDIUM.rank:
             groups.setdefault(finding.rule_id, []).append(finding)
     kept: list[str] = []
@@ -143,9 +148,9 @@ def status_sentence(status: Status) -> str:
 
 
 def split_findings(report: Report) -> list[tuple[str, list[Finding]]]:
-    """Findings by the question they answer, in reading order, empty sections left out."""
+    """The findings that count, by the question they answer, in reading order, empty sections left out."""
     sections: dict[str, list[Finding]] = {title: [] for title, _ in SECTIONS}
-    for finding in ordered(report.findings):
+    for finding in ordered(open_findings(report.findings)):
         sections[section_of(finding.rule_id)].append(finding)
     return [(title, found) for title, found in sections.items() if found]
 
@@ -205,6 +210,55 @@ def base_line(report: Report) -> str:
     size = sum(layer.size_bytes for layer in image.layers[: image.base_layers])
     noun = "layer" if image.base_layers == 1 else "layers"
     return f"{image.base_layers} base {noun}, {human_bytes(size)} ({image.base_method})"
+
+
+def accepted_line(report: Report) -> str:
+    """`3 accepted findings do not count: 2 by the baseline, 1 by a comment`; nothing if there are none."""
+    accepted = [f.accepted.by for f in report.findings if f.accepted is not None]
+    if not accepted:
+        return ""
+    ways = ", ".join(f"{accepted.count(by)} by {words}" for by, words in _ACCEPTED_BY.items() if by in accepted)
+    noun = "finding does" if len(accepted) == 1 else "findings do"
+    return f"{len(accepted)} accepted {noun} not count: {ways}"
+
+
+def accepted_rows(report: Report) -> list[tuple[Severity, str, str, str]]:
+    """Of each accepted finding: severity, rule, where, and why it is accepted."""
+    found = ordered(accepted_findings(report.findings))
+    return [(f.severity, f.rule_id, where(f.location), _accepted_text(f.accepted)) for f in found if f.accepted]
+
+
+def _accepted_text(accepted: Accepted) -> str:
+    until = f" (until {accepted.expires})" if accepted.expires else ""
+    return f"{accepted.by}: {accepted.reason}{until}"
+
+
+_ACCEPTED_BY: Final = {
+    AcceptedBy.BASELINE: "the baseline",
+    AcceptedBy.ALLOWLIST: "an allowlist",
+    AcceptedBy.INLINE: "a comment",
+}
+
+
+def left_out_count(report: Report) -> int:
+    """How many things could not be looked at, or not wholly."""
+    return count_left_out(report.skipped, report.coverage)
+
+
+def unread_line(report: Report) -> str:
+    """`not read: 3, 12 kB`, with how many of them are listed if that is not all; `nothing left out`."""
+    coverage = report.coverage
+    if coverage is None or not (coverage.not_read or coverage.not_listed):
+        return "nothing left out"
+    size = sum(item.bytes for item in coverage.not_read) + coverage.not_listed_bytes
+    listed = f" (the first {len(coverage.not_read)} listed)" if coverage.not_listed else ""
+    return f"not read or not wholly: {len(coverage.not_read) + coverage.not_listed}, {human_bytes(size)}{listed}"
+
+
+def unread_text(item: NotRead) -> str:
+    """Where it is, why it was not read, and how much that is if it is known."""
+    size = f", {human_bytes(item.bytes)} of it" if item.bytes else ""
+    return f"{item.where}{size}: {item.reason}"
 
 
 def counts(findings: Sequence[Finding]) -> str:

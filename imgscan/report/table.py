@@ -11,22 +11,28 @@ from typing import Final
 
 from tabulate import tabulate
 
+from imgscan.acceptance import open_findings
 from imgscan.escape import plain, shorten
 from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict, WasteCause
 from imgscan.report import Style
 from imgscan.report.summary import (
+    accepted_line,
+    accepted_rows,
     base_line,
     budget_row,
     collapse,
     counts,
     dive_line,
     interesting_layers,
+    left_out_count,
     place_text,
     scenario_row,
     source_line,
     split_findings,
     status_text,
     todos,
+    unread_line,
+    unread_text,
 )
 from imgscan.units import human_bytes, human_seconds, percent
 
@@ -92,10 +98,13 @@ def _lines(report: Report, pen: _Pen) -> Iterator[str]:
         yield from _rebuilds(report, report.build.scenarios, pen)
     for title, findings in split_findings(report):
         yield from _findings(title, findings, pen)
+    yield from _accepted(report, pen)
     if report.image:
         yield from _image(report, report.image, pen)
     yield from _risks(report, pen)
     yield from _coverage(report, pen)
+    for note in report.notes:
+        yield from pen.wrap(f"note: {note}", "  ")
 
 
 def _headline(report: Report, pen: _Pen) -> Iterator[str]:
@@ -111,10 +120,12 @@ def _headline(report: Report, pen: _Pen) -> Iterator[str]:
     good = report.verdict is Verdict.GO
     yield ""
     badge = pen.paint(f" {report.verdict.value} ", "1;30;42" if good else "1;37;41")
-    yield f"{badge}  findings: {counts(report.findings)}"
+    yield f"{badge}  findings: {counts(open_findings(report.findings))}"
     for reason in report.reasons:
         yield from pen.wrap(f"- {reason}", "  ")
-    left_out = len(report.skipped) + (len(report.coverage.not_read) if report.coverage else 0)
+    if accepted := accepted_line(report):
+        yield f"  {accepted}" + ("" if pen.style.verbose else " (-v lists them)")
+    left_out = left_out_count(report)
     if left_out:
         things = "thing" if left_out == 1 else "things"
         yield "  " + pen.paint(f"incomplete: {left_out} {things} could not be looked at (listed below)", "33")
@@ -198,6 +209,19 @@ def _findings(title: str, findings: Sequence[Finding], pen: _Pen) -> Iterator[st
         yield f"  … and {left} more (-v shows all)"
 
 
+def _accepted(report: Report, pen: _Pen) -> Iterator[str]:
+    rows = accepted_rows(report) if pen.style.verbose else []
+    if not rows:
+        return
+    yield pen.heading(f"Accepted ({len(rows)})")
+    room = max(20, (pen.width - 16 - max(len(rule) for _, rule, _, _ in rows)) // 2)
+    shown = [
+        (pen.severity(severity), rule, shorten(plain(place), room), shorten(plain(why), room))
+        for severity, rule, place, why in rows
+    ]
+    yield pen.table(shown, ("severity", "rule", "where", "accepted by"))
+
+
 def _place(finding: Finding, more: int, room: int) -> str:
     """Where it is, and in how many places else; `more` findings like it are not shown."""
     extra = len(finding.places) - 1
@@ -275,18 +299,13 @@ def _risks(report: Report, pen: _Pen) -> Iterator[str]:
 def _coverage(report: Report, pen: _Pen) -> Iterator[str]:
     coverage = report.coverage
     if coverage:
-        unread = sum(item.bytes for item in coverage.not_read)
         yield pen.heading("Coverage")
-        yield (
-            f"  scanned {coverage.entries} entries, {human_bytes(coverage.bytes)}; "
-            + (
-                f"not read: {len(coverage.not_read)}, {human_bytes(unread)}"
-                if coverage.not_read
-                else "nothing left out"
-            )
-        )
+        yield f"  scanned {coverage.entries} entries, {human_bytes(coverage.bytes)}; {unread_line(report)}"
         for item in coverage.not_read[: pen.rows(coverage.not_read)]:
-            yield from pen.wrap(f"not read: {item.where}: {item.reason}", "  ")
+            yield from pen.wrap(f"not read: {unread_text(item)}", "  ")
+        left = len(coverage.not_read) + coverage.not_listed - pen.rows(coverage.not_read)
+        if left > 0:
+            yield f"  … and {left} more" + ("" if pen.style.verbose else " (-v and JSON list more)")
         yield f"  rules: {plain(', '.join(report.tool.rule_packs))}"
     for skipped in report.skipped[: pen.rows(report.skipped)]:
         yield from pen.wrap(f"skipped: {skipped.where}: {skipped.reason}", "  ")

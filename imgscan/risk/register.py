@@ -24,12 +24,14 @@ _IMAGE_PLACES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the register weighs. `image_scanned`: an image was looked at, and completely."""
+    """What the register weighs. `image_scanned`: an image was looked at, and completely. `accepted` findings make
+    nothing likelier, but keep the controls from being called verified."""
 
     findings: Sequence[Finding]
     build: BuildInfo | None
     cache: CacheMetrics | None
     image_scanned: bool
+    accepted: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,10 @@ def weigh_secrets(facts: Facts) -> Weight | None:
         return Weight(probability=2, impact=2, evidence=tuple(mine), because=because)
     if mine:
         return Weight(probability=2, impact=1, evidence=tuple(mine), because="names and patterns only, no secret seen")
+    accepted = sum(1 for f in facts.accepted if f.risk_id == "SEC-001" and f.severity.rank >= Severity.MEDIUM.rank)
+    if accepted:
+        which = "finding" if accepted == 1 else "findings"
+        return Weight(probability=1, impact=3, because=f"nothing but {accepted} accepted {which}")
     because = "no secret in any layer, the configuration or the history" if facts.image_scanned else "nothing found"
     return Weight(probability=1, impact=3, because=because, verified=facts.image_scanned)
 
@@ -74,7 +80,8 @@ def weigh_secrets(facts: Facts) -> Weight | None:
 def weigh_cache(facts: Facts) -> Weight | None:
     """PERF-001: a source edit that re-runs the install weighs 3; an unrelated edit that re-runs the build weighs 2."""
     mine = tuple(f for f in facts.findings if f.risk_id == "PERF-001" and f.severity.rank >= Severity.MEDIUM.rank)
-    busts = facts.cache.busts if facts.cache else ()
+    taken = {f.location.line for f in facts.accepted if f.risk_id == "PERF-001" and f.location.line is not None}
+    busts = [bust for bust in facts.cache.busts if bust.blamed.line not in taken] if facts.cache else []
     measured = facts.build is not None and any(t.name == "touch-source" for t in facts.build.scenarios)
     if busts or any(f.evidence in _STRONG and f.severity.rank >= Severity.HIGH.rank for f in mine):
         wasted = (facts.cache.wasted_seconds_per_source_edit or 0.0) if facts.cache else 0.0
@@ -85,6 +92,8 @@ def weigh_cache(facts: Facts) -> Weight | None:
     if mine:
         because = "edits re-run more than they need"
         return Weight(probability=2, impact=1 if measured else 2, evidence=mine, because=because)
+    if any(f.risk_id == "PERF-001" and f.severity.rank >= Severity.MEDIUM.rank for f in facts.accepted):
+        return Weight(probability=1, impact=2, because="nothing but what is accepted")
     because = "a source edit re-runs no install (measured)" if measured else "no instruction in the wrong order"
     return Weight(probability=1, impact=2, because=because, verified=measured)
 

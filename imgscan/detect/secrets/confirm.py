@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -16,6 +16,9 @@ MOST_MATCHES: Final = 1000
 # More than that, because most of what looks like a URI with a password or a key id is a specimen and does not count.
 _MOST_IN_REGION: Final = 5 * MOST_MATCHES
 _QUOTES: Final = b"\"'`"
+
+Cut = Callable[[str], object]
+"""Told, in words, what was not looked at because there was too much of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +34,14 @@ class Match:
     name: str = ""
 
 
-def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int) -> Iterator[Match]:
+def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int, *, cut: Cut) -> Iterator[Match]:
     """Matches of one pattern that lie in data[low:high]. The next one is looked for from the end of the secret, not of
-    the match, so that two secrets may share the separator between them."""
+    the match, so that two secrets may share the separator between them. `cut` is told of a limit that is reached."""
     shape = _shape(pattern)
     at, found = low, 0
-    while found < _MOST_IN_REGION:
-        hit = shape.regex.search(data, at, high)
-        if hit is None:
+    while (hit := shape.regex.search(data, at, high)) is not None:
+        if found >= _MOST_IN_REGION:
+            cut(f"{rule.id}: more than {_MOST_IN_REGION} texts of its shape close together, the rest was not looked at")
             return
         start, end = _secret_span(rule, shape, hit, data)
         at = max(end, hit.start() + 1)
@@ -56,10 +59,13 @@ def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int) 
         )
 
 
-def spans(pattern: bytes, data: bytes, low: int, high: int) -> list[tuple[int, int]]:
-    """Where a pattern matches in data[low:high], whatever it captures."""
+def spans(pattern: bytes, data: bytes, low: int, high: int, *, cut: Cut) -> list[tuple[int, int]]:
+    """Where a pattern matches in data[low:high], whatever it captures. `cut` is told of a limit that is reached."""
     found = _shape(pattern).regex.finditer(data, low, high)
-    return [hit.span() for hit in itertools.islice(found, _MOST_IN_REGION)]
+    places = [hit.span() for hit in itertools.islice(found, _MOST_IN_REGION + 1)]
+    if len(places) > _MOST_IN_REGION:
+        cut(f"more than {_MOST_IN_REGION} beginnings of tokens in base64 close together, the rest was not decoded")
+    return places[:_MOST_IN_REGION]
 
 
 class _Hit(Protocol):

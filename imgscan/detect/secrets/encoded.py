@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from imgscan.detect.secrets.confirm import Cut
+
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _SHORTEST_FRAGMENT: Final = 4
 _LONGEST_RUN: Final = 24 * 1024
@@ -61,9 +63,9 @@ class Decoded:
         return start + character - before
 
 
-def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[Decoded]:
+def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]], *, cut: Cut) -> Iterator[Decoded]:
     """The base64 runs around `hits` (stretches of `data` that look like a prefix in base64, sorted), decoded. At most
-    24 KiB of a run, at most 2,000 runs."""
+    24 KiB of a run, at most 2,000 runs; `cut` is told of more."""
     covered, runs = 0, 0
     for low, high in hits:
         if high <= covered:
@@ -72,6 +74,7 @@ def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[Decod
         covered = pieces[-1][1]
         runs += 1
         if runs > _MOST_RUNS:
+            cut(f"more than {_MOST_RUNS} stretches of base64 close together, the rest was not decoded")
             return
         yield from _decoded(data, pieces)
 

@@ -39,9 +39,10 @@ class SecretHit:
 
     `line` counts from 1 and `offset` is in bytes, both in the document; `context` is a redacted excerpt. `detail` is
     what an offline check learnt (an AWS account number, "encrypted"), never part of the secret; `proven` says that a
-    checksum fits. `secret` is plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`. A hit
-    that was kept from an earlier scan has no plaintext, but the `identity` that it had then. `inside` is the path of an
-    archive's member, if it lies in one (`lib/a.jar!/app.properties`): `line` and `offset` are that member's then.
+    checksum fits. `mark` is the comment beside it that asks to ignore it (see `marks`), its name alone. `secret` is
+    plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`. A hit that was kept from an earlier
+    scan has no plaintext, but the `identity` that it had then. `inside` is the path of an archive's member, if it lies
+    in one (`lib/a.jar!/app.properties`): `line` and `offset` are that member's then.
     """
 
     rule: SecretRule
@@ -56,6 +57,7 @@ class SecretHit:
     proven: bool = False
     kept_identity: str = ""
     inside: str = ""
+    mark: str = ""
 
     @property
     def identity(self) -> str:
@@ -77,7 +79,7 @@ class SecretHit:
         return f"{file}{INSIDE}{self.inside}" if self.inside else file
 
 
-PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str, bool, str, str]
+PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str, bool, str, str, str]
 """A hit as plain values, its rule by its id."""
 
 
@@ -104,12 +106,15 @@ def pack_hit(hit: SecretHit, form: Form = Form.PLAIN) -> PackedHit:
         hit.proven,
         hit.identity if form is Form.DIGEST else hit.kept_identity,
         hit.inside,
+        hit.mark,
     )
 
 
 def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
     """The hit again. Raises KeyError for a rule that is not among `rules`."""
-    rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, identity, inside = packed
+    (rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, identity, inside, mark) = (
+        packed
+    )
     return SecretHit(
         rule=rules[rule_id],
         secret=secret,
@@ -123,6 +128,7 @@ def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
         proven=proven,
         kept_identity=identity,
         inside=inside,
+        mark=mark,
     )
 
 

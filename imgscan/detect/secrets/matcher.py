@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 if TYPE_CHECKING:
     from hyperscan import Database, Scratch
 
+MATCHERS: Final = ("auto", "hyperscan", "re2")
+"""What IMGSCAN_MATCHER and `load_matcher` may be told."""
 Region = tuple[int, int, int]
 """Pattern index, and the stretch of the block in which its match lies."""
 
@@ -44,12 +46,13 @@ def load_matcher(
     `backend` is `hyperscan`, `re2`, or `auto`: hyperscan when it can be imported. `cache` is the directory for compiled
     databases, None for none.
     """
-    if backend == "re2" or (backend == "auto" and not _has_hyperscan()):
+    if backend == "re2" or (backend == "auto" and not has_hyperscan()):
         return Re2Matcher(patterns)
     return HyperscanMatcher(patterns, lengths, cache)
 
 
-def _has_hyperscan() -> bool:
+def has_hyperscan() -> bool:
+    """Whether hyperscan can be imported."""
     try:
         import hyperscan  # noqa: F401
     except ImportError:

@@ -9,15 +9,16 @@ near_misses`. Patterns are RE2 (linear time) on bytes; `.` is any byte but a new
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import cache
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from imgscan.errors import ImgscanError
 from imgscan.model import Confidence, Rule, Severity
-from imgscan.rulebook import load_yaml, rules_dir
+from imgscan.rulebook import load_rules, load_yaml, rules_dir
 
 RISK_ID: Final = "SEC-001"
 DEFAULT_MAX_LENGTH: Final = 256
@@ -42,6 +43,14 @@ class Weight(IntEnum):
     GENERIC = 1
     CONTEXT = 2
     SPECIFIC = 3
+
+
+class PathTest(Protocol):
+    """Says whether some part of a path fits; its representation is the same in every run."""
+
+    def search(self, path: str, /) -> object | None:
+        """What of the path fits, None for nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +79,7 @@ class SecretRule:
     filters: tuple[str, ...] = ()
     reveal: bool = True
     quoted: bool = False
-    path: re.Pattern[str] | None = None
+    path: PathTest | None = None
     file: str = ".env"
     examples: tuple[Any, ...] = ()
     near_misses: tuple[Any, ...] = ()
@@ -119,12 +128,27 @@ def own_pack() -> Pack:
     return Pack(name="imgscan", rules=tuple(rules))
 
 
-def default_rules(*, trufflehog3: bool = True) -> dict[str, Rule]:
-    """Every secret rule as a `model.Rule`, by id: imgscan's own and, when it is installed, trufflehog3's."""
+def default_rules(*, trufflehog3: bool = True, rule_files: Sequence[Path] = ()) -> dict[str, Rule]:
+    """Every secret rule as a `model.Rule`, by id: imgscan's own, the user's and, when it is installed, trufflehog3's.
+
+    Raises InputError for a rule file that cannot be used.
+    """
+    return {rule.id: rule.about for pack in load_packs(rule_files, trufflehog3=trufflehog3) for rule in pack.rules}
+
+
+def load_packs(rule_files: Sequence[Path], *, trufflehog3: bool = True) -> list[Pack]:
+    """imgscan's pack, the user's files, trufflehog3's. Raises InputError for a rule file that cannot be used."""
     from imgscan.detect.secrets.trufflehog3 import installed_pack
 
-    packs = (own_pack(), installed_pack()) if trufflehog3 else (own_pack(),)
-    return {rule.id: rule.about for pack in packs for rule in pack.rules}
+    packs = [own_pack()]
+    if rule_files:
+        from imgscan.detect.secrets.userrules import user_pack
+
+        taken = {rule.id for rule in packs[0].rules} | load_rules().keys()
+        for path in rule_files:
+            packs.append(user_pack(path, taken))
+            taken |= {rule.id for rule in packs[-1].rules}
+    return [*packs, installed_pack()] if trufflehog3 else packs
 
 
 def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> SecretRule:

@@ -10,7 +10,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ from typing import Any, Final
 from imgscan import __version__
 from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets import assignments
-from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches, spans
+from imgscan.detect.secrets.confirm import MOST_MATCHES, Cut, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.hits import (
     Candidate,
@@ -30,9 +30,10 @@ from imgscan.detect.secrets.hits import (
     keystore_candidates,
 )
 from imgscan.detect.secrets.keystores import find_keystore
+from imgscan.detect.secrets.marks import REACH, mark_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, re2_options, shortest
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
-from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, own_pack
+from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, load_packs
 from imgscan.detect.secrets.unpack.magic import recognise
 from imgscan.detect.secrets.unpack.search import Feed, search_opened
 from imgscan.detect.secrets.unpack.source import Behind, fill
@@ -51,6 +52,10 @@ __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redac
 _ENCODED_BYTES: Final = 64
 _HARMLESS: Final = ""
 _DEEPEST_BASE64: Final = 2
+OVERLAP: Final = LONGEST_MATCH + 2 * REACH
+"""What a window sees beyond its own part: a match that begins at its end, and the mark beside it, in UTF-16, too."""
+_CONTEXT: Final = 2 * REACH + 64
+"""And before it: the same, and whether a line begins there."""
 
 
 class RuleSet:
@@ -75,18 +80,18 @@ class RuleSet:
         """The compiled matcher, made when first needed."""
         return load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
 
-    def find(self, data: bytes, spent: frozenset[str]) -> tuple[list[Match], list[tuple[int, int]]]:
+    def find(self, data: bytes, spent: frozenset[str], cut: Cut) -> tuple[list[Match], list[tuple[int, int]]]:
         """Confirmed matches of rules that are not `spent`, and where token prefixes stand in base64."""
         found: list[Match] = []
         encoded: list[tuple[int, int]] = []
         for index, low, high in self.matcher.regions(data):
             if index == len(self._entries):
-                encoded += spans(self._patterns[index], data, low, high)
+                encoded += spans(self._patterns[index], data, low, high, cut=cut)
                 continue
             rule, patterns = self._entries[index]
             if rule.id not in spent:
                 for pattern in patterns:
-                    found += matches(rule, pattern, data, low, high)
+                    found += matches(rule, pattern, data, low, high, cut=cut)
         return found, encoded
 
 
@@ -117,6 +122,11 @@ class SecretScanner:
             digest.update(repr(self.rules[rule_id]).encode())
         return digest.hexdigest()
 
+    @property
+    def matcher_name(self) -> str:
+        """Which matcher is at work: `hyperscan` or `re2`."""
+        return self._everywhere.matcher.name
+
     def prepare(self) -> None:
         """Load what is otherwise loaded when first needed, for processes that are about to be forked."""
         for rules in (self._everywhere, self._config):
@@ -140,8 +150,8 @@ class SecretScanner:
 
         `read(n)` gives up to n bytes, b"" at the end. `path` says what kind of document it is, `size` (bytes, if known)
         is a hint. `literal` says that it is image configuration or build instructions, whatever `path` is called:
-        assignments in it are looked for, and are as bad as in an environment. `note` is told when a rule has so many
-        hits that the rest are left out.
+        assignments in it are looked for, and are as bad as in an environment. `note` is told when there is so much
+        that the rest is left out.
         """
         if not literal:
             head, _ = fill(read, WINDOW_BYTES)
@@ -162,7 +172,7 @@ class SecretScanner:
     ) -> list[SecretHit]:
         """The secrets of a document as it lies, without those of what is packed in it; see `scan`."""
         search = _Search(self, path=path, size=size, literal=literal, note=note)
-        for window in read_windows(read, overlap=LONGEST_MATCH):
+        for window in read_windows(read, overlap=OVERLAP, context=_CONTEXT):
             search.take(window)
         return search.hits()
 
@@ -227,9 +237,9 @@ class SecretScanner:
             yield from self._block(window, without_nuls(window.data), job)
 
     def _block(self, window: Window, data: bytes, job: Job) -> Iterator[Candidate]:
-        found, encoded = self._everywhere.find(data, job.spent)
+        found, encoded = self._everywhere.find(data, job.spent, job.cut)
         if job.config:
-            found += self._config.find(data, job.spent)[0]
+            found += self._config.find(data, job.spent, job.cut)[0]
         if not found and not encoded:
             return
         place = _Places(window, data)
@@ -239,6 +249,7 @@ class SecretScanner:
             if not place.is_own(match_start) or not match.rule.is_for(job.path):
                 continue
             hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
+            hit = _marked(hit, data, match.start, match.end)
             if hit is not None or match.rule.weight >= Weight.CONTEXT:
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
         yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
@@ -247,23 +258,24 @@ class SecretScanner:
         self, place: _Places, data: bytes, prefixes: Sequence[tuple[int, int]], job: Job
     ) -> Iterator[Candidate]:
         """Secrets in the base64 around `prefixes`; they lie where the characters lie that hold them."""
-        for match, block, start, end in self._matches_in_base64(data, prefixes, job.spent, _DEEPEST_BASE64):
+        for match, block, start, end in self._matches_in_base64(data, prefixes, job, _DEEPEST_BASE64):
             begin, stop = place.span(start, end)
             hit = judge(match, block, job.path, line=place.line(start), offset=begin, literal=job.literal)
+            hit = _marked(hit, data, start, end)
             if hit is not None:
                 yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
 
     def _matches_in_base64(
-        self, data: bytes, prefixes: Sequence[tuple[int, int]], spent: frozenset[str], depth: int
+        self, data: bytes, prefixes: Sequence[tuple[int, int]], job: Job, depth: int
     ) -> Iterator[tuple[Match, bytes, int, int]]:
         """Matches in what base64 holds, and in the base64 in it (the credentials in a pull secret): the match, the
         block that it is in, and where in `data` that comes from."""
-        for run in decoded_runs(data, prefixes):
-            found, encoded = self._everywhere.find(run.data, spent)
+        for run in decoded_runs(data, prefixes, cut=job.cut):
+            found, encoded = self._everywhere.find(run.data, job.spent, job.cut)
             for match in found:
                 yield match, run.data, *run.span(match.start, match.end)
             if encoded and depth > 1:
-                for match, block, start, end in self._matches_in_base64(run.data, encoded, spent, depth - 1):
+                for match, block, start, end in self._matches_in_base64(run.data, encoded, job, depth - 1):
                     yield match, block, *run.span(start, end)
 
 
@@ -286,6 +298,7 @@ class _Search:
         self._note = note
         self._found: list[Candidate] = []
         self._counts: dict[str, int] = {}
+        self._cuts: dict[str, None] = {}
 
     def take(self, window: Window) -> None:
         """Search the next window."""
@@ -293,7 +306,8 @@ class _Search:
         whole = self._config and window.first and window.last
         if window.first and not self._literal:
             self._found += keystore_candidates(self._scanner.rules, window.data, self._path)
-        job = Job(path=self._path, config=whole, literal=self._literal, spent=_spent(counts))
+        spent, cut = _spent(counts), self._cuts.setdefault
+        job = Job(path=self._path, config=whole, literal=self._literal, spent=spent, cut=cut)
         for candidate in distinct(self._scanner.candidates(window, job)):
             rule_id = candidate.hit.rule.id if candidate.hit is not None else _HARMLESS
             counts[rule_id] = counts.get(rule_id, 0) + 1
@@ -307,6 +321,8 @@ class _Search:
                 self._note(
                     f"{rule_id}: more than {MOST_MATCHES} hits, the rest of the file was not searched for this rule"
                 )
+            for text in sorted(self._cuts):
+                self._note(text)
         return fold(self._found)
 
 
@@ -315,7 +331,7 @@ class _Pieces:
 
     def __init__(self, search: _Search) -> None:
         self._search = search
-        self._windows = Windows(overlap=LONGEST_MATCH)
+        self._windows = Windows(overlap=OVERLAP, context=_CONTEXT)
 
     def push(self, data: bytes) -> None:
         """The next piece."""
@@ -328,6 +344,14 @@ class _Pieces:
         return self._search.hits()
 
 
+def _marked(hit: SecretHit | None, data: bytes, start: int, end: int) -> SecretHit | None:
+    """The hit with the mark that stands beside data[start:end], if one does."""
+    if hit is None:
+        return None
+    mark = mark_beside(data, start, end, hit.rule.id)
+    return replace(hit, mark=mark) if mark else hit
+
+
 def _spent(counts: Mapping[str, int]) -> frozenset[str]:
     """The rules that had as many hits as a document may have of one rule."""
     return frozenset(rule_id for rule_id, n in counts.items() if n >= MOST_MATCHES) if counts else frozenset()
@@ -336,12 +360,13 @@ def _spent(counts: Mapping[str, int]) -> frozenset[str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
-    taken for literals, and the rules that had their share."""
+    taken for literals, the rules that had their share, and who is told of what is cut short."""
 
     path: str
     config: bool
     literal: bool
     spent: frozenset[str] = frozenset()
+    cut: Cut = field(default=lambda _: None, repr=False)
 
 
 class _Places:
@@ -387,10 +412,6 @@ def load_scanner(
     Raises InputError for a rule file that cannot be used. `backend` is `auto`, `hyperscan` or `re2`. Compiled databases
     are kept in `cache` (None: `cachedir.cache_dir()`) unless `keep_compiled` is False. `unpack`: archives are opened.
     """
-    from imgscan.detect.secrets.trufflehog3 import installed_pack, pack_from_file
-
-    packs = [own_pack(), *(pack_from_file(path, name="user") for path in rule_files)]
-    if trufflehog3:
-        packs.append(installed_pack())
+    packs = load_packs(rule_files, trufflehog3=trufflehog3)
     directory = (cache or cache_dir()) if keep_compiled else None
     return SecretScanner(packs, backend=backend, cache=directory, unpack=unpack)

@@ -16,8 +16,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
-from imgscan.detect.secrets.matcher import re2_options
 from imgscan.detect.secrets.rules import RISK_ID, Pack, SecretRule, Weight
+from imgscan.detect.secrets.userpatterns import checked_pattern
 from imgscan.errors import InputError
 from imgscan.model import Confidence, Rule, Severity
 from imgscan.parsed import parsed_once
@@ -26,7 +26,6 @@ _DISTRIBUTION: Final = "trufflehog3"
 _RULE_FILE: Final = "trufflehog3/static/rules.yml"
 _LARGEST_FILE: Final = 256 * 1024
 _MOST_RULES: Final = 1000
-_LONGEST_PATTERN: Final = 4096
 _MATCH_BYTES: Final = 512
 _QUOTE_AT_END: Final = re.compile(r"""\[['"|]+\]$""")
 _SEVERITIES: Final = {
@@ -129,7 +128,7 @@ def _rule(record: _Record, pack: str, shown: str) -> SecretRule:
     severity = _SEVERITIES.get(fields.get("severity", "MEDIUM").upper())
     if severity is None:
         raise InputError(f"{where}: severity is one of {', '.join(_SEVERITIES)}")
-    pattern = _checked_pattern(fields["pattern"], where)
+    pattern = checked_pattern(fields["pattern"], where)
     vague = b".*" in pattern or fields["id"] in _LABELS
     foreign = pack == _DISTRIBUTION
     if foreign and vague:
@@ -146,24 +145,6 @@ def _rule(record: _Record, pack: str, shown: str) -> SecretRule:
         quoted=quoted and foreign,
         reveal=not vague,
     )
-
-
-def _checked_pattern(text: str, where: str) -> bytes:
-    """The pattern for RE2; Python's `\\Z` is RE2's `\\z`."""
-    import re2
-
-    if len(text) > _LONGEST_PATTERN:
-        raise InputError(f"{where}: the pattern is longer than {_LONGEST_PATTERN} characters")
-    pattern = re.sub(r"(?<!\\)((?:\\\\)*)\\Z", r"\1\\z", text).encode("utf-8", "replace")
-    try:
-        regex = re2.compile(pattern, re2_options())
-    except re2.error as error:
-        words = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error.args[0])
-        cause = "patterns are RE2, without look-around and back-references, so that they run in linear time"
-        raise InputError(f"{where}: bad pattern: {words}", cause=cause) from error
-    if regex.search(b"") is not None:
-        raise InputError(f"{where}: bad pattern: it matches the empty text, so it would match everywhere")
-    return pattern
 
 
 def _about(rule_id: str, message: str, severity: Severity, vague: bool, pack: str) -> Rule:

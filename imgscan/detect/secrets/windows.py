@@ -34,9 +34,11 @@ class Window:
     last: bool
 
 
-def read_windows(read: Callable[[int], bytes], *, overlap: int, size: int = WINDOW_BYTES) -> Iterator[Window]:
-    """The document as windows of at most `size` bytes, each sharing `overlap` bytes (and a little context to the left)
-    with the one before.
+def read_windows(
+    read: Callable[[int], bytes], *, overlap: int, context: int = _LEFT_CONTEXT, size: int = WINDOW_BYTES
+) -> Iterator[Window]:
+    """The document as windows of at most `size` bytes, each sharing `overlap` bytes (and `context` bytes to the left of
+    its own part) with the one before.
 
     `read(n)` gives up to n bytes and b"" at the end. Every byte is in the own part of exactly one window.
     """
@@ -49,7 +51,7 @@ def read_windows(read: Callable[[int], bytes], *, overlap: int, size: int = WIND
         )
         if ended:
             return
-        keep_from = max(own_end - _LEFT_CONTEXT, 0)
+        keep_from = max(own_end - context, 0)
         lines += data.count(b"\n", 0, keep_from)
         carried, offset, own_start = data[keep_from:], offset + keep_from, own_end - keep_from
 
@@ -57,8 +59,9 @@ def read_windows(read: Callable[[int], bytes], *, overlap: int, size: int = WIND
 class Windows:
     """The same of a document that is handed over piece by piece."""
 
-    def __init__(self, *, overlap: int, size: int = WINDOW_BYTES) -> None:
+    def __init__(self, *, overlap: int, context: int = _LEFT_CONTEXT, size: int = WINDOW_BYTES) -> None:
         self._overlap = overlap
+        self._context = context
         self._size = size
         self._parts: list[bytes] = []
         self._have = self._offset = self._lines = self._own_start = 0
@@ -91,7 +94,7 @@ class Windows:
             first=self._offset == 0,
             last=ended,
         )
-        keep_from = max(own_end - _LEFT_CONTEXT, 0)
+        keep_from = max(own_end - self._context, 0)
         self._lines += data.count(b"\n", 0, keep_from)
         self._parts, self._have = [data[keep_from:]], len(data) - keep_from
         self._offset, self._own_start = self._offset + keep_from, own_end - keep_from

@@ -1,0 +1,212 @@
+"""From end to end: what is accepted stays in the report and forbids nothing, whatever accepts it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from imagemaker import Made, docker25
+from secretmaker import token_of
+from tarmaker import archive, member
+
+from imgscan.cli.main import run
+
+TOKEN = token_of("accepted")
+DOCKERFILE = 'FROM node:24-bookworm-slim\nWORKDIR /app\nCOPY src src\nUSER 1000\nCMD ["node", "src/index.js"]\n'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project that is GO but for what a test puts into it."""
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "src").mkdir()
+    (folder / "src" / "index.js").write_text("console.log(1)\n")
+    (folder / ".dockerignore").write_text(".git\n.imgscan*\n**/.env\nDockerfile\n*.json\n*.yml\n")
+    (folder / "Dockerfile").write_text(DOCKERFILE)
+    return folder
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """An image with one marked secret, made by anybody."""
+    layer = archive(member(b"app/config.js", f'const t = "{TOKEN}" // gitleaks:allow\n'.encode()))
+    path = tmp_path / "image.tar"
+    path.write_bytes(docker25(Made(layers=(layer,), settings={"User": "1000"})))
+    return path
+
+
+def leak(project: Path, line: str) -> None:
+    (project / "src" / "config.js").write_text(f"// settings\n{line.replace('TOKEN', TOKEN)}\n")
+
+
+def linted(project: Path, capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, dict[str, Any], str]:
+    out = project / "report.json"
+    code = run(["lint", str(project), "--format", f"json={out}", "--format", "table", *args])
+    text = capsys.readouterr()
+    assert TOKEN not in text.out + text.err + out.read_text()
+    return code, json.loads(out.read_text()), text.out
+
+
+def secrets(report: dict[str, Any]) -> Iterator[str | None]:
+    """Of each secret what accepts it."""
+    for found in report["findings"]:
+        if found["rule_id"].startswith("secret-"):
+            yield found["accepted"]["by"] if found["accepted"] else None
+
+
+@pytest.mark.parametrize(
+    ("line", "config", "by"),
+    [
+        pytest.param('t = "TOKEN"', "", None, id="nothing"),
+        pytest.param('t = "TOKEN" // imgscan:ignore a test', "", "inline", id="comment"),
+        pytest.param('t = "TOKEN" // imgscan:ignore=secret-jwt', "", None, id="comment-for-another-rule"),
+        pytest.param("// gitleaks:allow\nt = 'TOKEN'", "", "inline", id="line-above"),
+        pytest.param('t = "TOKEN"', '[[allow]]\npath = "src/"\nreason = "a test key"\n', "allowlist", id="allowlist"),
+        pytest.param(
+            't = "TOKEN"', '[[allow]]\npath = "src/"\nreason = "x"\nexpires = 2020-01-01\n', None, id="expired"
+        ),
+    ],
+)
+def test_accepted_findings_forbid_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str], line: str, config: str, by: str | None
+) -> None:
+    leak(project, line)
+    (project / ".imgscan.toml").write_text(config)
+    code, report, text = linted(project, capsys)
+    assert list(secrets(report)) == [by]
+    assert code == (1 if by is None else 0)
+    assert report["verdict"] == ("NO-GO" if by is None else "GO")
+    (risk,) = [risk for risk in report["risks"] if risk["id"] == "SEC-001"]
+    assert risk["score"] == (9 if by is None else 3)
+    assert risk["verified"] is False
+    assert ("1 accepted finding does not count" in text) is (by is not None)
+    if by is not None:
+        assert "-v lists them" in text
+        assert "src/config.js" in linted(project, capsys, "-v")[2]
+    assert any("expired" in note for note in report["notes"]) is ("expires" in config)
+
+
+def test_a_wrong_allowlist_is_an_error(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / ".imgscan.toml").write_text('fail-on = "high"\n\n[[allow]]\nrule = "secret-jwt"\n')
+    assert run(["lint", str(project)]) == 2
+    assert ".imgscan.toml:3: an entry of [[allow]] needs a reason" in capsys.readouterr().err
+    assert run(["lint", str(project), "--no-config"]) == 0
+
+
+@pytest.mark.parametrize("where", ["ENV T=TOKEN\n", "RUN login TOKEN # imgscan:ignore\n"])
+def test_the_dockerfile_s_own_lines(project: Path, capsys: pytest.CaptureFixture[str], where: str) -> None:
+    (project / "Dockerfile").write_text(DOCKERFILE + where.replace("TOKEN", TOKEN))
+    marked = "imgscan" in where
+    assert list(secrets(linted(project, capsys)[1])) == ["inline" if marked else None]
+    (project / "Dockerfile").write_text(DOCKERFILE + "# imgscan:ignore\n" + where.replace("TOKEN", TOKEN))
+    assert list(secrets(linted(project, capsys)[1])) == ["inline"]
+
+
+def test_a_baseline_from_report_to_gate(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leak(project, 't = "TOKEN"')
+    assert linted(project, capsys)[0] == 1
+    file = project / ".imgscan-baseline.json"
+    assert run(["baseline", str(project / "report.json"), "-o", str(file), "--reason", "to be rotated"]) == 0
+    assert "findings accepted" in capsys.readouterr().err
+    assert TOKEN not in file.read_text()
+
+    code, report, _ = linted(project, capsys, "--baseline", str(file))
+    assert (code, list(secrets(report)), report["notes"]) == (0, ["baseline"], [])
+    (project / ".imgscan.toml").write_text('baseline = ".imgscan-baseline.json"\n')
+    assert linted(project, capsys)[0] == 0
+
+    (project / "src" / "more.js").write_text(f"t = '{token_of('new')}'\n")
+    code, report, _ = linted(project, capsys)
+    assert (code, sorted(map(str, secrets(report)))) == (1, ["None", "baseline"])
+
+    (project / "src" / "more.js").unlink()
+    leak(project, "nothing")
+    code, report, text = linted(project, capsys)
+    assert code == 0
+    assert any("matches nothing any more" in note for note in report["notes"])
+    assert "note: " in text
+    assert run(["baseline", str(project / "report.json"), "-o", str(file)]) == 0
+    assert "1 went" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        pytest.param(["lint", "P", "--baseline", "P/none.json"], "cannot be read", id="no-baseline"),
+        pytest.param(["lint", "P", "--baseline", "P/broken.json"], "broken.json:1: not valid JSON", id="broken"),
+        pytest.param(["baseline", "P/none.json"], "cannot be read", id="no-report"),
+        pytest.param(["baseline", "P/broken.json"], "broken.json is not a report", id="broken-report"),
+        pytest.param(["baseline", "P/r.json", "--expires", "never"], "expires is a day", id="day"),
+        pytest.param(["lint", "P", "--rules", "P/rules.yml"], "rules.yml:4: bad pattern", id="rules"),
+        pytest.param(["rules", "--rules", "P/rules.yml"], "rules.yml:4: bad pattern", id="rules-of-rules"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told(
+    project: Path, capsys: pytest.CaptureFixture[str], args: list[str], told: str
+) -> None:
+    (project / "broken.json").write_text("{nope")
+    (project / "rules.yml").write_text("- id: x\n  title: t\n  severity: low\n  pattern: '(?=x)'\n")
+    assert run([arg.replace("P/", f"{project}/") if arg != "P" else str(project) for arg in args]) == 2
+    assert told in capsys.readouterr().err
+
+
+def scanned(image: Path, capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, dict[str, Any]]:
+    code = run(["scan", str(image), "--no-config", "--format", "json", *args])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_an_image_cannot_hide_its_secrets(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, report = scanned(image, capsys)
+    assert (code, list(secrets(report))) == (1, [None])
+    assert report["findings"][0]["places"][0]["mark"] == "gitleaks:allow"
+    assert "--trust-image-ignores" in report["notes"][0]
+    code, report = scanned(image, capsys, "--trust-image-ignores")
+    assert (code, list(secrets(report)), report["notes"]) == (0, ["inline"], [])
+
+
+def test_a_mark_is_kept_with_the_result_of_a_layer(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("IMGSCAN_NO_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = scanned(image, capsys, "--trust-image-ignores")
+    assert scanned(image, capsys, "--trust-image-ignores") == first
+    assert all(TOKEN.encode() not in path.read_bytes() for path in tmp_path.rglob("*.sqlite3*"))
+
+
+def test_a_rule_of_the_user_s(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = "acme" + "_" + "k3j9x2m8q7w1"
+    (project / "own.yml").write_text(
+        "- id: acme-key\n  title: ACME key\n  severity: critical\n  pattern: 'acme_[a-z0-9]{12}'\n"
+    )
+    (project / ".imgscan.toml").write_text('rules = ["own.yml"]\n')
+    (project / "src" / "index.js").write_text(f"go({secret!r})\n")
+    code, report, text = linted(project, capsys)
+    assert code == 1
+    assert [f["rule_id"] for f in report["findings"] if f["severity"] == "critical"] == ["secret-acme-key"]
+    assert secret not in text + json.dumps(report)
+    assert run(["explain", "acme-key", "--rules", str(project / "own.yml")]) == 2
+    assert "secret-acme-key" in capsys.readouterr().err
+    assert run(["explain", "secret-acme-key", "--rules", str(project / "own.yml")]) == 0
+    assert "ACME key" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["re2", "hyperscan", "auto", "RE2"])
+def test_the_matcher_can_be_chosen(
+    image: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    plain = scanned(image, capsys)
+    monkeypatch.setenv("IMGSCAN_MATCHER", name)
+    assert scanned(image, capsys) == plain
+
+
+def test_a_matcher_that_is_none_is_an_error(
+    image: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMGSCAN_MATCHER", "grep")
+    assert run(["scan", str(image)]) == 2
+    assert "one of auto, hyperscan, re2" in capsys.readouterr().err
