@@ -21,8 +21,10 @@ from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, distinct, fold, judge
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
+from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, own_pack
+from imgscan.detect.secrets.seenkeys import PUBLIC_RULES, is_public_match, seen_key
 from imgscan.detect.secrets.windows import WINDOW_BYTES, NulIndex, Window, holds_utf16, read_windows, without_nuls
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
@@ -81,7 +83,7 @@ class SecretScanner:
         self.rules = {rule.id: rule for rule in rules}
         self.pack_names = tuple(f"{pack.name} ({len(pack.rules)} rules)" for pack in packs if pack.rules)
         self.notes = tuple(note for pack in packs for note in pack.notes)
-        self._everywhere = RuleSet(everywhere, encoded=True, backend=backend, cache=cache)
+        self._everywhere = RuleSet([*everywhere, *PUBLIC_RULES], encoded=True, backend=backend, cache=cache)
         self._config = RuleSet(config, encoded=False, backend=backend, cache=cache)
 
     @cached_property
@@ -110,20 +112,21 @@ class SecretScanner:
         size: int | None,
         literal: bool = False,
         note: Callable[[str], None] | None = None,
+        see: Callable[[SeenKey], None] | None = None,
     ) -> list[SecretHit]:
         """The secrets of a document.
 
         `read(n)` gives up to n bytes, b"" at the end. `path` says what kind of document it is, `size` (bytes, if known)
         is a hint. `literal` says that it is image configuration or build instructions, whatever `path` is called:
         assignments in it are looked for, and are as bad as in an environment. `note` is told when a rule has so many
-        hits that the rest are left out.
+        hits that the rest are left out, `see` of each public key.
         """
         config = literal or assignments.is_config_like(path, size)
         found: list[Candidate] = []
         counts: dict[str, int] = {}
         for window in read_windows(read, overlap=LONGEST_MATCH):
             spent = _spent(counts)
-            job = _Job(path=path, config=config and window.first and window.last, literal=literal, spent=spent)
+            job = _Job(path=path, config=config and window.first and window.last, literal=literal, spent=spent, see=see)
             for candidate in distinct(self._candidates(window, job)):
                 rule_id = candidate.hit.rule.id if candidate.hit is not None else _HARMLESS
                 counts[rule_id] = counts.get(rule_id, 0) + 1
@@ -135,12 +138,18 @@ class SecretScanner:
         return fold(found)
 
     def scan_bytes(
-        self, data: bytes, *, path: str, literal: bool = False, note: Callable[[str], None] | None = None
+        self,
+        data: bytes,
+        *,
+        path: str,
+        literal: bool = False,
+        note: Callable[[str], None] | None = None,
+        see: Callable[[SeenKey], None] | None = None,
     ) -> list[SecretHit]:
         """The secrets of a document that is in memory; see `scan`."""
         if not literal and len(data) <= WINDOW_BYTES and self._is_clean(data, path):
             return []
-        return self.scan(io.BytesIO(data).read, path=path, size=len(data), literal=literal, note=note)
+        return self.scan(io.BytesIO(data).read, path=path, size=len(data), literal=literal, note=note, see=see)
 
     def _is_clean(self, data: bytes, path: str) -> bool:
         """Whether a document that fits in a window holds nothing that any rule begins with: true of nearly all."""
@@ -189,6 +198,9 @@ class SecretScanner:
             match_start, match_end = place.span(match.match_start, match.match_end)
             if not place.is_own(match_start) or not match.rule.is_for(job.path):
                 continue
+            if is_public_match(match):
+                job.show(match, data)
+                continue
             hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
             if hit is not None or match.rule.weight >= Weight.CONTEXT:
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
@@ -201,6 +213,9 @@ class SecretScanner:
         for start, end, decoded in decoded_runs(data, prefixes):
             begin, stop = place.span(start, end)
             for match in self._everywhere.find(decoded, job.spent)[0]:
+                if is_public_match(match):
+                    job.show(match, decoded)
+                    continue
                 hit = judge(match, decoded, job.path, line=place.line(start), offset=begin, literal=job.literal)
                 if hit is not None:
                     yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
@@ -214,12 +229,19 @@ def _spent(counts: Mapping[str, int]) -> frozenset[str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
-    taken for literals, and the rules that had their share."""
+    taken for literals, the rules that had their share, and who wants to see public keys."""
 
     path: str
     config: bool
     literal: bool
     spent: frozenset[str] = frozenset()
+    see: Callable[[SeenKey], None] | None = None
+
+    def show(self, match: Match, data: bytes) -> None:
+        """Show the public key of a match in a block."""
+        key = seen_key(match, data) if self.see is not None else None
+        if key is not None and self.see is not None:
+            self.see(key)
 
 
 class _Places:
