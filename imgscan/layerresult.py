@@ -16,12 +16,13 @@ import msgspec
 from imgscan.detect.layerfacts import LayerFacts
 from imgscan.detect.secrets.hits import Form, PackedHit, SecretHit, pack_hit, unpack_hit
 from imgscan.detect.secrets.rules import SecretRule
+from imgscan.gleanings import LayerGleanings
 from imgscan.layers.blocks import BlockInfo, Blocks, BlockStore
 from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
 from imgscan.model import Digest, NotRead
 
-RESULT_FORMAT: Final = 4
+RESULT_FORMAT: Final = 5
 """Of `KeptLayer` and of what it means: results of another format are not used."""
 
 
@@ -48,13 +49,15 @@ class PathHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerScan:
-    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` what of it was left out."""
+    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` what of it was left out,
+    `gleanings` is what files gave besides secrets."""
 
     listing: LayerListing
     facts: LayerFacts
     hits: tuple[PathHit, ...]
     read_bytes: int
     not_read: tuple[NotRead, ...] = ()
+    gleanings: LayerGleanings = LayerGleanings()
 
 
 class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +74,7 @@ class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
     clashes: bool
     contents: bytes
     facts: LayerFacts
+    gleanings: LayerGleanings
     hits: tuple[tuple[bytes, PackedHit], ...]
     places: tuple[Place, ...]
     again: tuple[tuple[bytes, int], ...]
@@ -102,6 +106,7 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
         clashes=listing.clashes,
         contents=listing.contents,
         facts=scan.facts,
+        gleanings=scan.gleanings,
         hits=tuple(
             (item.path, pack_hit(item.hit, Form.DIGEST))
             for item in scan.hits
@@ -164,6 +169,7 @@ def restore_layer(
         facts=kept.facts,
         hits=sort_hits((*hits, *found_again)),
         read_bytes=kept.read_bytes,
+        gleanings=kept.gleanings,
     )
 
 

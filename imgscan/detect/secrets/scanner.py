@@ -20,6 +20,7 @@ from imgscan.detect.secrets import assignments
 from imgscan.detect.secrets.confirm import MOST_MATCHES, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.hits import Candidate, SecretHit, assignment_hit, distinct, fold, judge
+from imgscan.detect.secrets.joined import with_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
@@ -202,6 +203,8 @@ class SecretScanner:
                 job.show(match, data)
                 continue
             hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
+            if hit is not None:
+                hit = with_beside(hit, match, data)
             if hit is not None or match.rule.weight >= Weight.CONTEXT:
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
         yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
