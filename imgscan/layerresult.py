@@ -57,7 +57,7 @@ class LayerScan:
     hits: tuple[PathHit, ...]
     read_bytes: int
     not_read: tuple[NotRead, ...] = ()
-    gleanings: LayerGleanings = LayerGleanings()
+    gleanings: LayerGleanings = field(default_factory=LayerGleanings)
 
 
 class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):

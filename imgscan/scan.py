@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from imgscan.detect.layerfacts import FactsBuilder, LayerFacts, watched_paths
-from imgscan.detect.secrets.documents import Document, image_documents, scan_documents
 from imgscan.detect.packages.claims import Owners
+from imgscan.detect.secrets.documents import Document, image_documents, scan_documents
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.keypairs import KeyUses
-from imgscan.detect.secrets.weighing import owner_of
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
+from imgscan.detect.secrets.weighing import owner_of
 from imgscan.errors import InputError
 from imgscan.escape import path_text
 from imgscan.gleanings import sums_by_path

@@ -31,10 +31,10 @@ class SecretHit:
 
     `line` counts from 1 and `offset` is in bytes, both in the document; `context` is a redacted excerpt. `detail` is
     what an offline check learnt (an AWS account number, "encrypted"), never part of the secret; `proven` says that a
-    checksum fits; `public` is the fingerprint of a private key's public half; `beside` says in words what
-    belongs to it and stands near. `severity` and `confidence` are those of
-    the text: whose place it stands in is weighed later (`weighing`). `secret` is plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`. A hit
-    that was kept from an earlier scan has no plaintext, but the `identity` that it had then.
+    checksum fits; `public` is the fingerprint of a private key's public half; `beside` says in words what belongs to it
+    and stands near. `severity` and `confidence` are those of the text: whose place it stands in is weighed later
+    (`weighing`). `secret` is plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`. A hit that
+    was kept from an earlier scan has no plaintext, but the `identity` that it had then.
     """
 
     rule: SecretRule
@@ -95,7 +95,8 @@ def pack_hit(hit: SecretHit, form: Form = Form.PLAIN) -> PackedHit:
 
 def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
     """The hit again. Raises KeyError for a rule that is not among `rules`."""
-    rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, identity = packed[:11]
+    rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, *more = packed
+    identity, public, beside = more
     return SecretHit(
         rule=rules[rule_id],
         secret=secret,
@@ -108,8 +109,8 @@ def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
         detail=detail,
         proven=proven,
         kept_identity=identity,
-        public=packed[11],
-        beside=packed[12],
+        public=public,
+        beside=beside,
     )
 
 

@@ -7,7 +7,8 @@ belongs together: rules of which both are found, and names of which only one hol
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, TypeVar
 
@@ -22,7 +23,7 @@ _NEAR_BYTES: Final = 4096
 _NAME_BYTES: Final = 160
 _FILES: Final = frozenset({Place.FILE, Place.CONTEXT, Place.COMPOSE, Place.DOCKERFILE, Place.SCRIPT})
 _ASSIGNMENT: Final = re.compile(
-    rb"([A-Za-z_][A-Za-z0-9_.-]{0,80})[\"']?[ \t]{0,8}(?:=>|:=|[:=]|[ \t](?=\S))[ \t]{0,8}[\"']?([^\s\"'`,;<>{}]{1,200})"
+    rb"([A-Za-z_][A-Za-z0-9_.-]{0,80})[\"']?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}[\"']?([^\s\"'`,;<>{}]{1,200})"
 )
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _HOST: Final = re.compile(rb"(?:[a-z][a-z-]{0,30}|(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z0-9-]{1,63})(?::[0-9]{1,5})?")
@@ -55,8 +56,8 @@ PARTS: Final = (
 
 
 class Group(NamedTuple):
-    """Endings of names of one thing: `secret` that of the secret, `others` those of what goes with it; `hosts` are those
-    that say where it opens."""
+    """Endings of names of one thing: `secret` those of the secret, `others` those of what goes with it; `hosts` are
+    those that say where it opens."""
 
     secret: tuple[str, ...]
     others: tuple[str, ...]
@@ -140,12 +141,15 @@ def _ends(name: str, ending: str) -> bool:
 
 def join(items: Sequence[Item], view: Callable[[Item], tuple[SecretHit, Location]]) -> Iterator[tuple[Item, Joined]]:
     """Each located hit with its parts: an id without its secret is as bad as `alone`, both are as bad as `together`."""
-    roles = {rule: (parts, role) for parts in PARTS for role, rule in enumerate((parts.key_id, parts.secret, parts.more))}
-    documents: dict[tuple[object, ...], list[tuple[SecretHit, Location]]] = {}
+    roles = {rule: (each, role) for each in PARTS for role, rule in enumerate((each.key_id, each.secret, each.more))}
+    documents: dict[tuple[object, ...], dict[str, _Found]] = {}
     for item in items:
         hit, location = view(item)
         if hit.rule.id in roles:
-            documents.setdefault(_document(location), []).append((hit, location))
+            found = documents.setdefault(_document(location), {}).setdefault(hit.rule.id, [])
+            found.append((location.line or 0, location.path or ""))
+    for found in (each for document in documents.values() for each in document.values()):
+        found.sort()
     for item in items:
         hit, location = view(item)
         if hit.rule.id not in roles:
@@ -155,22 +159,29 @@ def join(items: Sequence[Item], view: Callable[[Item], tuple[SecretHit, Location
         yield item, _with_parts(parts, role, hit, location, documents[_document(location)])
 
 
-def _with_parts(
-    parts: Parts, role: int, hit: SecretHit, location: Location, others: Iterable[tuple[SecretHit, Location]]
-) -> Joined:
+_Found = list[tuple[int, str]]
+"""Lines and paths at which a rule found something in one document, sorted."""
+
+
+def _with_parts(parts: Parts, role: int, hit: SecretHit, location: Location, others: Mapping[str, _Found]) -> Joined:
     names = {parts.key_id: parts.id_name, parts.secret: parts.secret_name, parts.more: parts.more_name}
-    near = [(other, at) for other, at in others if other.rule.id != hit.rule.id and _is_near(location, at)]
-    # Of several ids in one file each has the part that stands nearest.
-    near.sort(key=lambda pair: abs((pair[1].line or 0) - (location.line or 0)))
-    nearest: dict[str, str] = {}
-    for other, at in near:
-        nearest.setdefault(other.rule.id, f"its {names[other.rule.id]} is {_where(location, at)}")
-    has_partner = (parts.secret if role == 0 else parts.key_id) in nearest
+    near = {rule: _nearest(location, others.get(rule, [])) for rule in names if rule != hit.rule.id}
+    told = tuple(f"its {names[rule]} is {where}" for rule, where in near.items() if where)
     if role == 0:
-        hit = replace(hit, severity=parts.together if has_partner else min(hit.severity, parts.alone, key=_rank))
-    elif role == 1 and has_partner:
+        hit = replace(hit, severity=parts.together if near[parts.secret] else min(hit.severity, parts.alone, key=_rank))
+    elif role == 1 and near[parts.key_id]:
         hit = replace(hit, severity=parts.together)
-    return Joined(hit=hit, beside=tuple(nearest[rule] for rule in names if rule in nearest))
+    return Joined(hit=hit, beside=told)
+
+
+def _nearest(location: Location, found: _Found) -> str:
+    """Where the nearest of what was found stands, in words; "" if none is near."""
+    if location.place not in _FILES:
+        return f"in {found[0][1]}" if found else ""
+    line = location.line or 0
+    at = bisect_left(found, (line, ""))
+    lines = [other for other, _ in found[max(at - 1, 0) : at + 1] if abs(other - line) <= NEAR_LINES]
+    return f"on line {min(lines, key=lambda other: abs(other - line))}" if lines else ""
 
 
 def _rank(severity: Severity) -> int:
@@ -178,16 +189,7 @@ def _rank(severity: Severity) -> int:
 
 
 def _document(location: Location) -> tuple[object, ...]:
+    """What stands together: a file, or all of an environment, of a history."""
     if location.place in _FILES:
         return location.place, location.layer, location.path, location.inside
     return (location.place,)
-
-
-def _is_near(one: Location, other: Location) -> bool:
-    return one.place not in _FILES or abs((one.line or 0) - (other.line or 0)) <= NEAR_LINES
-
-
-def _where(one: Location, other: Location) -> str:
-    if one.place in _FILES:
-        return f"on line {other.line}" if other.line is not None else "in the same file"
-    return f"in {other.path}" if other.path != one.path else "beside it"

@@ -121,7 +121,12 @@ def _pkcs8_blob(algorithm: list[tuple[int, bytes]], inner: bytes) -> bytes | Non
     if kind == _EC and len(algorithm) > 1:
         return _sec1_blob(der.sequence(inner), algorithm[1][1])
     seed = der.element(inner, 0)
-    if kind == _ED25519 and seed is not None and seed.tag == der.OCTETS and seed.end - seed.start == 32 == len(inner) - 2:
+    if (
+        kind == _ED25519
+        and seed is not None
+        and seed.tag == der.OCTETS
+        and seed.end - seed.start == 32 == len(inner) - 2
+    ):
         return _pack(b"ssh-ed25519", ed25519_public(inner[seed.start : seed.end]))
     return None
 

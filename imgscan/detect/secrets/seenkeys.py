@@ -47,8 +47,12 @@ PUBLIC_RULES: Final = (
         rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----",
         max_length=_LONGEST_CERTIFICATE,
     ),
-    # SEQUENCE { SEQUENCE { [0] { INTEGER 2 } INTEGER …: version 3, both lengths in two bytes.
-    _rule(_DER, rb"(0\x82[\x00-\xff][\x00-\xff]0\x82[\x00-\xff][\x00-\xff]\xa0\x03\x02\x01\x02\x02)"),
+    # SEQUENCE { SEQUENCE { [0] { INTEGER 2 } INTEGER …: version 3, both lengths in two bytes. Bytes above 127 stand in
+    # ranges, since RE2's filter takes literals for UTF-8.
+    _rule(
+        _DER,
+        rb"(0[\x80-\x8f][\x00-\xff][\x00-\xff]0[\x80-\x8f][\x00-\xff][\x00-\xff][\xa0-\xaf]\x03\x02\x01\x02\x02)",
+    ),
     _rule(
         _LOGIN,
         rb"((?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp(?:256|384|521)) AAAA[A-Za-z0-9+/]{40,})",
