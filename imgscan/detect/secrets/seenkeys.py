@@ -23,7 +23,13 @@ _LONGEST_CERTIFICATE: Final = 16 * 1024
 
 
 def _rule(
-    rule_id: str, pattern: bytes, trigger: bytes = b"", *, max_length: int = 64, path: re.Pattern[str] | None = None
+    rule_id: str,
+    pattern: bytes,
+    trigger: bytes = b"",
+    *,
+    max_length: int = 64,
+    prefixes: tuple[str, ...] = (),
+    path: re.Pattern[str] | None = None,
 ) -> SecretRule:
     about = Rule(
         id=rule_id,
@@ -36,7 +42,12 @@ def _rule(
         good="",
     )
     return SecretRule(
-        about=about, patterns=(pattern,), triggers=(trigger or pattern,), max_length=max_length, path=path
+        about=about,
+        patterns=(pattern,),
+        triggers=(trigger or pattern,),
+        max_length=max_length,
+        prefixes=prefixes,
+        path=path,
     )
 
 
@@ -46,6 +57,7 @@ PUBLIC_RULES: Final = (
         rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----((?:[^-]|-{1,4}[^-])*?)-----END ",
         rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----",
         max_length=_LONGEST_CERTIFICATE,
+        prefixes=("-----BEGIN CERTIF",),
     ),
     # SEQUENCE { SEQUENCE { [0] { INTEGER 2 } INTEGER …: version 3, both lengths in two bytes. Bytes above 127 stand in
     # ranges, since RE2's filter takes literals for UTF-8.
