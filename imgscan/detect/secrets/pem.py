@@ -11,7 +11,7 @@ from typing import Final
 
 from imgscan.detect.secrets.der import INTEGER, OCTETS, SEQUENCE, element
 from imgscan.detect.secrets.publickeys import blob_of_private, fingerprint_of, is_known_to_ssh
-from imgscan.detect.secrets.validators import INVALID, UNKNOWN, Checked, decode_base64
+from imgscan.detect.secrets.validators import UNKNOWN, Checked, decode_base64
 from imgscan.model import Severity, Validity
 
 _BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?)-----(.*)", re.DOTALL)
@@ -22,11 +22,12 @@ _KEY_LINE: Final = re.compile(rb"^[\s#*>|]*(?://\s)?[\"'`]?([A-Za-z0-9+/=\s]*?)(
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2}(?:=[A-Za-z0-9+/]{4})?")  # with the checksum of OpenPGP's armour
 _SHORTEST_BODY: Final = 40
 _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
+_BROKEN: Final = Checked(validity=Validity.INVALID, severity=Severity.MEDIUM)
 
 
 def check_private_key(secret: bytes) -> Checked:
-    """Whether a PEM block holds a key that parses, whether it is encrypted (severity medium then), and the fingerprint
-    of its public half."""
+    """Whether a PEM block holds a key that parses, whether it is encrypted, and the fingerprint of its public half. Of
+    one that does not parse (it is cut off, or a specimen) and of an encrypted one the severity is medium."""
     block = _BLOCK.search(secret)
     if block is None:
         return UNKNOWN
@@ -38,10 +39,10 @@ def check_private_key(secret: bytes) -> Checked:
     body = body_of(rest)
     der = decode_base64(body) if body is not None else None
     if der is None:
-        return INVALID
+        return _BROKEN
     if b"OPENSSH" in label:
         return _check_openssh(der)
-    return _plain(der) if holds_key(der) else INVALID
+    return _plain(der) if holds_key(der) else _BROKEN
 
 
 def body_of(text: bytes) -> bytes | None:
@@ -96,12 +97,12 @@ def _public_half(der: bytes) -> tuple[str, str]:
 def _check_openssh(der: bytes) -> Checked:
     """OpenSSH's PROTOCOL.key: magic, then cipher name, KDF name, ... as length-prefixed strings."""
     if not der.startswith(_OPENSSH_MAGIC):
-        return INVALID
+        return _BROKEN
     at = len(_OPENSSH_MAGIC)
     length = int.from_bytes(der[at : at + 4], "big")
     cipher = der[at + 4 : at + 4 + length]
     if not 0 < length <= 64 or len(cipher) != length or not cipher.isascii():
-        return INVALID
+        return _BROKEN
     if cipher == b"none":
         return _plain(der)
     return _encrypted(re.sub(r"[^A-Za-z0-9@._-]", "", cipher.decode("ascii")), der)

@@ -28,6 +28,10 @@ _LESS_SURE: Final = {
     Confidence.MEDIUM: Confidence.LOW,
     Confidence.LOW: Confidence.LOW,
 }
+_KEYS: Final = frozenset(
+    {"secret-private-key", "secret-pgp-private-key", "secret-putty-private-key", "secret-jwk-private", "secret-keystore"}
+)
+"""Of a key that comes with a package everybody has a copy, so nobody trusts it; a token of its author's would work."""
 _OUTSIDE: Final = frozenset((Owner.NOBODY, Owner.CHANGED))
 
 
@@ -39,9 +43,8 @@ def owner_of(owners: Owners, path: bytes, sums: Iterable[FileSums]) -> Owner:
         return owner
     site = site_of(path_text(path))
     asked = owners.has_system
-    if site is not None:
-        in_system = is_of_system(site)
-        asked = owners.has_site(site.encode("utf-8", "surrogateescape")) or (in_system and owners.has_system)
+    if site is not None and not is_of_system(site):
+        asked = owners.has_site(site.encode("utf-8", "surrogateescape"))
     return Owner.NOBODY if asked else Owner.UNKNOWN
 
 
@@ -60,15 +63,15 @@ def whose(path: str, owner: Owner) -> tuple[Where, bool]:
 
 def weigh(hit: SecretHit, path: str, owner: Owner) -> tuple[Severity, Confidence] | None:
     """Severity and confidence of a hit at a path: less of both unless the place is the project's own; twice so in a
-    compiled library, and in the tests and manuals of other people's packages. A checksum that fits beats any place.
-    None: it is no finding there."""
+    compiled library, in the tests and manuals of other people's packages, and for their keys. A checksum that fits
+    beats any place. None: it is no finding there."""
     where, vendored = whose(path, owner)
     if hit.rule.id == ENV_ASSIGNMENT and vendored and is_vendored(path):
         return None
     severity, confidence = hit.severity, hit.confidence
     if hit.proven:
         return severity, confidence
-    twice = where is Where.LIBRARY or (where in (Where.TEST, Where.DOCS) and vendored)
+    twice = where is Where.LIBRARY or (vendored and (where is not Where.VENDOR or hit.rule.id in _KEYS))
     for _ in range(0 if where is Where.OWN else 1 + twice):
         severity, confidence = _DEMOTED[severity], _LESS_SURE[confidence]
     return severity, confidence
