@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from imgscan.coverage import LeftOut
-from imgscan.detect.secrets.documents import dockerfile_documents, scan_document
+from imgscan.detect.secrets.documents import dockerfile_documents, scan_documents
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.marks import mark_at_line
 from imgscan.detect.secrets.names import NameSearch
@@ -88,14 +88,13 @@ def _scan_file(
 
 
 def _dockerfile_hits(dockerfile: Dockerfile, scanner: SecretScanner) -> Iterator[LocatedHit]:
-    for document in dockerfile_documents(dockerfile):
-        for hit in scan_document(scanner, document):
-            line = hit.line
-            location = Location(
-                place=Place.DOCKERFILE,
-                path=document.path,
-                line=line,
-                dockerfile=SourceLine(file=dockerfile.file, line=document.line or line),
-                mark=hit.mark or mark_at_line(dockerfile.text, line, hit.rule.id) or None,
-            )
-            yield LocatedHit(hit=hit, location=location)
+    for document, hit in scan_documents(scanner, dockerfile_documents(dockerfile)):
+        line = hit.line
+        location = Location(
+            place=Place.DOCKERFILE,
+            path=document.path,
+            line=line,
+            dockerfile=SourceLine(file=dockerfile.file, line=document.line or line),
+            mark=hit.mark or mark_at_line(dockerfile.text, line, hit.rule.id) or None,
+        )
+        yield LocatedHit(hit=hit, location=location)

@@ -16,6 +16,7 @@ import msgspec
 from imgscan.detect.layerfacts import LayerFacts
 from imgscan.detect.secrets.hits import Form, PackedHit, SecretHit, pack_hit, unpack_hit
 from imgscan.detect.secrets.rules import SecretRule
+from imgscan.gleanings import LayerGleanings
 from imgscan.layers.blocks import BlockInfo, Blocks, BlockStore
 from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
@@ -49,8 +50,8 @@ class PathHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerScan:
-    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` is what was left
-    out of it, `not_listed` counts what that has no room for (see `leftout`)."""
+    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` is what was left out of it,
+    `not_listed` counts what that has no room for (see `coverage`), `gleanings` is what files gave besides secrets."""
 
     listing: LayerListing
     facts: LayerFacts
@@ -59,6 +60,7 @@ class LayerScan:
     not_read: tuple[NotRead, ...] = ()
     not_listed: int = 0
     not_listed_bytes: int = 0
+    gleanings: LayerGleanings = field(default_factory=LayerGleanings)
 
     @property
     def coverage(self) -> Coverage:
@@ -86,6 +88,7 @@ class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
     clashes: bool
     contents: bytes
     facts: LayerFacts
+    gleanings: LayerGleanings
     hits: tuple[tuple[bytes, PackedHit], ...]
     places: tuple[Place, ...]
     again: tuple[tuple[bytes, int], ...]
@@ -123,6 +126,7 @@ def keep_layer(
         clashes=listing.clashes,
         contents=listing.contents,
         facts=scan.facts,
+        gleanings=scan.gleanings,
         hits=tuple(
             (item.path, pack_hit(item.hit, Form.DIGEST))
             for item in scan.hits
@@ -189,6 +193,7 @@ def restore_layer(
         hits=sort_hits((*hits, *found_again)),
         read_bytes=kept.read_bytes,
         not_read=tuple(NotRead(where=f"{where} {file}", bytes=0, reason=reason) for file, reason in kept.left_out),
+        gleanings=kept.gleanings,
     )
 
 

@@ -16,8 +16,10 @@ from typing import Final
 from imgscan.coverage import LeftOut
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.names import NameSearch
+from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.escape import path_text
+from imgscan.gleanings import GleaningsBuilder, Holding, glean
 from imgscan.layerresult import PathHit
 from imgscan.layers.listing import Done, HashedContent
 from imgscan.layers.tar import Entry, TarEntry, clean_path
@@ -51,12 +53,14 @@ class _Pending:
 
 class LayerSearch:
     """Searches the files of one layer, and their names; see `listing.Search`. `read_bytes` counts what was searched,
-    `not_read` says what was left out. Raises StoreError and WorkerError."""
+    `not_read` says what was left out, `gleanings` take what there is besides secrets. Raises StoreError and
+    WorkerError."""
 
     def __init__(self, workers: Workers, scanner: SecretScanner, progress: Progress, *, where: str) -> None:
         self.hits: list[PathHit] = []
         self.not_read = LeftOut()
         self.read_bytes = 0
+        self.gleanings = GleaningsBuilder()
         self._workers = workers
         self._scanner = scanner
         self._progress = progress
@@ -123,7 +127,9 @@ class LayerSearch:
         if len(data) < entry.size_bytes:
             path = path_text(entry.path)
             notes: list[str] = []
-            self.hits += self._located(entry.path, self._scanner.scan_bytes(data, path=path, note=notes.append))
+            cut = self._scanner.scan_bytes(data, path=path, note=notes.append)
+            self.hits += self._located(entry.path, cut)
+            self.gleanings.add(entry.path, None, None, found=bool(cut))
             self._note(path, notes)
             self._cut_off(path, entry.size_bytes - len(data))
             done(None)
@@ -146,13 +152,17 @@ class LayerSearch:
         entry, content = item.entry, HashedContent(item)
         notes: list[str] = []
         path = path_text(entry.path)
-        hits = self._scanner.scan(content.read, path=path, size=entry.size_bytes, note=notes.append)
+        keys: list[SeenKey] = []
+        held = Holding(content.read, entry.path, entry.size_bytes)
+        hits = self._scanner.scan(held.read, path=path, size=entry.size_bytes, note=notes.append, see=keys.append)
         self.hits += self._located(entry.path, hits)
         self._note(path, notes)
         self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}")
         digest = content.finish()
         if content.left:
             self._cut_off(path, content.left)
+        gleaned = glean(entry.path, held.data(), keys, found=bool(hits))
+        self.gleanings.add(entry.path, digest, gleaned, found=bool(hits))
         done(digest)
 
     def _send(self, pending: _Pending) -> None:
@@ -171,8 +181,9 @@ class LayerSearch:
         batch, pending = self._running.popleft()
         for job, done, found in zip(pending.jobs, pending.waiting, batch.result(), strict=True):
             done(found.digest)
-            if found.hits:
+            if found.hits or found.gleaned is not None:
                 self.hits += self._located(job.path, found.hits)
+                self.gleanings.add(job.path, found.digest, found.gleaned, found=bool(found.hits))
             if found.notes:
                 self._note(path_text(job.path), found.notes)
         if pending.slot is not None:

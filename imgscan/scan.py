@@ -17,11 +17,15 @@ from typing import Final, Protocol
 
 from imgscan.coverage import join_coverage, limit_skipped
 from imgscan.detect.layerfacts import FactsBuilder, LayerFacts, watched_paths
-from imgscan.detect.secrets.documents import Document, image_documents, scan_document
+from imgscan.detect.packages.claims import Owners
+from imgscan.detect.secrets.documents import Document, image_documents, scan_documents
 from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.detect.secrets.keypairs import KeyUses
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
+from imgscan.detect.secrets.weighing import owner_of
 from imgscan.errors import InputError
 from imgscan.escape import path_text
+from imgscan.gleanings import sums_by_path
 from imgscan.layerresult import KeptLayer, LayerScan, PathHit, keep_layer, restore_layer, sort_hits
 from imgscan.layers.attribution import Attribution
 from imgscan.layers.blob import check_digests, open_layer
@@ -40,6 +44,7 @@ from imgscan.workers import FileJob, Workers
 _LAYERS_AT_ONCE: Final = 3
 """So many layers' searches may still run while the next one is read: else a large file at the end of a layer would keep
 all processes but one waiting."""
+_MOST_WORDS: Final = 80
 
 
 class ReadAgain(Exception):
@@ -124,7 +129,7 @@ def _scan(reader: ImageReader, workers: Workers, means: Means) -> ImageScan:
         stacked=stacked,
         facts=facts,
         dive=dive_metrics([layer.listing for layer in layers]),
-        document_hits=tuple((each, hit) for each in documents for hit in scan_document(means.scanner, each)),
+        document_hits=tuple(scan_documents(means.scanner, documents)),
         skipped=limit_skipped((*reader.skipped(), *missing, *(s for layer in layers for s in layer.listing.skipped))),
     )
 
@@ -240,6 +245,7 @@ def begin_layer(
         not_read=tuple(sorted(search.not_read.items, key=lambda item: (item.where, item.reason))),
         not_listed=search.not_read.more,
         not_listed_bytes=search.not_read.more_bytes,
+        gleanings=search.gleanings.finish(),
     )
 
 
@@ -249,9 +255,13 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
     A path that comes twice in one layer has one place: what counts is that the bytes are there.
     """
     lines = {attribution.layer: attribution.dockerfile for attribution in attributions}
+    made = {attribution.layer: _made_by(attribution) for attribution in attributions}
+    owners = Owners([layer.gleanings.claims for layer in scan.layers])
+    uses = KeyUses(item for layer in scan.layers for item in layer.gleanings.keys)
     for index, layer in enumerate(scan.layers):
+        sums = sums_by_path(layer.gleanings)
         for item in layer.hits:
-            status, _ = scan.stacked.status_of(index, item.path)
+            status, by = scan.stacked.status_of(index, item.path)
             location = Location(
                 place=Place.FILE,
                 layer=index,
@@ -262,13 +272,32 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
                 status=status,
                 mark=item.hit.mark or None,
             )
-            yield LocatedHit(hit=item.hit, location=location)
+            yield LocatedHit(
+                hit=item.hit,
+                location=location,
+                owner=owner_of(owners, item.path, sums.get(item.path, ())),
+                use=uses.of(item.hit.public),
+                shipped=made.get(index, ""),
+                hidden=f"layer {by}{made.get(by, '')}" if by is not None else "",
+            )
     for document, hit in scan.document_hits:
         line = None if document.layer is None else lines.get(document.layer)
         location = Location(
             place=document.place, layer=document.layer, path=document.path, dockerfile=line, mark=hit.mark or None
         )
-        yield LocatedHit(hit=hit, location=location)
+        yield LocatedHit(hit=hit, location=location, use=uses.of(hit.public))
+
+
+def _made_by(attribution: Attribution) -> str:
+    """The instruction of a layer, in brackets: its line where that is known, and its words if they are few. A part of
+    them would be as bad as the whole where there is a secret in them, and would not be known for one."""
+    words = (attribution.instruction or "").strip()
+    if len(words) > _MOST_WORDS or "\n" in words:
+        words = f"{words.split(None, 1)[0][:10]} …" if words[:1].isalpha() and words.isprintable() else ""
+    line = attribution.dockerfile
+    place = f"{line.file}:{line.line}" if line is not None else ""
+    told = ", ".join(part for part in (words, place) if part)
+    return f" ({told})" if told else ""
 
 
 def _in_order(image: Image, by_blob: Mapping[str, LayerScan]) -> tuple[tuple[LayerScan, ...], tuple[Skipped, ...]]:

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from imgscan.detect.secrets.hits import PackedHit, SecretHit, pack_hit, unpack_hit
+from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.errors import WorkerError
 from imgscan.escape import path_text
+from imgscan.gleanings import Gleaned, Holding, glean
 from imgscan.source.placed import Directory, OneFile
 from imgscan.source.records import StoreError
 
@@ -52,11 +54,13 @@ class FileJob(msgspec.Struct, frozen=True, gc=False):
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
-    """What a file held. `digest` is its SHA-256; `notes` say what of it was left out."""
+    """What a file held. `digest` is its SHA-256; `notes` say what of it was left out; `gleaned` is what it gave besides
+    secrets."""
 
     digest: bytes
     hits: tuple[SecretHit, ...] = ()
     notes: tuple[str, ...] = ()
+    gleaned: Gleaned | None = None
 
 
 class Batch:
@@ -203,7 +207,7 @@ class _Shared:
             self._place.close()
 
 
-_Packed = tuple[bytes, tuple[PackedHit, ...], tuple[str, ...]]
+_Packed = tuple[bytes, tuple[PackedHit, ...], tuple[str, ...], Gleaned | None]
 _process: Final[list[_Shared]] = []
 """Set once in each process, where there is no other way to hand it to the functions that run there."""
 
@@ -285,18 +289,23 @@ def _search_open(scanner: SecretScanner, file: int, job: FileJob) -> _Packed:
         return data
 
     notes: list[str] = []
-    hits = scanner.scan(read, path=path_text(job.path), size=job.size, note=notes.append)
+    keys: list[SeenKey] = []
+    held = Holding(read, job.path, job.size)
+    hits = scanner.scan(held.read, path=path_text(job.path), size=job.size, note=notes.append, see=keys.append)
     if at < end:
         raise StoreError("a file is shorter than recorded")
-    return hashed.digest(), tuple(map(pack_hit, hits)), tuple(notes)
+    gleaned = glean(job.path, held.data(), keys, found=bool(hits))
+    return hashed.digest(), tuple(map(pack_hit, hits)), tuple(notes), gleaned
 
 
 def _search(scanner: SecretScanner, data: bytes, job: FileJob) -> _Packed:
     notes: list[str] = []
-    hits = scanner.scan_bytes(data, path=path_text(job.path), note=notes.append)
-    return hashlib.sha256(data).digest(), tuple(map(pack_hit, hits)), tuple(notes)
+    keys: list[SeenKey] = []
+    hits = scanner.scan_bytes(data, path=path_text(job.path), note=notes.append, see=keys.append)
+    gleaned = glean(job.path, data, keys, found=bool(hits))
+    return hashlib.sha256(data).digest(), tuple(map(pack_hit, hits)), tuple(notes), gleaned
 
 
 def _unpack(packed: _Packed, scanner: SecretScanner) -> Found:
-    digest, hits, notes = packed
-    return Found(digest, tuple(unpack_hit(hit, scanner.rules) for hit in hits) if hits else (), notes)
+    digest, hits, notes, gleaned = packed
+    return Found(digest, tuple(unpack_hit(hit, scanner.rules) for hit in hits) if hits else (), notes, gleaned)

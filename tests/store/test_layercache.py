@@ -17,6 +17,7 @@ import pytest
 from listings import listed, listing_of
 
 from imgscan.detect.layerfacts import LayerFacts
+from imgscan.gleanings import LayerGleanings
 from imgscan.layerresult import KeptLayer
 from imgscan.layers.blocks import Blocks, CacheDamagedError
 from imgscan.layers.listing import LayerListing
@@ -42,6 +43,7 @@ def layer(name: str, entries: int = 20) -> tuple[KeptLayer, LayerListing]:
         clashes=False,
         contents=listing.contents,
         facts=LayerFacts(),
+        gleanings=LayerGleanings(),
         hits=(),
         places=(),
         again=((b".env", 7),),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imgscan.detect.secrets.hits import SecretHit
+from imgscan.detect.secrets.joined import beside
 from imgscan.detect.secrets.validators import decode_base64
 from imgscan.errors import InputError
 from imgscan.model import Place
@@ -310,6 +311,26 @@ def scan_document(scanner: SecretScanner, document: Document) -> list[SecretHit]
     if document.line is None:
         return hits
     return [replace(hit, line=hit.line + document.line - 1) for hit in hits]
+
+
+def scan_documents(scanner: SecretScanner, documents: Iterable[Document]) -> Iterator[tuple[Document, SecretHit]]:
+    """The secrets of documents that make up one thing, an image's configuration or a Dockerfile; variables of one
+    environment stand beside each other, though each is a document of its own."""
+    together = list(documents)
+    texts: dict[tuple[Place, str], list[bytes]] = {}
+    for each in together:
+        texts.setdefault(_environment(each), []).extend(
+            _encode(f"{name}={value}\n") for name, value in each.assignments if len(value) <= _LONGEST_LINE
+        )
+    for each in together:
+        for hit in scan_document(scanner, each):
+            name = each.assignments[0][0] if len(each.assignments) == 1 and not hit.beside else ""
+            words = beside(name, b"".join(texts[_environment(each)])) if name else ""
+            yield each, replace(hit, beside=words) if words else hit
+
+
+def _environment(document: Document) -> tuple[Place, str]:
+    return document.place, document.path if document.place in (Place.DOCKERFILE, Place.COMPOSE) else ""
 
 
 def _is_known(hit: SecretHit, known: set[bytes]) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from imgscan.detect.packages.claims import Owner
 from imgscan.detect.secrets.hits import SecretHit
-from imgscan.detect.secrets.places import Where, place_of
+from imgscan.detect.secrets.joined import join
+from imgscan.detect.secrets.keypairs import KeyUse
+from imgscan.detect.secrets.places import Where
 from imgscan.detect.secrets.redact import secret_fingerprint_parts
+from imgscan.detect.secrets.weighing import weigh, whose
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, Status, Validity
 from imgscan.rulebook import fingerprint
 
@@ -20,44 +24,91 @@ _PLACES: Final = (
 )
 _PLACE_ORDER: Final = {place: index for index, place in enumerate(_PLACES)}
 _PROJECT_PLACES: Final = frozenset({Place.DOCKERFILE, Place.CONTEXT, Place.COMPOSE, Place.SCRIPT})
+_MOST_BESIDE: Final = 3
 _CONFIDENCE_ORDER: Final = tuple(Confidence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocatedHit:
-    """A hit and where it lies; the plaintext stays out of every representation."""
+    """A hit and where it lies; the plaintext stays out of every representation. `owner` is what the image's packages
+    say of the file, `use` what trusts the key; `shipped` is the instruction of its layer in brackets, `hidden` the
+    layer, with its instruction, that hides it."""
 
     hit: SecretHit = field(repr=False)
     location: Location
+    owner: Owner = Owner.UNKNOWN
+    use: KeyUse | None = None
+    shipped: str = ""
+    hidden: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Weighed:
+    """A located hit, weighed: `where` is whose its place is, `beside` what belongs to it."""
+
+    item: LocatedHit
+    hit: SecretHit = field(repr=False)
+    where: Where
+    severity: Severity
+    confidence: Confidence
+    beside: tuple[str, ...]
+
+    @property
+    def location(self) -> Location:
+        return self.item.location
 
 
 def secret_findings(located: Iterable[LocatedHit]) -> list[Finding]:
     """One finding for each secret and rule, in the order of their fingerprints."""
-    groups: dict[str, list[LocatedHit]] = {}
-    for item in located:
+    groups: dict[str, list[_Weighed]] = {}
+    for item in _weighed(list(located)):
         groups.setdefault(item.hit.identity, []).append(item)
     findings = [_finding(sorted(group, key=_order)) for group in groups.values()]
     return sorted(findings, key=lambda f: (f.rule_id, f.fingerprint))
 
 
-def _order(item: LocatedHit) -> tuple[int, int, str, int]:
+def _weighed(located: Sequence[LocatedHit]) -> Iterator[_Weighed]:
+    """Each hit as bad as it is at its place; those that are none there are left out."""
+    for item, joined in join(located, lambda each: (each.hit, each.location)):
+        path = "/".join((item.location.path or "", *item.location.inside))
+        verdict = weigh(joined.hit, path, item.owner)
+        if verdict is None:
+            continue
+        severity, confidence = verdict
+        where, _ = whose(path, item.owner)
+        beside = [*joined.beside, joined.hit.beside]
+        if item.use is not None:
+            beside.insert(0, item.use.text)
+            confidence = Confidence.HIGH if item.use.live and where is Where.OWN else confidence
+        yield _Weighed(
+            item=item,
+            hit=joined.hit,
+            where=where,
+            severity=severity,
+            confidence=confidence,
+            beside=tuple(filter(None, beside)),
+        )
+
+
+def _order(item: _Weighed) -> tuple[int, int, str, int]:
     location = item.location
     layer = -1 if location.layer is None else location.layer
     return _PLACE_ORDER.get(location.place, len(_PLACE_ORDER)), layer, location.path or "", location.line or 0
 
 
-def _finding(group: list[LocatedHit]) -> Finding:
+def _finding(group: list[_Weighed]) -> Finding:
     hit = group[0].hit
     places = _with_lines(tuple(dict.fromkeys(item.location for item in group)))
     location = places[0]
     status = _status(places)
+    severity = _severity(group)
     return Finding(
         rule_id=hit.rule.id,
-        severity=_severity(group),
-        confidence=min((item.hit.confidence for item in group), key=_CONFIDENCE_ORDER.index),
+        severity=severity,
+        confidence=min((item.confidence for item in group), key=_CONFIDENCE_ORDER.index),
         evidence=Evidence.PATTERN if all(p.place in _PROJECT_PLACES for p in places) else Evidence.OBSERVED,
         risk_id=RISK_ID,
-        message=_message(hit, location, status),
+        message=_message(group, location, status, severity),
         fingerprint=fingerprint(hit.rule.id, *secret_fingerprint_parts(hit, location.place, location.path or "")),
         location=location,
         places=places,
@@ -81,11 +132,11 @@ def _with_lines(places: tuple[Location, ...]) -> tuple[Location, ...]:
     )
 
 
-def _severity(group: list[LocatedHit]) -> Severity:
+def _severity(group: list[_Weighed]) -> Severity:
     """The worst of the places; but a text that also stands in a package, a test or a manual is everybody's, however
     its copies are called (a package manager's store)."""
-    severities = sorted((item.hit.severity for item in group), key=lambda severity: severity.rank)
-    public = any(place_of(item.location.path or "") is not Where.OWN and not item.hit.proven for item in group)
+    severities = sorted((item.severity for item in group), key=lambda severity: severity.rank)
+    public = any(item.where is not Where.OWN and not item.hit.proven for item in group)
     return severities[0 if public else -1]
 
 
@@ -95,12 +146,15 @@ def _status(places: tuple[Location, ...]) -> Status | None:
     return next((status for status in Status if status in found), None)
 
 
-def _validity(group: list[LocatedHit]) -> Validity:
+def _validity(group: list[_Weighed]) -> Validity:
     found = {item.hit.validity for item in group}
     return next(v for v in (Validity.VALID, Validity.UNKNOWN, Validity.INVALID) if v in found)
 
 
-def _message(hit: SecretHit, location: Location, status: Status | None) -> str:
+def _message(group: list[_Weighed], location: Location, status: Status | None, severity: Severity) -> str:
+    """What it is, where, what belongs to it, and why deleting it is not enough."""
+    first = group[0]
+    hit = first.hit
     detail = f" ({hit.detail})" if hit.detail else ""
     where = {
         Place.FILE: f"in {location.path}",
@@ -110,7 +164,21 @@ def _message(hit: SecretHit, location: Location, status: Status | None) -> str:
         Place.ENV: f"in the image's environment ({location.path})",
         Place.LABEL: f"in the image's label {location.path}",
     }.get(location.place, f"in the image's {location.place}")
-    after = ""
-    if location.place is Place.FILE and status in (Status.DELETED, Status.OVERWRITTEN):
-        after = f", {status} by a later layer but still in the image"
-    return f"{hit.rule.about.title}{detail} {where}{after}"
+    beside = list(dict.fromkeys(text for item in group for text in item.beside))[:_MOST_BESIDE]
+    told = [f"{hit.rule.about.title}{detail} {where}", *beside]
+    if location.place is Place.FILE and location.layer is not None:
+        told += _layer_words(first.item, status, severity)
+    return "; ".join(told)
+
+
+def _layer_words(item: LocatedHit, status: Status | None, severity: Severity) -> Iterator[str]:
+    """Which layer has it, what hides it, and what that means for whoever can pull the image."""
+    layer = f"layer {item.location.layer}{item.shipped}"
+    gone = status in (Status.DELETED, Status.OVERWRITTEN)
+    if gone:
+        by = f" by {item.hidden}" if item.hidden else " by a later layer"
+        yield f"{status}{by}, but still in the image"
+    if severity.rank >= Severity.MEDIUM.rank:
+        yield f"rotate it: anyone who can pull the image can read {layer}"
+    else:
+        yield f"it is in {layer}"

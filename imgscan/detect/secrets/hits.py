@@ -12,20 +12,13 @@ from typing import Final
 from imgscan.detect.secrets import assignments, filters, uris
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.keystores import KEYSTORE, find_keystore
-from imgscan.detect.secrets.places import INSIDE, Where, is_own, is_vendored, place_of
+from imgscan.detect.secrets.places import INSIDE, is_vendored, may_be_own
 from imgscan.detect.secrets.redact import excerpt, is_strong
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.validators import Checked, check
 from imgscan.model import Confidence, Severity, Validity
 
 _BEFORE_BYTES: Final = 160
-_DEMOTED: Final = {
-    Severity.CRITICAL: Severity.MEDIUM,
-    Severity.HIGH: Severity.LOW,
-    Severity.MEDIUM: Severity.LOW,
-    Severity.LOW: Severity.LOW,
-    Severity.INFO: Severity.INFO,
-}
 _LESS_SURE: Final = {
     Confidence.HIGH: Confidence.MEDIUM,
     Confidence.MEDIUM: Confidence.LOW,
@@ -39,7 +32,9 @@ class SecretHit:
 
     `line` counts from 1 and `offset` is in bytes, both in the document; `context` is a redacted excerpt. `detail` is
     what an offline check learnt (an AWS account number, "encrypted"), never part of the secret; `proven` says that a
-    checksum fits. `mark` is the comment beside it that asks to ignore it (see `marks`), its name alone. `secret` is
+    checksum fits; `public` is the fingerprint of a private key's public half; `beside` says in words what belongs to it
+    and stands near. `severity` and `confidence` are those of the text: whose place it stands in is weighed later
+    (`weighing`). `mark` is the comment beside it that asks to ignore it (see `marks`), its name alone. `secret` is
     plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`. A hit that was kept from an earlier
     scan has no plaintext, but the `identity` that it had then. `inside` is the path of an archive's member, if it lies
     in one (`lib/a.jar!/app.properties`): `line` and `offset` are that member's then.
@@ -58,6 +53,8 @@ class SecretHit:
     kept_identity: str = ""
     inside: str = ""
     mark: str = ""
+    public: str = ""
+    beside: str = ""
 
     @property
     def identity(self) -> str:
@@ -79,7 +76,7 @@ class SecretHit:
         return f"{file}{INSIDE}{self.inside}" if self.inside else file
 
 
-PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str, bool, str, str, str]
+PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str, bool, str, str, str, str, str]
 """A hit as plain values, its rule by its id."""
 
 
@@ -107,14 +104,15 @@ def pack_hit(hit: SecretHit, form: Form = Form.PLAIN) -> PackedHit:
         hit.identity if form is Form.DIGEST else hit.kept_identity,
         hit.inside,
         hit.mark,
+        hit.public,
+        hit.beside,
     )
 
 
 def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
     """The hit again. Raises KeyError for a rule that is not among `rules`."""
-    (rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, identity, inside, mark) = (
-        packed
-    )
+    rule_id, secret, line, offset, context, validity, confidence, severity, detail, proven, *more = packed
+    identity, inside, mark, public, beside = more
     return SecretHit(
         rule=rules[rule_id],
         secret=secret,
@@ -129,6 +127,8 @@ def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
         kept_identity=identity,
         inside=inside,
         mark=mark,
+        public=public,
+        beside=beside,
     )
 
 
@@ -154,13 +154,13 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     if rule.id == assignments.ENV_ASSIGNMENT:
         return _judge_assignment(match, data, path, line=line, offset=offset, literal=literal)
     if rule.id == uris.URI_CREDENTIALS:
-        return _judge_uri(match, data, path, line=line, offset=offset)
+        return _judge_uri(match, data, line=line, offset=offset)
     if rule.weight is Weight.FOREIGN and _is_part_of_word(data, match):
         return None
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
         return None
     checked = check(rule.validators, secret)
-    severity, confidence = _weigh(rule, checked, path)
+    severity, confidence = _weigh(rule, checked)
     return SecretHit(
         rule=rule,
         secret=secret,
@@ -172,6 +172,7 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         severity=severity,
         detail=checked.detail,
         proven=checked.proven,
+        public=checked.public,
     )
 
 
@@ -182,33 +183,20 @@ def _is_part_of_word(data: bytes, match: Match) -> bool:
     return goes_left or (end < len(data) and data[end - 1 : end + 1].isalnum())
 
 
-def _weigh(rule: SecretRule, checked: Checked, path: str) -> tuple[Severity, Confidence]:
-    """The rule's severity and confidence after checks and place: a checksum that fits beats any place; one that does
-    not fit, a test, documentation or vendored code make it less likely to be live."""
+def _weigh(rule: SecretRule, checked: Checked) -> tuple[Severity, Confidence]:
+    """The rule's severity and confidence after checks: a checksum that does not fit makes it less likely to be live."""
     severity, confidence = checked.severity or rule.severity, rule.confidence
     if checked.proven:
         return severity, Confidence.HIGH
-    if checked.validity is Validity.INVALID:
-        confidence = Confidence.LOW
-    return _demoted(severity, confidence, path)
+    return severity, Confidence.LOW if checked.validity is Validity.INVALID else confidence
 
 
-def _demoted(severity: Severity, confidence: Confidence, path: str) -> tuple[Severity, Confidence]:
-    """Less severe and less sure unless the path is the project's own; twice so in a compiled library, and in the tests
-    and manuals of other people's packages."""
-    where = place_of(path)
-    twice = where is Where.LIBRARY or (where in (Where.TEST, Where.DOCS) and is_vendored(path))
-    for _ in range(0 if where is Where.OWN else 1 + twice):
-        severity, confidence = _DEMOTED[severity], _LESS_SURE[confidence]
-    return severity, confidence
-
-
-def _judge_uri(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
+def _judge_uri(match: Match, data: bytes, *, line: int, offset: int) -> SecretHit | None:
     text = bytes(data[match.match_start : match.match_end])
     verdict = uris.judge_uri(text)
     if verdict is None:
         return None
-    severity, confidence = _demoted(*verdict, path)
+    severity, confidence = verdict
     return SecretHit(
         rule=match.rule,
         secret=match.secret,
@@ -231,13 +219,13 @@ def _judge_assignment(
     bare = (assignments.is_code(path) and before not in (b'"', b"'", b">")) or (
         assignments.is_shell(path) and before not in (b'"', b"'", b"=")
     )
-    if is_vendored(path) or bare:
+    if bare or (is_vendored(path) and not may_be_own(path)):
         return None
     verdict = assignments.judge_value(match.name, match.secret, code=not env_file)
     if verdict is None:
         return None
     severity, confidence = verdict
-    if not (env_file or literal) or not is_own(path):
+    if not (env_file or literal):
         severity, confidence = Severity.LOW, _LESS_SURE[confidence]
     return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
 
@@ -258,12 +246,11 @@ def assignment_hit(
     )
 
 
-def keystore_candidates(rules: Mapping[str, SecretRule], data: bytes, path: str) -> list[Candidate]:
+def keystore_candidates(rules: Mapping[str, SecretRule], data: bytes) -> list[Candidate]:
     """The key store that a document beginning with `data` is, if it is one: at most one candidate."""
     found, rule = find_keystore(data), rules.get(KEYSTORE)
     if found is None or rule is None:
         return []
-    severity, confidence = _demoted(found.severity, found.confidence, path)
     secret = data[found.start : found.end]
     hit = SecretHit(
         rule=rule,
@@ -272,8 +259,8 @@ def keystore_candidates(rules: Mapping[str, SecretRule], data: bytes, path: str)
         offset=found.start,
         context=excerpt(b"", secret, reveal=False),
         validity=Validity.UNKNOWN,
-        confidence=confidence,
-        severity=severity,
+        confidence=found.confidence,
+        severity=found.severity,
         detail=found.kind,
     )
     return [Candidate(hit=hit, start=found.start, end=found.end, match_start=0, match_end=found.end)]

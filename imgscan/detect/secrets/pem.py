@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from imgscan.detect.secrets.validators import INVALID, UNKNOWN, Checked, decode_base64
+from imgscan.detect.secrets.der import INTEGER, OCTETS, SEQUENCE, element
+from imgscan.detect.secrets.publickeys import blob_of_private, fingerprint_of, is_known_to_ssh
+from imgscan.detect.secrets.validators import UNKNOWN, Checked, decode_base64
 from imgscan.model import Severity, Validity
 
 _BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?)-----(.*)", re.DOTALL)
@@ -20,27 +22,27 @@ _KEY_LINE: Final = re.compile(rb"^[\s#*>|]*(?://\s)?[\"'`]?([A-Za-z0-9+/=\s]*?)(
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2}(?:=[A-Za-z0-9+/]{4})?")  # with the checksum of OpenPGP's armour
 _SHORTEST_BODY: Final = 40
 _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
-_SEQUENCE, _INTEGER, _OCTETS, _OBJECT_ID = 0x30, 0x02, 0x04, 0x06
-_PLAIN: Final = Checked(validity=Validity.VALID, detail="not encrypted")
+_BROKEN: Final = Checked(validity=Validity.INVALID, severity=Severity.MEDIUM)
 
 
 def check_private_key(secret: bytes) -> Checked:
-    """Whether a PEM block holds a key that parses, and whether it is encrypted (severity medium then)."""
+    """Whether a PEM block holds a key that parses, whether it is encrypted, and the fingerprint of its public half. Of
+    one that does not parse (it is cut off, or a specimen) and of an encrypted one the severity is medium."""
     block = _BLOCK.search(secret)
     if block is None:
         return UNKNOWN
     label, rest = block.group(1), block.group(2).partition(b"-----END")[0]
     if b"ENCRYPTED" in label or b"ENCRYPTED" in rest[:200]:
-        return _encrypted("")
+        return _encrypted("", b"")
     if b"BLOCK" in label:
         return UNKNOWN
     body = body_of(rest)
     der = decode_base64(body) if body is not None else None
     if der is None:
-        return INVALID
+        return _BROKEN
     if b"OPENSSH" in label:
         return _check_openssh(der)
-    return _PLAIN if holds_key(der) else INVALID
+    return _plain(der) if holds_key(der) else _BROKEN
 
 
 def body_of(text: bytes) -> bytes | None:
@@ -72,46 +74,48 @@ def lacks_key_body(secret: bytes) -> bool:
     return body is None or len(body) < _SHORTEST_BODY or _BASE64.fullmatch(body) is None
 
 
-def _encrypted(cipher: str) -> Checked:
-    detail = f"encrypted with {cipher}" if cipher else "encrypted"
-    return Checked(validity=Validity.VALID, detail=detail, severity=Severity.MEDIUM)
+def _encrypted(cipher: str, der: bytes) -> Checked:
+    public, shown = _public_half(der)
+    detail = (f"encrypted with {cipher}" if cipher else "encrypted") + shown
+    return Checked(validity=Validity.VALID, detail=detail, severity=Severity.MEDIUM, public=public)
+
+
+def _plain(der: bytes) -> Checked:
+    public, shown = _public_half(der)
+    return Checked(validity=Validity.VALID, detail=f"not encrypted{shown}", public=public)
+
+
+def _public_half(der: bytes) -> tuple[str, str]:
+    """The fingerprint of a key's public half, and what to show of it."""
+    blob = blob_of_private(der)
+    if blob is None:
+        return "", ""
+    public = fingerprint_of(blob)
+    return public, f", {public}" if is_known_to_ssh(blob) else ""
 
 
 def _check_openssh(der: bytes) -> Checked:
     """OpenSSH's PROTOCOL.key: magic, then cipher name, KDF name, ... as length-prefixed strings."""
     if not der.startswith(_OPENSSH_MAGIC):
-        return INVALID
+        return _BROKEN
     at = len(_OPENSSH_MAGIC)
     length = int.from_bytes(der[at : at + 4], "big")
     cipher = der[at + 4 : at + 4 + length]
     if not 0 < length <= 64 or len(cipher) != length or not cipher.isascii():
-        return INVALID
+        return _BROKEN
     if cipher == b"none":
-        return _PLAIN
-    return _encrypted(re.sub(r"[^A-Za-z0-9@._-]", "", cipher.decode("ascii")))
+        return _plain(der)
+    return _encrypted(re.sub(r"[^A-Za-z0-9@._-]", "", cipher.decode("ascii")), der)
 
 
 def holds_key(der: bytes) -> bool:
     """True for a DER SEQUENCE that starts like a private key: a version, then an integer (PKCS#1, DSA), an octet string
     (SEC 1) or an algorithm (PKCS#8), and that is not cut off."""
-    outer = _element(der, 0)
-    if outer is None or outer[0] != _SEQUENCE or outer[2] > len(der):
+    outer = element(der, 0)
+    if outer is None or outer.tag != SEQUENCE or outer.end > len(der):
         return False
-    version = _element(der, outer[1])
-    if version is None or version[0] != _INTEGER or version[2] - version[1] > 1 or version[2] > len(der):
+    version = element(der, outer.start)
+    if version is None or version.tag != INTEGER or version.end - version.start > 1 or version.end > len(der):
         return False
-    second = _element(der, version[2])
-    return second is not None and second[0] in (_INTEGER, _OCTETS, _SEQUENCE) and second[2] <= len(der)
-
-
-def _element(der: bytes, at: int) -> tuple[int, int, int] | None:
-    """Tag, start and end of the content of the DER element at `at`; None if its header is cut off or absurd."""
-    if at + 2 > len(der):
-        return None
-    tag, length, start = der[at], der[at + 1], at + 2
-    if length & 0x80:
-        size = length & 0x7F
-        if not 1 <= size <= 4 or start + size > len(der):
-            return None
-        length, start = int.from_bytes(der[start : start + size], "big"), start + size
-    return tag, start, start + length
+    second = element(der, version.end)
+    return second is not None and second.tag in (INTEGER, OCTETS, SEQUENCE) and second.end <= len(der)

@@ -1,6 +1,6 @@
 """What kind of place a path is: the project's own, or tests, documentation, vendored code, system libraries.
 
-What is not the project's own is demoted by `hits`, never skipped.
+What is not the project's own is demoted by `weighing`, never skipped.
 """
 
 from __future__ import annotations
@@ -45,6 +45,19 @@ _VENDOR: Final = re.compile(
     re.IGNORECASE,
 )
 
+# Where a system's packages and Python's put their files: what lies there and belongs to none of them is the project's.
+_OF_PACKAGES: Final = re.compile(
+    r"^(?:usr/)?lib(?:32|64|x32)?/|^usr/(?:share|libexec)/|(?:^|/)(?:site|dist)-packages/", re.IGNORECASE
+)
+_OF_SYSTEM: Final = re.compile(r"^(?:usr/)?lib(?:32|64|x32)?/|^usr/(?:share|libexec)/")
+_SITE: Final = re.compile(r"(?:^|.*/)(?:site|dist)-packages(?=/)", re.IGNORECASE)
+# What other package managers, which leave no lists of files, put together.
+_UNLISTED: Final = re.compile(
+    r"(?:^|/)(?:node_modules|bower_components|vendor|third_party|third-party|gems|go/pkg/mod|\.cargo/registry|"
+    r"\.m2/repository|\.pnpm|jspm_packages)/|^usr/(?:lib|share)/go|\.map$",
+    re.IGNORECASE,
+)
+
 
 @lru_cache(maxsize=4096)
 def place_of(path: str) -> Where:
@@ -64,6 +77,23 @@ def is_vendored(path: str) -> bool:
     if INSIDE in path:
         return any(map(is_vendored, path.split(INSIDE)))
     return "/node_modules/" in path or "-packages/" in path or _VENDOR.search(path.lstrip("/")) is not None
+
+
+def may_be_own(path: str) -> bool:
+    """True for a path that only looks like other people's: a package's list can say whether it is."""
+    path = path.lstrip("/")
+    return _OF_PACKAGES.search(path) is not None and _UNLISTED.search(path) is None and not _LIBRARY.search(path)
+
+
+def is_of_system(path: str) -> bool:
+    """True for a path in the folders that belong to the system's package manager."""
+    return _OF_SYSTEM.search(path.lstrip("/")) is not None
+
+
+def site_of(path: str) -> str | None:
+    """The folder of Python packages that a path lies in, if it lies in one."""
+    found = _SITE.match(path.lstrip("/"))
+    return found.group() if found is not None else None
 
 
 @lru_cache(maxsize=256)

@@ -64,6 +64,12 @@ def excerpt(before: bytes, secret: bytes, *, reveal: bool) -> str:
     return f"{name.group(1).decode('ascii')}{name.group(2).decode('ascii')}{shown}"
 
 
+def assigned_name(before: bytes) -> str:
+    """The name that a value is assigned to when the text before it ends in one; "" otherwise."""
+    name = _ASSIGNED_NAME.search(before[-_CONTEXT_BYTES:].rpartition(b"\n")[2])
+    return name.group(1).decode("ascii") if name is not None else ""
+
+
 def shannon_bits(data: bytes) -> float:
     """Shannon entropy of the bytes of `data`, in bits per byte (0 for nothing)."""
     if not data:

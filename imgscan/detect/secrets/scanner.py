@@ -29,11 +29,14 @@ from imgscan.detect.secrets.hits import (
     judge,
     keystore_candidates,
 )
+from imgscan.detect.secrets.joined import with_beside
 from imgscan.detect.secrets.keystores import find_keystore
 from imgscan.detect.secrets.marks import REACH, mark_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, re2_options, shortest
+from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, load_packs
+from imgscan.detect.secrets.seenkeys import PUBLIC_RULES, is_public_match, seen_key
 from imgscan.detect.secrets.unpack.magic import recognise
 from imgscan.detect.secrets.unpack.search import Feed, search_opened
 from imgscan.detect.secrets.unpack.source import Behind, fill
@@ -111,7 +114,7 @@ class SecretScanner:
         self.rules = {rule.id: rule for rule in rules}
         self.pack_names = tuple(f"{pack.name} ({len(pack.rules)} rules)" for pack in packs if pack.rules)
         self.notes = tuple(note for pack in packs for note in pack.notes)
-        self._everywhere = RuleSet(everywhere, encoded=True, backend=backend, cache=cache)
+        self._everywhere = RuleSet([*everywhere, *PUBLIC_RULES], encoded=True, backend=backend, cache=cache)
         self._config = RuleSet(config, encoded=False, backend=backend, cache=cache)
 
     @cached_property
@@ -145,13 +148,14 @@ class SecretScanner:
         size: int | None,
         literal: bool = False,
         note: Callable[[str], None] | None = None,
+        see: Callable[[SeenKey], None] | None = None,
     ) -> list[SecretHit]:
         """The secrets of a document.
 
         `read(n)` gives up to n bytes, b"" at the end. `path` says what kind of document it is, `size` (bytes, if known)
         is a hint. `literal` says that it is image configuration or build instructions, whatever `path` is called:
         assignments in it are looked for, and are as bad as in an environment. `note` is told when there is so much
-        that the rest is left out.
+        that the rest is left out, `see` of each public key that does not lie in an archive.
         """
         if not literal:
             head, _ = fill(read, WINDOW_BYTES)
@@ -159,7 +163,7 @@ class SecretScanner:
             read = Behind(head, read).read
             if container is not None:
                 return search_opened(self, container, read, path=path, size=size, note=note)
-        return self.search_flat(read, path=path, size=size, literal=literal, note=note)
+        return self.search_flat(read, path=path, size=size, literal=literal, note=note, see=see)
 
     def search_flat(
         self,
@@ -169,9 +173,10 @@ class SecretScanner:
         size: int | None,
         literal: bool = False,
         note: Callable[[str], None] | None = None,
+        see: Callable[[SeenKey], None] | None = None,
     ) -> list[SecretHit]:
         """The secrets of a document as it lies, without those of what is packed in it; see `scan`."""
-        search = _Search(self, path=path, size=size, literal=literal, note=note)
+        search = _Search(self, path=path, size=size, literal=literal, note=note, see=see)
         for window in read_windows(read, overlap=OVERLAP, context=_CONTEXT):
             search.take(window)
         return search.hits()
@@ -181,13 +186,19 @@ class SecretScanner:
         return _Pieces(_Search(self, path=path, size=size, note=note))
 
     def scan_bytes(
-        self, data: bytes, *, path: str, literal: bool = False, note: Callable[[str], None] | None = None
+        self,
+        data: bytes,
+        *,
+        path: str,
+        literal: bool = False,
+        note: Callable[[str], None] | None = None,
+        see: Callable[[SeenKey], None] | None = None,
     ) -> list[SecretHit]:
         """The secrets of a document that is in memory; see `scan`."""
         plain = len(data) <= WINDOW_BYTES and not literal and not (self.unpack and recognise(data, len(data)))
         if plain and self.is_clean(data, path):
             return []
-        return self.scan(io.BytesIO(data).read, path=path, size=len(data), literal=literal, note=note)
+        return self.scan(io.BytesIO(data).read, path=path, size=len(data), literal=literal, note=note, see=see)
 
     def is_clean(self, data: bytes, path: str) -> bool:
         """Whether a document that fits in a window holds nothing that any rule begins with: true of nearly all."""
@@ -248,8 +259,12 @@ class SecretScanner:
             match_start, match_end = place.span(match.match_start, match.match_end)
             if not place.is_own(match_start) or not match.rule.is_for(job.path):
                 continue
+            if is_public_match(match):
+                job.show(match, data)
+                continue
             hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
-            hit = _marked(hit, data, match.start, match.end)
+            if hit is not None:
+                hit = _marked(with_beside(hit, match, data), data, match.start, match.end)
             if hit is not None or match.rule.weight >= Weight.CONTEXT:
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
         yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
@@ -260,9 +275,12 @@ class SecretScanner:
         """Secrets in the base64 around `prefixes`; they lie where the characters lie that hold them."""
         for match, block, start, end in self._matches_in_base64(data, prefixes, job, _DEEPEST_BASE64):
             begin, stop = place.span(start, end)
+            if is_public_match(match):
+                job.show(match, block)
+                continue
             hit = judge(match, block, job.path, line=place.line(start), offset=begin, literal=job.literal)
-            hit = _marked(hit, data, start, end)
             if hit is not None:
+                hit = _marked(hit, data, start, end)
                 yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
 
     def _matches_in_base64(
@@ -290,12 +308,14 @@ class _Search:
         size: int | None,
         literal: bool = False,
         note: Callable[[str], None] | None = None,
+        see: Callable[[SeenKey], None] | None = None,
     ) -> None:
         self._scanner = scanner
         self._path = path
         self._config = literal or assignments.is_config_like(path, size)
         self._literal = literal
         self._note = note
+        self._see = see
         self._found: list[Candidate] = []
         self._counts: dict[str, int] = {}
         self._cuts: dict[str, None] = {}
@@ -305,9 +325,9 @@ class _Search:
         counts = self._counts
         whole = self._config and window.first and window.last
         if window.first and not self._literal:
-            self._found += keystore_candidates(self._scanner.rules, window.data, self._path)
+            self._found += keystore_candidates(self._scanner.rules, window.data)
         spent, cut = _spent(counts), self._cuts.setdefault
-        job = Job(path=self._path, config=whole, literal=self._literal, spent=spent, cut=cut)
+        job = Job(path=self._path, config=whole, literal=self._literal, spent=spent, cut=cut, see=self._see)
         for candidate in distinct(self._scanner.candidates(window, job)):
             rule_id = candidate.hit.rule.id if candidate.hit is not None else _HARMLESS
             counts[rule_id] = counts.get(rule_id, 0) + 1
@@ -344,10 +364,8 @@ class _Pieces:
         return self._search.hits()
 
 
-def _marked(hit: SecretHit | None, data: bytes, start: int, end: int) -> SecretHit | None:
+def _marked(hit: SecretHit, data: bytes, start: int, end: int) -> SecretHit:
     """The hit with the mark that stands beside data[start:end], if one does."""
-    if hit is None:
-        return None
     mark = mark_beside(data, start, end, hit.rule.id)
     return replace(hit, mark=mark) if mark else hit
 
@@ -360,13 +378,21 @@ def _spent(counts: Mapping[str, int]) -> frozenset[str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
-    taken for literals, the rules that had their share, and who is told of what is cut short."""
+    taken for literals, the rules that had their share, who is told of what is cut short, and who wants to see public
+    keys."""
 
     path: str
     config: bool
     literal: bool
     spent: frozenset[str] = frozenset()
     cut: Cut = field(default=lambda _: None, repr=False)
+    see: Callable[[SeenKey], None] | None = None
+
+    def show(self, match: Match, data: bytes) -> None:
+        """Show the public key of a match in a block."""
+        key = seen_key(match, data) if self.see is not None else None
+        if key is not None and self.see is not None:
+            self.see(key)
 
 
 class _Places:

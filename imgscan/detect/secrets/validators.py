@@ -27,12 +27,14 @@ _DISCORD_EPOCH_MS: Final = 1420070400000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """What a check says. `detail` is a fact worth showing that gives nothing of the secret away; `proven` that a
-    checksum fits; `severity`, when set, replaces the rule's."""
+    checksum fits; `severity`, when set, replaces the rule's. `public` is the fingerprint of a private key's public
+    half, where that can be told."""
 
     validity: Validity
     proven: bool = False
     detail: str = ""
     severity: Severity | None = None
+    public: str = ""
 
 
 UNKNOWN: Final = Checked(validity=Validity.UNKNOWN)

@@ -136,21 +136,9 @@ def test_a_key_in_base64(scanner: SecretScanner) -> None:
     assert (hit.rule.id, hit.validity) == ("secret-private-key", Validity.VALID)
 
 
-@pytest.mark.parametrize(
-    ("path", "severity", "confidence"),
-    [
-        pytest.param("app/config.py", Severity.CRITICAL, Confidence.LOW, id="own"),
-        pytest.param("app/tests/config.py", Severity.MEDIUM, Confidence.LOW, id="test"),
-        pytest.param("app/README.md", Severity.MEDIUM, Confidence.LOW, id="docs"),
-        pytest.param("app/node_modules/x/index.js", Severity.MEDIUM, Confidence.LOW, id="vendor"),
-        pytest.param("usr/lib/x86_64-linux-gnu/libx.so.3", Severity.LOW, Confidence.LOW, id="library"),
-    ],
-)
-def test_a_failed_checksum_and_the_place_demote(
-    scanner: SecretScanner, path: str, severity: Severity, confidence: Confidence
-) -> None:
-    (hit,) = scanner.scan_bytes(fake_token("demoted"), path=path)
-    assert (hit.severity, hit.confidence, hit.validity) == (severity, confidence, Validity.INVALID)
+def test_a_failed_checksum_makes_less_sure(scanner: SecretScanner) -> None:
+    (hit,) = scanner.scan_bytes(fake_token("demoted"), path="app/config.py")
+    assert (hit.severity, hit.confidence, hit.validity) == (Severity.CRITICAL, Confidence.LOW, Validity.INVALID)
 
 
 @pytest.mark.parametrize("path", ["app/.env", "app/tests/x.py", "usr/lib/python3/dist-packages/x.py", "usr/bin/x"])
@@ -229,7 +217,6 @@ def test_an_assignment_shows_its_name(scanner: SecretScanner) -> None:
         pytest.param("app/.env", Severity.MEDIUM, id="env"),
         pytest.param("app/.env.production", Severity.MEDIUM, id="env-of-a-stage"),
         pytest.param("app/application.properties", Severity.LOW, id="config"),
-        pytest.param("app/.env.example", Severity.LOW, id="example"),
         pytest.param("app/photo.jpg", None, id="not-config"),
         pytest.param("app/node_modules/x/config.json", None, id="vendored"),
     ],

@@ -130,7 +130,7 @@ PEM = "PRIVATE KEY"
 def test_private_keys(options: dict[str, object], detail: str, severity: Severity | None) -> None:
     key = assemble([options], "key")
     checked = check_private_key(key)
-    assert (checked.validity, checked.detail, checked.severity) == (Validity.VALID, detail, severity)
+    assert (checked.validity, checked.detail.split(", ")[0], checked.severity) == (Validity.VALID, detail, severity)
     assert not lacks_key_body(key)
 
 
