@@ -199,7 +199,7 @@ def _judge_assignment(
     one that follows the `=` at once."""
     env_file = assignments.is_env_file(path)
     before = data[match.start - 1 : match.start]
-    bare = (assignments.is_code(path) and before not in (b'"', b"'", b">")) or (
+    bare = (assignments.is_code(path) and before not in (b'"', b"'", b"`", b">")) or (
         assignments.is_shell(path) and before not in (b'"', b"'", b"=")
     )
     if is_vendored(path) or bare:
