@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from imgscan.detect.secrets import assignments, filters, uris
+from imgscan.detect.secrets import assignments, filters, generic, kubernetes, uris
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.places import Where, is_own, is_vendored, place_of
 from imgscan.detect.secrets.redact import excerpt, is_strong
@@ -135,6 +135,8 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         return _judge_assignment(match, data, path, line=line, offset=offset, literal=literal)
     if rule.id == uris.URI_CREDENTIALS:
         return _judge_uri(match, data, path, line=line, offset=offset)
+    if rule.id in (kubernetes.KUBERNETES_SECRET, generic.GENERIC):
+        return _judge_named(match, data, path, line=line, offset=offset)
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
         return None
     checked = check(rule.validators, secret)
@@ -213,6 +215,19 @@ def _judge_assignment(
     return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
 
 
+def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
+    """A value of a Kubernetes Secret, or a rare one under a name that hints at a secret."""
+    if match.rule.id == kubernetes.KUBERNETES_SECRET:
+        verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
+    elif is_vendored(path) or not generic.is_generic_secret(match.name, match.secret):
+        verdict = None
+    else:
+        verdict = match.rule.severity, match.rule.confidence
+    if verdict is None:
+        return None
+    return assignment_hit(match.rule, match.name, match.secret, _demoted(*verdict, path), line=line, offset=offset)
+
+
 def assignment_hit(
     rule: SecretRule, name: str, value: bytes, verdict: tuple[Severity, Confidence], *, line: int, offset: int
 ) -> SecretHit:
@@ -249,12 +264,13 @@ def fold(candidates: Iterable[Candidate]) -> list[SecretHit]:
     return sorted(kept, key=lambda hit: (hit.offset, hit.rule.id))
 
 
-def _rank(candidate: Candidate) -> tuple[int, int, int, str]:
-    """Own hits by what they say, then what was found harmless, then foreign hits."""
+def _rank(candidate: Candidate) -> tuple[int, int, int, int, str]:
+    """Own hits by what they say (of rules alike, the one for this kind of file), then what was found harmless, then
+    foreign hits."""
     if candidate.hit is None:
-        return -Weight.GENERIC, 1, candidate.start, ""
+        return -Weight.GENERIC, 1, candidate.start, 0, ""
     rule = candidate.hit.rule
-    return -rule.weight, candidate.start - candidate.end, candidate.start, rule.id
+    return -rule.weight, candidate.start - candidate.end, candidate.start, rule.path is None, rule.id
 
 
 class _Spans:

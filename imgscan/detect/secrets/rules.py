@@ -37,9 +37,10 @@ class Weight(IntEnum):
     """Who wins when two rules see the same text: the one that says more about it."""
 
     FOREIGN = 0
-    GENERIC = 1
-    CONTEXT = 2
-    SPECIFIC = 3
+    HINT = 1
+    GENERIC = 2
+    CONTEXT = 3
+    SPECIFIC = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
