@@ -21,6 +21,8 @@ _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IG
 _DOTTED: Final = re.compile(rb"[A-Za-z_][\w-]*(?:[.:/][A-Za-z_][\w-]*)+")
 _SHORTEST: Final = 12
 _RARE: Final = 2.2
+_RARE_OF_SERVICE: Final = 2.8
+_NAMED_DIGEST: Final = re.compile(rb"(?:sha[0-9]{1,3}|md5)[-:=]", re.IGNORECASE)
 _LEAST_BITS: Final = 3.2
 _DIGEST_LENGTHS: Final = frozenset({32, 40, 56, 64, 96, 128})
 
@@ -35,10 +37,20 @@ def is_generic_secret(name: str, value: bytes) -> bool:
     return shannon_bits(value) >= _LEAST_BITS and letters_per_piece(value) < _RARE
 
 
-def _hints(name: str) -> bool:
+def is_service_secret(name: str, value: bytes) -> bool:
+    """Whether a value under a name that says service and secret is one: no address, no name, no word."""
+    return not _is_harmless(name) and not _is_known_shape(value) and letters_per_piece(value) < _RARE_OF_SERVICE
+
+
+def _is_harmless(name: str) -> bool:
     parts = [part.lower() for part in _NAME_WORDS.findall(name)]
-    if not parts or parts[-1] in words("harmless_ends") or not words("harmless_words").isdisjoint(parts):
+    return not parts or parts[-1] in words("harmless_ends") or not words("harmless_words").isdisjoint(parts)
+
+
+def _hints(name: str) -> bool:
+    if _is_harmless(name):
         return False
+    parts = [part.lower() for part in _NAME_WORDS.findall(name)]
     return is_sensitive_name(name) or not words("hinting_words").isdisjoint(parts)
 
 
@@ -51,5 +63,6 @@ def _is_known_shape(value: bytes) -> bool:
         or filters.is_number(value)
         or filters.is_public(value)
         or _DOTTED.fullmatch(value) is not None
+        or _NAMED_DIGEST.match(value) is not None
         or b"://" in value
     )

@@ -137,6 +137,8 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         return _judge_uri(match, data, path, line=line, offset=offset)
     if rule.id in (kubernetes.KUBERNETES_SECRET, generic.GENERIC):
         return _judge_named(match, data, path, line=line, offset=offset)
+    if rule.weight is Weight.SERVICE and match.name and not generic.is_service_secret(match.name, secret):
+        return None
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
         return None
     checked = check(rule.validators, secret)

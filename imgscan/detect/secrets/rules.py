@@ -39,8 +39,9 @@ class Weight(IntEnum):
     FOREIGN = 0
     HINT = 1
     GENERIC = 2
-    CONTEXT = 3
-    SPECIFIC = 4
+    SERVICE = 3
+    CONTEXT = 4
+    SPECIFIC = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -201,6 +201,8 @@ class SecretScanner:
         for start, end, decoded in decoded_runs(data, prefixes):
             begin, stop = place.span(start, end)
             for match in self._everywhere.find(decoded, job.spent)[0]:
+                if not match.rule.is_for(job.path):
+                    continue
                 hit = judge(match, decoded, job.path, line=place.line(start), offset=begin, literal=job.literal)
                 if hit is not None:
                     yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
