@@ -2,8 +2,8 @@
 
 A rule's record holds examples as parts, so that no token stands in the repository (push protection would stop it) and
 checksums are right by construction. A part is text, or a mapping with one of: `random` (an alphabet's name, with
-`length`), `crc` (a checksum over what stands before it), `base64` (parts), `jwt` (claims), `pem`, `openssh`, `bytes`,
-`keystore`.
+`length`), `crc` (a checksum over what stands before it), `base64` (parts), `jwt` (claims), `pem`, `openssh`, `pgp`,
+`bech32`, `wif`, `mnemonic`, `hex`, `bytes`, `keystore`.
 The same rule always gives the same example.
 """
 
@@ -35,6 +35,7 @@ ALPHABETS: Final[Mapping[str, bytes]] = {
     "upper": _LOWER.upper(),
     "UPPER36": BASE36.upper(),
     "base32": _LOWER.upper() + b"234567",
+    "base32l": _LOWER + b"234567",
     "url64": BASE62 + b"-_",
     "base64": BASE62 + b"+/",
     "base58": b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
@@ -94,6 +95,12 @@ def _part(part: Mapping[str, Any], before: bytes, source: Iterator[int]) -> byte
             return _java_keystore(source)
         case {"bech32": str(human)}:
             return _bech32(human, source)
+        case {"pgp": int(length)}:
+            return _pgp(bytes(next(source) for _ in range(length)))
+        case {"wif": int(version)}:
+            return _wif(bytes((version, *(next(source) for _ in range(32)))))
+        case {"mnemonic": int(words)}:
+            return _mnemonic(bytes(next(source) for _ in range(words * 4 // 3)))
         case _:
             raise ValueError(f"not a part of an example: {part!r}")
 
@@ -174,6 +181,30 @@ def _java_keystore(source: Iterator[int]) -> bytes:
     entry = b"\0\0\0\1\0\3app" + bytes(8) + len(key).to_bytes(4, "big") + key + bytes(4)
     digest = bytes(next(source) for _ in range(20))
     return bytes.fromhex("feedfeed0000000200000001") + entry + digest
+
+
+def _pgp(body: bytes) -> bytes:
+    """An armoured block with its checksum; its packets are random."""
+    from imgscan.detect.secrets.checksums import crc24
+
+    label = b"PGP PRIVATE KEY " + b"BLOCK-----"
+    text = base64.b64encode(body)
+    lines = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
+    checksum = b"=" + base64.b64encode(crc24(body).to_bytes(3, "big"))
+    return b"\n".join((b"-----BEGIN " + label, b"", *lines, checksum, b"-----END " + label))
+
+
+def _wif(payload: bytes) -> bytes:
+    from imgscan.detect.secrets.checksums import double_sha256, to_base58
+
+    return to_base58(payload + double_sha256(payload)[:4])
+
+
+def _mnemonic(entropy: bytes) -> bytes:
+    """The words by their first four letters, which is all that a wallet needs of them."""
+    from imgscan.detect.secrets.checksums import bip39_prefixes
+
+    return b" ".join(bip39_prefixes(entropy))
 
 
 def _bech32(human: str, source: Iterator[int]) -> bytes:

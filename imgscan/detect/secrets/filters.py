@@ -14,8 +14,9 @@ from typing import Final
 
 from imgscan.detect.secrets.pem import key_digest_text, lacks_key_body
 from imgscan.detect.secrets.redact import shannon_bits
-from imgscan.detect.secrets.validators import decode_base64, decode_json
+from imgscan.detect.secrets.validators import check, decode_base64, decode_json
 from imgscan.detect.secrets.wordlists import byte_words, public_digests
+from imgscan.model import Validity
 
 # Long words anywhere; words of four letters turn up in random base64, so only as words of their own.
 _PLACEHOLDER_WORDS: Final = re.compile(
@@ -150,6 +151,16 @@ def is_not_discord(value: bytes) -> bool:
     return raw is None or not raw.isdigit()
 
 
+def is_not_base58check(value: bytes) -> bool:
+    """True when the checksum of a wallet's key does not fit: any 51 letters of base 58."""
+    return check(("base58check",), value).validity is Validity.INVALID
+
+
+def is_not_bip39(value: bytes) -> bool:
+    """True when words are no recovery phrase: prose about one."""
+    return check(("bip39",), value).validity is Validity.INVALID
+
+
 def has_too_little_entropy(value: bytes, least: float | None) -> bool:
     """True when the value has fewer bits per byte than a rule asks for."""
     return least is not None and shannon_bits(value) < least
@@ -172,4 +183,6 @@ FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "not-jwt": is_not_jwt,
     "not-user-password": is_not_user_password,
     "not-discord": is_not_discord,
+    "not-base58check": is_not_base58check,
+    "not-bip39": is_not_bip39,
 }

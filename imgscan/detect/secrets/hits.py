@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from imgscan.detect.secrets import assignments, filters, uris
+from imgscan.detect.secrets import assignments, filters, generic, kubernetes, uris
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.keystores import KEYSTORE, find_keystore
 from imgscan.detect.secrets.places import INSIDE, is_vendored, may_be_own
@@ -155,6 +155,10 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         return _judge_assignment(match, data, path, line=line, offset=offset, literal=literal)
     if rule.id == uris.URI_CREDENTIALS:
         return _judge_uri(match, data, line=line, offset=offset)
+    if rule.id in (kubernetes.KUBERNETES_SECRET, generic.GENERIC):
+        return _judge_named(match, data, path, line=line, offset=offset)
+    if rule.weight is Weight.SERVICE and match.name and not generic.is_service_secret(match.name, secret):
+        return None
     if rule.weight is Weight.FOREIGN and _is_part_of_word(data, match):
         return None
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
@@ -216,7 +220,7 @@ def _judge_assignment(
     one that follows the `=` at once."""
     env_file = assignments.is_env_file(path)
     before = data[match.start - 1 : match.start]
-    bare = (assignments.is_code(path) and before not in (b'"', b"'", b">")) or (
+    bare = (assignments.is_code(path) and before not in (b'"', b"'", b"`", b">")) or (
         assignments.is_shell(path) and before not in (b'"', b"'", b"=")
     )
     if bare or (is_vendored(path) and not may_be_own(path)):
@@ -228,6 +232,19 @@ def _judge_assignment(
     if not (env_file or literal):
         severity, confidence = Severity.LOW, _LESS_SURE[confidence]
     return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
+
+
+def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
+    """A value of a Kubernetes Secret, or a rare one under a name that hints at a secret."""
+    if match.rule.id == kubernetes.KUBERNETES_SECRET:
+        verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
+    elif is_vendored(path) or not generic.is_generic_secret(match.name, match.secret):
+        verdict = None
+    else:
+        verdict = match.rule.severity, match.rule.confidence
+    if verdict is None:
+        return None
+    return assignment_hit(match.rule, match.name, match.secret, verdict, line=line, offset=offset)
 
 
 def assignment_hit(
@@ -286,12 +303,13 @@ def fold(candidates: Iterable[Candidate]) -> list[SecretHit]:
     return sorted(kept, key=lambda hit: (hit.offset, hit.rule.id))
 
 
-def _rank(candidate: Candidate) -> tuple[int, int, int, str]:
-    """Own hits by what they say, then what was found harmless, then foreign hits."""
+def _rank(candidate: Candidate) -> tuple[int, int, int, int, str]:
+    """Own hits by what they say (of rules alike, the one for this kind of file), then what was found harmless, then
+    foreign hits."""
     if candidate.hit is None:
-        return -Weight.GENERIC, 1, candidate.start, ""
+        return -Weight.GENERIC, 1, candidate.start, 0, ""
     rule = candidate.hit.rule
-    return -rule.weight, candidate.start - candidate.end, candidate.start, rule.id
+    return -rule.weight, candidate.start - candidate.end, candidate.start, rule.path is None, rule.id
 
 
 class _Spans:

@@ -40,9 +40,11 @@ class Weight(IntEnum):
     """Who wins when two rules see the same text: the one that says more about it."""
 
     FOREIGN = 0
-    GENERIC = 1
-    CONTEXT = 2
-    SPECIFIC = 3
+    HINT = 1
+    GENERIC = 2
+    SERVICE = 3
+    CONTEXT = 4
+    SPECIFIC = 5
 
 
 class PathTest(Protocol):

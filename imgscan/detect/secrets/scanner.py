@@ -275,6 +275,8 @@ class SecretScanner:
         """Secrets in the base64 around `prefixes`; they lie where the characters lie that hold them."""
         for match, block, start, end in self._matches_in_base64(data, prefixes, job, _DEEPEST_BASE64):
             begin, stop = place.span(start, end)
+            if not match.rule.is_for(job.path):
+                continue
             if is_public_match(match):
                 job.show(match, block)
                 continue

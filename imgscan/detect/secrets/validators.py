@@ -242,10 +242,28 @@ def _bech32_polymod(values: list[int]) -> int:
     return checksum
 
 
+def check_crc_deno(secret: bytes) -> Checked:
+    """Deno Deploy's tokens end, like GitHub's, in six characters of CRC-32 in base 62; that was observed and is not
+    documented, so a token that has another end is only not proven."""
+    return PROVEN if check_crc_base62(secret) is PROVEN else UNKNOWN
+
+
 def _check_private_key(secret: bytes) -> Checked:
     from imgscan.detect.secrets.pem import check_private_key
 
     return check_private_key(secret)
+
+
+def _checksum(name: str) -> Callable[[bytes], Checked]:
+    """A check of `checksums`, which few scans need."""
+
+    def check_it(secret: bytes) -> Checked:
+        from imgscan.detect.secrets import checksums
+
+        checked: Checked = getattr(checksums, name)(secret)
+        return checked
+
+    return check_it
 
 
 VALIDATORS: Final[Mapping[str, Callable[[bytes], Checked]]] = {
@@ -264,6 +282,13 @@ VALIDATORS: Final[Mapping[str, Callable[[bytes], Checked]]] = {
     "json-part": check_json_part,
     "bech32": check_bech32,
     "private-key": _check_private_key,
+    "deno": check_crc_deno,
+    "base58check": _checksum("check_base58check"),
+    "bip39": _checksum("check_bip39"),
+    "pgp-crc24": _checksum("check_pgp_crc24"),
+    "putty": _checksum("check_putty"),
+    "jfrog": _checksum("check_jfrog"),
+    "bitbucket": _checksum("check_bitbucket"),
 }
 
 

@@ -1,0 +1,68 @@
+"""What no other rule knows: a rare text assigned, or handed over, under a name that hints at a secret.
+
+Such a hit alone is a hint and no more: low severity, low confidence. It is gated by the words of the name, by what the
+value is not (a reference, a path, a digest, a word), and by how unlike language it is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from imgscan.detect.secrets import filters
+from imgscan.detect.secrets.assignments import is_sensitive_name
+from imgscan.detect.secrets.rarity import letters_per_piece
+from imgscan.detect.secrets.redact import shannon_bits
+from imgscan.detect.secrets.wordlists import words
+
+GENERIC: Final = "secret-generic"
+_NAME_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_DOTTED: Final = re.compile(rb"[A-Za-z_][\w-]*(?:[.:/][A-Za-z_][\w-]*)+")
+_SHORTEST: Final = 12
+_RARE: Final = 2.2
+_RARE_OF_SERVICE: Final = 2.8
+_NAMED_DIGEST: Final = re.compile(rb"(?:sha[0-9]{1,3}|md5)[-:=]", re.IGNORECASE)
+_LEAST_BITS: Final = 3.2
+_DIGEST_LENGTHS: Final = frozenset({32, 40, 56, 64, 96, 128})
+
+
+def is_generic_secret(name: str, value: bytes) -> bool:
+    """Whether a value under a name is worth a hint."""
+    if len(value) < _SHORTEST or _is_known_shape(value) or not _hints(name):
+        return False
+    if filters.is_hex(value) or _UUID.fullmatch(value) is not None:
+        # Digests and identifiers look the same; only a name that promises a secret tells them apart.
+        return is_sensitive_name(name) and (len(value) in _DIGEST_LENGTHS or b"-" in value)
+    return shannon_bits(value) >= _LEAST_BITS and letters_per_piece(value) < _RARE
+
+
+def is_service_secret(name: str, value: bytes) -> bool:
+    """Whether a value under a name that says service and secret is one: no address, no name, no word."""
+    return not _is_harmless(name) and not _is_known_shape(value) and letters_per_piece(value) < _RARE_OF_SERVICE
+
+
+def _is_harmless(name: str) -> bool:
+    parts = [part.lower() for part in _NAME_WORDS.findall(name)]
+    return not parts or parts[-1] in words("harmless_ends") or not words("harmless_words").isdisjoint(parts)
+
+
+def _hints(name: str) -> bool:
+    if _is_harmless(name):
+        return False
+    parts = [part.lower() for part in _NAME_WORDS.findall(name)]
+    return is_sensitive_name(name) or not words("hinting_words").isdisjoint(parts)
+
+
+def _is_known_shape(value: bytes) -> bool:
+    return (
+        filters.lacks_digits(value)
+        or not any(chr(c).isalpha() for c in value)
+        or filters.is_placeholder(value)
+        or filters.is_path(value)
+        or filters.is_number(value)
+        or filters.is_public(value)
+        or _DOTTED.fullmatch(value) is not None
+        or _NAMED_DIGEST.match(value) is not None
+        or b"://" in value
+    )

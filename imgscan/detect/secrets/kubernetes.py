@@ -1,0 +1,57 @@
+"""Values of Kubernetes Secrets: a value in base64 under `data` of a manifest whose kind is Secret, in YAML or JSON."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from imgscan.detect.secrets import filters
+from imgscan.detect.secrets.assignments import is_sensitive_name
+from imgscan.detect.secrets.redact import shannon_bits
+from imgscan.detect.secrets.validators import decode_base64
+from imgscan.model import Confidence, Severity
+
+KUBERNETES_SECRET: Final = "secret-kubernetes-secret"
+_KIND: Final = re.compile(rb"""\bkind["']?:[ \t]*["']?secret\b(?!-)["']?[ \t\r,]*(?:#[^\n]*)?$""", re.IGNORECASE | re.MULTILINE)
+_KEY: Final = re.compile(rb"""^([ \t-]*)["']?([A-Za-z0-9_.-]+)["']?:[ \t]*(\S?)""")
+_NEXT_DOCUMENT: Final = b"\n---"
+_LINES: Final = 400
+_REACH: Final = 32 << 10
+"""So much of a manifest is looked at before and behind a value."""
+_RANDOM_BITS: Final = 3.0
+_LONG: Final = 12
+
+
+def judge_kubernetes(name: str, value: bytes, data: bytes, start: int) -> tuple[Severity, Confidence] | None:
+    """How bad a value at `start` of `data` is; None when it stands elsewhere or is no secret in itself."""
+    first, last = max(start - _REACH, 0), min(start + _REACH, len(data))
+    low = max(data.rfind(_NEXT_DOCUMENT, first, start) + 1, first)
+    high = data.find(_NEXT_DOCUMENT, start, last)
+    document = bytes(data[low : high if high >= 0 else last])
+    if _KIND.search(document) is None or _parent(document, start - low) != b"data":
+        return None
+    decoded = decode_base64(value)
+    if decoded is None or len(decoded) < 4 or filters.is_placeholder(decoded) or filters.is_weak_password(decoded.strip()):
+        return None
+    random = len(decoded) >= _LONG and shannon_bits(decoded) >= _RANDOM_BITS and not filters.lacks_digits(decoded)
+    if random and not filters.is_path(decoded) and b"://" not in decoded[:16]:
+        return Severity.HIGH, Confidence.MEDIUM
+    return (Severity.MEDIUM, Confidence.LOW) if is_sensitive_name(name) else None
+
+
+def _parent(document: bytes, at: int) -> bytes | None:
+    """The key under which the entry at an offset stands: the nearest line above that is indented less."""
+    lines = document[:at].split(b"\n")
+    entry = _KEY.match(lines[-1]) or (_KEY.match(lines[-2]) if len(lines) > 1 else None)
+    if entry is None:
+        return None
+    depth = _depth(entry[1])
+    for line in reversed(lines[-_LINES:-1]):
+        key = _KEY.match(line)
+        if key is not None and _depth(key[1]) < depth:
+            return key[2]
+    return None
+
+
+def _depth(indent: bytes) -> int:
+    return len(indent.replace(b"\t", b"        "))
