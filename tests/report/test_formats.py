@@ -72,7 +72,7 @@ def test_failed_build_is_as_reviewed(name: str, golden: Callable[[str, str], Non
 def test_what_is_accepted_is_counted_and_listed_apart(name: str) -> None:
     accepted = Accepted(by=AcceptedBy.BASELINE, reason="known since May", expires="2027-01-01")
     shown = report(findings=(finding(), finding(fingerprint="1" * 16, severity=Severity.LOW, accepted=accepted)))
-    text = render(shown, name, Style(verbose=True))
+    text = render(shown, name, Style(verbose=True, width=160))
     assert "1 critical" in text
     assert "1 low" not in text
     assert "1 accepted finding does not count: 1 by the baseline" in text
