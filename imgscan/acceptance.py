@@ -25,13 +25,15 @@ _LONGEST_AGO: Final = datetime.date.min
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
     """What the user accepts. `image_marks`: the image's files are the user's, comments in them count. `rule_ids` are
-    the rules there are, `today` decides what has expired."""
+    the rules there are, `today` decides what has expired. `tell_stale`: the baseline is for what is looked at alone, so
+    an entry that nothing fits there fits nothing."""
 
     allow: tuple[AllowEntry, ...] = ()
     baseline: Baseline | None = None
     image_marks: bool = False
     rule_ids: Collection[str] = field(default=frozenset(), repr=False)
     today: datetime.date = _LONGEST_AGO
+    tell_stale: bool = True
 
 
 NOTHING_ACCEPTED: Final = Acceptance()
@@ -49,7 +51,7 @@ def accept(
         *_limited(_unknown_rules(acceptance)),
         *_uncounted(marked),
     ]
-    if whole and acceptance.baseline is not None:
+    if whole and acceptance.baseline is not None and acceptance.tell_stale:
         notes += _limited(_stale(acceptance.baseline, met, places))
     return marked, tuple(notes)
 

@@ -159,7 +159,8 @@ class LayerSearch:
         self._note(path, notes)
         self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}")
         digest = content.finish()
-        if content.left:
+        # Of a sparse file only holes are left out; where its data are missing the layer is told to be damaged.
+        if content.left and not entry.sparse:
             self._cut_off(path, content.left)
         gleaned = glean(entry.path, held.data(), keys, found=bool(hits))
         self.gleanings.add(entry.path, digest, gleaned, found=bool(hits))

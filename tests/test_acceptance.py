@@ -158,6 +158,7 @@ def test_a_baseline_accepts_exactly_its_findings_and_tells_what_is_stale() -> No
     (note,) = notes
     assert note.startswith("b.json: ")
     assert "matches nothing any more" in note
+    assert accept([kept], Acceptance(baseline=baseline, today=TODAY, tell_stale=False), whole=True)[1] == ()
     assert accept([kept], Acceptance(baseline=baseline, today=TODAY), whole=False)[1] == ()
     assert accept([kept], Acceptance(baseline=baseline, today=TODAY), whole=True, places={Place.CONTEXT})[1] == ()
 

@@ -54,8 +54,9 @@ def baseline(reports: tuple[Path, ...], output: Path, reason: str | None, expire
     after = accept_findings(before, findings, reason=reason, expires=last_day)
     write_atomically(output, render(after))
     known = before.by_id.keys() & after.by_id.keys()
+    count = len(after.entries)
     click.echo(
-        f"{output}: {len(after.entries)} findings accepted, {len(after.entries) - len(known)} of them new; "
+        f"{output}: {count} {'finding' if count == 1 else 'findings'} accepted, {count - len(known)} new; "
         f"{len(before.entries) - len(known)} went",
         err=True,
     )

@@ -123,6 +123,7 @@ def _acceptance(params: Mapping[str, Any], baseline: Baseline | None, scanner: S
         image_marks=params.get("trust_image_ignores", False),
         rule_ids=frozenset({*load_rules(), *scanner.rules}) if allow else frozenset(),
         today=datetime.now(UTC).date(),
+        tell_stale=len(params.get("targets", ())) <= 1,
     )
 
 

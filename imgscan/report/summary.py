@@ -225,7 +225,7 @@ def accepted_line(report: Report) -> str:
 def accepted_rows(report: Report) -> list[tuple[Severity, str, str, str]]:
     """Of each accepted finding: severity, rule, where, and why it is accepted."""
     found = ordered(accepted_findings(report.findings))
-    return [(f.severity, f.rule_id, where(f.location), _accepted_text(f.accepted)) for f in found if f.accepted]
+    return [(f.severity, f.rule_id, place_text(f.location), _accepted_text(f.accepted)) for f in found if f.accepted]
 
 
 def _accepted_text(accepted: Accepted) -> str:

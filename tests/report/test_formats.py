@@ -13,12 +13,17 @@ from fakes import HOSTILE, finding, image, layer, report, timing
 
 from imgscan.errors import InputError
 from imgscan.model import (
+    Accepted,
+    AcceptedBy,
     BuildFailure,
     BuildInfo,
+    Coverage,
     Finding,
     Location,
+    NotRead,
     Place,
     Report,
+    Severity,
     Skipped,
     SourceLine,
     Target,
@@ -63,6 +68,19 @@ def test_failed_build_is_as_reviewed(name: str, golden: Callable[[str, str], Non
     golden(f"failed.{name}.txt", render(failed(), name, Style(width=110)))
 
 
+@pytest.mark.parametrize("name", ["table", "markdown"])
+def test_what_is_accepted_is_counted_and_listed_apart(name: str) -> None:
+    accepted = Accepted(by=AcceptedBy.BASELINE, reason="known since May", expires="2027-01-01")
+    shown = report(findings=(finding(), finding(fingerprint="1" * 16, severity=Severity.LOW, accepted=accepted)))
+    text = render(shown, name, Style(verbose=True, width=160))
+    assert "1 critical" in text
+    assert "1 low" not in text
+    assert "1 accepted finding does not count: 1 by the baseline" in text
+    assert "known since May" in text
+    assert "2027" in text
+    assert "accepted (1)" in text.lower()
+
+
 def test_color_only_when_asked() -> None:
     assert "\x1b[" not in render(report(), "table", Style(color=False))
     assert "\x1b[" in render(report(), "table", Style(color=True))
@@ -73,9 +91,12 @@ def hostile() -> Report:
         place=Place.FILE, layer=1, path=HOSTILE, dockerfile=SourceLine(file=HOSTILE, line=1), inside=(HOSTILE,)
     )
     bad: Finding = finding(message=HOSTILE, location=place, places=(place,), excerpt=HOSTILE)
+    accepted = Accepted(by=AcceptedBy.INLINE, reason=HOSTILE, expires="2027-01-01")
     return report(
         target=Target(kind="image", ref=HOSTILE, dockerfile=HOSTILE),
-        findings=(bad,),
+        findings=(bad, replace(bad, fingerprint="1" * 16, accepted=accepted)),
+        notes=(HOSTILE,),
+        coverage=Coverage(bytes=1, entries=1, not_read=(NotRead(where=HOSTILE, bytes=1, reason=HOSTILE),)),
         reasons=(HOSTILE,),
         skipped=(Skipped(where=HOSTILE, reason=HOSTILE),),
         image=image(

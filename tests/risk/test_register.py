@@ -126,3 +126,17 @@ def test_catalogue_is_the_specification() -> None:
 @pytest.mark.parametrize(("score", "band"), [(9, "CRITICAL"), (6, "HIGH"), (4, "MEDIUM"), (3, "LOW"), (1, "LOW")])
 def test_priority(score: int, band: str) -> None:
     assert priority(score) == band
+
+
+@pytest.mark.parametrize(
+    ("line", "score"),
+    [pytest.param(9, 2, id="the-line-to-blame"), pytest.param(4, 6, id="another-line")],
+)
+def test_what_is_accepted_makes_nothing_likelier_and_nothing_verified(line: int, score: int) -> None:
+    place = Location(place=Place.DOCKERFILE, path="Dockerfile", line=line)
+    accepted = (of("PERF-001", location=place), finding())
+    facts = Facts(findings=(), build=MEASURED, cache=cache(60.0), image_scanned=True, accepted=accepted)
+    risks = {risk.id: risk for risk in assess(facts)}
+    assert (risks["PERF-001"].score, risks["PERF-001"].verified) == (score, False)
+    assert (risks["SEC-001"].score, risks["SEC-001"].verified) == (3, False)
+    assert risks["SEC-001"].because == "nothing but 1 accepted finding"
