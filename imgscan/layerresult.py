@@ -146,7 +146,8 @@ def restore_layer(
     where: str,
 ) -> LayerScan:
     """The scan again, with the hits of the files that were searched again; `digest` is the blob's as computed now, None
-    if it was not read, `where` what it is called now. Raises KeyError for an unknown rule, LookupError where a secret cannot be looked up."""
+    if it was not read, `where` what it is called now. Raises KeyError for an unknown rule, LookupError where a secret
+    cannot be looked up."""
     listing = LayerListing(
         diff_id=kept.diff_id,
         digest=digest,
