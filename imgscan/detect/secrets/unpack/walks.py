@@ -97,7 +97,8 @@ def walk_ar(source: Source, opening: Opening) -> Iterator[Member]:
     while len(header := source.take(_AR_HEADER_BYTES)) == _AR_HEADER_BYTES:
         digits = header[48:58].strip(b" ")
         if header[58:] != b"`\n" or not digits.isdigit():
-            opening.trouble("the ar archive is damaged")
+            if not plain:
+                opening.trouble("the Debian package is damaged")
             return
         name, size = header[:16].rstrip(b" "), int(digits)
         pad = size % 2
