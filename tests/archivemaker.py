@@ -89,7 +89,7 @@ def v7_tar(files: Files) -> bytes:
     for name, data in files.items():
         head = bytearray(512)
         head[: len(name)] = name.encode()
-        head[100:148] = b"0000644\0" b"0000000\0" b"0000000\0" + b"%011o\0" % len(data) + b"00000000000\0"
+        head[100:148] = b"0000644\00000000\00000000\0" + b"%011o\0" % len(data) + b"00000000000\0"
         head[148:156] = b" " * 8
         head[148:156] = b"%06o\0 " % sum(head)
         out += bytes(head) + data + bytes(-len(data) % 512)

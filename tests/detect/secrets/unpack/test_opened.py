@@ -98,9 +98,7 @@ def test_too_deep_is_told_once(scanner: SecretScanner) -> None:
 
 @pytest.mark.parametrize("offset", [0, 1, WINDOW_BYTES - 41, WINDOW_BYTES - 20, WINDOW_BYTES, 2 * WINDOW_BYTES - 33000])
 @pytest.mark.parametrize("make", [ARCHIVES["zip"], ARCHIVES["tar.gz"], ARCHIVES["zip-streamed-stored"]])
-def test_a_token_at_any_border_of_a_member(
-    scanner: SecretScanner, make: Callable[[Files], bytes], offset: int
-) -> None:
+def test_a_token_at_any_border_of_a_member(scanner: SecretScanner, make: Callable[[Files], bytes], offset: int) -> None:
     content = b"x" * 63 + b"\n"
     data = make({"big": (content * (offset // 64 + 1))[:offset] + b" " + TOKEN + b"\n" + b"y\n" * 700_000})
     hits = scanner.scan_bytes(data, path="app/x")
@@ -213,7 +211,7 @@ def test_encrypted_members_are_told_once(scanner: SecretScanner) -> None:
     for at in (first, second):
         data[at + 6] |= 1
     hits, notes = searched(scanner, bytes(data))
-    assert notes == ["members of a zip archive are encrypted (and 1 more)"]
+    assert notes == ["members of a zip archive are encrypted"]
     assert [(hit.inside, hit.secret) for hit in hits] == [("c", OTHER)]
 
 
@@ -269,7 +267,16 @@ def test_archives_may_be_left_closed(unpack: bool) -> None:
 
 
 def test_ordinary_files_are_no_containers() -> None:
-    for head in (b"", b"PK", b"#!/bin/sh\n" + b"echo\n" * 100, b"BZhello", b"0707 text", b"x" * 4096, b"\x7fELF", b"MZ"):
+    for head in (
+        b"",
+        b"PK",
+        b"#!/bin/sh\n" + b"echo\n" * 100,
+        b"BZhello",
+        b"0707 text",
+        b"x" * 4096,
+        b"\x7fELF",
+        b"MZ",
+    ):
         assert recognise(head, len(head)) is None, head[:8]
     for data in (b"PK\3\4 is how a zip archive begins", b"\x1f\x8b no", b"RPM", bytes(4096), b"\xfd7zX", b"!<arch> x"):
         assert recognise(data, len(data)) is None, data[:8]
