@@ -166,4 +166,4 @@ class LayerSearch:
         return [PathHit(path=path, hit=hit) for hit in hits]
 
     def _note(self, path: str, notes: Sequence[str]) -> None:
-        self.not_read += [NotRead(where=f"{self._where} /{path}", bytes=0, reason=note) for note in notes]
+        self.not_read += [NotRead(where=f"/{path}", bytes=0, reason=note) for note in notes]

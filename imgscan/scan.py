@@ -86,12 +86,16 @@ class ImageScan:
     def coverage(self) -> Coverage:
         """Bytes and entries that were searched; a layer that the image holds twice was searched once."""
         # By what a layer is: one may lie in the image twice, compressed in two ways.
-        named = ((layer.diff_id or f"{layer.index}", self.layers[layer.index]) for layer in self.image.layers)
-        distinct = dict(named).values()
+        indices = {layer.diff_id or f"{layer.index}": layer.index for layer in reversed(self.image.layers)}
+        distinct = [self.layers[index] for index in indices.values()]
         return Coverage(
             bytes=sum(layer.read_bytes for layer in distinct),
             entries=sum(layer.listing.entries for layer in distinct),
-            not_read=tuple(item for layer in distinct for item in layer.not_read),
+            not_read=tuple(
+                replace(item, where=f"layer {index}: {item.where}")
+                for index in sorted(indices.values())
+                for item in self.layers[index].not_read
+            ),
         )
 
 
@@ -184,7 +188,7 @@ def _keep(scan: LayerScan, blob: LayerBlob, diff_id: Digest | None, means: Means
     true_id = scan.listing.diff_id or (diff_id if blob.vouched else None)
     if means.results is not None and true_id:
         with closing(PlacedFiles(blob.root)) as files:
-            kept = keep_layer(scan, means.scanner.is_recognised, files.read_at, where=blob.name)
+            kept = keep_layer(scan, means.scanner.is_recognised, files.read_at)
         if kept is not None:
             means.results.keep(true_id, kept, scan.listing.items)
     return scan
@@ -212,7 +216,6 @@ def _reuse(
                 digest=digest,
                 read_at=files.read_at,
                 found_again=found,
-                where=blob.name,
             )
     except (LookupError, StoreError):
         return None

@@ -45,7 +45,7 @@ class Unseekable(io.RawIOBase):
 def streamed_zip(files: Files, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """A zip archive with its sizes behind the contents."""
     out = Unseekable()
-    with zipfile.ZipFile(out, "w", method) as archive:  # type: ignore[call-overload]
+    with zipfile.ZipFile(out, "w", method) as archive:
         for name, data in files.items():
             with archive.open(zipfile.ZipInfo(name), "w") as member:
                 member.write(data)
@@ -89,7 +89,7 @@ def v7_tar(files: Files) -> bytes:
     for name, data in files.items():
         head = bytearray(512)
         head[: len(name)] = name.encode()
-        head[100:148] = b"0000644\00000000\00000000\0" + b"%011o\0" % len(data) + b"00000000000\0"
+        head[100:148] = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (0o644, 0, 0, len(data), 0)
         head[148:156] = b" " * 8
         head[148:156] = b"%06o\0 " % sum(head)
         out += bytes(head) + data + bytes(-len(data) % 512)

@@ -61,7 +61,7 @@ class Notes:
         self._counts: dict[str, int] = {}
 
     def add(self, reason: str, where: str) -> None:
-        """Something at `where` (inside the file; "" for the file itself) was not read; said of the place before, it is no news."""
+        """Something at `where` (inside the file; "" for the file itself) was not read. Said again, it is no news."""
         self._first.setdefault(reason, where)
         if self._last.get(reason) != where:
             self._last[reason] = where

@@ -326,3 +326,23 @@ def test_what_real_tools_write(scanner: SecretScanner, tmp_path: Path, command: 
         ("secret-github-token", True, 301)
     ]
     assert notes == []
+
+
+def test_text_in_binary_formats(scanner: SecretScanner, tmp_path: Path) -> None:
+    """What holds its text as it is needs no opening: compiled Python, SQLite, an ELF program. Their values lie side by
+    side without anything between them, so a word before or after a token hides it there."""
+    import marshal
+    import sqlite3
+    from contextlib import closing
+
+    code = marshal.dumps(compile(f"def f():\n    return g({TOKEN.decode()!r})", "x.py", "exec"))
+    with closing(sqlite3.connect(tmp_path / "d.sqlite")) as connection, connection:
+        connection.execute("CREATE TABLE t (a INTEGER, b TEXT)")
+        connection.executemany(
+            "INSERT INTO t VALUES (?, ?)", [(1000 + n, "y" * 500) for n in range(50)] + [(9, TOKEN.decode())]
+        )
+    elf = b"\x7fELF\2\1\1" + bytes(3000) + b"\0key=" + TOKEN + b"\0" + bytes(3000)
+    for data in (b"\xa7\r\r\n" + bytes(12) + code, (tmp_path / "d.sqlite").read_bytes(), elf):
+        for whole in (data, gzip.compress(data)):
+            hits, notes = searched(scanner, whole)
+            assert ([hit.secret for hit in hits], notes) == ([TOKEN], [])
