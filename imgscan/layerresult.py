@@ -50,8 +50,9 @@ class PathHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerScan:
-    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` is what was left out of it,
-    `not_listed` counts what that has no room for (see `coverage`), `gleanings` is what files gave besides secrets."""
+    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` says what of it was left out, by
+    its path in the layer, `not_listed` counts what that has no room for (see `coverage`), `gleanings` is what files
+    gave besides secrets."""
 
     listing: LayerListing
     facts: LayerFacts
@@ -96,11 +97,9 @@ class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[tuple[str, str], ...] = ()
 
 
-def keep_layer(
-    scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at: ReadAt, *, where: str
-) -> KeptLayer | None:
-    """What may be kept of a scan of the blob that is called `where`; None if something of the layer could not be read,
-    which another run may do better, or if its very names hold a secret."""
+def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at: ReadAt) -> KeptLayer | None:
+    """What may be kept of a scan; None if something of the layer could not be read, which another run may do better, or
+    if its very names hold a secret."""
     listing = scan.listing
     if listing.skipped or any(item.in_name for item in scan.hits):
         # With a secret in a name the list of the layer's entries would hold it.
@@ -135,7 +134,7 @@ def keep_layer(
         places=tuple(_place(item, sizes[item.path]) for item in places),
         again=tuple((path, sizes[path]) for path in sorted(again)),
         read_bytes=scan.read_bytes,
-        left_out=tuple((item.where.removeprefix(f"{where} "), item.reason) for item in scan.not_read),
+        left_out=tuple((item.where, item.reason) for item in scan.not_read),
     )
 
 
@@ -163,11 +162,9 @@ def restore_layer(
     digest: Digest | None,
     read_at: ReadAt,
     found_again: Iterable[PathHit],
-    where: str,
 ) -> LayerScan:
     """The scan again, with the hits of the files that were searched again; `digest` is the blob's as computed now, None
-    if it was not read, `where` what it is called now. Raises KeyError for an unknown rule, LookupError where a secret
-    cannot be looked up."""
+    if it was not read. Raises KeyError for an unknown rule, LookupError where a secret cannot be looked up."""
     listing = LayerListing(
         diff_id=kept.diff_id,
         digest=digest,
@@ -192,7 +189,7 @@ def restore_layer(
         facts=kept.facts,
         hits=sort_hits((*hits, *found_again)),
         read_bytes=kept.read_bytes,
-        not_read=tuple(NotRead(where=f"{where} {file}", bytes=0, reason=reason) for file, reason in kept.left_out),
+        not_read=tuple(NotRead(where=file, bytes=0, reason=reason) for file, reason in kept.left_out),
         gleanings=kept.gleanings,
     )
 

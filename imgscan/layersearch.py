@@ -196,10 +196,10 @@ class LayerSearch:
         return [PathHit(path=path, hit=hit) for hit in hits]
 
     def _note(self, path: str, notes: Sequence[str]) -> None:
-        self.not_read.extend(NotRead(where=f"{self._where} /{path}", bytes=0, reason=note) for note in notes)
+        self.not_read.extend(NotRead(where=f"/{path}", bytes=0, reason=note) for note in notes)
 
     def _cut_off(self, path: str, missing: int) -> None:
         """A file of which the layer does not have everything."""
         self.read_bytes -= missing
         reason = "the layer ends, or is damaged, before the end of the file"
-        self.not_read.add(NotRead(where=f"{self._where} /{path}", bytes=missing, reason=reason))
+        self.not_read.add(NotRead(where=f"/{path}", bytes=missing, reason=reason))

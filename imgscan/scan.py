@@ -92,9 +92,15 @@ class ImageScan:
     def coverage(self) -> Coverage:
         """Bytes and entries that were searched; a layer that the image holds twice was searched once."""
         # By what a layer is: one may lie in the image twice, compressed in two ways.
-        named = ((layer.diff_id or f"{layer.index}", self.layers[layer.index]) for layer in self.image.layers)
-        distinct = dict(named).values()
-        return join_coverage(layer.coverage for layer in distinct)
+        indices = {layer.diff_id or f"{layer.index}": layer.index for layer in reversed(self.image.layers)}
+        return join_coverage(self._coverage(index) for index in sorted(indices.values()))
+
+    def _coverage(self, index: int) -> Coverage:
+        """A layer's, with its number in the places."""
+        found = self.layers[index].coverage
+        return replace(
+            found, not_read=tuple(replace(item, where=f"layer {index}: {item.where}") for item in found.not_read)
+        )
 
 
 def scan_image(reader: ImageReader, means: Means) -> ImageScan:
@@ -186,7 +192,7 @@ def _keep(scan: LayerScan, blob: LayerBlob, diff_id: Digest | None, means: Means
     true_id = scan.listing.diff_id or (diff_id if blob.vouched else None)
     if means.results is not None and true_id:
         with closing(PlacedFiles(blob.root)) as files:
-            kept = keep_layer(scan, means.scanner.is_recognised, files.read_at, where=blob.name)
+            kept = keep_layer(scan, means.scanner.is_recognised, files.read_at)
         if kept is not None:
             means.results.keep(true_id, kept, scan.listing.items)
     return scan
@@ -214,7 +220,6 @@ def _reuse(
                 digest=digest,
                 read_at=files.read_at,
                 found_again=found,
-                where=blob.name,
             )
     except (LookupError, StoreError):
         return None

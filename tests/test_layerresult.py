@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import os
 import shutil
@@ -10,8 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED
 
+import msgspec
 import pytest
+from archivemaker import zipped
 from daemon import INFO, Server, serve
 from imagemaker import Made, docker25, legacy, oci
 from secretmaker import token_of
@@ -19,6 +23,8 @@ from tarmaker import archive, directory, hardlink, header, member, symlink
 from tarsplits import Store
 
 from imgscan.cli.main import run
+from imgscan.layerresult import KeptLayer
+from imgscan.store.layercache import CHECK_BYTES
 
 TOKEN = token_of("kept")
 WRAPPED = token_of("wrapped")
@@ -35,6 +41,9 @@ APP = archive(
     member(b"app/token.json", f'{{"token": "{TOKEN}"}}'.encode()),
     member(b"app/wrapped", b"data: " + base64.b64encode(f"token={WRAPPED}".encode()) + b"\n"),
     member(b"app/id_rsa", KEY.encode()),
+    member(b"app/app.jar", zipped({"config/.env": f"B=2\nDB_PASSWORD={PASSWORD}\n".encode(), "t.txt": TOKEN.encode()})),
+    member(b"app/open.zip", zipped({"conf.ini": f"db_password={PASSWORD}\n".encode()}, ZIP_STORED)),
+    member(b"app/cut.gz", gzip.compress(TOKEN.encode() * 3)[:-9]),
     member(b"app/late", b"\0" * 600_000 + f"\n{TOKEN}\n".encode()),
     hardlink(b"app/same", b"app/token.json"),
     symlink(b"app/link", b"same"),
@@ -322,3 +331,29 @@ def test_kept_of_an_archive_and_used_for_the_engine(engine: FakeEngine, scans: S
     stored = scans.scan("app:1")
     assert engine.exports == 0
     assert without_store(stored) == without_store(archived)
+
+
+def test_what_is_inside_an_archive_is_found_again(engine: FakeEngine, scans: Scans, cache: Path) -> None:
+    """A password of an archive's member is in no place of the file where it could be looked up, not even if the member
+    is stored as it is; what could not be read is told again."""
+    first = scans.scan("app:1")
+    places = {place["path"] for finding in first["findings"] for place in finding["places"]}
+    assert {"/app/app.jar!/config/.env", "/app/app.jar!/t.txt", "/app/open.zip!/conf.ini"} <= places
+    (kept,) = [each for each in kept_layers(cache) if each.again]
+    assert {path for path, _ in kept.again} >= {b"app/app.jar", b"app/open.zip"}
+    assert not {place.path for place in kept.places} & {b"app/app.jar", b"app/open.zip"}
+    assert not [packed for _, packed in kept.hits if packed[1]]
+    assert [reason for _, reason in kept.left_out] == ["the compressed data ends too early"]
+    assert [item["reason"] for item in first["coverage"]["not_read"]] == ["the compressed data ends too early"]
+    assert scans.scan("app:1") == first
+
+
+def kept_layers(cache: Path) -> list[KeptLayer]:
+    """The records of what was kept."""
+    import sqlite3
+    from contextlib import closing
+
+    decoder = msgspec.msgpack.Decoder(KeptLayer)
+    with closing(sqlite3.connect(results(cache))) as connection:
+        rows = connection.execute("SELECT summary FROM layers").fetchall()
+    return [decoder.decode(row[0][CHECK_BYTES:]) for row in rows]

@@ -26,7 +26,7 @@ LIMIT_BYTES: Final = 1 << 30
 _LARGEST_SHARE: Final = 4
 _FILE: Final = "layers.sqlite3"
 _BUSY_S: Final = 5.0
-_CHECK_BYTES: Final = 16
+CHECK_BYTES: Final = 16
 _USED_AGAIN_S: Final = 3600
 _NO_DAMAGE: Final = frozenset(
     (
@@ -250,14 +250,14 @@ def _is_damage(error: Exception) -> bool:
 
 
 def _with_check(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=_CHECK_BYTES).digest() + data
+    return hashlib.blake2b(data, digest_size=CHECK_BYTES).digest() + data
 
 
 def _checked(stored: object) -> bytes:
     if not isinstance(stored, bytes):
         raise CacheDamagedError("what is kept of a layer is of another kind")
-    check, data = stored[:_CHECK_BYTES], stored[_CHECK_BYTES:]
-    if hashlib.blake2b(data, digest_size=_CHECK_BYTES).digest() != check:
+    check, data = stored[:CHECK_BYTES], stored[CHECK_BYTES:]
+    if hashlib.blake2b(data, digest_size=CHECK_BYTES).digest() != check:
         raise CacheDamagedError("what is kept of a layer is damaged")
     return data
 

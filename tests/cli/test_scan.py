@@ -11,10 +11,11 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from archivemaker import zipped
 from imagemaker import Blobs, Made, add_manifest, containerd, docker25, gzipped, kaniko, legacy, podman
 from registries import faked
-from secretmaker import github_token
-from tarmaker import archive, directory, member
+from secretmaker import github_token, token_of
+from tarmaker import archive, directory, header, member
 
 from imgscan.cli.main import run
 from imgscan.report.json import schema
@@ -310,3 +311,36 @@ def test_insecure_registries_of_a_configuration_file(
     monkeypatch.chdir(tmp_path)
     assert run(["scan", "registry://r.example/app"]) == 2
     assert "HOST[:PORT]" in capsys.readouterr().err
+
+
+@pytest.fixture
+def jar(tmp_path: Path) -> Path:
+    """An image with a jar, which a later layer deletes."""
+    made = Made(
+        layers=(
+            archive(member(b"app/x.war", zipped({"WEB-INF/lib/a.jar": zipped({"c.txt": token_of("jar").encode()})}))),
+            archive(header(b"app/.wh.x.war")),
+        )
+    )
+    path = tmp_path / "jar.tar"
+    path.write_bytes(docker25(made))
+    return path
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_secret_in_a_jar(jar: Path, jobs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, report, _ = scanned(jar, capsys, "--jobs", jobs)
+    (finding,) = (item for item in report["findings"] if item["rule_id"] == "secret-github-token")
+    assert (code, finding["status"], finding["location"]["layer"]) == (1, "deleted", 0)
+    assert finding["location"]["path"] == "/app/x.war!/WEB-INF/lib/a.jar!/c.txt"
+    assert finding["location"]["inside"] == ["WEB-INF/lib/a.jar", "c.txt"]
+    assert report["complete"] is True
+
+
+def test_archives_left_closed_are_told(jar: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, report, _ = scanned(jar, capsys, "--no-unpack")
+    assert "secret-github-token" not in {item["rule_id"] for item in report["findings"]}
+    assert [item["reason"] for item in report["coverage"]["not_read"]] == [
+        "archives inside files were not opened (--no-unpack)"
+    ]
+    assert report["complete"] is False

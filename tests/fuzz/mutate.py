@@ -426,6 +426,7 @@ _PIECES: Final = (
 MUTATORS: Final[dict[str, Callable[[bytes, random.Random, Mutate], bytes]]] = {
     "tar": tar,
     "blob": blob,
+    "nested": raw,
     "archive": archive,
     "report": archive,
     "manifest": manifest,

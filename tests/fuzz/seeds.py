@@ -8,8 +8,11 @@ import lzma
 from pathlib import Path
 from typing import Final
 
+from archivemaker import ARCHIVES as NESTED_ARCHIVES
+from archivemaker import STREAMS, tarred, zipped
 from fuzz.mutate import PACKERS
 from imagemaker import LAYOUTS, Made, docker25, dump, legacy, small_layer
+from secretmaker import token_of
 from tarmaker import (
     archive,
     base256,
@@ -61,6 +64,15 @@ BLOBS: Final = (
     gzip.compress(bytes(300_000)),
     bz2.compress(_PLAIN) + b"more",
     lzma.compress(_PLAIN)[:-5],
+)
+_FILES: Final = {
+    "a/.env": b"A=1\n" * 9,
+    "b": f"token {token_of('nested')}\n".encode(),
+    "c.zip": zipped({"d": b"e" * 99}),
+}
+NESTED: Final = (
+    *(make(_FILES) for make in NESTED_ARCHIVES.values()),
+    *(pack(tarred(_FILES)) for pack in STREAMS.values()),
 )
 _ONE, _TWO = small_layer(b"passwd", b"root:x"), small_layer(b".wh.passwd", b"")
 _IMAGE: Final = Made(
@@ -143,6 +155,7 @@ IGNORES: Final = (
 SEEDS: Final[dict[str, tuple[bytes, ...]]] = {
     "tar": TARS,
     "blob": BLOBS,
+    "nested": NESTED,
     "archive": ARCHIVES,
     "report": REPORTS,
     "manifest": MANIFESTS,

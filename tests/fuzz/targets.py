@@ -189,6 +189,19 @@ def _scanner() -> SecretScanner:
     return SecretScanner([own_pack()], backend="re2")
 
 
+def nested(data: bytes) -> None:
+    """A file that may be an archive: the same secrets and notes however it is read, all of it read, nothing raised."""
+    found = []
+    for stream in (io.BytesIO(data), Piecemeal(data)):
+        notes: list[str] = []
+        hits = _scanner().scan(stream.read, path="app/x", size=len(data), note=notes.append)
+        assert not stream.read(1)
+        assert len(notes) == len(set(notes))
+        found.append((hits, sorted(notes)))
+    assert found[0] == found[1]
+    assert all(hit.offset >= 0 and hit.line >= 1 for hit in found[0][0])
+
+
 def archive(data: bytes) -> None:
     """An image archive: read from a file, by its index and in one pass it is the same image, or none."""
     with tempfile.TemporaryDirectory() as folder:
@@ -341,6 +354,7 @@ def ignore(data: bytes) -> None:
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "tar": tar,
     "blob": blob,
+    "nested": nested,
     "archive": archive,
     "report": report,
     "manifest": manifest,

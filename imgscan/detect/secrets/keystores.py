@@ -14,10 +14,11 @@ from typing import Final
 from imgscan.model import Confidence, Severity
 
 KEYSTORE: Final = "secret-keystore"
-_SECRET_BYTES: Final = 64
+_SECRET_BYTES: Final = 192
 _LEAST_BYTES: Final = 16
 _MOST_ALIAS: Final = 512
 _CERTIFICATE: Final = 2
+_DIGEST_BYTES: Final = 20
 _MOST_ROUNDS: Final = 1 << 20
 _LENGTH: Final = rb"(?:\x80|[\0-\x7f]|\x81.|\x82..|\x83...|\x84....)"
 _PKCS12: Final = re.compile(
@@ -125,7 +126,9 @@ def _java(data: bytes) -> Keystore | None:
         if tag == 1:
             return _protected(f"{kind} store with a private key", reader, reader.number(4))
         if tag == 3 and kind == "JCEKS":
-            return _protected("JCEKS store with a secret key", reader, _LEAST_BYTES)
+            # A sealed Java object, the same at its beginning in all stores; the store's digest comes last.
+            reader.at = max(len(data) - _DIGEST_BYTES, reader.at)
+            return _protected("JCEKS store with a secret key", reader, len(data) - reader.at)
         if tag != _CERTIFICATE:
             raise _NotOne
         if version == 2:

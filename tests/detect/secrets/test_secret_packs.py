@@ -12,7 +12,7 @@ import re2
 from imgscan.detect.secrets.examples import examples_of, near_misses_of
 from imgscan.detect.secrets.filters import FILTERS
 from imgscan.detect.secrets.matcher import re2_options
-from imgscan.detect.secrets.rules import LONGEST_MATCH, SecretRule, default_rules, own_pack
+from imgscan.detect.secrets.rules import LONGEST_MATCH, Scope, SecretRule, default_rules, own_pack
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.detect.secrets.validators import VALIDATORS
 from imgscan.model import Severity, Validity
@@ -86,7 +86,8 @@ def test_no_match_is_longer_than_the_rule_says(rule: SecretRule) -> None:
 @pytest.mark.parametrize(("rule", "text"), EXAMPLES)
 def test_a_rule_finds_its_examples(scanner: SecretScanner, rule: SecretRule, text: bytes) -> None:
     # Files of a format of their own are known by their first bytes.
-    around = b"" if any(pattern.startswith(rb"\A") for pattern in rule.patterns) else b"\n"
+    whole = rule.scope is Scope.FILE or any(pattern.startswith(rb"\A") for pattern in rule.patterns)
+    around = b"" if whole else b"\n"
     hits = scanner.scan_bytes(around + text + around, path=f"app/{rule.file}")
     own = [hit for hit in hits if hit.rule.id == rule.id]
     assert own, [hit.rule.id for hit in hits]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgscan.detect.secrets.windows import NulIndex, holds_utf16, read_windows, without_nuls
+from imgscan.detect.secrets.windows import NulIndex, Window, Windows, holds_utf16, read_windows, without_nuls
 
 
 @given(data=st.binary(max_size=4000), step=st.integers(1, 700))
@@ -58,3 +58,19 @@ def test_offsets_without_nuls_are_found_again(data: bytes, padding: int) -> None
             assert data[index.offset(offset)] == stripped[offset]
             assert without_nuls(data[: index.offset(offset)]) == stripped[:offset]
     assert index.offset(len(stripped)) == len(data)
+
+
+@given(
+    sizes=st.lists(st.integers(0, 900), max_size=12),
+    size=st.integers(300, 700),
+    overlap=st.integers(1, 40),
+)
+def test_windows_of_pieces_are_those_of_a_stream(sizes: list[int], size: int, overlap: int) -> None:
+    data = bytes(number % 251 for number in range(sum(sizes)))
+    pieces, at = Windows(overlap=overlap, size=size), 0
+    pushed: list[Window] = []
+    for length in sizes:
+        pushed += pieces.push(data[at : at + length])
+        at += length
+    pushed.append(pieces.finish())
+    assert pushed == list(read_windows(io.BytesIO(data).read, overlap=overlap, size=size))

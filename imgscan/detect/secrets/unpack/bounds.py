@@ -57,12 +57,15 @@ class Notes:
 
     def __init__(self) -> None:
         self._first: dict[str, str] = {}
+        self._last: dict[str, str] = {}
         self._counts: dict[str, int] = {}
 
     def add(self, reason: str, where: str) -> None:
-        """Something at `where` (inside the file; "" for the file itself) was not read."""
+        """Something at `where` (inside the file; "" for the file itself) was not read. Said again, it is no news."""
         self._first.setdefault(reason, where)
-        self._counts[reason] = self._counts.get(reason, 0) + 1
+        if self._last.get(reason) != where:
+            self._last[reason] = where
+            self._counts[reason] = self._counts.get(reason, 0) + 1
 
     def tell(self, note: Callable[[str], None]) -> None:
         """Hand all of them over."""

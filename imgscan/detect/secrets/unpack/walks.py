@@ -20,6 +20,7 @@ _ENDINGS: Final = {
     **dict.fromkeys((".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".apk", ".crate"), ".tar"),
     ".svgz": ".svg",
 }
+_CUT: Final = "the archive ends inside a member"
 _LONGEST_NAME: Final = 4096
 AR_MARK: Final = b"!<arch>\n"
 _DEBIAN: Final = b"debian-binary"
@@ -97,7 +98,8 @@ def walk_ar(source: Source, opening: Opening) -> Iterator[Member]:
     while len(header := source.take(_AR_HEADER_BYTES)) == _AR_HEADER_BYTES:
         digits = header[48:58].strip(b" ")
         if header[58:] != b"`\n" or not digits.isdigit():
-            opening.trouble("the ar archive is damaged")
+            if not plain:
+                opening.trouble("the Debian package is damaged")
             return
         name, size = header[:16].rstrip(b" "), int(digits)
         pad = size % 2
@@ -121,7 +123,7 @@ def walk_cpio(source: Source, opening: Opening) -> Iterator[Member]:
     while not opening.budget.spent:
         parsed = _cpio_header(source)
         if parsed is None:
-            opening.trouble("the cpio archive is damaged")
+            opening.trouble("the cpio archive is damaged" if source.peek(1) else _CUT)
             return
         name, size, mode, align = parsed
         if name == _TRAILER:
@@ -170,7 +172,7 @@ def _stored(name: bytes, size: int, source: Source, opening: Opening, *, plain: 
     while content.read(CHUNK_BYTES):
         pass
     if content.cut:
-        opening.trouble("the archive ends inside a member")
+        opening.trouble(_CUT)
 
 
 def walk_rpm(source: Source, opening: Opening) -> Iterator[Member]:

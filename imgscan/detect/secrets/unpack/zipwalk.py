@@ -103,7 +103,8 @@ def _long_sizes(extra: bytes, packed: int, size: int) -> tuple[int, int]:
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<2H", extra)
         if kind == _ZIP64:
-            numbers = [number for (number,) in struct.iter_unpack("<Q", extra[4 : 4 + length // 8 * 8])]
+            field = extra[4 : 4 + length]
+            numbers = [int.from_bytes(field[at : at + 8], "little") for at in range(0, len(field) - 7, 8)]
             if size == _IN_EXTRA and numbers:
                 size = numbers.pop(0)
             if packed == _IN_EXTRA and numbers:
