@@ -167,18 +167,16 @@ def _message(group: list[_Weighed], location: Location, status: Status | None, s
     beside = list(dict.fromkeys(text for item in group for text in item.beside))[:_MOST_BESIDE]
     told = [f"{hit.rule.about.title}{detail} {where}", *beside]
     if location.place is Place.FILE and location.layer is not None:
-        told += _layer_words(first.item, status, severity)
+        told.append(_layer_words(first.item, status, severity))
     return "; ".join(told)
 
 
-def _layer_words(item: LocatedHit, status: Status | None, severity: Severity) -> Iterator[str]:
+def _layer_words(item: LocatedHit, status: Status | None, severity: Severity) -> str:
     """Which layer has it, what hides it, and what that means for whoever can pull the image."""
     layer = f"layer {item.location.layer}{item.shipped}"
-    gone = status in (Status.DELETED, Status.OVERWRITTEN)
+    gone = f"{status} by {item.hidden or 'a later layer'}" if status in (Status.DELETED, Status.OVERWRITTEN) else ""
+    if severity.rank < Severity.MEDIUM.rank:
+        return f"{gone}, still in {layer}" if gone else f"in {layer}"
     if gone:
-        by = f" by {item.hidden}" if item.hidden else " by a later layer"
-        yield f"{status}{by}, but still in the image"
-    if severity.rank >= Severity.MEDIUM.rank:
-        yield f"rotate it: anyone who can pull the image can read {layer}"
-    else:
-        yield f"it is in {layer}"
+        return f"{gone}, but anyone who can pull the image can still read {layer}: rotate it"
+    return f"anyone who can pull the image can read {layer}: rotate it"

@@ -29,7 +29,13 @@ _LESS_SURE: Final = {
     Confidence.LOW: Confidence.LOW,
 }
 _KEYS: Final = frozenset(
-    {"secret-private-key", "secret-pgp-private-key", "secret-putty-private-key", "secret-jwk-private", "secret-keystore"}
+    {
+        "secret-private-key",
+        "secret-pgp-private-key",
+        "secret-putty-private-key",
+        "secret-jwk-private",
+        "secret-keystore",
+    }
 )
 """Of a key that comes with a package everybody has a copy, so nobody trusts it; a token of its author's would work."""
 _OUTSIDE: Final = frozenset((Owner.NOBODY, Owner.CHANGED))
