@@ -70,7 +70,7 @@ def secret_findings(located: Iterable[LocatedHit]) -> list[Finding]:
 def _weighed(located: Sequence[LocatedHit]) -> Iterator[_Weighed]:
     """Each hit as bad as it is at its place; those that are none there are left out."""
     for item, joined in join(located, lambda each: (each.hit, each.location)):
-        path = "/".join((item.location.path or "", *item.location.inside))
+        path = item.location.path or ""
         verdict = weigh(joined.hit, path, item.owner)
         if verdict is None:
             continue
