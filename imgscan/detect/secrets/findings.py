@@ -76,7 +76,7 @@ def _weighed(located: Sequence[LocatedHit]) -> Iterator[_Weighed]:
             continue
         severity, confidence = verdict
         where, _ = whose(path, item.owner)
-        beside = [*joined.beside, joined.hit.beside]
+        beside = list(joined.beside or (joined.hit.beside,))
         if item.use is not None:
             beside.insert(0, item.use.text)
             confidence = Confidence.HIGH if item.use.live and where is Where.OWN else confidence
