@@ -67,7 +67,8 @@ def glean(path: bytes, data: bytes | None, keys: Sequence[SeenKey], *, found: bo
     local = kind is Kind.DIRECT_URL and data is not None and is_local_package(data)
     if kind is not None and kind is not Kind.DIRECT_URL and data is not None:
         try:
-            claims = read_claims(kind, path, data)
+            claims, complete = read_claims(kind, path, data)
+            missed = not complete
         except ValueError:
             missed = True
     return Gleaned(

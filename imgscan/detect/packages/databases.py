@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
+import itertools
 import posixpath
 import re
 from collections.abc import Callable, Iterator
@@ -15,12 +17,11 @@ from enum import Enum
 from typing import Final
 
 from imgscan.detect.packages import rpm
-from imgscan.detect.packages.claims import Sum, claim, site_claim
+from imgscan.detect.packages.claims import MOST_CLAIMS, Sum, claim, site_claim
 
-LARGEST_DATABASE: Final = 128 << 20
+LARGEST_DATABASE: Final = 64 << 20
 """A larger one is not read, in bytes: it has to be held in memory for that."""
-_MD5_LINE: Final = re.compile(rb"^([0-9a-f]{32}) [ *](\S[^\n]*)$", re.MULTILINE)
-_CONFFILE: Final = re.compile(rb"^ (/[^\n]*?) ([0-9a-f]{32})(?: [a-z-]+)*$", re.MULTILINE)
+_MD5: Final = re.compile(rb"[0-9a-f]{32}")
 _LOCAL: Final = re.compile(rb'"dir_info"\s*:')
 
 
@@ -68,9 +69,10 @@ def _dpkg_kind(path: bytes) -> Kind | None:
     return Kind.DPKG_STATUS if path == b"status" or folder == b"status.d" else None
 
 
-def read_claims(kind: Kind, path: bytes, data: bytes) -> bytes:
-    """The packed claims of a database. Raises ValueError if it is none."""
-    return b"".join(_READERS[kind](path, data))
+def read_claims(kind: Kind, path: bytes, data: bytes) -> tuple[bytes, bool]:
+    """The packed claims of a database, and whether these are all of them. Raises ValueError if it is none."""
+    records = list(itertools.islice(_READERS[kind](path, data), MOST_CLAIMS + 1))
+    return b"".join(records), len(records) <= MOST_CLAIMS
 
 
 def is_local_package(data: bytes) -> bool:
@@ -79,23 +81,35 @@ def is_local_package(data: bytes) -> bool:
     return _LOCAL.search(data) is not None
 
 
+def _lines(data: bytes) -> Iterator[bytes]:
+    """Lines one by one: a database may consist of nothing but their ends."""
+    return (line.rstrip(b"\r\n") for line in io.BytesIO(data))
+
+
 def _dpkg_list(_: bytes, data: bytes) -> Iterator[bytes]:
-    return (claim(line) for line in data.split(b"\n") if line.startswith(b"/") and len(line) > 2)
+    return (claim(line) for line in _lines(data) if line.startswith(b"/") and len(line) > 2)
 
 
 def _dpkg_sums(_: bytes, data: bytes) -> Iterator[bytes]:
-    return (claim(found.group(2), Sum.MD5, _unhex(found.group(1))) for found in _MD5_LINE.finditer(data))
+    for line in _lines(data):
+        digest, path = line[:32], line[34:]
+        if path and line[32:34] in (b"  ", b" *") and _MD5.fullmatch(digest):
+            yield claim(path, Sum.MD5, _unhex(digest))
 
 
 def _dpkg_status(_: bytes, data: bytes) -> Iterator[bytes]:
-    return (claim(found.group(1), Sum.MD5, _unhex(found.group(2))) for found in _CONFFILE.finditer(data))
+    """Lines of `Conffiles` fields: path, MD5, and maybe what is to become of it."""
+    for line in _lines(data):
+        words = line.split(b" ", 3) if line.startswith(b" /") else []
+        if len(words) > 2 and _MD5.fullmatch(words[2]):
+            yield claim(words[1], Sum.MD5, _unhex(words[2]))
 
 
 def _apk(_: bytes, data: bytes) -> Iterator[bytes]:
     """`F:` names a folder, `R:` a file in it, `Z:Q1…` that one's SHA-1 in base64."""
     folder = b""
     name: bytes | None = None
-    for line in (*data.split(b"\n"), b"F:"):
+    for line in itertools.chain(_lines(data), (b"F:",)):
         tag, value = line[:2], line[2:]
         if tag == b"Z:" and name is not None and value.startswith(b"Q1"):
             digest = _unbase64(value[2:])
@@ -114,8 +128,8 @@ def _record(path: bytes, data: bytes) -> Iterator[bytes]:
     taken off."""
     site = posixpath.dirname(posixpath.dirname(path))
     yield site_claim(site)
-    for line in data.split(b"\n"):
-        name, comma, rest = line.rstrip(b"\r").partition(b",")
+    for line in _lines(data):
+        name, comma, rest = line.partition(b",")
         if name.startswith(b'"'):
             name, comma, rest = line[1:].partition(b'",')
             name = name.replace(b'""', b'"')

@@ -70,13 +70,13 @@ def secret_findings(located: Iterable[LocatedHit]) -> list[Finding]:
 def _weighed(located: Sequence[LocatedHit]) -> Iterator[_Weighed]:
     """Each hit as bad as it is at its place; those that are none there are left out."""
     for item, joined in join(located, lambda each: (each.hit, each.location)):
-        path = "/".join((item.location.path or "", *item.location.inside))
+        path = item.location.path or ""
         verdict = weigh(joined.hit, path, item.owner)
         if verdict is None:
             continue
         severity, confidence = verdict
         where, _ = whose(path, item.owner)
-        beside = [*joined.beside, joined.hit.beside]
+        beside = list(joined.beside or (joined.hit.beside,))
         if item.use is not None:
             beside.insert(0, item.use.text)
             confidence = Confidence.HIGH if item.use.live and where is Where.OWN else confidence
@@ -167,18 +167,16 @@ def _message(group: list[_Weighed], location: Location, status: Status | None, s
     beside = list(dict.fromkeys(text for item in group for text in item.beside))[:_MOST_BESIDE]
     told = [f"{hit.rule.about.title}{detail} {where}", *beside]
     if location.place is Place.FILE and location.layer is not None:
-        told += _layer_words(first.item, status, severity)
+        told.append(_layer_words(first.item, status, severity))
     return "; ".join(told)
 
 
-def _layer_words(item: LocatedHit, status: Status | None, severity: Severity) -> Iterator[str]:
+def _layer_words(item: LocatedHit, status: Status | None, severity: Severity) -> str:
     """Which layer has it, what hides it, and what that means for whoever can pull the image."""
     layer = f"layer {item.location.layer}{item.shipped}"
-    gone = status in (Status.DELETED, Status.OVERWRITTEN)
+    gone = f"{status} by {item.hidden or 'a later layer'}" if status in (Status.DELETED, Status.OVERWRITTEN) else ""
+    if severity.rank < Severity.MEDIUM.rank:
+        return f"{gone}, still in {layer}" if gone else f"in {layer}"
     if gone:
-        by = f" by {item.hidden}" if item.hidden else " by a later layer"
-        yield f"{status}{by}, but still in the image"
-    if severity.rank >= Severity.MEDIUM.rank:
-        yield f"rotate it: anyone who can pull the image can read {layer}"
-    else:
-        yield f"it is in {layer}"
+        return f"{gone}, but anyone who can pull the image can still read {layer}: rotate it"
+    return f"anyone who can pull the image can read {layer}: rotate it"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rpmdatabases import rpm_header, sqlite_database
 
-from imgscan.detect.packages.claims import ClaimsBuilder, FileSums, Owner, Owners, cut_sum
+from imgscan.detect.packages.claims import MOST_CLAIMS, ClaimsBuilder, FileSums, Owner, Owners, cut_sum
 from imgscan.detect.packages.databases import Kind, database_kind, is_local_package, read_claims
 
 CONTENT = b"the content of a file\n"
@@ -45,7 +46,9 @@ def owners(path: bytes, data: bytes) -> Owners:
     kind = database_kind(path)
     assert kind is not None
     builder = ClaimsBuilder()
-    builder.add(read_claims(kind, path, data), system=kind.is_system)
+    packed, complete = read_claims(kind, path, data)
+    assert complete
+    builder.add(packed, system=kind.is_system)
     return Owners([builder.finish()])
 
 
@@ -139,8 +142,25 @@ def test_other_files_are_no_databases(path: str) -> None:
 @given(kind=st.sampled_from([kind for kind in Kind if kind is not Kind.DIRECT_URL]), data=st.binary(max_size=300))
 def test_any_bytes_give_records_or_a_value_error(kind: Kind, data: bytes) -> None:
     try:
-        packed = read_claims(kind, b"x/y-1.dist-info/RECORD", data)
+        packed, _ = read_claims(kind, b"x/y-1.dist-info/RECORD", data)
     except ValueError:
         assert kind is Kind.RPM
         return
     assert len(packed) % 16 == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        pytest.param(Kind.DPKG_LIST, b"/a/b\n" * (MOST_CLAIMS + 1), id="too-many"),
+        pytest.param(Kind.DPKG_STATUS, b" /" + b"a " * 2_000_000, id="one-long-line"),
+        pytest.param(Kind.APK, b"\n" * 4_000_000, id="only-ends"),
+        pytest.param(Kind.RECORD, b'"' * 4_000_000, id="only-quotes"),
+    ],
+)
+def test_hostile_databases_take_bounded_time(kind: Kind, data: bytes) -> None:
+    begun = time.perf_counter()
+    packed, complete = read_claims(kind, b"s/x-1.dist-info/RECORD", data)
+    assert time.perf_counter() - begun < 20
+    assert len(packed) <= (MOST_CLAIMS + 1) * 16
+    assert complete is (kind is not Kind.DPKG_LIST)
