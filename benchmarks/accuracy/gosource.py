@@ -19,7 +19,18 @@ _TOKEN: Final = re.compile(
     r"""(?P<name>[A-Za-z_][\w.]*)|(?P<number>\d+(?:\.\d+)?)|(?P<mark>:=|\.\.\.|[^\s\w])|\s+""",
     re.DOTALL,
 )
-_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_ESCAPES: Final = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "\\": "\\",
+    '"': '"',
+    "'": "'",
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "v": "\v",
+}
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _FUNCTION: Final = re.compile(r"^func \w+\(.*?(?=^func |\Z)", re.MULTILINE | re.DOTALL)
 _RULE_ID: Final = re.compile(r'\bID:\s+"([^"]+)"')
@@ -30,7 +41,7 @@ _CHECKS: Final = frozenset({"utils.Validate", "utils.ValidateWithPaths", "Valida
 Value = Any
 
 
-class NotEvaluated(Exception):  # noqa: N818 - a control signal, not an error of the user
+class NotEvaluated(Exception):
     """An expression that this evaluator does not know."""
 
 

