@@ -44,6 +44,7 @@ def describe(reports: Sequence[Report]) -> list[str]:
     counts = Counter((report.rule, report.grade) for report in reports)
     lines = [f"{number:5}  {rule} ({grade})" for (rule, grade), number in counts.most_common()]
     serious = [report for report in reports if not report.grade.startswith(("low", "info"))]
-    for report in serious[:_SHOWN]:
-        lines.append(f"       {report.grade} {report.rule}: {report.file}: {report.text[:_EXCERPT]!r}…")
-    return lines
+    return lines + [
+        f"       {report.grade} {report.rule}: {report.file}: {report.text[:_EXCERPT]!r}…"
+        for report in serious[:_SHOWN]
+    ]

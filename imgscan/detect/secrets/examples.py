@@ -2,8 +2,8 @@
 
 A rule's record holds examples as parts, so that no token stands in the repository (push protection would stop it) and
 checksums are right by construction. A part is text, or a mapping with one of: `random` (an alphabet's name, with
-`length`), `crc` (a checksum over what stands before it), `base64` (parts), `jwt` (claims), `pem`, `pgp`, `bech32`, `wif`,
-`mnemonic`, `hex`, `bytes`.
+`length`), `crc` (a checksum over what stands before it), `base64` (parts), `jwt` (claims), `pem`, `pgp`, `bech32`,
+`wif`, `mnemonic`, `hex`, `bytes`.
 The same rule always gives the same example.
 """
 

@@ -190,6 +190,13 @@ def is_not_bip39(value: bytes) -> bool:
     return check(("bip39",), value).validity is Validity.INVALID
 
 
+def is_not_keystore(value: bytes) -> bool:
+    """True when the first bytes are not those of a keystore of Java, KeePass or PKCS#12."""
+    if value[:1] in (b"\x30", b"\x03"):
+        return value[:4] != b"\x03\xd9\xa2\x9a" and b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07" not in value
+    return value[:4] not in (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
+
+
 def has_too_little_entropy(value: bytes, least: float | None) -> bool:
     """True when the value has fewer bits per byte than a rule asks for."""
     return least is not None and shannon_bits(value) < least
@@ -214,4 +221,5 @@ FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "not-discord": is_not_discord,
     "not-base58check": is_not_base58check,
     "not-bip39": is_not_bip39,
+    "not-keystore": is_not_keystore,
 }
