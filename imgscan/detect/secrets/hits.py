@@ -137,6 +137,8 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         return _judge_uri(match, data, path, line=line, offset=offset)
     if rule.id in (kubernetes.KUBERNETES_SECRET, generic.GENERIC):
         return _judge_named(match, data, path, line=line, offset=offset)
+    if rule.weight is Weight.FOREIGN and _is_inside_word(match, data):
+        return None
     if rule.weight is Weight.SERVICE and match.name and not generic.is_service_secret(match.name, secret):
         return None
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
@@ -155,6 +157,12 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         detail=checked.detail,
         proven=checked.proven,
     )
+
+
+def _is_inside_word(match: Match, data: bytes) -> bool:
+    """True when the letters go on before or after a token: a piece of base64 or of a digest, not a token."""
+    before, after = data[match.match_start - 1 : match.match_start + 1], data[match.match_end - 1 : match.match_end + 1]
+    return (len(before) == 2 and bytes(before).isalnum()) or (len(after) == 2 and bytes(after).isalnum())
 
 
 def _weigh(rule: SecretRule, checked: Checked, path: str) -> tuple[Severity, Confidence]:
