@@ -49,8 +49,8 @@ def main(**options: Any) -> None:  # noqa: ANN401 - click's own values
 
     Own cases are made from the rule packs' examples and near misses with fresh random parts, in environment files,
     JSON, YAML, Dockerfiles, programs in six languages and addresses. "Sure" leaves out what imgscan reports as a hint
-    only (low severity, low confidence); "no generic" leaves out the rule secret-generic. On real files everything found is a
-    candidate for a false alarm and is listed.
+    only (low severity, low confidence); "no generic" leaves out the rule secret-generic. On real files everything found
+    is a candidate for a false alarm and is listed.
 
     \b
     Examples:

@@ -38,8 +38,8 @@ def betterleaks_cases(cache: Path, seed: str) -> tuple[list[Case], int]:
 
 
 def undisputed(cases: list[Case]) -> list[Case]:
-    """The cases without those negatives that hold a token of a positive: a rule of one service leaves a token alone that
-    stands under another name, but a secret it is all the same."""
+    """The cases without those negatives that hold a token of a positive: a rule of one service leaves a token alone
+    that stands under another name, but a secret it is all the same."""
     secret = {token for case in cases if case.positive for token in _TOKEN.findall(case.text)}
     return [case for case in cases if case.positive or secret.isdisjoint(_TOKEN.findall(case.text))]
 
