@@ -40,6 +40,10 @@ fuzz: venv ## Fuzz the parsers, each for FUZZ_SECONDS=60 (ARGS='tar blob' names 
 bench: venv ## Time scans of images of 0.25 to 4 GB beside docker save and other tools (ARGS='--sizes 1 --peers none')
 	@.ci/with-engine.sh $(python) -m benchmarks.scan $(ARGS)
 
+.PHONY: accuracy
+accuracy: venv ## Measure the secret rules on labelled cases and real files beside other tools (ARGS='--no-natural --cases DIR')
+	@$(python) -m benchmarks.accuracy $(ARGS)
+
 .PHONY: lint
 lint: venv ## Check style and types
 	@$(python) -m ruff check .

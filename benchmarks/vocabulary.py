@@ -9,6 +9,7 @@ are pinned. The same text gives the same pieces.
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 import re
 import sysconfig
@@ -63,11 +64,11 @@ def learn_pieces(words: Mapping[str, int], wanted: int) -> list[str]:
         pieces.add("".join(best))
         changed: set[tuple[str, str]] = set()
         for word in sorted(where.pop(best)):
-            changed.update(zip(spelled[word], spelled[word][1:], strict=False))
+            changed.update(itertools.pairwise(spelled[word]))
             _count(word, spelled[word], -weight[word], pairs, where)
             spelled[word] = _merged(spelled[word], best)
             _count(word, spelled[word], weight[word], pairs, where)
-            changed.update(zip(spelled[word], spelled[word][1:], strict=False))
+            changed.update(itertools.pairwise(spelled[word]))
         pairs.pop(best, None)
         for pair in sorted(changed - {best}):
             heapq.heappush(heap, (-pairs[pair], pair))
@@ -81,7 +82,7 @@ def _count(
     pairs: defaultdict[tuple[str, str], float],
     where: defaultdict[tuple[str, str], set[str]],
 ) -> None:
-    for pair in zip(letters, letters[1:], strict=False):
+    for pair in itertools.pairwise(letters):
         pairs[pair] += weight
         if weight > 0:
             where[pair].add(word)

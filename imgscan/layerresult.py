@@ -50,8 +50,8 @@ class PathHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerScan:
-    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` says what of it was left out, by
-    its path in the layer, `not_listed` counts what that has no room for (see `coverage`), `gleanings` is what files
+    """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` says what of it was left out,
+    by its path in the layer, `not_listed` counts what that has no room for (see `coverage`), `gleanings` is what files
     gave besides secrets."""
 
     listing: LayerListing

@@ -25,6 +25,7 @@ CARRIERS: Final[Mapping[str, str]] = {
     "src/client.js": "const {name} = '{token}';\nmodule.exports = {{ {name} }};\n",
     "src/client.go": 'package client\n\nvar {name} string = "{token}"\n',
     "src/Client.java": 'class Client {{\n    static final String {name} = "{token}";\n}}\n',
+    "src/client.rb": "class Client\n  {name} = '{token}'\nend\n",
     "src/client.php": "<?php\n$config['{name}'] = '{token}';\n",
     "src/links.txt": "https://api.corp.internal/v1/run?{name}={token}&page=2\n",
 }

@@ -49,7 +49,7 @@ def _one(name: str, value: Any, rng: random.Random) -> str:  # noqa: ANN401 - th
 
 
 def _members(items: Sequence[tuple[Any, Any]]) -> str:
-    members, negated = "", False
+    members, negated = "", False  # what else stands in a class is its negation
     for name, value in items:
         match str(name):
             case "LITERAL":
@@ -60,6 +60,6 @@ def _members(items: Sequence[tuple[Any, Any]]) -> str:
                 if str(value) not in _CATEGORIES:
                     raise ValueError(f"no sample for {value}")
                 members += _CATEGORIES[str(value)]
-            case "NEGATE":
+            case _:
                 negated = True
     return "".join(char for char in _PRINTABLE if char not in members) if negated else members

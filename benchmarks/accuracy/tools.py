@@ -93,7 +93,7 @@ def _of_kingfisher(finding: Mapping[str, Any], folder: Path) -> Report:
     )
 
 
-def trufflehog3_tool() -> Tool:
+def trufflehog3_tool(_cache: Path) -> Tool:
     """trufflehog3 as it comes, entropy checks included. Raises BenchError when it is not installed."""
     program = Path(sys.executable).parent / TRUFFLEHOG3
     if not program.is_file():

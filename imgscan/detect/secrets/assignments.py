@@ -23,7 +23,7 @@ _LONGEST: Final = 4096
 _LONGEST_NAME: Final = 100
 _NAME_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Names whose only word is one of these mean something else: a directory, a pass, a path, a cooking recipe.
-_ALONE_HARMLESS: Final = frozenset({"pwd", "oldpwd", "pass", "pat", "salt", "pepper", "tokens"})
+_ALONE_HARMLESS: Final = frozenset({"pwd", "pw", "oldpwd", "pass", "pat", "salt", "pepper", "tokens"})
 _SECRET_PATHS: Final = (
     "/.docker/config.json",
     "/.kube/config",
@@ -34,6 +34,8 @@ _SECRET_PATHS: Final = (
 _EXPRESSION: Final = re.compile(rb"[()\[\]{}]|\$[({]|^[A-Za-z_]\w*(?:\.\w+)+$|=>|\s\+\s|^[&*|>]")
 _DEFAULT: Final = re.compile(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s*")
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# What people put into passwords, and identifiers have not.
+_SIGNS: Final = re.compile(rb"[A-Za-z][!@#$%^&*?]|[!@#%^&*?][A-Za-z]")
 _RANDOM_LENGTH: Final = 16
 _RANDOM_BITS: Final = 3.0
 
@@ -123,11 +125,13 @@ def judge_value(name: str, value: bytes, *, code: bool) -> tuple[Severity, Confi
         return None
     if _looks_random(value):
         return Severity.MEDIUM, Confidence.MEDIUM
-    return None if code and filters.lacks_digits(value) else (Severity.MEDIUM, Confidence.LOW)
+    lacks_all = filters.lacks_digits(value) and _SIGNS.search(value) is None
+    return None if code and lacks_all else (Severity.MEDIUM, Confidence.LOW)
 
 
 def _lies_elsewhere(value: bytes) -> bool:
-    return filters.is_reference(value) or filters.is_path(value) or filters.is_public(value) or b"://" in value
+    named = filters.is_reference(value) or filters.is_path(value) or filters.is_algorithm(value)
+    return named or filters.is_public(value) or b"://" in value
 
 
 def _repeats_name(name: str, value: bytes) -> bool:

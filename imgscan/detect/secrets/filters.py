@@ -22,8 +22,21 @@ from imgscan.model import Validity
 _PLACEHOLDER_WORDS: Final = re.compile(
     rb"example|placeholder|change[_-]?me|change[_-]?this|changeit|replace[_-]?(?:me|this|with)|insert[_-]|redacted|"
     rb"your[_-]|[_-]your|my[_-]?(?:api|secret|token|password|access)[_-]?(?:key|token|secret|password)?$|not[_-]?a[_-]?real|"
-    rb"secret[_-]?here|goes[_-]?here|token[_-]?here|key[_-]?here|0123456789|deadbeef|foobar|\*\*\*|\.\.\.|"
-    rb"<[^>]{1,80}>|(?:^|[^a-z0-9])(?:dummy|fake|sample|todo|fixme|lorem|test|tests|testing)(?:[^a-z0-9]|$)",
+    rb"secret[_-]?here|goes[_-]?here|token[_-]?here|key[_-]?here|foobar|\*\*\*|\.\.\.|"
+    rb"<[^>]{1,80}>|(?:^|[^a-z0-9])(?:dummy|fake|todo|fixme|lorem)(?:[^a-z0-9]|$)",
+)
+# These stand in names of environments too, so in a longer random text (`key_test_…`) they say nothing.
+_TEST_WORDS: Final = re.compile(rb"(?:^|[^a-z0-9])(?:sample|test|tests|testing)(?:[^a-z0-9]|$)")
+_ALGORITHM: Final = re.compile(
+    rb"(?:aes|aria|camellia|chacha20|xchacha20|xsalsa20|salsa20|3?des|sm[234]|rc4|rsa|ecdsa|ecdh|ed25519|x25519|hmac|sha|"
+    rb"pbe[sw]?|pbkdf2|md5|hs|rs|es|ps|dir|scram)[a-z0-9]{0,24}(?:[-_+/.]?[a-z0-9]{1,24}){0,5}|"
+    rb"\$(?:argon2|scrypt|pbkdf2)[^\s]{4,}|scram-sha[^\s]{4,}|u2fsdgvkx1.*",
+    re.IGNORECASE,
+)
+_ALGORITHM_PARTS: Final = re.compile(
+    rb"(?:aes|cbc|gcm|ctr|ecb|ccm|cfb|ofb|hmac|sha|poly1305|padding|wrap|ede|pkcs|oaep|mgf1|with|and|kw|rsa|argon2|scrypt|"
+    rb"pbkdf2|scram|u2fsdgvkx1)",
+    re.IGNORECASE,
 )
 _REFERENCE: Final = re.compile(
     rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(]\w*[%)]|\{\{|\{%|<%|<[a-z/][^>]*>$|@@?[a-z_]+@@?$|#\{|~\{|`|"
@@ -41,8 +54,10 @@ _IDENTIFIER: Final = re.compile(rb"[A-Za-z_]+(?:[._][A-Za-z_]+)*")
 _HEX: Final = re.compile(rb"[0-9a-fA-F]+")
 _REPEATED: Final = re.compile(rb"(.)\1{5}", re.DOTALL)
 _LOOKED_AT: Final = 256
+_RANDOM_LENGTH: Final = 24
 _FEW_DISTINCT: Final = 4
 _LONG_SEQUENCE: Final = 8
+_SEQUENCE: Final = 4
 _ORDERED: Final = b"abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -54,9 +69,20 @@ def is_placeholder(value: bytes) -> bool:
         or lowered in byte_words("placeholders")
         or is_reference(lowered)
         or _PLACEHOLDER_WORDS.search(lowered) is not None
+        or (_is_short(lowered) and _TEST_WORDS.search(lowered) is not None)
         or is_repetitive(lowered)
         or is_sequential(lowered)
     )
+
+
+def _is_short(value: bytes) -> bool:
+    return len(value) < _RANDOM_LENGTH or lacks_digits(value)
+
+
+def is_algorithm(value: bytes) -> bool:
+    """True for the name of a cipher or a digest (`AES-256-GCM`), and for text that one made of a password."""
+    head = value[:_LOOKED_AT]
+    return _ALGORITHM.fullmatch(head) is not None and _ALGORITHM_PARTS.search(head) is not None
 
 
 def is_reference(value: bytes) -> bool:
@@ -74,13 +100,16 @@ def is_repetitive(value: bytes) -> bool:
 
 
 def is_sequential(value: bytes) -> bool:
-    """True when the value counts up: eight and more consecutive letters or digits that make up half of it."""
+    """True when the value counts up: letters or digits in a row, four and more at once, make up half of it."""
     head = value[:_LOOKED_AT].lower()
-    best, run = 1, 1
-    for left, right in itertools.pairwise(head):
-        run = run + 1 if right == left + 1 and bytes((left, right)) in _ORDERED else 1
-        best = max(best, run)
-    return best >= _LONG_SEQUENCE and best * 2 >= len(head)
+    run, counted = 1, 0
+    for left, right in itertools.pairwise(head + b"\0"):
+        if right == left + 1 and bytes((left, right)) in _ORDERED:
+            run += 1
+        else:
+            counted += run if run >= _SEQUENCE else 0
+            run = 1
+    return counted >= _LONG_SEQUENCE and counted * 2 >= len(head)
 
 
 def is_weak_password(value: bytes) -> bool:

@@ -18,7 +18,8 @@ from imgscan.detect.secrets.wordlists import words
 GENERIC: Final = "secret-generic"
 _NAME_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_DOTTED: Final = re.compile(rb"[A-Za-z_][\w-]*(?:[.:/][A-Za-z_][\w-]*)+")
+_DOTTED: Final = re.compile(rb"[A-Za-z_-]+[0-9]{0,3}(?:[.:/][A-Za-z_-]+[0-9]{0,3})+")
+_VERSIONED: Final = re.compile(rb"[A-Za-z_@/-]+v?[0-9]+(?:\.[0-9]+)+[A-Za-z0-9._-]*")
 _SHORTEST: Final = 12
 _RARE: Final = 2.2
 _RARE_OF_SERVICE: Final = 2.8
@@ -61,8 +62,10 @@ def _is_known_shape(value: bytes) -> bool:
         or filters.is_placeholder(value)
         or filters.is_path(value)
         or filters.is_number(value)
+        or filters.is_algorithm(value)
         or filters.is_public(value)
         or _DOTTED.fullmatch(value) is not None
+        or _VERSIONED.fullmatch(value) is not None
         or _NAMED_DIGEST.match(value) is not None
         or b"://" in value
     )

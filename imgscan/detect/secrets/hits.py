@@ -157,9 +157,9 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         return _judge_uri(match, data, line=line, offset=offset)
     if rule.id in (kubernetes.KUBERNETES_SECRET, generic.GENERIC):
         return _judge_named(match, data, path, line=line, offset=offset)
-    if rule.weight is Weight.SERVICE and match.name and not generic.is_service_secret(match.name, secret):
+    if rule.weight is Weight.FOREIGN and _is_inside_word(match, data):
         return None
-    if rule.weight is Weight.FOREIGN and _is_part_of_word(data, match):
+    if rule.weight is Weight.SERVICE and match.name and not generic.is_service_secret(match.name, secret):
         return None
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
         return None
@@ -180,11 +180,10 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     )
 
 
-def _is_part_of_word(data: bytes, match: Match) -> bool:
-    """Whether the match goes on, to the left or right, as a word does: foreign patterns do not ask."""
-    start, end = match.match_start, match.match_end
-    goes_left = start > 0 and data[start - 1 : start + 1].isalnum()
-    return goes_left or (end < len(data) and data[end - 1 : end + 1].isalnum())
+def _is_inside_word(match: Match, data: bytes) -> bool:
+    """True when the letters go on before or after a token: a piece of base64 or of a digest, not a token."""
+    before, after = data[match.match_start - 1 : match.match_start + 1], data[match.match_end - 1 : match.match_end + 1]
+    return (len(before) == 2 and bytes(before).isalnum()) or (len(after) == 2 and bytes(after).isalnum())
 
 
 def _weigh(rule: SecretRule, checked: Checked) -> tuple[Severity, Confidence]:

@@ -11,7 +11,7 @@ from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.validators import decode_base64
 from imgscan.model import Confidence, Severity
 
-KUBERNETES_SECRET: Final = "secret-kubernetes-secret"
+KUBERNETES_SECRET: Final = "secret-kubernetes-secret"  # noqa: S105 - a rule's name
 _KIND: Final = re.compile(
     rb"""\bkind["']?:[ \t]*["']?secret\b(?!-)["']?[ \t\r,]*(?:#[^\n]*)?$""", re.IGNORECASE | re.MULTILINE
 )
@@ -22,6 +22,7 @@ _REACH: Final = 32 << 10
 """So much of a manifest is looked at before and behind a value."""
 _RANDOM_BITS: Final = 3.0
 _LONG: Final = 12
+_SHORTEST: Final = 4
 
 
 def judge_kubernetes(name: str, value: bytes, data: bytes, start: int) -> tuple[Severity, Confidence] | None:
@@ -33,17 +34,16 @@ def judge_kubernetes(name: str, value: bytes, data: bytes, start: int) -> tuple[
     if _KIND.search(document) is None or _parent(document, start - low) != b"data":
         return None
     decoded = decode_base64(value)
-    if (
-        decoded is None
-        or len(decoded) < 4
-        or filters.is_placeholder(decoded)
-        or filters.is_weak_password(decoded.strip())
-    ):
+    if decoded is None or len(decoded) < _SHORTEST or (decoded.isascii() and _is_harmless(decoded.strip())):
         return None
     random = len(decoded) >= _LONG and shannon_bits(decoded) >= _RANDOM_BITS and not filters.lacks_digits(decoded)
     if random and not filters.is_path(decoded) and b"://" not in decoded[:16]:
         return Severity.HIGH, Confidence.MEDIUM
     return (Severity.MEDIUM, Confidence.LOW) if is_sensitive_name(name) else None
+
+
+def _is_harmless(text: bytes) -> bool:
+    return filters.is_placeholder(text) or filters.is_weak_password(text)
 
 
 def _parent(document: bytes, at: int) -> bytes | None:

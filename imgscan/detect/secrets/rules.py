@@ -158,10 +158,11 @@ def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> Se
     texts = () if record.get("scope") == Scope.FILE else record.get("patterns") or (record["pattern"],)
     patterns = tuple(p.encode("latin-1") for p in texts)
     trigger = record.get("trigger")
+    triggers = patterns if trigger is None else tuple(t.encode("latin-1") for t in _listed(trigger))
     return SecretRule(
         about=_about(record, family),
         patterns=patterns,
-        triggers=patterns if trigger is None else (trigger.encode("latin-1"),),
+        triggers=triggers,
         max_length=min(record.get("max_length", DEFAULT_MAX_LENGTH), LONGEST_MATCH),
         scope=Scope(record.get("scope", "everywhere")),
         weight=Weight[record.get("weight", "specific").upper()],
@@ -176,6 +177,10 @@ def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> Se
         examples=tuple(tuple(parts) for parts in record.get("examples", ())),
         near_misses=tuple(tuple(parts) for parts in record.get("near_misses", ())),
     )
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _about(record: Mapping[str, Any], family: Mapping[str, Any]) -> Rule:
