@@ -35,6 +35,8 @@ _BATCH_FILES: Final = 256
 _SLOT_FILES: Final = 4096
 """Of tiny files so many fill a slot: each is an object here until its digest is known."""
 _BATCH_BYTES: Final = 8 << 20
+MOST_HITS: Final = 50_000
+"""Of one layer, one in each of a million files would take a gigabyte."""
 _EMPTY: Final = hashlib.sha256(b"").digest()
 
 
@@ -56,7 +58,16 @@ class LayerSearch:
     `not_read` says what was left out, `gleanings` take what there is besides secrets. Raises StoreError and
     WorkerError."""
 
-    def __init__(self, workers: Workers, scanner: SecretScanner, progress: Progress, *, where: str) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        scanner: SecretScanner,
+        progress: Progress,
+        *,
+        where: str,
+        most_hits: int = MOST_HITS,
+    ) -> None:
+        self._most_hits = most_hits
         self.hits: list[PathHit] = []
         self.not_read = LeftOut()
         self.read_bytes = 0
@@ -94,7 +105,8 @@ class LayerSearch:
     def flush(self) -> None:
         """Send what is left. Batches that need no slot then run on while the next layer is read."""
         self._names.finish()
-        self.hits += [PathHit(path=clean_path(path), hit=hit, in_name=True) for path, hit in self._names.hits]
+        for path, hit in self._names.hits:
+            self._take_hits(clean_path(path), [hit], in_name=True)
         self._names.hits.clear()
         for pending in (self._files, self._slot):
             if pending is not None:
@@ -128,7 +140,7 @@ class LayerSearch:
             path = path_text(entry.path)
             notes: list[str] = []
             cut = self._scanner.scan_bytes(data, path=path, note=notes.append)
-            self.hits += self._located(entry.path, cut)
+            self._take_hits(entry.path, cut)
             self.gleanings.add(entry.path, None, None, found=bool(cut))
             self._note(path, notes)
             self._cut_off(path, entry.size_bytes - len(data))
@@ -155,7 +167,7 @@ class LayerSearch:
         keys: list[SeenKey] = []
         held = Holding(content.read, entry.path, entry.size_bytes)
         hits = self._scanner.scan(held.read, path=path, size=entry.size_bytes, note=notes.append, see=keys.append)
-        self.hits += self._located(entry.path, hits)
+        self._take_hits(entry.path, hits)
         self._note(path, notes)
         self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}")
         digest = content.finish()
@@ -183,7 +195,7 @@ class LayerSearch:
         for job, done, found in zip(pending.jobs, pending.waiting, batch.result(), strict=True):
             done(found.digest)
             if found.hits or found.gleaned is not None:
-                self.hits += self._located(job.path, found.hits)
+                self._take_hits(job.path, found.hits)
                 self.gleanings.add(job.path, found.digest, found.gleaned, found=bool(found.hits))
             if found.notes:
                 self._note(path_text(job.path), found.notes)
@@ -192,8 +204,12 @@ class LayerSearch:
         # No path with it: a name may be, or hold, a secret that is not known yet.
         self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}")
 
-    def _located(self, path: bytes, hits: Sequence[SecretHit]) -> list[PathHit]:
-        return [PathHit(path=path, hit=hit) for hit in hits]
+    def _take_hits(self, path: bytes, hits: Sequence[SecretHit], *, in_name: bool = False) -> None:
+        room = self._most_hits - len(self.hits)
+        self.hits += [PathHit(path=path, hit=hit, in_name=in_name) for hit in hits[:room]]
+        if len(hits) > room:
+            reason = f"the layer holds more than {self._most_hits:,} secrets, those beyond are not told"
+            self.not_read.add(NotRead(where=f"/{path_text(path)}", bytes=0, reason=reason))
 
     def _note(self, path: str, notes: Sequence[str]) -> None:
         self.not_read.extend(NotRead(where=f"/{path}", bytes=0, reason=note) for note in notes)

@@ -125,6 +125,16 @@ def test_what_was_left_out_is_told(scanner: SecretScanner) -> None:
     assert {note.where for note in notes} == {"/a"}
 
 
+@pytest.mark.parametrize("count", [0, 2])
+def test_more_secrets_than_are_told(count: int, scanner: SecretScanner) -> None:
+    tar = archive(*(member(b"%d" % number, with_token(str(number), 99)) for number in range(9)))
+    with closing(Workers(scanner, count)) as some:
+        search = LayerSearch(some, scanner, silent(), where="layer", most_hits=5)
+        list_layer(open_layer(io.BytesIO(tar)), search)
+    assert [item.path for item in search.hits] == [b"0", b"1", b"2", b"3", b"4"]
+    assert [note.where for note in search.not_read.items] == ["/5", "/6", "/7", "/8"]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_random_sizes(seed: int, workers: Workers, scanner: SecretScanner) -> None:
     source = random.Random(seed)
