@@ -329,8 +329,7 @@ def test_what_real_tools_write(scanner: SecretScanner, tmp_path: Path, command: 
 
 
 def test_text_in_binary_formats(scanner: SecretScanner, tmp_path: Path) -> None:
-    """What holds its text as it is needs no opening: compiled Python, SQLite, an ELF program. Their values lie side by
-    side without anything between them, so a word before or after a token hides it there."""
+    """Compiled Python, SQLite, an ELF program, compressed too (see also `test_texts`)."""
     import marshal
     import sqlite3
     from contextlib import closing
