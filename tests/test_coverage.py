@@ -80,7 +80,7 @@ def test_what_a_layer_does_not_have_of_a_file_is_not_counted_as_read() -> None:
             search = LayerSearch(workers, scanner, silent(), where="layer")
             listing = list_layer(open_layer(io.BytesIO(tar)), search)
         (item,) = search.not_read.items
-        assert (item.where, item.reason) == ("layer /b", "the layer ends, or is damaged, before the end of the file")
+        assert (item.where, item.reason) == ("/b", "the layer ends, or is damaged, before the end of the file")
         assert item.bytes == listing.size_bytes - search.read_bytes
         assert 0 < item.bytes < listing.size_bytes
 

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgscan.detect.packages.claims import Owner
 from imgscan.detect.secrets.examples import assemble
 from imgscan.detect.secrets.keystores import KEYSTORE, Keystore, find_keystore
 from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.detect.secrets.weighing import weigh
 from imgscan.model import Confidence, Severity
 
 JKS = assemble([{"keystore": "jks"}], "test")
@@ -93,8 +95,7 @@ def test_a_store_is_a_finding_wherever_it_lies(scanner: SecretScanner) -> None:
     (inner,) = scanner.scan_bytes(zipped({"BOOT-INF/classes/server.jks": JKS}), path="app/app.jar")
     assert (inner.rule.id, inner.inside) == (KEYSTORE, "BOOT-INF/classes/server.jks")
     assert inner.identity == hit.identity
-    (test,) = scanner.scan_bytes(JKS, path="app/src/test/resources/keystore.jks")
-    assert test.severity is Severity.LOW
+    assert weigh(hit, "app/src/test/resources/keystore.jks", Owner.UNKNOWN) == (Severity.LOW, Confidence.MEDIUM)
     assert scanner.scan_bytes(b"x" + JKS, path="a") == []
 
 
