@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from imgscan.detect.secrets.validators import Checked, check
 from imgscan.model import Confidence, Severity, Validity
 
 _BEFORE_BYTES: Final = 160
+_SAID_BYTES: Final = 24
+_SAID_TO_BE_ONE: Final = re.compile(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b)[\s:,=\"'`(-]{0,4}$")
+"""What stands right before a specimen in a manual."""
 _LESS_SURE: Final = {
     Confidence.HIGH: Confidence.MEDIUM,
     Confidence.MEDIUM: Confidence.LOW,
@@ -165,6 +169,8 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         return None
     checked = check(rule.validators, secret)
     severity, confidence = _weigh(rule, checked)
+    if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
+        severity, confidence = min(severity, Severity.MEDIUM, key=lambda each: each.rank), Confidence.LOW
     return SecretHit(
         rule=rule,
         secret=secret,

@@ -141,6 +141,12 @@ def test_a_failed_checksum_makes_less_sure(scanner: SecretScanner) -> None:
     assert (hit.severity, hit.confidence, hit.validity) == (Severity.CRITICAL, Confidence.LOW, Validity.INVALID)
 
 
+@pytest.mark.parametrize("before", ["e.g.: ", "(for example, '", "For instance `"])
+def test_what_is_said_to_be_a_specimen_is_less(scanner: SecretScanner, before: str) -> None:
+    (hit,) = scanner.scan_bytes(before.encode() + fake_token("specimen"), path="app/client.py")
+    assert (hit.severity, hit.confidence) == (Severity.MEDIUM, Confidence.LOW)
+
+
 @pytest.mark.parametrize("path", ["app/.env", "app/tests/x.py", "usr/lib/python3/dist-packages/x.py", "usr/bin/x"])
 def test_a_checksum_that_fits_beats_any_place(scanner: SecretScanner, token: bytes, path: str) -> None:
     (hit,) = scanner.scan_bytes(b"\x7fELF\0\0" + token + b"\0", path=path)
