@@ -16,6 +16,7 @@ import sqlite3
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,6 +133,11 @@ def _elf(token: str) -> bytes:
     return head[:700_000] + b"\0" + token.encode() + b"\0" + head[700_000:]
 
 
+def _git_object(token: str) -> bytes:
+    text = _text(token)
+    return zlib.compress(b"blob %d\0" % len(text) + text)
+
+
 def _encoded(token: str) -> str:
     return base64.b64encode(token.encode()).decode()
 
@@ -225,6 +231,7 @@ IN_FILES: Final[Mapping[str, tuple[str, Plant]]] = {
         "plant/deep.tar",
         lambda token: _tar({"b.zip": _zip({"c.tgz": gzip.compress(_tar({"d.txt": _text(token)}))})}),
     ),
+    "git-object": ("app/.git/objects/0a/" + "1b" * 19, _git_object),
     "long-path": ("plant/" + "deep/" * 40 + "x.txt", _text),
     "odd-name": ("plant/a\nb\x1b[31m.txt", _text),
 }

@@ -66,6 +66,7 @@ def _inflater() -> Any:  # noqa: ANN401 - an optional package without stubs
 
 _GZIP_WBITS: Final = 31
 _RAW_WBITS: Final = -15
+_ZLIB_WBITS: Final = 15
 
 
 class _GzipDecoder:
@@ -127,6 +128,11 @@ def new_gzip(module: Any = None) -> FrameDecoder:  # noqa: ANN401
 def new_deflate(module: Any = None) -> FrameDecoder:  # noqa: ANN401
     """A decoder for one raw deflate stream, as it lies in a zip archive; see `new_gzip`."""
     return _GzipDecoder(module, _RAW_WBITS)
+
+
+def new_zlib(module: Any = None) -> FrameDecoder:  # noqa: ANN401
+    """A decoder for one zlib stream, as git writes its objects; see `new_gzip`."""
+    return _GzipDecoder(module, _ZLIB_WBITS)
 
 
 def new_lzma() -> FrameDecoder:

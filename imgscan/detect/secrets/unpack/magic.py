@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from imgscan.detect.secrets.unpack.gitobjects import PACK_MARK, is_loose, walk_loose, walk_pack
 from imgscan.detect.secrets.unpack.members import Walk
 from imgscan.detect.secrets.unpack.texts import SQLITE_MARK, is_bytecode, walk_bytecode, walk_sqlite
 from imgscan.detect.secrets.unpack.walks import AR_MARK, walk_ar, walk_cpio, walk_frames, walk_rpm, walk_tar
@@ -38,7 +39,7 @@ _UNREAD: Final[Mapping[bytes, str]] = {
 }
 _RPM_LEAD: Final = b"\xed\xab\xee\xdb"
 _JMOD: Final = b"JM\1\0"
-_FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1])
+_FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1] + b"x")
 _BEHIND_SCRIPT: Final = re.compile(rb"PK\x03\x04|\x1f\x8b\x08[\0-\x1f]|\xfd7zXZ\0|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
 
 
@@ -63,6 +64,8 @@ _AR: Final = Container(name="ar", walk=walk_ar)
 _CPIO_ARCHIVE: Final = Container(name="cpio", walk=walk_cpio)
 _RPM: Final = Container(name="RPM", walk=walk_rpm)
 _SQLITE: Final = Container(name="SQLite", walk=walk_sqlite)
+_GIT_OBJECT: Final = Container(name="git object", walk=walk_loose)
+_GIT_PACK: Final = Container(name="git pack", walk=walk_pack)
 _BYTECODE: Final = Container(name="bytecode", walk=walk_bytecode)
 _FRAMES: Final = {
     name: Container(name=name, walk=walk_frames(codec), heavy=name in _HEAVY) for name, codec in _CODECS.items()
@@ -101,6 +104,10 @@ def _at_start(head: bytes) -> Container | None:
         return _AR
     if head[:16] == SQLITE_MARK:
         return _SQLITE
+    if head[:7] == PACK_MARK:
+        return _GIT_PACK
+    if is_loose(head):
+        return _GIT_OBJECT
     if _CPIO.match(head):
         return _CPIO_ARCHIVE
     if head[:4] == _RPM_LEAD and head[4:5] in (b"\3", b"\4"):
