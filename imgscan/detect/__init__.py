@@ -1,6 +1,7 @@
 """What is wrong with an image and its build: pure functions, records in, findings out.
 
     secrets/        secrets in any bytes: files of layers, configuration, history, build arguments
+    packages/       which files belong to packages, by the databases of dpkg, apk, rpm and pip
     cachebust       instructions that make a rebuild do more than the edit needs
     imageconfig     the image's configuration, base image, file modes
     size            layers and files that are too large, bytes shipped but not visible
