@@ -374,7 +374,7 @@ def _edit(rng: random.Random, project: Project) -> str:
     stage = rng.choice(project.stages)
     at = rng.randrange(1, len(stage.lines))
     line = stage.lines[at]
-    edits = {
+    edits: dict[str, Callable[[], str]] = {
         "ARG": lambda: line.split("=")[0] + "=other",
         "ENV": lambda: line.replace("=", "=o", 1),
         "LABEL": lambda: line + " n=1",

@@ -149,9 +149,7 @@ def is_pattern(source: str) -> bool:
 
 def grow_tree(entries: Iterable[tuple[str, Entry]]) -> Tree:
     """The tree of these paths; folders that are not among them count as made with mode 0755."""
-    found: dict[str, Entry] = {"": FOLDER}
-    for path, entry in entries:
-        found[path] = entry
+    found: dict[str, Entry] = {"": FOLDER, **dict(entries)}
     for path in list(found):
         folder = posixpath.dirname(path)
         while folder and folder not in found:

@@ -22,7 +22,9 @@ _CHUNK: Final = 1 << 20
 Digest = Callable[[ContextFile], str]
 
 
-def context_files(context: BuildContext, digest: Digest | None = None, *, archive: bool = False) -> tuple[InputFile, ...]:
+def context_files(
+    context: BuildContext, digest: Digest | None = None, *, archive: bool = False
+) -> tuple[InputFile, ...]:
     """The files of a context. Without `digest` each is its own content. `archive`: as imgscan sends it, so that a
     Dockerfile that is ignored or lies outside is there under the name it is sent by."""
     files = [
@@ -66,9 +68,11 @@ def edit_files(inputs: Inputs, paths: Collection[str], context: BuildContext, la
         else file
         for file in inputs.files
     ]
-    for path in sorted(set(paths) - there):
-        if not (context.rules and is_ignored(context.rules, path)):
-            files.append(InputFile(path=path, kind=EntryKind.FILE, mode=0o644, digest=f"{label}: {path}"))
+    files += [
+        InputFile(path=path, kind=EntryKind.FILE, mode=0o644, digest=f"{label}: {path}")
+        for path in sorted(set(paths) - there)
+        if not (context.rules and is_ignored(context.rules, path))
+    ]
     return replace(inputs, files=tuple(files))
 
 

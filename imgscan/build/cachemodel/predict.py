@@ -7,25 +7,27 @@ be a hit; that is `unknown`, with the RUN it depends on.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from imgscan.build.cachemodel.buildkit import BuildkitGraph
 from imgscan.build.cachemodel.contents import Verdict, compare_contents
 from imgscan.build.cachemodel.layered import LayeredGraph
 from imgscan.build.cachemodel.reasons import Explainer
 from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Node, Outcome, Ref, StepPrediction
+from imgscan.build.cachemodel.settings import find_base
 from imgscan.build.request import Builder
 
 
 @dataclass(slots=True, kw_only=True)
 class Matches:
-    """Which nodes of the first build each node of the second is (`same`) or may be (`maybe`) the same as, and whether
-    it is the same as one above it (`repeated`)."""
+    """Which nodes of the first build each node of the second is (`same`) or may be (`maybe`) the same as, and which is
+    the same as an earlier one (`originals`, else its own index); `repeats` says that such a step is a hit."""
 
     same: list[frozenset[int]] = field(default_factory=list)
     maybe: list[frozenset[int]] = field(default_factory=list)
-    repeated: list[bool] = field(default_factory=list)
+    originals: list[int] = field(default_factory=list)
+    repeats: bool = False
 
     def compare(self, after: Ref, before: Ref) -> Verdict:
         """Whether a result of the second build is that of the first."""
@@ -39,7 +41,7 @@ class Matches:
 
     def outcome(self, index: int) -> Outcome:
         """What becomes of a node."""
-        if self.same[index] or self.repeated[index]:
+        if self.same[index] or (self.repeats and self.originals[index] != index):
             return Outcome.HIT
         return Outcome.UNKNOWN if self.maybe[index] else Outcome.MISS
 
@@ -50,10 +52,16 @@ def predict(before: Inputs, after: Inputs, builder: CacheBuilder) -> tuple[StepP
     Raises InputError where a Dockerfile makes no sense (an unknown target).
     """
     first, second = build_graph(before, builder), build_graph(after, builder)
-    matches = match_graphs(first, second, repeats=builder.kind is not Builder.BUILDKIT)
+    repeats = builder.kind is not Builder.BUILDKIT
+    names = {} if repeats else {stage.index: find_base(after, stage)[0] for stage in after.dockerfile.stages}
+    matches = match_graphs(first, second, repeats=repeats, names=names)
     explainer = Explainer(first, second, matches, after.dockerfile)
-    predictions = [(node, explainer.explain(node)) for node in second]
-    return tuple(prediction for node, prediction in predictions if node.shown)
+    predictions = [explainer.explain(node) for node in second]
+    for node, original in zip(second, matches.originals, strict=True):
+        if original != node.index:
+            first_one = predictions[original]
+            predictions[node.index] = replace(predictions[node.index], same_as=(first_one.stage, first_one.ordinal))
+    return tuple(prediction for node, prediction in zip(second, predictions, strict=True) if node.shown)
 
 
 def build_graph(inputs: Inputs, builder: CacheBuilder) -> tuple[Node, ...]:
@@ -63,33 +71,38 @@ def build_graph(inputs: Inputs, builder: CacheBuilder) -> tuple[Node, ...]:
     return LayeredGraph(inputs, builder).build()
 
 
-def match_graphs(first: Sequence[Node], second: Sequence[Node], *, repeats: bool) -> Matches:
+def match_graphs(first: Sequence[Node], second: Sequence[Node], *, repeats: bool, names: Mapping[int, str]) -> Matches:
     """Compare every node of the second build with those of the first that do the same. `repeats`: a step also hits one
-    above it in its own build, as where steps are carried out one after the other."""
+    above it in its own build, as where steps are carried out one after the other; `names` are those of the images that
+    stages of the second build are FROM."""
     by_facets: dict[Hashable, list[Node]] = {}
     for node in first:
         by_facets.setdefault(node.facets, []).append(node)
-    matches = Matches()
+    matches = Matches(repeats=repeats)
     seen: dict[Hashable, int] = {}
-    originals: list[int] = []
     for node in second:
         same, maybe = _find(node, by_facets.get(node.facets, ()), matches)
         matches.same.append(same)
         matches.maybe.append(maybe)
-        original = seen.setdefault(_identity(node, originals), node.index)
-        originals.append(original)
-        matches.repeated.append(repeats and original != node.index)
+        matches.originals.append(seen.setdefault(_identity(node, matches.originals, names), node.index))
     return matches
 
 
-def _identity(node: Node, originals: Sequence[int]) -> Hashable:
-    """What two nodes of one build have in common if they are the same step; `originals` are those of earlier nodes."""
+def _identity(node: Node, originals: Sequence[int], names: Mapping[int, str]) -> Hashable:
+    """What two nodes of one build have in common if they are the same step: BuildKit finds them by their definition,
+    in which an image is the one of that name (`names` of the stages). `originals` are those of earlier nodes."""
+    name = names.get(node.instruction.stage)
 
-    def original(ref: Ref) -> Ref:
-        return ref if isinstance(ref, tuple) else originals[ref]
+    def original(ref: Ref) -> Hashable:
+        return originals[ref] if isinstance(ref, int) else (ref, name)
 
     contents = tuple(
-        (content.fingerprint, content.names, tuple((original(ref), path) for ref, path in content.hidden))
+        (
+            content.fingerprint,
+            content.names,
+            content.prefix,
+            tuple((original(ref), path) for ref, path in content.hidden),
+        )
         for content in node.contents
     )
     return node.facets, tuple(map(original, node.parents)), contents

@@ -81,7 +81,8 @@ class StepPrediction:
     """One step as the builder numbers it: `stage` is the stage's index, `ordinal` BuildKit's number in the stage, for
     other builders the number of the instruction. `reason` says why in words, empty for a hit; `cause` is the
     instruction at which the trouble began, the step's own or one above it; `depends_on` are the instructions whose
-    results decide an unknown one."""
+    results decide an unknown one. `same_as` are stage and number of an earlier step that is the very same:
+    BuildKit carries both out as one, and reports it under either name."""
 
     stage: int
     ordinal: int
@@ -90,6 +91,7 @@ class StepPrediction:
     reason: str = ""
     cause: Instruction | None = None
     depends_on: tuple[Instruction, ...] = ()
+    same_as: tuple[int, int] | None = None
 
 
 Ref = int | tuple[str, str]
