@@ -454,6 +454,6 @@ CHANGES: tuple[Change, ...] = (
 
 
 def change_project(rng: random.Random, project: Project) -> tuple[Project, str]:
-    """The project after a change, and what it was."""
+    """The project after one or two changes, and what they were."""
     changed = copy.deepcopy(project)
-    return changed, rng.choice(CHANGES)(rng, changed)
+    return changed, ", ".join(rng.choice(CHANGES)(rng, changed) for _ in range(rng.choice((1, 1, 2))))

@@ -46,9 +46,10 @@ def bases(engine: Engine) -> Iterator[tuple[str, ...]]:
     """A base image, one of the same files with another configuration, and one with a trigger."""
     ensure_base(engine)
     made = []
+    run = uuid.uuid4().hex[:8]
     for tag, change in (("env", "ENV E=base"), ("folder", "WORKDIR /based"), ("trigger", "ONBUILD COPY b.txt /trig")):
-        engine.api.import_image_from_data(busybox_rootfs(), repository=OTHER, tag=tag, changes=[change])
-        made.append(f"{OTHER}:{tag}")
+        engine.api.import_image_from_data(busybox_rootfs(), repository=OTHER, tag=f"{tag}-{run}", changes=[change])
+        made.append(f"{OTHER}:{tag}-{run}")
     yield (BASE, *made)
     for name in made:
         engine.remove_image(name, force=True)
