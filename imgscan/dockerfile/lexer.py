@@ -128,6 +128,9 @@ class Lexer:
             elif ch in "'\"":
                 out.append(self._single_quoted() if ch == "'" else self._double_quoted())
                 words.add_raw(out[-1])
+            elif ch == "<":
+                out.append(self._heredoc())
+                words.add_raw(out[-1])
             elif not self._plain(out, words):
                 break
         if stop:
@@ -149,6 +152,16 @@ class Lexer:
             words.add_raw(ch)
             out.append(ch)
         return bool(ch)
+
+    def _heredoc(self) -> str:
+        """`<`, or `<<` with the blanks behind it, which do not part it from the name (`RUN << EOF`)."""
+        start = self._pos
+        self._pos += 1
+        if self._peek() == "<":
+            self._pos += 1
+            while self._peek() and self._peek() in " \t":
+                self._pos += 1
+        return self._text[start : self._pos]
 
     def _single_quoted(self) -> str:
         end = self._text.find("'", self._pos + 1)

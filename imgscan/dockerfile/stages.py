@@ -83,7 +83,7 @@ def parent_stages(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> tupl
     named: dict[str, Stage] = {}
     parents: list[Stage | None] = []
     for stage in dockerfile.stages:
-        base = _expanded(stage.base, scope, dockerfile.escape)
+        base = expand_or_none(stage.base, scope, dockerfile.escape)
         parents.append(named.get(base.lower()) if base else None)
         if stage.name:
             named[stage.name] = stage
@@ -150,7 +150,7 @@ def _lookup(source: tuple[str, bool], named: Mapping[str, int], count: int) -> i
 
 def global_scope(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> dict[str, str]:
     """The variables a FROM can use: the platform arguments and the ARGs before the first FROM."""
-    scope = _Scope({name: build_args.get(name, value) for name, value in _platform_args(dockerfile).items()})
+    scope = Variables({name: build_args.get(name, value) for name, value in _platform_args(dockerfile).items()})
     for command in dockerfile.global_args:
         for word in command.raw_words:
             _declare(word, scope, build_args, scope.variables, dockerfile.escape)
@@ -179,16 +179,16 @@ def walk_scopes(
     while parent := parents[chain[-1].index]:
         chain.append(parent)
     global_args = global_scope(dockerfile, build_args)
-    scope = _Scope()
+    scope = Variables()
     for link in reversed(chain):
         for command in _all_commands(link, parents[link.index]):
             if command.instruction.stage == stage.index:
                 yield command, scope.variables
-            _apply(command, scope, build_args, global_args, dockerfile.escape)
+            apply_variables(command, scope, build_args, global_args, dockerfile.escape)
     yield None, scope.variables
 
 
-class _Scope:
+class Variables:
     """Variables that are set one after the other, up to a bound; what would exceed it stays unset."""
 
     __slots__ = ("_size", "variables")
@@ -198,26 +198,28 @@ class _Scope:
         self._size = sum(map(len, self.variables.values()))
 
     def set(self, name: str, value: str | None) -> None:
+        """Set a variable, as the last one; None takes it away."""
         self._size -= len(self.variables.pop(name, ""))
         if value is not None and self._size + len(name) + len(value) <= _MAX_SCOPE_CHARS:
             self._size += len(value)
             self.variables[name] = value
 
 
-def _apply(
+def apply_variables(
     command: Command,
-    scope: _Scope,
+    scope: Variables,
     build_args: Mapping[str, str],
     global_args: Mapping[str, str],
     escape: str,
 ) -> None:
+    """Bring the variables up to date with an ARG or ENV."""
     if command.keyword == "ARG":
         for word in command.raw_words:
             _declare(word, scope, build_args, global_args, escape)
     elif command.keyword == "ENV":
         # All values of one instruction see the variables as they were before it.
         pairs = [
-            [_expanded(part, scope.variables, escape) for part in word.split("=", 1)] for word in command.raw_words
+            [expand_or_none(part, scope.variables, escape) for part in word.split("=", 1)] for word in command.raw_words
         ]
         for name, value in pairs:
             if name:
@@ -226,25 +228,33 @@ def _apply(
 
 def _declare(
     word: str,
-    scope: _Scope,
+    scope: Variables,
     build_args: Mapping[str, str],
     global_args: Mapping[str, str],
     escape: str,
 ) -> None:
-    """One word of an ARG: a build argument wins over the default, and without either the global ARG counts."""
-    name, equals, default = word.partition("=")
-    value: str | None
-    if name in build_args:
-        value = build_args[name]
-    elif equals:
-        value = _expanded(default, scope.variables, escape)
-    else:
-        value = global_args.get(name)
+    value = argument_value(word, scope.variables, build_args, global_args, escape)
     if value is not None:
-        scope.set(name, value)
+        scope.set(word.partition("=")[0], value)
 
 
-def _expanded(word: str, scope: Mapping[str, str], escape: str) -> str | None:
+def argument_value(
+    word: str,
+    scope: Mapping[str, str],
+    build_args: Mapping[str, str],
+    global_args: Mapping[str, str],
+    escape: str,
+) -> str | None:
+    """The value that one word of an ARG gives its variable; None if it gives none. A build argument wins over the
+    default, and without either the global ARG counts."""
+    name, equals, default = word.partition("=")
+    if name in build_args:
+        return build_args[name]
+    return expand_or_none(default, scope, escape) if equals else global_args.get(name)
+
+
+def expand_or_none(word: str, scope: Mapping[str, str], escape: str) -> str | None:
+    """The word with its variables replaced; None where BuildKit refuses it."""
     try:
         return expand(word, scope, escape=escape)
     except InputError:

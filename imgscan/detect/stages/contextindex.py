@@ -139,7 +139,7 @@ def _shallow_match(path: str, segments: list[str]) -> str | None:
     if len(parts) < len(segments):
         return None
     head = parts[: len(segments)]
-    if all(_segment_regex(pattern).match(part) for pattern, part in zip(segments, head, strict=True)):
+    if all(matches_segment(part, pattern) for pattern, part in zip(segments, head, strict=True)):
         return "/".join(head)
     return None
 
@@ -148,6 +148,11 @@ def _deep_match(path: str, pattern: str) -> str | None:
     if path.count("/") > _MAX_DEPTH:  # two `**` backtrack quadratically in the depth
         return None
     return path if _deep_regex(pattern).match(path) else None
+
+
+def matches_segment(name: str, pattern: str) -> bool:
+    """Whether a name matches one segment of a pattern, as Go's `filepath.Match` takes it."""
+    return _segment_regex(pattern).match(name) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -49,6 +49,16 @@ def relative(path: str, folder: str) -> str | None:
     return path[len(prefix) :] if path.startswith(prefix) else None
 
 
+def is_remote(word: str) -> bool:
+    """Whether ADD fetches a source of that spelling."""
+    return _REMOTE.match(word) is not None
+
+
+def is_archive(path: str) -> bool:
+    """Whether ADD surely unpacks a file of that name, if it is what its name says."""
+    return _ARCHIVE.search(path) is not None
+
+
 @lru_cache(maxsize=256)
 def _exclusions(patterns: tuple[str, ...]) -> IgnoreRules | None:
     try:
@@ -182,7 +192,7 @@ class _StageWalk:
         if origin:
             self._copy_from(command, origin, source, dest, into, excludes)
             return
-        if command.keyword == "ADD" and (_REMOTE.match(source) or _ARCHIVE.search(source)):
+        if command.keyword == "ADD" and (is_remote(source) or is_archive(source)):
             self._bring_opaque(command, dest)
             return
         matches = self.matcher.match(source)

@@ -1,0 +1,126 @@
+"""The files of a stage as far as they can be known: what COPY put where, and which results hide what lies below.
+
+What a RUN leaves behind nobody knows before it ran, so it hides everything under it; what an ADD of an archive or a
+COPY of hidden files leaves is hidden below its destination only.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from imgscan.build.cachemodel.contents import FOLDER, Content, Entry, Tree, grow_tree, is_pattern, make_content
+from imgscan.build.cachemodel.records import Ref
+from imgscan.detect.stages.contextindex import clean_source
+from imgscan.detect.stages.walk import is_excluded
+from imgscan.model import EntryKind
+
+SCRATCH: Final[Ref] = ("scratch", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Files and where they land, `dest` without a leading slash; `mode` and `owner` are those of --chmod, --chown."""
+
+    dest: str
+    content: Content
+    mode: int | None = None
+    owner: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSystem:
+    """The files after one step. `ref` is the step's result; `placed` is what it put there; `hides` is the folder below
+    which its result is not known (None: nothing is hidden)."""
+
+    below: FileSystem | None
+    ref: Ref
+    placed: tuple[Placed, ...] = ()
+    hides: str | None = None
+
+    @cached_property
+    def known(self) -> tuple[Tree, tuple[tuple[str, Ref], ...]]:
+        """The entries that are surely there, and what hides others: folder and result, the latest first."""
+        entries: dict[str, Entry] = {}
+        barriers: list[tuple[str, Ref]] = []
+        at: FileSystem | None = self
+        while at is not None:
+            for path, entry in at._entries():
+                if path not in entries and not any(_inside(path, folder) for folder, _ in barriers):
+                    entries[path] = entry
+            if at.hides is not None:
+                barriers.append((at.hides, at.ref))
+                if not at.hides:
+                    break
+            at = at.below
+        return grow_tree(entries.items()), tuple(barriers)
+
+    def _entries(self) -> Iterator[tuple[str, Entry]]:
+        for placed in self.placed:
+            for inner, entry in placed.content.entries.items():
+                path = f"{placed.dest}/{inner}".strip("/")
+                if path:
+                    yield path, _placed_entry(entry, placed)
+
+    def select(self, source: str, excludes: tuple[str, ...] = ()) -> tuple[Content, ...]:
+        """What a path of the stage names, as `Tree.select`; always one content where something is hidden."""
+        tree, barriers = self.known
+        cleaned = clean_source(source)
+        pattern = is_pattern(cleaned)
+        fixed = _literal(cleaned) if pattern else tree.resolve(cleaned)
+        path = cleaned if fixed is None else fixed
+        hidden = next(((ref, path) for folder, ref in barriers if _inside(path, folder) or _inside(folder, path)), None)
+        exact = tree.entries.get(path)
+        whole = exact is not None and exact.kind is EntryKind.FILE
+        if hidden is None or (whole and not pattern):
+            return tree.select(source, excludes)
+        paths = tree.glob(cleaned) if pattern else [path] if path in tree.entries else []
+        entries = {
+            _relative(f"{found}/{inner}".strip("/"), path): entry
+            for found in paths
+            for inner, entry in tree.below(found)
+            if not (excludes and inner and is_excluded(excludes, inner))
+        }
+        known = {inner: entry for inner, entry in entries.items() if entry != FOLDER}
+        return (make_content(path, known, (hidden,), names=cleaned),)
+
+    def is_folder(self, path: str) -> bool | None:
+        """Whether there is a folder of that path; None if nobody can know."""
+        tree, barriers = self.known
+        entry = tree.entries.get(path)
+        if entry is not None:
+            return entry.kind is EntryKind.DIRECTORY
+        return None if any(_inside(path, folder) for folder, _ in barriers) else False
+
+
+def empty(ref: Ref) -> FileSystem:
+    """The files of an external image, all hidden, or of `scratch`: none."""
+    return FileSystem(below=None, ref=ref, hides=None if ref == SCRATCH else "")
+
+
+def _placed_entry(entry: Entry, placed: Placed) -> Entry:
+    mode = entry.mode
+    if placed.mode is not None and entry.kind is not EntryKind.SYMLINK:
+        mode = placed.mode
+    return Entry(entry.kind, mode, entry.digest, entry.link, placed.owner or entry.owner)
+
+
+def _inside(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(f"{folder}/")
+
+
+def _relative(path: str, folder: str) -> str:
+    return path[len(folder) :].lstrip("/") if folder else path
+
+
+def _literal(pattern: str) -> str:
+    """The folders in front of the first wildcard."""
+    parts: list[str] = []
+    for part in pattern.split("/"):
+        if is_pattern(part):
+            break
+        parts.append(part)
+    return posixpath.join("", *parts) if parts else ""

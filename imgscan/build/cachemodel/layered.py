@@ -1,0 +1,169 @@
+"""The cache keys of builders that keep an image for every instruction: Docker's classic builder, and buildah.
+
+Classic: `builder/dockerfile` of moby/moby (dispatchers.go, internals.go, copy.go): the key of a step is the image above
+it and the instruction with its values; RUN has the ARGs in front, COPY the sum of what it copies. Names and modes of
+all files and folders count, times do not. All stages up to the target are built.
+buildah 1.28 differs as measured: stages that nothing needs are left out, names of sources do not count, and what a bind
+mount brings does not either, so such a RUN is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from imgscan.build.cachemodel.buildkit import run_arguments
+from imgscan.build.cachemodel.contents import FOLDER, Content, context_tree, make_content
+from imgscan.build.cachemodel.filesystems import SCRATCH, FileSystem, Placed, empty
+from imgscan.build.cachemodel.mounts import read_mounts
+from imgscan.build.cachemodel.records import BaseImage, CacheBuilder, Inputs, Node, Ref
+from imgscan.build.cachemodel.settings import (
+    Settings,
+    Surroundings,
+    absolute,
+    begin_settings,
+    find_base,
+    find_parents,
+    stage_commands,
+)
+from imgscan.build.cachemodel.transfers import Copy, place, read_copy, renamed, take
+from imgscan.build.request import Builder
+from imgscan.dockerfile.parse import Command, Stage, find_stage, needed_stages, target_stage
+from imgscan.dockerfile.stages import expand_or_none
+
+_EXPANDED = frozenset({"ENV", "LABEL", "EXPOSE", "VOLUME", "USER", "STOPSIGNAL"})
+
+
+@dataclass(slots=True, kw_only=True)
+class _State:
+    settings: Settings
+    ref: Ref
+    files: FileSystem
+
+
+class LayeredGraph:
+    """The nodes of a build: one for every instruction but FROM."""
+
+    def __init__(self, inputs: Inputs, builder: CacheBuilder) -> None:
+        self.inputs, self.builder = inputs, builder
+        self.classic = builder.kind is Builder.CLASSIC
+        self.around = Surroundings(inputs)
+        self.context = context_tree(inputs.files, folder_modes=True)
+        self.nodes: list[Node] = []
+        self._ends: dict[int, _State] = {}
+
+    def build(self) -> tuple[Node, ...]:
+        """Every node of the stages that are built."""
+        dockerfile = self.inputs.dockerfile
+        if self.classic:
+            built = frozenset(range(target_stage(dockerfile, self.inputs.target).index + 1))
+        else:
+            built = needed_stages(dockerfile, self.inputs.target, self.inputs.build_args)
+        parents = find_parents(self.inputs)
+        number = len(dockerfile.global_args) if self.classic else 0
+        for stage in dockerfile.stages:
+            if stage.index in built:
+                self._walk(stage, parents[stage.index], number if self.classic else 0)
+            number += len(stage.commands)
+        return tuple(self.nodes)
+
+    def _walk(self, stage: Stage, parent: Stage | None, number: int) -> None:
+        base = BaseImage(layers="")
+        if parent is not None:
+            above = self._ends[parent.index]
+            state = _State(settings=above.settings.copy(keep_args=False), ref=above.ref, files=above.files)
+        else:
+            name, base = find_base(self.inputs, stage)
+            ref: Ref = SCRATCH if name == "scratch" else ("image", base.config or base.layers)
+            files = empty(ref if ref == SCRATCH else ("image", base.layers))
+            state = _State(settings=begin_settings(base), ref=ref, files=files)
+        own = frozenset(map(id, stage.commands))
+        for command in stage_commands(self.inputs, stage, parent, base):
+            shown = id(command) in own
+            self._step(command, state, stage, number + command.instruction.ordinal, shown=shown)
+        self._ends[stage.index] = state
+
+    def _step(self, command: Command, state: _State, stage: Stage, number: int, *, shown: bool) -> None:
+        copy = read_copy(command, state.settings, self.around) if command.keyword in ("COPY", "ADD") else None
+        taken = take(copy, self._origin(command.flag("from"), stage) or self.context) if copy else []
+        contents = [content for _, found in taken for content in found]
+        if self.classic:
+            contents = [renamed(c, c.prefix if c.names != "missing" else c.names) for c in contents]
+        else:
+            contents = [renamed(c, "" if c.names != "missing" else c.names) for c in contents]
+        if copy:
+            contents += [make_content(url, {}, ((("remote", url), ""),)) for url in copy.remotes]
+        node = Node(
+            index=len(self.nodes),
+            instruction=command.instruction,
+            ordinal=number,
+            shown=shown,
+            facets=self._facets(command, copy, state.settings),
+            parents=(state.ref,),
+            contents=tuple(contents),
+        )
+        self.nodes.append(node)
+        self.around.apply(command, state.settings)
+        state.ref = node.index
+        state.files = self._files(command, copy, taken, state)
+
+    def _files(
+        self, command: Command, copy: Copy | None, taken: list[tuple[str, tuple[Content, ...]]], state: _State
+    ) -> FileSystem:
+        ref = state.ref
+        if copy:
+            return place(copy, taken, state.files, ref)
+        if command.keyword == "RUN":
+            return FileSystem(below=state.files, ref=ref, hides="")
+        if command.keyword == "WORKDIR" and state.settings.cwd != "/":
+            made = Placed(dest=state.settings.cwd.strip("/"), content=make_content("", {"": FOLDER}))
+            return FileSystem(below=state.files, ref=ref, placed=(made,))
+        return state.files
+
+    def _origin(self, name: str | None, stage: Stage) -> FileSystem | None:
+        if not name:
+            return None
+        found = find_stage(self.inputs.dockerfile, name, stage.index)
+        if found is not None and found.index in self._ends:
+            return self._ends[found.index].files
+        base = self.inputs.bases.get(name) or BaseImage(layers=name)
+        return empty(("image", base.layers))
+
+    def _facets(self, command: Command, copy: Copy | None, settings: Settings) -> tuple[tuple[str, Hashable], ...]:
+        if copy is not None:
+            dest = self.around.expand(command.words[-1], settings) if command.words else ""
+            return (
+                ("the kind of copy", copy.keyword),
+                ("the destination", dest if self.classic else copy.dest),
+                ("--chown", copy.flags.get("chown", "")),
+                ("--chmod", copy.flags.get("chmod", "")),
+            )
+        if command.keyword == "RUN":
+            env = settings.env.variables
+            given = tuple(sorted((name, value) for name, value in settings.args.items() if name not in env))
+            mounts = read_mounts(command, settings, self.around, self.builder)
+            return (
+                ("the command", run_arguments(command, settings.shell)),
+                ("variables", given),
+                ("the mounts", tuple((mount.facet, mount.source) for mount in mounts)),
+            )
+        return (("the instruction", (command.keyword, *self._said(command, settings))),)
+
+    def _said(self, command: Command, settings: Settings) -> tuple[str, ...]:
+        """The text of a metadata instruction with its values."""
+        if command.keyword == "WORKDIR":
+            return (absolute(self.around.expand(command.value, settings), settings.cwd),)
+        if command.keyword == "ARG":
+            return tuple(self._expanded_pair(word, settings) for word in command.raw_words)
+        if command.keyword in ("ENV", "LABEL"):
+            return tuple(self._expanded_pair(word, settings) for word in command.raw_words)
+        if command.keyword in _EXPANDED:
+            return tuple(self.around.expand(word, settings) for word in command.words)
+        flags = tuple(f"--{name}={value}" for name, value in command.flags)
+        return (*flags, *(command.words or (command.value,)))
+
+    def _expanded_pair(self, word: str, settings: Settings) -> str:
+        name, equals, value = word.partition("=")
+        scope = settings.scope.variables
+        parts = (expand_or_none(part, scope, self.around.escape) or "" for part in (name, value))
+        return equals.join(parts)

@@ -1,0 +1,134 @@
+"""Two builds -> for every step of the second one whether it is taken from the cache of the first, and why not. Pure.
+
+A step is a hit if the first build has a step with the same key: the same operation on the same results with the same
+files from elsewhere. What a RUN that has to be carried out again leaves behind nobody knows, so a COPY of it may still
+be a hit; that is `unknown`, with the RUN it depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from imgscan.build.cachemodel.buildkit import BuildkitGraph
+from imgscan.build.cachemodel.contents import Verdict, compare_contents
+from imgscan.build.cachemodel.layered import LayeredGraph
+from imgscan.build.cachemodel.reasons import Explainer
+from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Node, Outcome, Ref, StepPrediction
+from imgscan.build.cachemodel.settings import find_base
+from imgscan.build.request import Builder
+
+
+@dataclass(slots=True, kw_only=True)
+class Matches:
+    """Which nodes of the first build each node of the second is (`same`) or may be (`maybe`) the same as, and which is
+    the same as an earlier one (`originals`, else its own index); `repeats` says that such a step is a hit."""
+
+    same: list[frozenset[int]] = field(default_factory=list)
+    maybe: list[frozenset[int]] = field(default_factory=list)
+    originals: list[int] = field(default_factory=list)
+    repeats: bool = False
+
+    def compare(self, after: Ref, before: Ref) -> Verdict:
+        """Whether a result of the second build is that of the first."""
+        if isinstance(after, tuple) or isinstance(before, tuple):
+            if after != before:
+                return Verdict.OTHER
+            return Verdict.UNKNOWN if isinstance(after, tuple) and after[0] == "remote" else Verdict.SAME
+        if before in self.same[after]:
+            return Verdict.SAME
+        return Verdict.UNKNOWN if before in self.maybe[after] else Verdict.OTHER
+
+    def outcome(self, index: int) -> Outcome:
+        """What becomes of a node."""
+        if self.same[index] or (self.repeats and self.originals[index] != index):
+            return Outcome.HIT
+        return Outcome.UNKNOWN if self.maybe[index] else Outcome.MISS
+
+
+def predict(before: Inputs, after: Inputs, builder: CacheBuilder) -> tuple[StepPrediction, ...]:
+    """The steps of a build of `after` by a builder that has just built `before`, as the builder numbers them.
+
+    Raises InputError where a Dockerfile makes no sense (an unknown target).
+    """
+    first, second = build_graph(before, builder), build_graph(after, builder)
+    repeats = builder.kind is not Builder.BUILDKIT
+    names = {} if repeats else {stage.index: find_base(after, stage)[0] for stage in after.dockerfile.stages}
+    matches = match_graphs(first, second, repeats=repeats, names=names)
+    explainer = Explainer(first, second, matches, after.dockerfile)
+    predictions = [explainer.explain(node) for node in second]
+    for node, original in zip(second, matches.originals, strict=True):
+        if original != node.index:
+            first_one = predictions[original]
+            predictions[node.index] = replace(predictions[node.index], same_as=(first_one.stage, first_one.ordinal))
+    return tuple(prediction for node, prediction in zip(second, predictions, strict=True) if node.shown)
+
+
+def build_graph(inputs: Inputs, builder: CacheBuilder) -> tuple[Node, ...]:
+    """The keys of all steps of a build, in the order of the Dockerfile."""
+    if builder.kind is Builder.BUILDKIT:
+        return BuildkitGraph(inputs, builder).build()
+    return LayeredGraph(inputs, builder).build()
+
+
+def match_graphs(first: Sequence[Node], second: Sequence[Node], *, repeats: bool, names: Mapping[int, str]) -> Matches:
+    """Compare every node of the second build with those of the first that do the same. `repeats`: a step also hits one
+    above it in its own build, as where steps are carried out one after the other; `names` are those of the images that
+    stages of the second build are FROM."""
+    by_facets: dict[Hashable, list[Node]] = {}
+    for node in first:
+        by_facets.setdefault(node.facets, []).append(node)
+    matches = Matches(repeats=repeats)
+    seen: dict[Hashable, int] = {}
+    for node in second:
+        same, maybe = _find(node, by_facets.get(node.facets, ()), matches)
+        matches.same.append(same)
+        matches.maybe.append(maybe)
+        matches.originals.append(seen.setdefault(_identity(node, matches.originals, names), node.index))
+    return matches
+
+
+def _identity(node: Node, originals: Sequence[int], names: Mapping[int, str]) -> Hashable:
+    """What two nodes of one build have in common if they are the same step: BuildKit finds them by their definition,
+    in which an image is the one of that name (`names` of the stages). `originals` are those of earlier nodes."""
+    name = names.get(node.instruction.stage)
+
+    def original(ref: Ref) -> Hashable:
+        return originals[ref] if isinstance(ref, int) else (ref, name)
+
+    contents = tuple(
+        (
+            content.fingerprint,
+            content.names,
+            content.prefix,
+            tuple((original(ref), path) for ref, path in content.hidden),
+        )
+        for content in node.contents
+    )
+    return node.facets, tuple(map(original, node.parents)), contents
+
+
+def _find(node: Node, candidates: Sequence[Node], matches: Matches) -> tuple[frozenset[int], frozenset[int]]:
+    verdicts = [(other.index, _compare(node, other, matches)) for other in candidates]
+    return (
+        frozenset(index for index, verdict in verdicts if verdict is Verdict.SAME),
+        frozenset(index for index, verdict in verdicts if verdict is Verdict.UNKNOWN),
+    )
+
+
+def _compare(node: Node, other: Node, matches: Matches) -> Verdict:
+    if len(node.parents) != len(other.parents) or len(node.contents) != len(other.contents):
+        return Verdict.OTHER
+    worst = Verdict.SAME
+    for verdict in _verdicts(node, other, matches):
+        if verdict is Verdict.OTHER:
+            return verdict
+        worst = Verdict.UNKNOWN if verdict is Verdict.UNKNOWN else worst
+    return worst
+
+
+def _verdicts(node: Node, other: Node, matches: Matches) -> Iterator[Verdict]:
+    for ref, before in zip(node.parents, other.parents, strict=True):
+        yield matches.compare(ref, before)
+    for content, old in zip(node.contents, other.contents, strict=True):
+        yield compare_contents(content, old, matches.compare)
