@@ -9,12 +9,13 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
-_QUOTED = re.compile(rb'[\x00-\x1f"\\\x7f-\xff]')
-_SHORT = {b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r", b'"': b'\\"', b"\\": b"\\\\"}
-_NO_END = "\\ No newline at end of file\n"
+_QUOTED: Final = re.compile(rb'[\x00-\x1f"\\\x7f-\xff]')
+_SHORT: Final = {b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r", b'"': b'\\"', b"\\": b"\\\\"}
+_NO_END: Final = "\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +27,22 @@ class FileChange:
     after: str
 
 
-def unified_diff(changes: tuple[FileChange, ...]) -> str:
-    """The diff of all files that changed; empty when none did."""
-    return "".join(part for change in changes if change.before != change.after for part in _one(change))
+def unified_diff(changes: tuple[FileChange, ...], context: int = 3) -> str:
+    """The diff of all files that changed, with so many unchanged lines around each change; empty when none did."""
+    return "".join(part for change in changes if change.before != change.after for part in _one(change, context))
 
 
-def _one(change: FileChange) -> Iterator[str]:
+def diff_without(changes: tuple[FileChange, ...], is_secret: Callable[[str], bool]) -> str | None:
+    """The diff with as many unchanged lines as it can have without showing a secret; None if the changed lines do."""
+    # At least one: a hunk without any at its end would only apply to the end of a file.
+    for context in (3, 2, 1):
+        diff = unified_diff(changes, context)
+        if not is_secret(diff):
+            return diff
+    return None
+
+
+def _one(change: FileChange, context: int) -> Iterator[str]:
     old, new = _name("a", change.path), _name("b", change.path)
     yield f"diff --git {old} {new}\n"
     if change.before is None:
@@ -40,7 +51,7 @@ def _one(change: FileChange) -> Iterator[str]:
     tab = "\t" if " " in change.path else ""
     before, after = _lines(change.before or ""), _lines(change.after)
     from_file = "/dev/null" if change.before is None else old + tab
-    hunks = list(difflib.unified_diff(before, after, n=3))[2:]
+    hunks = list(difflib.unified_diff(before, after, n=context))[2:]
     yield f"--- {from_file}\n+++ {new}{tab}\n"
     for line in hunks:
         yield line if line.endswith("\n") else f"{line}\n{_NO_END}"

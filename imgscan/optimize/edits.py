@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from imgscan.dockerfile.tree import Command
 from imgscan.optimize.records import Edit
@@ -52,9 +53,39 @@ def block_start(text: str, commands: Sequence[Command], at: int) -> int:
     return start
 
 
-def block_of(text: str, commands: Sequence[Command], at: int) -> Edit:
-    """The block of a command with its line end, as the edit that removes it."""
-    return Edit(start=block_start(text, commands, at), end=after_line(text, commands[at].end), text="")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """An instruction with the comment lines right above it; `text` is ended by a line end also where the file is not."""
+
+    start: int
+    end: int
+    text: str
+
+
+def block_of(text: str, commands: Sequence[Command], at: int, eol: str) -> Block:
+    """The block of a command."""
+    start, end = block_start(text, commands, at), after_line(text, commands[at].end)
+    piece = text[start:end]
+    return Block(start=start, end=end, text=piece if piece.endswith("\n") else piece + eol)
+
+
+def removals(text: str, blocks: Sequence[Block]) -> list[Edit]:
+    """The edits that remove blocks; of two blank lines that would meet one goes with them."""
+    found: list[Edit] = []
+    for block in blocks:
+        if found and found[-1].end == block.start:
+            found[-1] = Edit(start=found[-1].start, end=block.end, text="")
+        else:
+            found.append(Edit(start=block.start, end=block.end, text=""))
+    return [_with_blank_line(text, edit) for edit in found]
+
+
+def _with_blank_line(text: str, edit: Edit) -> Edit:
+    above = text[line_start(text, edit.start - 1) : edit.start] if edit.start else ""
+    following = after_line(text, edit.end)
+    if above.strip() or text[edit.end : following].strip() or edit.end == len(text):
+        return edit
+    return Edit(start=edit.start, end=following, text="")
 
 
 def insert_after(text: str, command: Command, lines: str, eol: str) -> Edit:
@@ -63,8 +94,3 @@ def insert_after(text: str, command: Command, lines: str, eol: str) -> Edit:
     if at == len(text) and not text.endswith("\n"):
         return Edit(start=at, end=at, text=eol + lines.removesuffix(eol))
     return Edit(start=at, end=at, text=lines)
-
-
-def with_line_end(piece: str, eol: str) -> str:
-    """A piece of text as whole lines."""
-    return piece if piece.endswith("\n") else piece + eol

@@ -44,7 +44,7 @@ def ignore_changes(scene: Scene) -> Iterator[Change | Refusal]:
         # A new file in the context must not become a new file in the image.
         lines += [name for name in (scene.inputs.ignore_file,) if name not in lines]
     yield Change(
-        id=f"{Kind.IGNORE}:{','.join(lines)}",
+        id=Kind.IGNORE.value,
         kind=Kind.IGNORE,
         line=copies[0].command.instruction.line,
         title=f"keep out of the context what the build does not need: {', '.join(lines[:8])}",

@@ -107,3 +107,51 @@ class Plan:
     def ignore_lines(self) -> tuple[str, ...]:
         """The lines added to the ignore file."""
         return tuple(line for change in self.changes for line in change.ignore_lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that the proof looked at. `ok` is None where it could not be looked at."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One scenario before and after: what was touched, the seconds of every repeat, the steps that ran again."""
+
+    scenario: str
+    touched: str | None
+    before_s: tuple[float, ...]
+    after_s: tuple[float, ...]
+    steps_run_before: int
+    steps_run_after: int
+    steps_total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """A change that was made, did not stand the proof, and was taken back."""
+
+    change: Change
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What building both showed. `nondeterministic` are the paths that differ between two builds of the original,
+    `left_out` those that the patch takes out of the image on purpose; `files_compared`
+    counts the paths of the image that were compared."""
+
+    checks: tuple[Check, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    nondeterministic: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    files_compared: int = 0
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is no proof; None if it is one."""
+        return next((f"{check.name}: {check.detail}" for check in self.checks if not check.ok), None)

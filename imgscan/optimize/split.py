@@ -21,7 +21,7 @@ from imgscan.detect.stages.stagesim import transfers_before
 from imgscan.detect.stages.walk import MAX_COMMANDS, relative
 from imgscan.dockerfile.tree import Command
 from imgscan.optimize.bystanders import Cut, cut_chain, installs_only, is_bystander
-from imgscan.optimize.edits import block_of, block_start, insert_after, line_end_of, with_line_end
+from imgscan.optimize.edits import Block, block_of, block_start, insert_after, line_end_of, removals
 from imgscan.optimize.gather import Gathering, Needed, command_of
 from imgscan.optimize.recipes import gather, overwritten_patterns
 from imgscan.optimize.records import Change, Edit, Install, Kind, Refusal, Unsafe
@@ -167,8 +167,8 @@ def _change(site: _Site) -> Change:
         if scene.ignores(needed.source):
             raise Unsafe(f"{needed.source} is ignored")
     copies = "".join(f"{line}{eol}" for line in _copy_lines(site))
-    blocks = [block_of(text, site.commands, at) for at in site.moved]
-    moved = "".join(with_line_end(text[block.start : block.end], eol) for block in blocks)
+    blocks = [block_of(text, site.commands, at, eol) for at in site.moved]
+    moved = "".join(block.text for block in blocks)
     prepare = site.prepare
     if prepare is not None:
         edits = _prepare_edits(site, copies, prepare, blocks, moved, eol)
@@ -190,7 +190,7 @@ def _change(site: _Site) -> Change:
 
 
 def _prepare_edits(
-    site: _Site, copies: str, prepare: str, blocks: Sequence[Edit], moved: str, eol: str
+    site: _Site, copies: str, prepare: str, blocks: Sequence[Block], moved: str, eol: str
 ) -> Iterator[Edit]:
     """The downloads in front of the sources; the install stays where it is."""
     flags = site.run.command.flags
@@ -201,15 +201,15 @@ def _prepare_edits(
     if site.moved == tuple(range(site.moved[0], site.at)):
         yield Edit(start=blocks[0].start, end=blocks[0].start, text=lines)
         return
-    yield from blocks
+    yield from removals(site.scene.text, blocks)
     start = block_start(site.scene.text, site.commands, site.at)
     yield Edit(start=start, end=start, text=lines + moved)
 
 
-def _move_edits(site: _Site, copies: str, blocks: Sequence[Edit], moved: str, eol: str) -> Iterator[Edit]:
+def _move_edits(site: _Site, copies: str, blocks: Sequence[Block], moved: str, eol: str) -> Iterator[Edit]:
     """The sources behind the install, or behind that part of its RUN that installs."""
     text, command = site.scene.text, site.run.command
-    yield from blocks
+    yield from removals(site.scene.text, blocks)
     start = block_start(text, site.commands, site.at)
     if copies:
         yield Edit(start=start, end=start, text=copies)

@@ -15,7 +15,7 @@ from imgscan.detect.cache.volatile import find_volatiles
 from imgscan.detect.stages.producers import run_script
 from imgscan.dockerfile.tree import Command
 from imgscan.optimize.bystanders import installs_only, is_bystander
-from imgscan.optimize.edits import block_of, block_start, line_end_of, with_line_end
+from imgscan.optimize.edits import block_of, block_start, line_end_of, removals
 from imgscan.optimize.records import Change, Edit, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene, run_of
 
@@ -71,8 +71,8 @@ def _change(scene: Scene, commands: Sequence[Command], volatile: Sequence[int], 
         reader = commands[limit].instruction.line if limit < len(commands) else None
         raise Unsafe(f"line {reader} may use the value" if reader else "every instruction below may use the values")
     text, eol = scene.text, line_end_of(scene.text)
-    blocks = [block_of(text, commands, at) for at in group]
-    moved = "".join(with_line_end(text[block.start : block.end], eol) for block in blocks)
+    blocks = [block_of(text, commands, at, eol) for at in group]
+    moved = "".join(block.text for block in blocks)
     place = _place(commands, limit)
     if place < len(commands):
         start = block_start(text, commands, place)
@@ -82,11 +82,11 @@ def _change(scene: Scene, commands: Sequence[Command], volatile: Sequence[int], 
     names = [word.partition("=")[0] for at in group for word in commands[at].words]
     arguments = [w.partition("=")[0] for at in group if commands[at].keyword == "ARG" for w in commands[at].words]
     return Change(
-        id=f"{Kind.VOLATILE}:{commands[0].instruction.stage}:{','.join(names)}",
+        id=f"{Kind.VOLATILE}:{commands[0].instruction.stage}",
         kind=Kind.VOLATILE,
         line=commands[group[0]].instruction.line,
         title=f"declare {', '.join(dict.fromkeys(names))} below the installs",
-        edits=(*blocks, into),
+        edits=(*removals(text, blocks), into),
         volatile=tuple(dict.fromkeys(arguments)),
     )
 
