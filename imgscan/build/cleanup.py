@@ -224,3 +224,20 @@ def remove_cache(engine: Engine, leftovers: Sequence[Leftover]) -> int:
         if left == ours:
             break
     return count
+
+
+@contextmanager
+def tidied(workshop: Workshop) -> Iterator[Workshop]:
+    """A workshop whose builds leave nothing behind once the block is over, also when it is interrupted."""
+    # Only the classic builder and Podman keep their cache as images; BuildKit's never show up in the list.
+    keeps_images = workshop.options.builder is not Builder.BUILDKIT
+    before = workshop.engine.image_ids() if keeps_images else frozenset()
+    try:
+        yield workshop
+    except BaseException:
+        # An engine that is gone cannot be tidied; the error on its way says so already.
+        with uninterrupted(), suppress(EngineError):
+            tidy_up(workshop, before, interrupted=True)
+        raise
+    with uninterrupted():
+        tidy_up(workshop, before, interrupted=False)

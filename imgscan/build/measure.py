@@ -12,13 +12,13 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from imgscan.build.builder import Made, Workshop
-from imgscan.build.cleanup import tidy_up, uninterrupted
+from imgscan.build.cleanup import tidied
 from imgscan.build.critical import critical_path, path_seconds
 from imgscan.build.estimate import Forecast, Progress
 from imgscan.build.layersizes import with_layer_sizes
@@ -26,7 +26,7 @@ from imgscan.build.lines import is_from
 from imgscan.build.request import Builder, BuildOptions
 from imgscan.build.scenarios import RERUN_ALL, SCENARIOS, Choice
 from imgscan.build.steps import Clean, StepEvent, StepState, ancestors
-from imgscan.errors import EngineError, InputError
+from imgscan.errors import InputError
 from imgscan.model import BuildFailure, BuildTrace, BustedBy, Skipped, Step, Timing
 
 if TYPE_CHECKING:
@@ -89,18 +89,8 @@ def measure(
         clean=clean,
         clock=clock,
     )
-    # Only the classic builder and Podman keep their cache as images; BuildKit's never show up in the list.
-    keeps_images = plan.options.builder is not Builder.BUILDKIT
-    before = engine.image_ids() if keeps_images else frozenset()
-    try:
+    with tidied(workshop):
         yield _Measurement(workshop, plan, progress).run()
-    except BaseException:
-        # An engine that is gone cannot be tidied; the error on its way says so already.
-        with uninterrupted(), suppress(EngineError):
-            tidy_up(workshop, before, interrupted=True)
-        raise
-    with uninterrupted():
-        tidy_up(workshop, before, interrupted=False)
 
 
 class _Measurement:

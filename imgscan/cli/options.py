@@ -75,6 +75,30 @@ class PairType(click.ParamType[tuple[str, str]]):
         return key, rest if equals else os.environ[key]
 
 
+GENERAL: Final = (
+    click.option("-q", "--quiet", is_flag=True, envvar="IMGSCAN_QUIET", help="Only the reports asked for."),
+    click.option(
+        "-v", "--verbose", is_flag=True, envvar="IMGSCAN_VERBOSE", help="Every row, and progress line by line."
+    ),
+    click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        envvar="IMGSCAN_COLOR",
+        help="Colours; auto heeds NO_COLOR, FORCE_COLOR and the terminal.",
+    ),
+    click.option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        envvar="IMGSCAN_CONFIG",
+        help="Read only this configuration file.",
+    ),
+    click.option(
+        "--no-config", is_flag=True, envvar="IMGSCAN_NO_CONFIG", help="Read no configuration file, no .dive-ci."
+    ),
+)
+"""What every command takes that says how it goes on."""
 SHARED: Final = (
     click.option(
         "--format",
@@ -126,27 +150,7 @@ SHARED: Final = (
     ),
     click.option("--exit-zero", is_flag=True, envvar="IMGSCAN_EXIT_ZERO", help="Exit 0 whatever the verdict."),
     click.option("--strict", is_flag=True, envvar="IMGSCAN_STRICT", help="Exit 5 if anything could not be looked at."),
-    click.option("-q", "--quiet", is_flag=True, envvar="IMGSCAN_QUIET", help="Only the reports asked for."),
-    click.option(
-        "-v", "--verbose", is_flag=True, envvar="IMGSCAN_VERBOSE", help="Every row, and progress line by line."
-    ),
-    click.option(
-        "--color",
-        type=click.Choice(["auto", "always", "never"]),
-        default="auto",
-        show_default=True,
-        envvar="IMGSCAN_COLOR",
-        help="Colours; auto heeds NO_COLOR, FORCE_COLOR and the terminal.",
-    ),
-    click.option(
-        "--config",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        envvar="IMGSCAN_CONFIG",
-        help="Read only this configuration file.",
-    ),
-    click.option(
-        "--no-config", is_flag=True, envvar="IMGSCAN_NO_CONFIG", help="Read no configuration file, no .dive-ci."
-    ),
+    *GENERAL,
 )
 """What every command that writes a report takes."""
 

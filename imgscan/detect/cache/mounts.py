@@ -97,7 +97,7 @@ def _unmounted(simulation: Simulation) -> Iterator[Finding]:
 
 def _no_mount(manager: str, uses: Sequence[tuple[RunStep, Call]]) -> Finding:
     run, call = uses[0]
-    target = _CACHE_DIRS.get(manager)
+    target = CACHE_DIRS.get(manager)
     option = f"`--mount=type=cache,target={target}`" if target else "a cache mount for the manager's cache directory"
     lines = ", ".join(str(line) for line in dict.fromkeys(r.command.instruction.line for r, _ in uses))
     return make_finding(
@@ -111,7 +111,7 @@ def _no_mount(manager: str, uses: Sequence[tuple[RunStep, Call]]) -> Finding:
     )
 
 
-_CACHE_DIRS: Final = {
+CACHE_DIRS: Final = {
     "npm": "/root/.npm",
     "pnpm": "/root/.local/share/pnpm/store",
     "yarn": "/usr/local/share/.cache/yarn",

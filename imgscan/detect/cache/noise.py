@@ -69,8 +69,8 @@ _HARDLY_EDITED: Final = frozenset({".dockerignore", ".gitignore", ".gitattribute
 
 
 @dataclass(slots=True, kw_only=True)
-class _Pile:
-    """What one ignore line would keep out."""
+class Pile:
+    """What one ignore line would keep out. `churning`: it changes without the build having a reason to."""
 
     pattern: str
     churning: bool
@@ -80,10 +80,10 @@ class _Pile:
 
 @dataclass(slots=True, kw_only=True)
 class _Noise:
-    piles: dict[str, _Pile] = field(default_factory=dict)
+    piles: dict[str, Pile] = field(default_factory=dict)
 
     def add(self, pattern: str, churning: bool, size: int) -> None:
-        pile = self.piles.setdefault(pattern, _Pile(pattern=pattern, churning=churning))
+        pile = self.piles.setdefault(pattern, Pile(pattern=pattern, churning=churning))
         pile.files += 1
         pile.bytes += size
 
@@ -109,6 +109,11 @@ def _mounted(view: StageView, builder: str) -> Iterator[Transfer]:
     """What RUNs mount. Old versions of buildah do not look into it, the classic builder does not know it."""
     for run in view.runs if builder == "buildkit" else ():
         yield from run.mounted
+
+
+def find_noise(index: ContextIndex, roots: set[str]) -> list[Pile]:
+    """What lies in the copied folders that builds do not need, by ignore line."""
+    return sorted(_noise_below(index, roots).piles.values(), key=lambda pile: pile.pattern)
 
 
 def _noise_below(index: ContextIndex, roots: set[str]) -> _Noise:

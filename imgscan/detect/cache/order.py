@@ -58,10 +58,10 @@ def detect_order(simulation: Simulation, timings: Sequence[Timing], builder: str
         if view.stage.index not in simulation.needed:
             continue
         for run in view.runs:
-            call = _costly_call(simulation, run)
+            call = costly_call(simulation, run)
             if call is None:
                 continue
-            broad = _broad(simulation, bringing, run, call, builder)
+            broad = broad_copies(simulation, bringing, run, call, builder)
             fresh = [b for b in broad if b.transfer.command.start not in blamed]
             if fresh:
                 group = _Group(brings=fresh, installs=[(run, call)])
@@ -73,7 +73,7 @@ def detect_order(simulation: Simulation, timings: Sequence[Timing], builder: str
         yield _finding(simulation, group, timings)
 
 
-def _costly_call(simulation: Simulation, run: RunStep) -> Call | None:
+def costly_call(simulation: Simulation, run: RunStep) -> Call | None:
     """The call of a RUN that downloads most, unless an earlier RUN of the chain already did its work."""
     found: list[Call] = []
     stage, ordinal = run.command.instruction.stage, run.command.instruction.ordinal
@@ -104,7 +104,7 @@ def _downloads(simulation: Simulation, run: RunStep, call: Call) -> bool:
     return bool(_needed(simulation, run, call))
 
 
-def _broad(simulation: Simulation, bringing: Bringing, run: RunStep, call: Call, builder: str) -> list[Brings]:
+def broad_copies(simulation: Simulation, bringing: Bringing, run: RunStep, call: Call, builder: str) -> list[Brings]:
     """What brings sources above the install, in the order written; with BuildKit also what is mounted for it."""
     stage, ordinal = run.command.instruction.stage, run.command.instruction.ordinal
     before = list(islice(transfers_before(simulation, stage, ordinal), _MAX_COPIES))

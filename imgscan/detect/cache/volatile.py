@@ -35,7 +35,7 @@ _FILLER: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Volatile:
+class Volatile:
     """A declaration of a volatile value. `given`: this very build passes a value."""
 
     command: Command
@@ -49,8 +49,8 @@ def detect_volatile(simulation: Simulation, build_args: Mapping[str, str], build
         if view.stage.index not in simulation.needed:
             continue
         installs: dict[int, tuple[RunStep, Call]] = {}
-        volatiles: list[_Volatile] = []
-        for volatile in islice(_volatiles(view, build_args, builder), _MAX_VALUES):
+        volatiles: list[Volatile] = []
+        for volatile in islice(find_volatiles(view, build_args, builder), _MAX_VALUES):
             found = _installs_below(simulation, view.stage.index, volatile, builder)
             below = list(islice(found, _MAX_INSTALLS))
             if below:
@@ -60,7 +60,7 @@ def detect_volatile(simulation: Simulation, build_args: Mapping[str, str], build
             yield _finding([installs[at] for at in sorted(installs)], volatiles, builder)
 
 
-def _volatiles(view: StageView, build_args: Mapping[str, str], builder: str) -> Iterator[_Volatile]:
+def find_volatiles(view: StageView, build_args: Mapping[str, str], builder: str) -> Iterator[Volatile]:
     keywords = ("ARG", "ENV", "LABEL") if builder in STEPWISE else ("ARG", "ENV")
     known: set[str] = set()
     for command in view.stage.commands:
@@ -73,7 +73,7 @@ def _volatiles(view: StageView, build_args: Mapping[str, str], builder: str) -> 
                 continue
             known.add(name)
             given = name in build_args if command.keyword == "ARG" else any(arg in value for arg in build_args)
-            yield _Volatile(command=command, name=name, given=given)
+            yield Volatile(command=command, name=name, given=given)
 
 
 def _changes(view: StageView, command: Command, name: str, value: str | None, build_args: Mapping[str, str]) -> bool:
@@ -96,7 +96,7 @@ def _uses(run: RunStep, name: str) -> bool:
 
 
 def _installs_below(
-    simulation: Simulation, stage: int, volatile: _Volatile, builder: str
+    simulation: Simulation, stage: int, volatile: Volatile, builder: str
 ) -> Iterator[tuple[RunStep, Call]]:
     """The installs below the declaration that have no need of the value."""
     stages = sorted(chain_stages(simulation, stage))
@@ -111,7 +111,7 @@ def _installs_below(
                 yield run, next((call for call in calls if not call.label.endswith(" update")), calls[0])
 
 
-def _finding(installs: Sequence[tuple[RunStep, Call]], volatiles: Sequence[_Volatile], builder: str) -> Finding:
+def _finding(installs: Sequence[tuple[RunStep, Call]], volatiles: Sequence[Volatile], builder: str) -> Finding:
     names = list(dict.fromkeys(v.name for v in volatiles))
     shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     first = volatiles[0].command

@@ -1,0 +1,248 @@
+"""`imgscan optimize`: propose a patch, prove it by building, print it or write it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Collection, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imgscan.cli.build_options import measuring_options, project_options
+from imgscan.cli.options import GENERAL, merged_params
+from imgscan.errors import EXIT_FINDINGS, EXIT_GO, InputError
+
+if TYPE_CHECKING:
+    from imgscan.cli.session import Session
+    from imgscan.optimize.diff import FileChange
+    from imgscan.optimize.records import Inputs, Plan
+    from imgscan.optimize.settle import Settled
+
+_IGNORE_FILE = ".dockerignore"
+
+
+def _general(command: Any) -> Any:  # noqa: ANN401 - click's decorators
+    for option in reversed(GENERAL):
+        command = option(command)
+    return command
+
+
+@click.command("optimize")
+@click.argument("context", type=click.Path(path_type=Path), default=".")
+@click.option("--prove", is_flag=True, help="Build before and after; offer only what the builds prove.")
+@click.option("--write", is_flag=True, help="Apply the patch to the files.")
+@click.option("--cache-mounts", is_flag=True, help="Also give installs a cache mount (BuildKit).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the patch to FILE.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write changes and proof as JSON.")
+@project_options
+@measuring_options
+@_general
+@click.pass_context
+def optimize(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own values, by way of the context
+    """Propose a patch to the Dockerfile and .dockerignore of CONTEXT (default: the working directory) that makes
+    rebuilds faster and the image the same.
+
+    The unified diff goes to stdout, what it does and why other things were left alone to stderr. Without --prove the
+    patch is made from what the files say. With it, both versions are built: the images must be equal, a source edit
+    must leave the install cached and a lockfile edit must not; what fails is withdrawn. Exit 1: all of it was.
+
+    \b
+    Examples:
+      imgscan optimize . | git apply
+      imgscan optimize . --prove --output faster.patch --json proof.json
+      imgscan optimize . --prove --write
+    """
+    params = merged_params(ctx, ctx.params["context"])
+    from imgscan.cli.session import open_session
+    from imgscan.contextscan import scan_context
+
+    _check_outputs(params)
+    quiet_gate = {"fail_on": "never", "budgets": (), "baseline": None, "dive_ci": None, "rule_files": ()}
+    with closing(open_session({**params, **quiet_gate, "config": None, "no_config": True})) as session:
+        inputs = _inputs(params, session)
+        # Every text of the engine, and the patch itself, is held against the secrets of the project.
+        scan = scan_context(inputs.context, inputs.dockerfile, session.scanner, session.progress)
+        session.learn(scan.hits)
+        session.learn_values(inputs.build_args)
+        settled = _settle(inputs, params, session)
+        session.progress.clear()
+        _deliver(settled, params, session)
+    failed = params["prove"] and settled.withdrawn and not settled.plan.changes
+    return EXIT_FINDINGS if failed else EXIT_GO
+
+
+def _check_outputs(params: Mapping[str, Any]) -> None:
+    for path in (params["output"], params["json_path"]):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(f"cannot write {path}: there is no folder {path.absolute().parent}")
+
+
+def _inputs(params: Mapping[str, Any], session: Session) -> Inputs:
+    """The project as it lies on the disk: base images are substituted only in what is built."""
+    from imgscan.cli.session import open_project
+    from imgscan.dockerfile.locate import read_regular_file
+    from imgscan.optimize.records import Inputs
+
+    project = open_project({**params, "base_images": ()}, session.progress)
+    context = project.context
+    ignore_file = (context.rules.file if context.rules else None) or _IGNORE_FILE
+    path = context.root / ignore_file
+    text = read_regular_file(path, 4 << 20).decode("utf-8", "surrogateescape") if context.rules else None
+    return Inputs(
+        dockerfile=project.dockerfile,
+        context=context,
+        target=project.target,
+        build_args=project.build_args,
+        builder="classic" if params["builder"] == "classic" else "buildkit",
+        ignore_file=ignore_file,
+        ignore_text=text,
+    )
+
+
+def _settle(inputs: Inputs, params: Mapping[str, Any], session: Session) -> Settled:
+    from imgscan.optimize.records import Kind
+    from imgscan.optimize.settle import Settled
+    from imgscan.optimize.suggest import DEFAULT_KINDS, suggest
+
+    kinds = (*DEFAULT_KINDS, Kind.MOUNT) if params["cache_mounts"] else DEFAULT_KINDS
+
+    def replan(excluded: Collection[str]) -> Plan:
+        return suggest(inputs, kinds, excluded)
+
+    plan = replan(())
+    if not params["prove"] or not plan.changes:
+        return Settled(plan=plan)
+    from imgscan.build.request import BuildOptions, choose_builder
+    from imgscan.engine import Engine
+    from imgscan.optimize.prove import ProofOptions, open_prover
+    from imgscan.optimize.settle import settle
+
+    with Engine.connect() as engine:
+        build = BuildOptions(
+            builder=choose_builder(params["builder"], engine.info.kind),
+            target=inputs.target,
+            build_args=inputs.build_args,
+            network=params["network"],
+            platform=params["platform"],
+        )
+        options = ProofOptions(
+            build=build,
+            bases=dict(params["base_images"]),
+            repeats=0 if params["no_timing"] else params["repeats"],
+            touch_source_path=params["touch_source"],
+        )
+        say, clean = session.progress.stage, session.redactor.clean
+        with open_prover(engine, plan, options, say=say, clean=clean) as prover:
+            return settle(prover, plan, replan)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of the patch: where it lies, and how it changes."""
+
+    path: Path
+    change: FileChange
+
+
+def _files(plan: Plan) -> tuple[_File, ...]:
+    from imgscan.optimize.diff import FileChange
+
+    inputs = plan.inputs
+    places = (
+        (inputs.context.dockerfile_path, inputs.dockerfile.text, plan.dockerfile_text),
+        (inputs.context.root / inputs.ignore_file, inputs.ignore_text, plan.ignore_text),
+    )
+    return tuple(
+        _File(path, FileChange(path=_shown_path(path, inputs.context.root), before=before, after=after or ""))
+        for path, before, after in places
+        if before != after
+    )
+
+
+def _shown_path(path: Path, root: Path) -> str:
+    """As seen from the working directory, where the patch is applied; from the context if that lies elsewhere."""
+    for base in (Path.cwd(), root.resolve()):
+        absolute = path.parent.resolve() / path.name
+        if absolute.is_relative_to(base):
+            return absolute.relative_to(base).as_posix()
+    return path.name
+
+
+def _deliver(settled: Settled, params: Mapping[str, Any], session: Session) -> None:
+    """The patch to stdout, a file or the files; the table beside it."""
+    from imgscan.optimize.diff import diff_without
+    from imgscan.optimize.present import render_json, render_text
+
+    files = _files(settled.plan)
+    clean = session.redactor.clean
+    patch = diff_without(tuple(file.change for file in files), lambda text: clean(text) != text)
+    if patch is None and not params["write"]:
+        raise InputError(
+            "the patch cannot be shown: a line that it moves holds a secret",
+            next_step="remove the secret from the Dockerfile first, or let --write change the files",
+        )
+    text = clean(render_text(settled, asked_for_proof=params["prove"]))
+    if not params["quiet"]:
+        click.echo(text, nl=False, err=params["output"] is None and not params["write"])
+    if params["json_path"] is not None:
+        document = render_json(settled, patch, str(params["context"])).decode()
+        _write(params["json_path"], (document if patch is None else _clean_json(document, clean)).encode())
+    if params["write"]:
+        for file in files:
+            _apply(file)
+    data = (patch or "").encode("utf-8", "surrogateescape")
+    if params["output"] is not None:
+        _write(params["output"], data)
+    elif not params["write"]:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+
+
+def _clean_json(document: str, clean: Any) -> str:  # noqa: ANN401 - a function of texts
+    return str(clean(document))
+
+
+def _apply(file: _File) -> None:
+    """Change a file on the disk. Raises InputError when it is not what the patch was made for any more."""
+    from imgscan.dockerfile.locate import read_regular_file
+
+    before = file.change.before
+    path = file.path.resolve()
+    try:
+        now = read_regular_file(path, 64 << 20).decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        now = None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file.path} cannot be read: {error}") from error
+    if now != before:
+        raise InputError(f"{file.path} was changed meanwhile; nothing more was written", next_step="run it again")
+    _write(path, file.change.after.encode("utf-8", "surrogateescape"))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, with the mode that it has or that new files get."""
+    try:
+        mode = path.stat().st_mode & 0o7777
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        mode = 0o666 & ~mask
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException as error:
+        Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise

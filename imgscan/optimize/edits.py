@@ -1,0 +1,96 @@
+"""Edits by range of the original text, and where instructions and their comments begin and end in it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from imgscan.dockerfile.tree import Command
+from imgscan.optimize.records import Edit
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
+    """The text with every edit made; several insertions at one place come in the order given.
+
+    Raises ValueError for edits that overlap or lie outside of the text.
+    """
+    parts: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=lambda one: (one.start, one.end)):
+        if not at <= edit.start <= edit.end <= len(text):
+            raise ValueError(f"the edit {edit.start}..{edit.end} overlaps another one or lies outside of the text")
+        parts += (text[at : edit.start], edit.text)
+        at = edit.end
+    return "".join((*parts, text[at:]))
+
+
+def line_end_of(text: str) -> str:
+    """The line end that the text uses: that of its first line."""
+    first = text.find("\n")
+    return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
+
+
+def line_start(text: str, at: int) -> int:
+    """Where the line of an offset begins."""
+    return text.rfind("\n", 0, at) + 1
+
+
+def after_line(text: str, at: int) -> int:
+    """The offset behind the line end of the line of an offset."""
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end + 1
+
+
+def block_start(text: str, commands: Sequence[Command], at: int) -> int:
+    """Where the block of a command begins: its line, or the first of the comment lines right above it."""
+    floor = after_line(text, commands[at - 1].end) if at else 0
+    start = line_start(text, commands[at].start)
+    while start > floor:
+        above = line_start(text, start - 1)
+        if above < floor or not text[above:start].lstrip().startswith("#"):
+            break
+        start = above
+    return start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """An instruction with the comment lines right above it; `text` is ended by a line end also where the file is not."""
+
+    start: int
+    end: int
+    text: str
+
+
+def block_of(text: str, commands: Sequence[Command], at: int, eol: str) -> Block:
+    """The block of a command."""
+    start, end = block_start(text, commands, at), after_line(text, commands[at].end)
+    piece = text[start:end]
+    return Block(start=start, end=end, text=piece if piece.endswith("\n") else piece + eol)
+
+
+def removals(text: str, blocks: Sequence[Block]) -> list[Edit]:
+    """The edits that remove blocks; of two blank lines that would meet one goes with them."""
+    found: list[Edit] = []
+    for block in blocks:
+        if found and found[-1].end == block.start:
+            found[-1] = Edit(start=found[-1].start, end=block.end, text="")
+        else:
+            found.append(Edit(start=block.start, end=block.end, text=""))
+    return [_with_blank_line(text, edit) for edit in found]
+
+
+def _with_blank_line(text: str, edit: Edit) -> Edit:
+    above = text[line_start(text, edit.start - 1) : edit.start] if edit.start else ""
+    following = after_line(text, edit.end)
+    if above.strip() or text[edit.end : following].strip() or edit.end == len(text):
+        return edit
+    return Edit(start=edit.start, end=following, text="")
+
+
+def insert_after(text: str, command: Command, lines: str, eol: str) -> Edit:
+    """Whole lines (ended by `eol`) behind a command, also one that the text ends with."""
+    at = after_line(text, command.end)
+    if at == len(text) and not text.endswith("\n"):
+        return Edit(start=at, end=at, text=eol + lines.removesuffix(eol))
+    return Edit(start=at, end=at, text=lines)
