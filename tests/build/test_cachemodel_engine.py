@@ -11,6 +11,7 @@ import os
 import random
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +23,13 @@ from imgscan.build.builder import Made, Workshop
 from imgscan.build.cachemodel.inputs import context_files, hash_files, read_base
 from imgscan.build.cachemodel.predict import predict
 from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Outcome, StepPrediction
-from imgscan.build.cleanup import tidy_up
+from imgscan.build.cleanup import Leftover, find_leftovers, remove_cache, tidy_up
 from imgscan.build.lines import is_from
 from imgscan.build.request import Builder, BuildOptions
 from imgscan.dockerfile.context import read_context
 from imgscan.dockerfile.parse import parse
 from imgscan.engine import Engine
-from imgscan.errors import InputError
+from imgscan.errors import EngineError, InputError
 
 pytestmark = pytest.mark.engine
 LOG = logging.getLogger(__name__)
@@ -101,11 +102,13 @@ def features(builder: CacheBuilder) -> frozenset[str]:
 
 
 class Bench:
-    """Builds pairs. `known` are the base images."""
+    """Builds pairs. `known` are the base images; `leftovers` is what BuildKit keeps of the builds, removed at the end:
+    one pair at a time would take longer than the builds."""
 
     def __init__(self, engine: Engine, builder: CacheBuilder, names: tuple[str, ...]) -> None:
         self.engine, self.builder, self.names = engine, builder, names
         self.known = {name: read_base(engine.inspect_image(name)) for name in names}
+        self.leftovers: list[Leftover] = []
 
     def inputs(self, project: Project, root: Path) -> tuple[Inputs, Workshop]:
         project.write(root)
@@ -146,13 +149,26 @@ class Bench:
                 return None
         finally:
             for workshop in workshops:
-                tidy_up(workshop, before_images, interrupted=False)
+                self._tidy_up(workshop, before_images)
         return Pair(
             what=f"seed {seed}: {what}",
             predicted=self.predicted(before, after),
             observed=observed(made),
             dockerfiles=(project.dockerfile(), changed.dockerfile()),
         )
+
+    def _tidy_up(self, workshop: Workshop, before_images: frozenset[str]) -> None:
+        if self.builder.kind is Builder.BUILDKIT:
+            for made in workshop.made:
+                workshop.remove(made)
+            self.leftovers += find_leftovers(workshop)
+        else:
+            tidy_up(workshop, before_images, interrupted=False)
+
+    def close(self) -> None:
+        """Remove what the builds left."""
+        with suppress(EngineError):
+            remove_cache(self.engine, self.leftovers)
 
     def predicted(self, before: Inputs, after: Inputs) -> dict[tuple[str, int], StepPrediction]:
         steps = predict(before, after, self.builder)
@@ -163,20 +179,26 @@ def observed(made: Made) -> dict[tuple[str, int], bool]:
     return {(step.stage, step.ordinal): step.cached for step in made.trace.steps if not is_from(step)}
 
 
-@pytest.mark.parametrize("kind", [Builder.BUILDKIT, Builder.CLASSIC])
-def test_predicted_is_observed(engine: Engine, bases: tuple[str, ...], tmp_path: Path, kind: Builder) -> None:
-    builder = CacheBuilder(kind=kind, version=engine_version(engine), merges=store_merges(engine))
-    bench = Bench(engine, builder, bases)
+def build_pairs(bench: Bench, root: Path) -> tuple[list[Pair], int]:
+    """As many pairs as are wanted, and the seed they ended with."""
     pairs: list[Pair] = []
     seed = SEED * 1_000_000
     while len(pairs) < PAIRS:
         assert seed < SEED * 1_000_000 + 4 * PAIRS, "most builds fail"
-        found = bench.pair(seed, tmp_path / "context")
+        found = bench.pair(seed, root)
         seed += 1
         if found is not None:
             pairs.append(found)
             if found.wrong():
                 LOG.info("\n".join((found.what, *found.wrong(), *found.dockerfiles)))
+    return pairs, seed
+
+
+@pytest.mark.parametrize("kind", [Builder.BUILDKIT, Builder.CLASSIC])
+def test_predicted_is_observed(engine: Engine, bases: tuple[str, ...], tmp_path: Path, kind: Builder) -> None:
+    builder = CacheBuilder(kind=kind, version=engine_version(engine), merges=store_merges(engine))
+    with closing(Bench(engine, builder, bases)) as bench:
+        pairs, seed = build_pairs(bench, tmp_path / "context")
     wrong = [pair for pair in pairs if pair.wrong()]
     steps = [step for pair in pairs for step in pair.predicted.values()]
     unknown = sum(step.outcome is Outcome.UNKNOWN for step in steps)
