@@ -165,6 +165,7 @@ class Prover:
             checks=tuple(checks),
             comparisons=comparisons,
             nondeterministic=_listed(sorted(self._noise.paths)),
+            nondeterministic_count=len(self._noise.paths),
             left_out=_listed(left_out),
             files_compared=len(self._flat),
         )
@@ -247,7 +248,7 @@ class Prover:
         """Build with new values of the arguments that were moved."""
         self._say(f"rebuilding with other values of {', '.join(names)}")
         workshop, options = bench.workshop, bench.workshop.options
-        values = {name: f"imgscan-{self._nonce}" for name in names}
+        values = dict.fromkeys(names, f"imgscan-{self._nonce}")
         workshop.options = replace(options, build_args={**options.build_args, **values})
         try:
             made = bench.build("new-values")
@@ -278,9 +279,7 @@ class Prover:
             yield _comparison(name, chosen[name].path, before, after)
 
 
-def _comparison(
-    name: str, touched: str, before: Sequence[BuildTrace], after: Sequence[BuildTrace]
-) -> Comparison:
+def _comparison(name: str, touched: str, before: Sequence[BuildTrace], after: Sequence[BuildTrace]) -> Comparison:
     return Comparison(
         scenario=name,
         touched=touched,

@@ -177,12 +177,12 @@ def _change(site: _Site) -> Change:
     label = site.call.label
     what = f"`{prepare}`" if prepare is not None else label
     files = len(site.needed)
-    reads = f"{files} file{'s' if files != 1 else ''} alone" if files else "nothing of the context"
+    reads = f"{files} file{'s' if files != 1 else ''} alone"
     return Change(
         id=f"{Kind.SPLIT}:{site.run.command.instruction.stage}:{site.call.manager}:{site.call.folder}:{label}",
         kind=Kind.SPLIT,
         line=site.commands[site.moved[0]].instruction.line,
-        title=f"run {what} with {reads}, then copy the sources",
+        title=f"run {what} with {reads}, then copy the sources" if files else f"copy the sources below {label}",
         edits=tuple(edits),
         ignore_lines=_ignore_lines(site),
         installs=tuple(_expectation(g) for g in site.gatherings),
@@ -247,7 +247,9 @@ def _brought_before(site: _Site) -> set[tuple[str, str]]:
     starts = {site.commands[at].start for at in site.moved}
     stage, ordinal = site.run.command.instruction.stage, site.run.command.instruction.ordinal
     found = transfers_before(site.scene.simulation, stage, min(ordinal, MAX_COMMANDS))
-    return {(t.source, t.dest) for t in found if t.command.start not in starts and not t.opaque and t.from_stage is None}
+    return {
+        (t.source, t.dest) for t in found if t.command.start not in starts and not t.opaque and t.from_stage is None
+    }
 
 
 def _destination(folder: str, cwd: str) -> str:
