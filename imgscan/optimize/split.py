@@ -74,21 +74,44 @@ def split_changes(scene: Scene) -> Iterator[Change | Refusal]:
                 continue
             broad = broad_copies(scene.simulation, bringing, run, call, scene.inputs.builder)
             if broad:
-                yield _split(scene, run, call, [brings.transfer for brings in broad])
+                yield from _split(scene, run, call, [brings.transfer for brings in broad])
 
 
-def _split(scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer]) -> Change | Refusal:
+def _split(scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer]) -> Iterator[Change | Refusal]:
     line = run.command.instruction.line
     try:
-        site = _make_site(scene, run, call, broad)
-        _check_between(site)
-        return _change(site)
+        gatherings = _gather_all(scene, run, call)
+        transfers = _with_more_than_needed(scene, broad, gatherings)
+        if transfers:
+            site = _make_site(scene, run, call, transfers, gatherings)
+            _check_between(site)
+            yield _change(site)
     except Unsafe as reason:
         what = f"copying the sources after {call.label} (line {line})"
-        return Refusal(kind=Kind.SPLIT, line=line, what=what, reason=str(reason))
+        yield Refusal(kind=Kind.SPLIT, line=line, what=what, reason=str(reason))
 
 
-def _make_site(scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer]) -> _Site:
+def _gather_all(scene: Scene, run: RunStep, call: Call) -> tuple[Gathering, ...]:
+    """What every install of the RUN needs, or the build that installs by the way."""
+    calls = [c for c in calls_of(run) if not c.implicit and (c.manifests or c.lockfiles)]
+    return tuple(_gather(scene, run, one) for one in (calls if call in calls else [call]))
+
+
+def _with_more_than_needed(scene: Scene, broad: Sequence[Transfer], gatherings: Sequence[Gathering]) -> list[Transfer]:
+    """Those copies that bring anything but what the installs read."""
+    needed = {n.source for g in gatherings for n in g.needed.values()}
+    found: list[Transfer] = []
+    for transfer in broad:
+        view = scene.simulation.stages[transfer.command.instruction.stage]
+        brought = [t for t in view.transfers if t.command is transfer.command] or [transfer]
+        if any(t.source not in needed or t.from_stage is not None for t in brought):
+            found.append(transfer)
+    return found
+
+
+def _make_site(
+    scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer], gatherings: tuple[Gathering, ...]
+) -> _Site:
     stage = run.command.instruction.stage
     commands = scene.stage_commands(stage)
     for transfer in broad:
@@ -102,10 +125,6 @@ def _make_site(scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer]
             raise Unsafe(f"what line {transfer.command.instruction.line} brings cannot be known")
     at = commands.index(run.command)
     moved = _with_overlapping(scene, commands, at, [commands.index(t.command) for t in broad])
-    calls = [c for c in calls_of(run) if not c.implicit and (c.manifests or c.lockfiles)]
-    if call not in calls:
-        calls = [call]
-    gatherings = tuple(_gather(scene, run, one) for one in calls)
     return _Site(scene=scene, run=run, call=call, at=at, moved=moved, gatherings=gatherings)
 
 

@@ -37,21 +37,16 @@ def suggest(inputs: Inputs, kinds: Collection[Kind] = DEFAULT_KINDS, excluded: C
     scene = make_scene(inputs, inputs.dockerfile, inputs.ignore_text)
     changes: list[Change] = []
     refusals: list[Refusal] = []
-    for kind in (kind for kind in _MAKERS if kind in kinds):
-        done: set[str] = set(excluded)
-        while len(changes) < _MOST_CHANGES:
-            found = list(_MAKERS[kind](scene))
-            change = next((item for item in found if isinstance(item, Change) and item.id not in done), None)
-            if change is None:
-                refusals += [
-                    replace(item, line=original_line(inputs.dockerfile.text, scene.text, item.line))
-                    for item in found
-                    if isinstance(item, Refusal)
-                ]
-                break
-            done.add(change.id)
-            changes.append(replace(change, line=original_line(inputs.dockerfile.text, scene.text, change.line)))
-            scene = _apply(scene, change)
+    while len(changes) < _MOST_CHANGES:
+        found = [item for kind, make in _MAKERS.items() if kind in kinds for item in make(scene)]
+        lines = [original_line(inputs.dockerfile.text, scene.text, item.line) for item in found]
+        told = [replace(item, line=line) for item, line in zip(found, lines, strict=True)]
+        change = next((item for item in told if isinstance(item, Change) and item.id not in excluded), None)
+        if change is None:
+            refusals = [item for item in told if isinstance(item, Refusal)]
+            break
+        changes.append(change)
+        scene = _apply(scene, change)
     return Plan(
         inputs=inputs,
         changes=tuple(changes),
