@@ -38,7 +38,9 @@ def _general(command: Any) -> Any:  # noqa: ANN401 - click's decorators
 @click.option("--write", is_flag=True, help="Apply the patch to the files.")
 @click.option("--cache-mounts", is_flag=True, help="Also give installs a cache mount (BuildKit).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the patch to FILE.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write changes and proof as JSON.")
+@click.option(
+    "--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write changes and proof as JSON."
+)
 @project_options
 @measuring_options
 @_general

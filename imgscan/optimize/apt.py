@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from imgscan.detect.cache.mounts import cache_targets
@@ -22,6 +22,7 @@ from imgscan.optimize.scene import Scene, run_of
 _APT: Final = ("apt-get", "apt")
 _LISTS: Final = "/var/lib/apt/lists"
 _REMOVE: Final = f"rm -rf {_LISTS}/*"
+Make = Callable[[Scene, RunStep], Change]
 _START: Final = re.compile(r"RUN\s+", re.IGNORECASE)
 _OTHER_SHELL: Final = re.compile(r"\|\||[;|`]|\$\(|(?<!&)&(?!&)|(?:^|\s)#")
 
@@ -33,18 +34,17 @@ def apt_changes(scene: Scene) -> Iterator[Change | Refusal]:
             continue
         for run in view.runs:
             verbs = _verbs(run)
-            line = run.command.instruction.line
             if verbs == ["update"]:
-                yield _attempt(scene, run, line, "merging apt-get update with the install below", _merge)
+                yield _attempt(scene, run, _merge, "merging apt-get update with the install below")
             elif "update" in verbs and "install" in verbs and _leaves_lists(run):
-                yield _attempt(scene, run, line, "removing the package index at the end", _clean)
+                yield _attempt(scene, run, _clean, "removing the package index at the end")
 
 
-def _attempt(scene: Scene, run: RunStep, line: int, what: str, make: object) -> Change | Refusal:
+def _attempt(scene: Scene, run: RunStep, make: Make, what: str) -> Change | Refusal:
     try:
-        return _merge(scene, run) if make is _merge else _clean(scene, run)
+        return make(scene, run)
     except Unsafe as reason:
-        return Refusal(kind=Kind.APT, line=line, what=what, reason=str(reason))
+        return Refusal(kind=Kind.APT, line=run.command.instruction.line, what=what, reason=str(reason))
 
 
 def _verbs(run: RunStep) -> list[str]:
@@ -62,9 +62,14 @@ def _verbs(run: RunStep) -> list[str]:
 def _leaves_lists(run: RunStep) -> bool:
     if any(_LISTS.startswith(target) for target in cache_targets(run)):
         return False
-    return not any(
-        simple.words[:1] == ("rm",) and any(_LISTS.startswith(word.rstrip("/*")) or word.startswith(_LISTS) for word in simple.words[1:] if word.startswith("/var"))
+    removed = [
+        word
         for simple, _ in located_commands(run.command, run.cwd)
+        if simple.words[:1] == ("rm",)
+        for word in simple.words
+    ]
+    return not any(
+        word.startswith(_LISTS) or _LISTS.startswith(word.rstrip("/*")) for word in removed if word[:5] == "/var/"
     )
 
 

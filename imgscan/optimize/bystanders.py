@@ -1,4 +1,4 @@
-"""Which commands of a RUN surely read and write none of the project's files, and where a `&&` chain can be cut. Pure."""
+"""Which commands of a RUN surely touch none of the project's files, and where a `&&` chain can be cut. Pure."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def cut_chain(text: str, command: Command, escape: str) -> Cut:
     """The cut of `RUN a && b && c` behind its leading installs. Raises Unsafe for a RUN that is no such chain."""
     if command.is_json or command.heredocs or escape != "\\":
         raise Unsafe("it also does other things")
-    if any(name != "mount" or not value or "type=bind" in value or "type=" not in value for name, value in command.flags):
+    if any(
+        name != "mount" or not value or "type=bind" in value or "type=" not in value for name, value in command.flags
+    ):
         raise Unsafe("it also does other things, and its options are for all of it")
     flags = _FLAGS.match(text, command.start + len("RUN"), command.end)
     begin = flags.end() if flags else command.start

@@ -55,7 +55,7 @@ def block_start(text: str, commands: Sequence[Command], at: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """An instruction with the comment lines right above it; `text` is ended by a line end also where the file is not."""
+    """An instruction with the comment lines right above it; `text` always has a line end at its end."""
 
     start: int
     end: int

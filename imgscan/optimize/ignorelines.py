@@ -19,8 +19,12 @@ from imgscan.dockerfile.ignore import is_ignored, parse_ignore
 from imgscan.optimize.records import Change, Kind, Refusal
 from imgscan.optimize.scene import Scene
 
-_OWN: Final = re.compile(r"dockerfile(?:\..*)?|.*\.dockerfile|containerfile|\.dockerignore|.*\.dockerignore", re.IGNORECASE)
-_GIT: Final = re.compile(r"\bgit\b|setuptools[_-]scm|hatch-vcs|versioneer|dynamic-versioning|vergen|git-commit-id|gitversion")
+_OWN: Final = re.compile(
+    r"dockerfile(?:\..*)?|.*\.dockerfile|containerfile|\.dockerignore|.*\.dockerignore", re.IGNORECASE
+)
+_GIT: Final = re.compile(
+    r"\bgit\b|setuptools[_-]scm|hatch-vcs|versioneer|dynamic-versioning|vergen|git-commit-id|gitversion"
+)
 _MANIFESTS: Final = ("pyproject.toml", "setup.py", "setup.cfg", "Cargo.toml", "build.rs", "pom.xml", "build.gradle")
 _NODE_MODULES: Final = "**/node_modules"
 _MADE: Final = {"**/.venv": "python", "**/venv": "python", "**/__pycache__": "python"}
@@ -40,7 +44,7 @@ def ignore_changes(scene: Scene) -> Iterator[Change | Refusal]:
     if not lines:
         return
     whole = any(not copy.source for copy in copies)
-    if scene.ignore_text is None and whole:
+    if scene.inputs.ignore_text is None and whole:
         # A new file in the context must not become a new file in the image.
         lines += [name for name in (scene.inputs.ignore_file,) if name not in lines]
     yield Change(
@@ -88,7 +92,11 @@ def _why_not(scene: Scene, pattern: str) -> str | None:
     if pattern == _NODE_MODULES and not any(c.ecosystem == "node" for run in runs for c in calls_of(run)):
         return "no install makes node_modules anew"
     ecosystem = _MADE.get(pattern)
-    if ecosystem and pattern != "**/__pycache__" and not any(c.ecosystem == ecosystem for r in runs for c in calls_of(r)):
+    if (
+        ecosystem
+        and pattern != "**/__pycache__"
+        and not any(c.ecosystem == ecosystem for r in runs for c in calls_of(r))
+    ):
         return f"no install makes {name} anew"
     return None
 
@@ -100,7 +108,11 @@ def _reads_git(scene: Scene, runs: list[RunStep]) -> str | None:
             program = posixpath.basename(simple.words[0]) if simple.words else ""
             if program in ("make", "just", "task", "bazel", "goreleaser"):
                 return f"line {line} runs {program}, which may read the history"
-            if program == "go" and {"build", "install"} & set(simple.words[1:3]) and "-buildvcs=false" not in simple.words:
+            if (
+                program == "go"
+                and {"build", "install"} & set(simple.words[1:3])
+                and "-buildvcs=false" not in simple.words
+            ):
                 return f"line {line} stamps the commit into the program (go build without -buildvcs=false)"
         if re.search(r"\bgit\s+(?!clone)", run_script(run.command)):
             return f"line {line} runs git"

@@ -13,7 +13,7 @@ from typing import Final
 from imgscan.detect.cache.calls import Call, calls_of
 from imgscan.detect.cache.mounts import CACHE_DIRS, cache_targets
 from imgscan.detect.stages.producers import located_commands, run_script
-from imgscan.detect.stages.records import RunStep, Simulation
+from imgscan.detect.stages.records import RunStep
 from imgscan.detect.stages.stagesim import chain
 from imgscan.optimize.records import Change, Edit, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene
@@ -22,7 +22,9 @@ _LOCKED: Final = frozenset({"gradle", "maven"})
 _PROGRAMS: Final[dict[str, re.Pattern[str]]] = {
     name: re.compile(rf"(?:.*/)?(?:{programs})(?:[\d.]*|@\S+)")
     for name, programs in {
-        **{name: name for name in ("npm", "pnpm", "yarn", "bun", "pip", "uv", "poetry", "pipenv", "pdm", "go", "cargo")},
+        **{
+            name: name for name in ("npm", "pnpm", "yarn", "bun", "pip", "uv", "poetry", "pipenv", "pdm", "go", "cargo")
+        },
         "maven": "mvnw?|mvnd",
         "gradle": "gradlew?",
         "composer": "composer",
@@ -30,7 +32,14 @@ _PROGRAMS: Final[dict[str, re.Pattern[str]]] = {
         "dotnet": "dotnet",
     }.items()
 }
-_NOT_KEPT: Final = re.compile(r"--no-cache(?:-dir)?\b|\bcache\s+(?:clean|purge)\b|clear-?cache|--cache-dir|--store-dir|--cache-folder")
+_NOT_KEPT: Final = re.compile(
+    r"--no-cache(?:-dir)?\b|\bcache\s+(?:clean|purge)\b|clear-?cache|--cache-dir|--store-dir|--cache-folder"
+)
+_MOVES_CACHE: Final = re.compile(
+    r"(?:PIP|UV|YARN|POETRY|COMPOSER|npm_config|NPM_CONFIG)_.*CACHE.*|HOME|GOPATH|GOMODCACHE|CARGO_HOME|GRADLE_USER_HOME|PNPM_HOME"
+    r"|COMPOSER_HOME|BUNDLE_PATH|NUGET_PACKAGES|XDG_CACHE_HOME",
+    re.IGNORECASE,
+)
 # These folders hold what the image itself needs when it runs, not only downloads.
 _IN_IMAGE: Final = frozenset({"go", "cargo", "maven", "gradle", "dotnet"})
 
@@ -59,7 +68,9 @@ def mount_changes(scene: Scene) -> Iterator[Change | Refusal]:
 
 def _calls(run: RunStep, manager: str) -> bool:
     pattern = _PROGRAMS[manager]
-    return any(simple.words and pattern.fullmatch(simple.words[0]) for simple, _ in located_commands(run.command, run.cwd))
+    return any(
+        simple.words and pattern.fullmatch(simple.words[0]) for simple, _ in located_commands(run.command, run.cwd)
+    )
 
 
 def _change(scene: Scene, manager: str, uses: Sequence[RunStep]) -> Change:
@@ -75,7 +86,7 @@ def _change(scene: Scene, manager: str, uses: Sequence[RunStep]) -> Change:
     for run in uses:
         if _NOT_KEPT.search(run_script(run.command)):
             raise Unsafe(f"line {run.command.instruction.line} moves, empties or switches off its cache")
-        if any((name.startswith(("PIP_", "UV_", "NPM_CONFIG_CACHE", "npm_config_cache", "YARN_", "GOMODCACHE", "GOPATH", "CARGO_HOME", "GRADLE_USER_HOME", "COMPOSER_", "POETRY_CACHE", "HOME")) and "CACHE" in name.upper()) or name in ("HOME", "GOPATH", "CARGO_HOME", "GRADLE_USER_HOME", "PNPM_HOME", "COMPOSER_HOME") for name in run.scope):
+        if any(_MOVES_CACHE.fullmatch(name) for name in run.scope):
             raise Unsafe("a variable moves its cache or switches it off")
     sharing = ",sharing=locked" if manager in _LOCKED else ""
     option = f"--mount=type=cache,target={target}{sharing} "
@@ -101,9 +112,3 @@ def _check_user(scene: Scene, stage: int) -> None:
         for command in scene.stage_commands(at):
             if command.keyword == "USER" and command.value.split(":")[0] not in ("root", "0"):
                 raise Unsafe(f"line {command.instruction.line} sets another user")
-
-
-def mounted_managers(simulation: Simulation) -> frozenset[str]:
-    """Managers of the needed stages that have a cache mount already."""
-    runs = (run for at in simulation.needed for run in simulation.stages[at].runs if cache_targets(run))
-    return frozenset(call.manager for run in runs for call in calls_of(run))

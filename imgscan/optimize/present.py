@@ -18,7 +18,7 @@ NOTHING: Final = "nothing to mend"
 _LEAST_GAIN_S: Final = 0.5
 _LEAST_GAIN: Final = 0.1
 _WIDTH: Final = 200
-_SHOWN: Final = 8
+_SHOWN: Final = 3
 
 
 def render_text(settled: Settled, *, asked_for_proof: bool) -> str:
@@ -31,7 +31,11 @@ def _lines(settled: Settled, *, asked_for_proof: bool) -> Iterator[str]:
     if not plan.changes and not settled.withdrawn:
         yield NOTHING
     if plan.changes:
-        word = "proved" if settled.proof else "not proved" + ("" if asked_for_proof else ": --prove builds before and after")
+        word = (
+            "proved"
+            if settled.proof
+            else "not proved" + ("" if asked_for_proof else ": --prove builds before and after")
+        )
         yield f"CHANGES ({word})"
         yield from (_row(change.line, change.title) for change in plan.changes)
     if settled.withdrawn:
@@ -51,11 +55,13 @@ def _row(line: int, text: str) -> str:
 def _proof_lines(proof: Proof) -> Iterator[str]:
     yield "PROOF"
     for check in proof.checks:
-        yield f"  {'ok' if check.ok else 'no':<4} {plain(shorten(check.name, _WIDTH))}: {plain(shorten(check.detail, _WIDTH))}"
+        word, name, detail = "ok" if check.ok else "no", shorten(check.name, _WIDTH), shorten(check.detail, _WIDTH)
+        yield f"  {word:<4} {plain(name)}: {plain(detail)}"
     if proof.nondeterministic:
-        yield f"  two builds of the original differ in {_counted(proof.nondeterministic)}; these were not compared"
+        differ = _counted(proof.nondeterministic, proof.nondeterministic_count)
+        yield f"  two builds of the original differ in {differ}; these were not compared"
     if proof.left_out:
-        yield f"  left out of the image on purpose: {_counted(proof.left_out)}"
+        yield f"  left out of the image on purpose: {_counted(proof.left_out, len(proof.left_out))}"
     if not proof.comparisons:
         return
     yield "SECONDS          before      after    gain       steps run again"
@@ -66,9 +72,9 @@ def _proof_lines(proof: Proof) -> Iterator[str]:
         yield f"  {item.scenario:<14} {before:>9} {after:>9}    {gain_of(item):<10} {steps}{touched}"
 
 
-def _counted(paths: tuple[str, ...]) -> str:
+def _counted(paths: tuple[str, ...], count: int) -> str:
     shown = ", ".join(plain(shorten(path, 80)) for path in paths[:_SHOWN])
-    return f"{len(paths)} path{'s' if len(paths) != 1 else ''}: {shown}{' …' if len(paths) > _SHOWN else ''}"
+    return f"{count} path{'s' if count != 1 else ''}: {shown}{' …' if count > _SHOWN else ''}"
 
 
 def gain_of(item: Comparison) -> str:

@@ -166,6 +166,7 @@ class Prover:
             checks=tuple(checks),
             comparisons=comparisons,
             nondeterministic=_listed(sorted(self._noise.paths)),
+            nondeterministic_count=len(self._noise.paths),
             left_out=_listed(left_out),
             files_compared=len(self._flat),
         )
@@ -279,9 +280,7 @@ class Prover:
             yield _comparison(name, chosen[name].path, before, after)
 
 
-def _comparison(
-    name: str, touched: str, before: Sequence[BuildTrace], after: Sequence[BuildTrace]
-) -> Comparison:
+def _comparison(name: str, touched: str, before: Sequence[BuildTrace], after: Sequence[BuildTrace]) -> Comparison:
     return Comparison(
         scenario=name,
         touched=touched,

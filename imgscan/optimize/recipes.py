@@ -22,7 +22,9 @@ from imgscan.optimize.records import Unsafe
 
 _GEMSPEC: Final = re.compile(r"(?m)^\s*gemspec\b")
 _GEM_PATH: Final = re.compile(r"(?m)^[^#\n]*(?:\bpath:?\s*(?:=>)?\s*[\"']|\bpath\s+[\"'].*\bdo\b|:path\s*=>)")
-_GEM_READS: Final = re.compile(r"(?m)^[^#\n]*\b(?:eval_gemfile|File\.(?:read|open|exist)|require_relative|Dir\[|instance_eval)")
+_GEM_READS: Final = re.compile(
+    r"(?m)^[^#\n]*\b(?:eval_gemfile|File\.(?:read|open|exist)|require_relative|Dir\[|instance_eval)"
+)
 _LOCAL_PATH: Final = re.compile(r"""\bpath:\s*["']|\.package\(\s*(?:name:\s*"[^"]*"\s*,\s*)?path:""")
 _PUB_PATH: Final = re.compile(r"(?m)^\s+path:\s*\S")
 

@@ -12,7 +12,7 @@ from imgscan.optimize.records import Unsafe
 
 _REPLACE: Final = re.compile(r"(?m)^\s*(?:replace\s+)?\S+(?:\s+v\S+)?\s+=>\s+(\.{1,2}/\S*|\.{1,2}|/\S+)")
 _USE: Final = re.compile(r"(?m)^\s*(?:use\s+)?(\.\.?(?:/[^\s()]*)?|[\w./-]+)\s*(?://.*)?$")
-_TARGETS: Final = ("bin", "example", "test", "bench")
+_TARGETS: Final = {"bin": "src/bin", "example": "examples", "test": "tests", "bench": "benches"}
 _PROJECTS: Final = re.compile(
     r"(?:.+/)?(?:[^/]+\.(?:cs|fs|vb)proj|[^/]+\.slnx?|Directory\.[\w.]+\.(?:props|targets)|global\.json|[Nn]u[Gg]et\.[Cc]onfig"
     r"|packages\.lock\.json|dotnet-tools\.json)"
@@ -90,10 +90,9 @@ def _stubs(data: dict[str, Any]) -> Iterator[str]:
         return
     named = [data.get("lib"), *(item for kind in _TARGETS for item in _list(data.get(kind)))]
     paths = [item["path"] for item in named if isinstance(item, dict) and isinstance(item.get("path"), str)]
-    for item, kind in ((item, kind) for kind in _TARGETS for item in _list(data.get(kind))):
-        if isinstance(item, dict) and "path" not in item and isinstance(item.get("name"), str):
-            folder = {"bin": "src/bin", "example": "examples", "test": "tests", "bench": "benches"}[kind]
-            paths.append(f"{folder}/{item['name']}.rs")
+    for kind, folder in _TARGETS.items():
+        items = [item for item in _list(data.get(kind)) if isinstance(item, dict) and "path" not in item]
+        paths += [f"{folder}/{item['name']}.rs" for item in items if isinstance(item.get("name"), str)]
     build = data["package"].get("build")
     paths += [build] if isinstance(build, str) else []
     for path in dict.fromkeys(("src/lib.rs", *paths)):

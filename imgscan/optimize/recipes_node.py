@@ -1,4 +1,4 @@
-"""What installs of npm, pnpm, yarn and bun read: manifests of all members, settings, patches, what their scripts need."""
+"""What installs of npm, pnpm, yarn and bun read: manifests of all members, settings, patches, what scripts need."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def gather_poetry(gathering: Gathering) -> None:
     data = gathering.toml("pyproject.toml")
     poetry = _table(_table(data, "tool"), "poetry")
     gathering.overwritten = (".venv",)
-    if gathering.call.needs_sources and poetry.get("package-mode") is not False:
+    if "--no-root" not in gathering.words and poetry.get("package-mode") is not False:
         gathering.prepare = _with_flag(gathering, "--no-root")
 
 

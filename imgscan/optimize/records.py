@@ -142,12 +142,14 @@ class Withdrawal:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What building both showed. `nondeterministic` are the paths that differ between two builds of the original,
-    `left_out` those that the patch takes out of the image on purpose; `files_compared`
+    of which there are `nondeterministic_count`
+    in all, `left_out` those that the patch takes out of the image on purpose; `files_compared`
     counts the paths of the image that were compared."""
 
     checks: tuple[Check, ...]
     comparisons: tuple[Comparison, ...] = ()
     nondeterministic: tuple[str, ...] = ()
+    nondeterministic_count: int = 0
     left_out: tuple[str, ...] = ()
     files_compared: int = 0
 

@@ -74,21 +74,44 @@ def split_changes(scene: Scene) -> Iterator[Change | Refusal]:
                 continue
             broad = broad_copies(scene.simulation, bringing, run, call, scene.inputs.builder)
             if broad:
-                yield _split(scene, run, call, [brings.transfer for brings in broad])
+                yield from _split(scene, run, call, [brings.transfer for brings in broad])
 
 
-def _split(scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer]) -> Change | Refusal:
+def _split(scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer]) -> Iterator[Change | Refusal]:
     line = run.command.instruction.line
     try:
-        site = _make_site(scene, run, call, broad)
-        _check_between(site)
-        return _change(site)
+        gatherings = _gather_all(scene, run, call)
+        transfers = _with_more_than_needed(scene, broad, gatherings)
+        if transfers:
+            site = _make_site(scene, run, call, transfers, gatherings)
+            _check_between(site)
+            yield _change(site)
     except Unsafe as reason:
         what = f"copying the sources after {call.label} (line {line})"
-        return Refusal(kind=Kind.SPLIT, line=line, what=what, reason=str(reason))
+        yield Refusal(kind=Kind.SPLIT, line=line, what=what, reason=str(reason))
 
 
-def _make_site(scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer]) -> _Site:
+def _gather_all(scene: Scene, run: RunStep, call: Call) -> tuple[Gathering, ...]:
+    """What every install of the RUN needs, or the build that installs by the way."""
+    calls = [c for c in calls_of(run) if not c.implicit and (c.manifests or c.lockfiles)]
+    return tuple(_gather(scene, run, one) for one in (calls if call in calls else [call]))
+
+
+def _with_more_than_needed(scene: Scene, broad: Sequence[Transfer], gatherings: Sequence[Gathering]) -> list[Transfer]:
+    """Those copies that bring anything but what the installs read."""
+    needed = {n.source for g in gatherings for n in g.needed.values()}
+    found: list[Transfer] = []
+    for transfer in broad:
+        view = scene.simulation.stages[transfer.command.instruction.stage]
+        brought = [t for t in view.transfers if t.command is transfer.command] or [transfer]
+        if any(t.source not in needed or t.from_stage is not None for t in brought):
+            found.append(transfer)
+    return found
+
+
+def _make_site(
+    scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer], gatherings: tuple[Gathering, ...]
+) -> _Site:
     stage = run.command.instruction.stage
     commands = scene.stage_commands(stage)
     for transfer in broad:
@@ -102,10 +125,6 @@ def _make_site(scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer]
             raise Unsafe(f"what line {transfer.command.instruction.line} brings cannot be known")
     at = commands.index(run.command)
     moved = _with_overlapping(scene, commands, at, [commands.index(t.command) for t in broad])
-    calls = [c for c in calls_of(run) if not c.implicit and (c.manifests or c.lockfiles)]
-    if call not in calls:
-        calls = [call]
-    gatherings = tuple(_gather(scene, run, one) for one in calls)
     return _Site(scene=scene, run=run, call=call, at=at, moved=moved, gatherings=gatherings)
 
 
@@ -177,12 +196,12 @@ def _change(site: _Site) -> Change:
     label = site.call.label
     what = f"`{prepare}`" if prepare is not None else label
     files = len(site.needed)
-    reads = f"{files} file{'s' if files != 1 else ''} alone" if files else "nothing of the context"
+    reads = f"{files} file{'s' if files != 1 else ''} alone"
     return Change(
         id=f"{Kind.SPLIT}:{site.run.command.instruction.stage}:{site.call.manager}:{site.call.folder}:{label}",
         kind=Kind.SPLIT,
         line=site.commands[site.moved[0]].instruction.line,
-        title=f"run {what} with {reads}, then copy the sources",
+        title=f"run {what} with {reads}, then copy the sources" if files else f"copy the sources below {label}",
         edits=tuple(edits),
         ignore_lines=_ignore_lines(site),
         installs=tuple(_expectation(g) for g in site.gatherings),
@@ -247,7 +266,9 @@ def _brought_before(site: _Site) -> set[tuple[str, str]]:
     starts = {site.commands[at].start for at in site.moved}
     stage, ordinal = site.run.command.instruction.stage, site.run.command.instruction.ordinal
     found = transfers_before(site.scene.simulation, stage, min(ordinal, MAX_COMMANDS))
-    return {(t.source, t.dest) for t in found if t.command.start not in starts and not t.opaque and t.from_stage is None}
+    return {
+        (t.source, t.dest) for t in found if t.command.start not in starts and not t.opaque and t.from_stage is None
+    }
 
 
 def _destination(folder: str, cwd: str) -> str:

@@ -1,12 +1,14 @@
 """The Dockerfile, its ignore file and context -> `Plan`: every change that is safe, one after the other, and why others
 are not made. Pure but for reading small files of the context.
 
-Each change is made to the text that the ones before it left, which is parsed anew; the last state asks for nothing more.
+Each change is made to the text that the ones before it left, which is parsed anew; the last one asks for nothing more.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from typing import Final
 
 from imgscan.dockerfile.parse import parse
@@ -35,17 +37,16 @@ def suggest(inputs: Inputs, kinds: Collection[Kind] = DEFAULT_KINDS, excluded: C
     scene = make_scene(inputs, inputs.dockerfile, inputs.ignore_text)
     changes: list[Change] = []
     refusals: list[Refusal] = []
-    for kind in (kind for kind in _MAKERS if kind in kinds):
-        done: set[str] = set(excluded)
-        while len(changes) < _MOST_CHANGES:
-            found = list(_MAKERS[kind](scene))
-            change = next((item for item in found if isinstance(item, Change) and item.id not in done), None)
-            if change is None:
-                refusals += [item for item in found if isinstance(item, Refusal)]
-                break
-            done.add(change.id)
-            scene = _apply(scene, change)
-            changes.append(change)
+    while len(changes) < _MOST_CHANGES:
+        found = [item for kind, make in _MAKERS.items() if kind in kinds for item in make(scene)]
+        lines = [original_line(inputs.dockerfile.text, scene.text, item.line) for item in found]
+        told = [replace(item, line=line) for item, line in zip(found, lines, strict=True)]
+        change = next((item for item in told if isinstance(item, Change) and item.id not in excluded), None)
+        if change is None:
+            refusals = [item for item in told if isinstance(item, Refusal)]
+            break
+        changes.append(change)
+        scene = _apply(scene, change)
     return Plan(
         inputs=inputs,
         changes=tuple(changes),
@@ -53,6 +54,19 @@ def suggest(inputs: Inputs, kinds: Collection[Kind] = DEFAULT_KINDS, excluded: C
         dockerfile_text=scene.text,
         ignore_text=scene.ignore_text,
     )
+
+
+def original_line(original: str, text: str, line: int) -> int:
+    """The line of the original text that a line of a later one was; the nearest above for a new one."""
+    if original == text:
+        return line
+    matcher = difflib.SequenceMatcher(None, text.split("\n"), original.split("\n"), autojunk=False)
+    nearest = 1
+    for block in matcher.get_matching_blocks():
+        if block.a >= line:
+            break
+        nearest = block.b + min(line - block.a, block.size)
+    return max(nearest, 1)
 
 
 def _apply(scene: Scene, change: Change) -> Scene:

@@ -15,7 +15,7 @@ from imgscan.detect.cache.volatile import find_volatiles
 from imgscan.detect.stages.producers import run_script
 from imgscan.dockerfile.tree import Command
 from imgscan.optimize.bystanders import installs_only, is_bystander
-from imgscan.optimize.edits import block_of, block_start, line_end_of, removals
+from imgscan.optimize.edits import block_of, block_start, insert_after, line_end_of, removals
 from imgscan.optimize.records import Change, Edit, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene, run_of
 
@@ -78,7 +78,7 @@ def _change(scene: Scene, commands: Sequence[Command], volatile: Sequence[int], 
         start = block_start(text, commands, place)
         into = Edit(start=start, end=start, text=moved)
     else:
-        raise Unsafe("nothing stands below the installs")
+        into = insert_after(text, commands[-1], moved, eol)
     names = [word.partition("=")[0] for at in group for word in commands[at].words]
     arguments = [w.partition("=")[0] for at in group if commands[at].keyword == "ARG" for w in commands[at].words]
     return Change(
