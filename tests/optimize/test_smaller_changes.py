@@ -85,7 +85,7 @@ def test_what_is_left_alone(case: str, tmp_path: Path) -> None:
 
 
 COPY_ALL = "FROM node:20\nWORKDIR /app\nCOPY . .\nRUN npm ci\n"
-GIT = {".git/HEAD": "x", ".git/objects/a": 1000}
+GIT: dict[str, str | int] = {".git/HEAD": "x", ".git/objects/a": 1000}
 
 
 def test_ignore_lines(tmp_path: Path) -> None:
