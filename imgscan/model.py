@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from imgscan import coverage, terms
+from imgscan import coverage, edits, terms
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
@@ -19,8 +19,10 @@ Digest = NewType("Digest", str)
 SCHEMA_VERSION: Final = "1.0"
 
 AcceptedBy = terms.AcceptedBy
+BustedBy = edits.BustedBy
 Confidence = terms.Confidence
 Coverage = coverage.Coverage
+EditCosts = edits.EditCosts
 EntryKind = terms.EntryKind
 Evidence = terms.Evidence
 NotRead = coverage.NotRead
@@ -135,7 +137,8 @@ class Step:
 
     `stage` is the stage's name or index as text, `ordinal` the step's number within the stage's numbered steps,
     `line` the Dockerfile line it comes from (None if it could not be attributed). `seconds` is the sum of its
-    intervals. `inputs` are indices into `BuildTrace.steps` of the steps it waits for.
+    intervals. `inputs` are indices into `BuildTrace.steps` of the steps it waits for. `layer_bytes` is what it adds to
+    the image, uncompressed; None if it adds no layer or that is not known.
     """
 
     stage: str
@@ -148,6 +151,7 @@ class Step:
     inputs: tuple[int, ...] = ()
     error: str | None = None
     log: str = ""
+    layer_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +168,8 @@ class BuildFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildTrace:
-    """One build, as the engine told it. `seconds` is the wall clock time of the whole request."""
+    """One build, as the engine told it. `seconds` is the wall clock time of the whole request, `export_s` that of
+    writing layers and image (None: the builder does not tell)."""
 
     builder: str
     steps: tuple[Step, ...]
@@ -172,22 +177,17 @@ class BuildTrace:
     image_id: str | None
     failure: BuildFailure | None = None
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BustedBy:
-    """The first step that ran again, hence the instruction to blame for all that ran after it."""
-
-    line: int | None
-    instruction: str
+    export_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """One rebuild scenario: what was touched, how long each repeat took, which steps were cached in the last one.
+    """One rebuild scenario: what was touched, how long each repeat took, which steps were cached.
 
     `steps` are those of the median repeat; `steps_total` and `steps_cached` count the user's steps without FROM.
-    `spread_s` is the largest minus the smallest repeat.
+    `spread_s` is the largest minus the smallest repeat. `critical_path` are indices into `steps`: the chain of steps
+    that ran, each waiting for the one before, that ended last; `critical_s` is from its start to its end. `export_s`:
+    see `BuildTrace`.
     """
 
     name: str
@@ -199,6 +199,9 @@ class Timing:
     steps_cached: int
     steps: tuple[Step, ...]
     busted_by: BustedBy | None = None
+    critical_path: tuple[int, ...] = ()
+    critical_s: float = 0.0
+    export_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,6 +367,7 @@ class Report:
     coverage: Coverage | None = None
     build: BuildInfo | None = None
     cache: CacheMetrics | None = None
+    edits: EditCosts | None = None
     risks: tuple[Risk, ...] = ()
     budgets: tuple[Budget, ...] = ()
     notes: tuple[str, ...] = ()

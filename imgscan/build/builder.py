@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING, Final
 
 from imgscan.build.failure import make_failure
 from imgscan.build.lines import BuildSettings, make_steps
 from imgscan.build.request import Builder, BuildOptions, BuildRequest, request_params
-from imgscan.build.steps import Clean, Outcome, RawStep, StepEvent, StreamParser
+from imgscan.build.steps import Clean, Outcome, RawStep, StepEvent, StreamParser, seconds_of
 from imgscan.build.stream import read_stream
 from imgscan.build.wire import BuildStream, RefusedBuild
 from imgscan.dockerfile.context import BuildContext, context_tar
@@ -73,17 +74,19 @@ class Workshop:
         name: str,
         *,
         replace: Mapping[str, bytes] | None = None,
+        build_args: Mapping[str, str] | None = None,
         no_cache: bool = False,
         throwaway: bool = False,
         on_event: OnEvent = lambda event: None,
     ) -> Made:
         """Build once and tag the result `<repository>:<name>`; a failing build gives a trace with a failure.
 
-        `replace` gives files of the context other contents; `throwaway`: nobody will want the cache of this build.
+        `replace` gives files of the context other contents, `build_args` arguments other values; `throwaway`: nobody
+        will want the cache of this build.
         Raises EngineError when the engine goes away; an interrupt cancels the build.
         """
         request = BuildRequest(
-            options=self.options,
+            options=replace_fields(self.options, build_args={**self.options.build_args, **(build_args or {})}),
             dockerfile=self.context.dockerfile,
             tag=f"{self.repository}:{name}",
             build_id=f"{self.repository}-{name}",
@@ -152,7 +155,7 @@ class Workshop:
         return StepEvent(label=self.clean(event.label), state=event.state, user=event.user)
 
     def _trace(self, request: BuildRequest, outcome: Outcome, raw: tuple[RawStep, ...], seconds: float) -> BuildTrace:
-        settings = BuildSettings(target=self.options.target, build_args=self.options.build_args)
+        settings = BuildSettings(target=self.options.target, build_args=request.options.build_args)
         steps = make_steps(
             self.options.builder, raw, self.dockerfile, settings, self.clean, failed=outcome.error is not None
         )
@@ -171,6 +174,7 @@ class Workshop:
             image_id=image_id,
             failure=failure,
             warnings=tuple(self.clean(warning) for warning in outcome.warnings),
+            export_s=round(seconds_of(outcome.export_intervals), 6) if outcome.export_intervals else None,
         )
 
     def _image_id(self, tag: str) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ _TRACE: Final = "moby.buildkit.trace"
 _IMAGE_ID: Final = "moby.image.id"
 _MAX_WARNINGS: Final = 50
 _CONTEXT_VERTICES: Final = frozenset({"copy /context /"})
+_EXPORTING: Final = "exporting to "
 # `[linux/arm64 build  2/12] RUN make`: platform only in multi-platform builds, stage only when there are several; see
 # prefixCommand in moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go. Stage names hold no blank or slash.
 _USER_STEP: Final = re.compile(
@@ -107,14 +108,18 @@ class BuildkitParser:
             failed=failed.name if failed and not _USER_STEP.match(failed.name) else None,
             log=log,
             warnings=tuple(self._warnings),
-            context_intervals=tuple(
-                Interval(start_s=start, end_s=end)
-                for vertex in self._vertices.values()
-                if vertex.name in _CONTEXT_VERTICES and not vertex.cached
-                for start, end in vertex.intervals.items()
-                if end is not None
-            ),
+            context_intervals=self._intervals(lambda vertex: vertex.name in _CONTEXT_VERTICES and not vertex.cached),
+            export_intervals=self._intervals(lambda vertex: vertex.name.startswith(_EXPORTING)),
             span=self._span(),
+        )
+
+    def _intervals(self, wanted: Callable[[_Vertex], bool]) -> tuple[Interval, ...]:
+        return tuple(
+            Interval(start_s=start, end_s=end)
+            for vertex in self._vertices.values()
+            if wanted(vertex)
+            for start, end in vertex.intervals.items()
+            if end is not None
         )
 
     def _span(self) -> Interval | None:

@@ -1,4 +1,4 @@
-"""The git history around a directory -> how often the latest commits changed each file in it."""
+"""The git history around a directory -> the paths that its latest commits changed, by commit or counted."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from imgscan.errors import InputError
 
 _TIMEOUT_S: Final = 20.0
 _MAX_BYTES: Final = 4 * 1024 * 1024
@@ -23,10 +26,21 @@ _HARMLESS: Final = (
     *("-c", "log.showSignature=false"),
     *("-c", "protocol.allow=never"),
 )
-_LOG: Final = (
-    *("log", "-n", "200", "--format=", "--name-only", "-z", "--relative"),
-    *("--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all", "--", "."),
+_NAMES: Final = (
+    *("--name-only", "-z", "--relative"),
+    *("--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all"),
 )
+_MAX_HISTORY_BYTES: Final = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One commit: its id, when it was committed (seconds since the epoch), and the paths it changed, relative to the
+    directory that was asked about, with bytes that are not UTF-8 as surrogates."""
+
+    id: str
+    time_s: int
+    paths: tuple[str, ...]
 
 
 def count_changes(root: Path) -> Mapping[str, int]:
@@ -34,7 +48,48 @@ def count_changes(root: Path) -> Mapping[str, int]:
 
     {} without git, without a work tree, or where git does not trust the owner of the directory.
     """
-    command = ["git", "-C", str(root), "--no-pager", "--no-optional-locks", *_HARMLESS, *_LOG]
+    output = _git_log(root, ("-n", "200", "--format=", *_NAMES, "--", "."), _MAX_BYTES)
+    names = (output or b"").decode("utf-8", "surrogateescape").split("\0")
+    return Counter(name.strip("\n") for name in names if name.strip("\n"))
+
+
+def read_commits(root: Path, count: int) -> tuple[Commit, ...]:
+    """The latest `count` commits of the repository around `root`, newest first; merges, and commits whose parent is not
+    there (the first one, the end of a shallow clone), are left out. One that changed nothing below `root` has no paths.
+
+    Raises InputError where there is no history to read.
+    """
+    options = ("-n", str(count), "--no-merges", "--format=%x00%H %ct %P", *_NAMES)
+    output = _git_log(root, options, _MAX_HISTORY_BYTES)
+    if output is None or not output:
+        raise InputError(
+            f"git reads no history at {root}",
+            cause="it is not in a repository, has no commits, belongs to another user (git's safe.directory), or git is"
+            " not installed",
+            next_step="name a context inside a clone of the repository",
+        )
+    return tuple(parse_commits(output))
+
+
+def parse_commits(output: bytes) -> Iterator[Commit]:
+    """The commits of `git log -z --name-only --format=%x00%H %ct %P`: an empty field, then the commit, then its paths,
+    the first of them behind a line end. A path is never empty, so that whatever it holds, it is no field like that."""
+    fields = output.decode("utf-8", "surrogateescape").split("\0")
+    at = 0
+    while at + 1 < len(fields):
+        head = fields[at + 1].split(" ")
+        end = at + 2
+        while end < len(fields) and fields[end]:
+            end += 1
+        paths = [fields[at + 2].removeprefix("\n"), *fields[at + 3 : end]] if end > at + 2 else []
+        if len(head) > 2 and head[2] and head[1].lstrip("-").isdigit():
+            yield Commit(id=head[0], time_s=int(head[1]), paths=tuple(paths))
+        at = end
+
+
+def _git_log(root: Path, options: Sequence[str], limit: int) -> bytes | None:
+    """What `git log` prints, at most `limit` bytes of it and whole fields; None if it cannot be run or fails."""
+    command = ["git", "-C", str(root), "--no-pager", "--no-optional-locks", *_HARMLESS, "log", *options]
     try:
         process = subprocess.Popen(  # noqa: S603 - a fixed program; every argument but the directory is ours
             command,
@@ -44,17 +99,21 @@ def count_changes(root: Path) -> Mapping[str, int]:
             env=_environment(),
         )
     except (OSError, ValueError):
-        return {}
+        return None
     with process:
         timer = threading.Timer(_TIMEOUT_S, process.kill)
         timer.start()
         try:
-            output = process.stdout.read(_MAX_BYTES) if process.stdout else b""
+            output = process.stdout.read(limit) if process.stdout else b""
+            whole = len(output) < limit
+            if whole:
+                process.wait()
         finally:
             timer.cancel()
             process.kill()
-    names = output.decode("utf-8", "surrogateescape").split("\0")
-    return Counter(name.strip("\n") for name in names if name.strip("\n"))
+    if whole:
+        return output if process.returncode == 0 else None
+    return output[: output.rfind(b"\0") + 1]
 
 
 def _environment() -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Build cold, rebuild unchanged, rebuild with a touched source file and a touched lockfile -> timings.
+"""Build cold, rebuild unchanged, rebuild with one thing touched: a source file, the lockfile, ... -> timings.
 
-The order is cold, no-op, then source and lockfile in turn, so that a machine that slows down slows both. Every repeat
+The order is cold, no-op, then the touches in turn, so that a machine that slows down slows all of them. Every repeat
 starts from the original context and touches it anew; content the engine has seen before would be a cache hit. Hits and
 misses are facts, seconds are not: they come as median and spread.
 """
@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Final
 
 from imgscan.build.builder import Made, Workshop
 from imgscan.build.cleanup import tidy_up, uninterrupted
+from imgscan.build.critical import critical_path, path_seconds
 from imgscan.build.estimate import Forecast, Progress
+from imgscan.build.layersizes import with_layer_sizes
 from imgscan.build.lines import is_from
 from imgscan.build.request import Builder, BuildOptions
 from imgscan.build.scenarios import SCENARIOS, Choice
 from imgscan.build.steps import Clean, StepEvent, StepState, ancestors
-from imgscan.errors import EngineError
+from imgscan.errors import EngineError, InputError
 from imgscan.model import BuildFailure, BuildTrace, BustedBy, Skipped, Step, Timing
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ _OVER: Final = (StepState.CACHED, StepState.DONE, StepState.FAILED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurePlan:
-    """What to build and measure. `dockerfile` is None for one that only the engine can read; `choice` names the files
-    to touch; `repeats` counts each touch scenario; `scenarios` without `cold` means: one ordinary build, the cache
+    """What to build and measure. `dockerfile` is None for one that only the engine can read; `choice` has what each
+    scenario touches; `repeats` counts each touch scenario; `scenarios` without `cold` means: one ordinary build, the cache
     allowed, nothing measured."""
 
     context: BuildContext
@@ -107,8 +109,7 @@ class _Measurement:
         self._workshop = workshop
         self._plan = plan
         self._progress = progress
-        touches = {"touch-source": plan.choice.source, "touch-lockfile": plan.choice.lockfile}
-        self._touches = {name: touch for name, touch in touches.items() if touch is not None and name in plan.scenarios}
+        self._touches = {name: touch for name, touch in plan.choice.touches.items() if name in plan.scenarios}
         self._first = "cold" if "cold" in plan.scenarios else "build"
         self._forecast = Forecast(plan=[self._first, *self._rebuilds()])
         self._steps_total: int | None = None
@@ -129,6 +130,7 @@ class _Measurement:
                 skipped=tuple(self._skipped),
                 warnings=tuple(self._warnings),
             )
+        cold = self._with_layer_sizes(cold)
         self._steps_total = len(cold.steps)
         traces: dict[str, list[BuildTrace]] = {"cold": [cold]} if self._first == "cold" else {}
         for name, repeats in self._rebuild_all().items():
@@ -141,6 +143,18 @@ class _Measurement:
             skipped=tuple(self._skipped),
             warnings=tuple(dict.fromkeys(self._warnings)),
         )
+
+    def _with_layer_sizes(self, cold: BuildTrace) -> BuildTrace:
+        """The first build with what each of its steps added to the image, as far as the engine's history tells."""
+        options, dockerfile = self._plan.options, self._plan.dockerfile
+        if options.builder is not Builder.BUILDKIT or dockerfile is None:
+            return cold
+        try:
+            history = self._workshop.engine.history(f"{self._workshop.repository}:{self._first}-1")
+        except InputError:
+            return cold
+        steps = with_layer_sizes(cold.steps, history, dockerfile, options.target, options.build_args)
+        return replace(cold, steps=steps)
 
     def _rebuild_all(self) -> dict[str, list[BuildTrace]]:
         """The traces of every scenario's repeats; a scenario that fails once is given up."""
@@ -177,14 +191,16 @@ class _Measurement:
 
     def _touched(self, scenario: str) -> str | None:
         touch = self._touches.get(scenario)
-        return touch.path if touch else None
+        return touch.what if touch else None
 
     def _build(self, scenario: str, repeat: int) -> Made:
         touch = self._touches.get(scenario)
+        nonce = f"{self._nonce}{repeat}"
         show = self._shower(scenario, repeat)
         made = self._workshop.build(
             f"{scenario}-{repeat}",
-            replace=touch.replacement(f"{self._nonce}{repeat}") if touch else None,
+            replace=touch.replacement(nonce) if touch else None,
+            build_args=touch.build_args(nonce) if touch else None,
             no_cache=scenario == "cold",
             throwaway=touch is not None,
             on_event=show,
@@ -249,6 +265,7 @@ def make_timing(name: str, touched: str | None, repeats: Sequence[BuildTrace]) -
     typical = min(repeats, key=lambda trace: abs(trace.seconds - middle))
     steps = tuple(replace(step, log="") for step in typical.steps)
     counted = [step for step in steps if not is_from(step)]
+    path = critical_path(steps)
     return Timing(
         name=name,
         touched=touched,
@@ -259,6 +276,9 @@ def make_timing(name: str, touched: str | None, repeats: Sequence[BuildTrace]) -
         steps_cached=sum(step.cached for step in counted),
         steps=steps,
         busted_by=None if name == "cold" else first_miss(steps),
+        critical_path=path,
+        critical_s=round(path_seconds(steps, path), 6),
+        export_s=typical.export_s,
     )
 
 

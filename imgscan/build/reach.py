@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from imgscan.detect.stages.contextindex import Match
+from imgscan.detect.stages.contextindex import ContextIndex, Match
 from imgscan.detect.stages.records import Simulation, Transfer
 from imgscan.detect.stages.stagesim import simulate
 from imgscan.detect.stages.walk import is_excluded
@@ -45,10 +46,21 @@ def find_reach(
         transfer
         for index in sorted(simulation.needed)
         for view in (simulation.stages[index],)
-        for transfer in (*view.transfers, *(mount for run in view.runs for mount in run.mounted))
-        if transfer.from_stage is None
+        for mentioned in (*view.transfers, *(mount for run in view.runs for mount in run.mounted))
+        for transfer in _from_context(mentioned, simulation.index)
     ]
     return Reach(simulation=simulation, transfers=tuple(sorted(found, key=lambda t: t.command.instruction.line)))
+
+
+def _from_context(transfer: Transfer, index: ContextIndex) -> Iterator[Transfer]:
+    """The transfer, if it takes something of the context; the archives that an ADD unpacks, each as a file."""
+    if transfer.from_stage is not None:
+        return
+    if not transfer.opaque:
+        yield transfer
+    elif transfer.command.keyword == "ADD":
+        names = (posixpath.normpath(word.lstrip("/")) for word in transfer.command.words[:-1])
+        yield from (replace(transfer, source=name, is_directory=False) for name in names if name in index.known)
 
 
 def takes(transfer: Transfer, path: str) -> bool:

@@ -1,7 +1,8 @@
-"""The context and its Dockerfile -> which source file and which lockfile the rebuild scenarios touch.
+"""The context and its Dockerfile -> what each rebuild scenario changes: one file's content, or one build argument.
 
 The source file is one that people do edit: of those the image is made from, the one that the latest commits changed
-most. Without a history, names and folders decide. The lockfile is the one nearest to the install that is measured.
+most. Without a history, names and folders decide. Lockfile and manifest are those nearest to the install that is
+measured.
 """
 
 from __future__ import annotations
@@ -9,78 +10,45 @@ from __future__ import annotations
 import difflib
 import os
 import posixpath
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from imgscan.build.candidates import (
+    choose_argument,
+    choose_lockfile,
+    choose_manifest,
+    choose_source,
+    choose_unrelated,
+    declared_arguments,
+)
 from imgscan.build.gitlog import count_changes
 from imgscan.build.reach import Reach
-from imgscan.build.touch import touch_lockfile, touch_source
+from imgscan.build.touch import argument_value, touch_dockerfile, touch_lockfile, touch_manifest, touch_source
 from imgscan.dockerfile.context import BuildContext
-from imgscan.dockerfile.install import find_installs
+from imgscan.dockerfile.parse import Dockerfile
 from imgscan.errors import InputError
 from imgscan.model import EntryKind, Skipped
 
 SCENARIOS: Final = ("cold", "noop", "touch-source", "touch-lockfile")
+"""What is measured unless others are asked for."""
+MORE_SCENARIOS: Final = ("touch-manifest", "touch-unrelated", "dockerfile-comment", "build-arg")
+ALL_SCENARIOS: Final = (*SCENARIOS, *MORE_SCENARIOS)
 MAX_TOUCHED_BYTES: Final = 32 * 1024 * 1024
 """A larger file is no source: it would be read into memory for every repeat."""
-
-# The lockfiles of every ecosystem (reference: each manager's documentation), best known first.
-LOCKFILES: Final = (
-    *("pnpm-lock.yaml", "package-lock.json", "yarn.lock", "npm-shrinkwrap.json", "bun.lock", "bun.lockb"),
-    *("poetry.lock", "uv.lock", "Pipfile.lock", "pdm.lock", "go.sum", "Cargo.lock", "composer.lock", "Gemfile.lock"),
-    *("gems.locked", "packages.lock.json", "mix.lock", "pubspec.lock", "Package.resolved", "gradle.lockfile"),
-    *("deno.lock", "go.work.sum", "flake.lock", "Podfile.lock"),
-)
-_REQUIREMENTS: Final = re.compile(
-    r"(?:^|/)(?:requirements[\w.-]*|constraints[\w.-]*)\.txt$|(?:^|/)requirements/[\w.-]+\.txt$"
-)
-_SOURCE_EXTENSIONS: Final = frozenset(
-    {
-        *("py", "js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "vue", "svelte", "go", "rs", "java", "kt", "kts"),
-        *("scala", "groovy", "rb", "php", "cs", "fs", "vb", "swift", "ex", "exs", "erl", "hs", "c", "cc", "cpp", "cxx"),
-        *(
-            "h",
-            "hpp",
-            "m",
-            "mm",
-            "dart",
-            "lua",
-            "pl",
-            "pm",
-            "r",
-            "jl",
-            "clj",
-            "cljs",
-            "elm",
-            "nim",
-            "zig",
-            "html",
-            "htm",
-        ),
-        *("css", "scss", "sass", "less", "sql", "graphql", "proto"),
-    }
-)
-_NO_SOURCE: Final = re.compile(
-    r"""(?:^|/)(?:\.[^/]+|node_modules|vendor|dist|build|target|__pycache__|venv|site-packages|docs?|tests?|spec|__tests__
-    |__mocks__|fixtures?|testdata|examples?|e2e|coverage|stories|cypress|playwright|migrations?|generated|third_party)/
-    | (?:^|/)\.[^/]*$ | (?:[._-](?:test|spec|stories|e2e|d|min|config|conf|setup|generated|pb|g)\.[^/]+$)
-    | (?:^|/)(?:test_[^/]*|[^/]*_test\.(?:go|py|rb)|conftest\.py|setup\.py|noxfile\.py|build\.rs|build\.gradle[^/]*
-    |settings\.gradle[^/]*|mix\.exs|gulpfile[^/]*|gruntfile[^/]*|rakefile|dockerfile[^/]*|containerfile[^/]*
-    |[^/]*\.dockerfile|package\.swift|tsconfig[^/]*)$""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_GOOD_FOLDER: Final = re.compile(
-    r"(?:^|/)(?:src|app|lib|cmd|internal|server|api|backend|web|pkg|source)(?=/)", re.IGNORECASE
-)
-_GOOD_NAME: Final = re.compile(
-    r"^(?:main|index|server|app|application|program|mod|lib|routes?|api|__main__)\.", re.IGNORECASE
-)
+_NOT_THERE: Final = {
+    "touch-source": "no source file of the context is copied into the image",
+    "touch-lockfile": "no lockfile of the context is copied into the image",
+    "touch-manifest": "no manifest of the context is copied into the image",
+    "touch-unrelated": "the context has no README or other document: such an edit cannot re-run anything",
+    "build-arg": "no ARG has a name that says that every build gives it another value; --touch-arg names one",
+}
 
 Changes = Callable[[Path], Mapping[str, int]]
 """Path relative to the context -> how often the latest commits changed it."""
+Change = Callable[[str, bytes, str], bytes | None]
+"""Path, content, nonce -> the content changed in a way that is new for every nonce; None if that cannot be done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +57,80 @@ class Touch:
 
     path: str
     content: bytes
-    change: Callable[[str, bytes, str], bytes | None]
+    change: Change
+
+    @property
+    def what(self) -> str:
+        """What the report says was touched."""
+        return self.path
 
     def replacement(self, nonce: str) -> dict[str, bytes]:
         """The context's `replace` for one repeat."""
         changed = self.change(self.path, self.content, nonce)
         return {self.path: changed} if changed is not None else {}
 
+    def build_args(self, nonce: str) -> dict[str, str]:
+        """No argument changes."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArgumentTouch:
+    """A build argument that gets another value in each repeat."""
+
+    name: str
+
+    @property
+    def what(self) -> str:
+        """What the report says was touched."""
+        return f"ARG {self.name}"
+
+    def replacement(self, nonce: str) -> dict[str, bytes]:
+        """No file changes."""
+        return {}
+
+    def build_args(self, nonce: str) -> dict[str, str]:
+        """The arguments of one repeat that differ from the build's."""
+        return {self.name: argument_value(self.name, nonce)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the user names himself: scenarios beyond the usual ones, and what to touch in place of what would be
+    chosen."""
+
+    scenarios: tuple[str, ...] = SCENARIOS
+    source: str | None = None
+    lockfile: str | None = None
+    argument: str | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What the scenarios touch; None where nothing fits, with the reason in `skipped`."""
+    """What the scenarios touch; None where nothing fits, with the reason in `skipped`. `more` are those of
+    `MORE_SCENARIOS`."""
 
     source: Touch | None
     lockfile: Touch | None
     skipped: tuple[Skipped, ...] = ()
+    more: tuple[tuple[str, Touch | ArgumentTouch], ...] = ()
+
+    @property
+    def touches(self) -> dict[str, Touch | ArgumentTouch]:
+        """By scenario, in the order of `ALL_SCENARIOS`."""
+        found = {"touch-source": self.source, "touch-lockfile": self.lockfile, **dict(self.more)}
+        return {name: touch for name in ALL_SCENARIOS if (touch := found.get(name)) is not None}
+
+
+def pick_scenarios(names: Sequence[str]) -> tuple[str, ...]:
+    """What to measure when these are asked for: the cold build comes first in any case, and the rebuild without changes
+    wherever another one is to be compared with it; the usual ones if none is named."""
+    if not names:
+        return SCENARIOS
+    wanted = {*names, "cold"}
+    if wanted != {"cold"}:
+        wanted.add("noop")
+    return tuple(name for name in ALL_SCENARIOS if name in wanted)
 
 
 def choose_files(
@@ -114,67 +141,52 @@ def choose_files(
     touch_lockfile_path: str | None = None,
     read_changes: Changes = count_changes,
 ) -> Choice:
-    """The files to touch. Raises InputError for a path of the user's that is not in the context."""
-    used = [
+    """The files of the usual scenarios. Raises InputError for a path of the user's that is not in the context."""
+    wishes = Wishes(source=touch_source_path, lockfile=touch_lockfile_path)
+    return _choose(context, reach, wishes, None, read_changes)
+
+
+def choose_touches(
+    context: BuildContext,
+    dockerfile: Dockerfile,
+    reach: Reach,
+    wishes: Wishes,
+    read_changes: Changes = count_changes,
+) -> Choice:
+    """What every scenario touches. Raises InputError for a path that is not in the context, an ARG that is not
+    declared."""
+    return _choose(context, reach, wishes, dockerfile, read_changes)
+
+
+def _choose(
+    context: BuildContext, reach: Reach, wishes: Wishes, dockerfile: Dockerfile | None, read_changes: Changes
+) -> Choice:
+    files = [
         file.path for file in context.files if file.kind is EntryKind.FILE and 0 <= file.size_bytes <= MAX_TOUCHED_BYTES
     ]
     reached = reach.files()
-    used = [path for path in used if path in reached]
+    used = [path for path in files if path in reached]
     skipped: list[Skipped] = []
-    source = _given(context, touch_source_path, "--touch-source")
+    source = _given(context, wishes.source, "--touch-source")
     if source is None:
         source = choose_source(used, read_changes(context.root))
-    lockfile = _given(context, touch_lockfile_path, "--touch-lockfile") or choose_lockfile(used, reach)
+    lockfile = _given(context, wishes.lockfile, "--touch-lockfile") or choose_lockfile(used, reach)
+    found_source = _touch(context, source, "touch-source", touch_source, skipped)
+    found_lockfile = _touch(context, lockfile, "touch-lockfile", touch_lockfile, skipped)
+    more: dict[str, Touch | ArgumentTouch | None] = {}
+    if dockerfile is not None and not {*MORE_SCENARIOS}.isdisjoint(wishes.scenarios):
+        manifest, document = choose_manifest(used, reach), choose_unrelated(files)
+        more = {
+            "touch-manifest": _touch(context, manifest, "touch-manifest", touch_manifest, skipped),
+            "touch-unrelated": _touch(context, document, "touch-unrelated", touch_source, skipped),
+            "dockerfile-comment": _dockerfile_touch(context, skipped),
+            "build-arg": _argument_touch(dockerfile, reach, wishes.argument, skipped),
+        }
     return Choice(
-        source=_touch(context, source, "touch-source", touch_source, skipped),
-        lockfile=_touch(context, lockfile, "touch-lockfile", touch_lockfile, skipped),
+        source=found_source,
+        lockfile=found_lockfile,
         skipped=tuple(skipped),
-    )
-
-
-def choose_source(paths: Iterable[str], changes: Mapping[str, int]) -> str | None:
-    """The source file that is edited most often; ties and projects without history are decided by the names."""
-    candidates = [path for path in paths if is_source(path)]
-    return min(candidates, key=lambda path: (-changes.get(path, 0), *_unlikeliness(path)), default=None)
-
-
-def is_source(path: str) -> bool:
-    """Whether a path looks like a source file that people edit: no manifest, lockfile, document, test, setting."""
-    extension = posixpath.basename(path).rpartition(".")[2].lower()
-    return extension in _SOURCE_EXTENSIONS and not _NO_SOURCE.search(path)
-
-
-def choose_lockfile(paths: Sequence[str], reach: Reach) -> str | None:
-    """The lockfile of the install that is measured, nearest to the root of the context."""
-    wanted = [name for install in _installs(reach) for name in install]
-    ranks = {name: at for at, name in enumerate(dict.fromkeys((*wanted, *LOCKFILES)))}
-    best: list[tuple[int, int, str]] = []
-    for path in paths:
-        name = posixpath.basename(path)
-        rank = min((ranks[key] for key in (path, name) if key in ranks), default=None)
-        if rank is None and _REQUIREMENTS.search(path):
-            rank = len(ranks)
-        if rank is not None:
-            best.append((rank, path.count("/"), path))
-    return min(best)[2] if best else None
-
-
-def _installs(reach: Reach) -> Iterable[tuple[str, ...]]:
-    """The lockfiles that the installs of the needed stages read."""
-    for index in sorted(reach.simulation.needed):
-        for run in reach.simulation.stages[index].runs:
-            for install in find_installs(run.command):
-                yield tuple(posixpath.normpath(name) for name in install.lockfiles)
-
-
-def _unlikeliness(path: str) -> tuple[bool, bool, int, int, str]:
-    folder, _, name = path.rpartition("/")
-    return (
-        not _GOOD_FOLDER.search(f"{folder}/"),
-        not _GOOD_NAME.match(name),
-        name.lower().endswith((".html", ".htm", ".css", ".scss", ".sass", ".less", ".sql")),
-        path.count("/"),
-        path,
+        more=tuple((name, touch) for name, touch in more.items() if touch is not None),
     )
 
 
@@ -196,15 +208,10 @@ def _given(context: BuildContext, path: str | None, option: str) -> str | None:
 
 
 def _touch(
-    context: BuildContext,
-    path: str | None,
-    scenario: str,
-    change: Callable[[str, bytes, str], bytes | None],
-    skipped: list[Skipped],
+    context: BuildContext, path: str | None, scenario: str, change: Change, skipped: list[Skipped]
 ) -> Touch | None:
     if path is None:
-        what = "source file" if scenario == "touch-source" else "lockfile"
-        skipped.append(Skipped(where=scenario, reason=f"no {what} of the context is copied into the image"))
+        skipped.append(Skipped(where=scenario, reason=_NOT_THERE[scenario]))
         return None
     try:
         content = read_context_file(context.root, path)
@@ -212,9 +219,35 @@ def _touch(
         skipped.append(Skipped(where=scenario, reason=f"{path} cannot be read: {error.strerror or error}"))
         return None
     if change(path, content, "0") is None:
-        skipped.append(Skipped(where=scenario, reason=f"{path} is binary: it cannot be changed without breaking it"))
+        reason = "is binary, or not what its name says: it cannot be changed without breaking it"
+        skipped.append(Skipped(where=scenario, reason=f"{path} {reason}"))
         return None
     return Touch(path=path, content=content, change=change)
+
+
+def _dockerfile_touch(context: BuildContext, skipped: list[Skipped]) -> Touch | None:
+    if not any(file.path == context.dockerfile for file in context.files):
+        # It would be sent as a member of its own, which a `COPY .` takes and docker build would not have.
+        reason = "the Dockerfile is not part of the context: an edit that leaves its instructions alone re-runs nothing"
+        skipped.append(Skipped(where="dockerfile-comment", reason=reason))
+        return None
+    return Touch(path=context.dockerfile, content=context.dockerfile_text, change=touch_dockerfile)
+
+
+def _argument_touch(
+    dockerfile: Dockerfile, reach: Reach, given: str | None, skipped: list[Skipped]
+) -> ArgumentTouch | None:
+    declared = declared_arguments(reach)
+    if given is not None and given not in declared:
+        raise InputError(
+            f"--touch-arg: no stage that is built declares an ARG {given}",
+            next_step=f"declared are: {', '.join(declared)}" if declared else "leave the option out",
+        )
+    name = given or choose_argument(dockerfile, reach)
+    if name is None:
+        skipped.append(Skipped(where="build-arg", reason=_NOT_THERE["build-arg"]))
+        return None
+    return ArgumentTouch(name=name)
 
 
 def read_context_file(root: Path, path: str) -> bytes:

@@ -89,7 +89,8 @@ class Outcome:
     """The end of a build. `error` is the engine's message, None for a success; `failed` names the vertex it came from
     when that is none of the user's steps; `log` is the output that belongs to no user step; `containers` and `images`
     are ids (or their beginnings) that the stream spoke of; `context_intervals` are the times, by the engine's clock,
-    when it unpacked the context into its cache; `span` is that of the whole build."""
+    when it unpacked the context into its cache, `export_intervals` those when it wrote layers and image; `span` is that
+    of the whole build."""
 
     image_id: str | None = None
     error: str | None = None
@@ -99,6 +100,7 @@ class Outcome:
     containers: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     context_intervals: tuple[Interval, ...] = ()
+    export_intervals: tuple[Interval, ...] = ()
     span: Interval | None = None
 
 

@@ -57,6 +57,7 @@ class FakeEngine:
     records: list[CacheRecord] = field(default_factory=list)
     pruned: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
+    made_of: list[dict[str, Any]] = field(default_factory=list)
 
     def build(self, body: Iterator[bytes], params: Mapping[str, str], headers: Mapping[str, str]) -> Stream:
         self.bodies.append(b"".join(body))
@@ -69,6 +70,9 @@ class FakeEngine:
         if ref not in self.there:
             raise InputError(f"no image {ref}")
         return {"Id": self.there[ref]}
+
+    def history(self, ref: str) -> list[dict[str, Any]]:
+        return self.made_of
 
     def tags(self, prefix: str = "") -> dict[str, str]:
         if self.late:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from imgscan.build.candidates import choose_source, is_source
 from imgscan.build.gitlog import count_changes
 from imgscan.build.reach import Reach, find_reach
-from imgscan.build.scenarios import Choice, choose_files, choose_source, is_source
+from imgscan.build.scenarios import Choice, choose_files
 from imgscan.dockerfile.context import BuildContext, read_context
 from imgscan.dockerfile.parse import parse
 from imgscan.errors import InputError
