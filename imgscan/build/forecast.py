@@ -11,13 +11,14 @@ the upper one takes all steps one after the other, as on an engine that is busy 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
 from imgscan.build.critical import lead_seconds, longest_path
 from imgscan.build.lines import is_from
 from imgscan.build.rerun import Rerun
+from imgscan.dockerfile.parse import Dockerfile
 from imgscan.edits import Basis, BustedBy, ForecastStep, Prediction
 from imgscan.errors import InputError
 from imgscan.model import Step, Timing
@@ -89,6 +90,26 @@ def costs_of(timings: Sequence[Timing], source: str = "measured") -> Costs:
         spread=round(_spread(timings), 6),
     )
     return Costs(basis=basis, steps=steps)
+
+
+def relined(timings: Sequence[Timing], dockerfile: Dockerfile) -> tuple[tuple[Timing, ...], tuple[str, ...]]:
+    """The timings of an earlier build with the lines that its steps stand at in today's Dockerfile, and the
+    instructions that do not stand there any more: their steps have no line."""
+    commands = [command for stage in dockerfile.stages for command in stage.commands]
+    texts = {command.instruction.line: command.instruction.text for command in commands}
+    lines = {command.instruction.text: command.instruction.line for command in commands}
+    lost: dict[str, None] = {}
+
+    def moved(step: Step) -> Step:
+        if step.line is None or texts.get(step.line) == step.instruction:
+            return step
+        line = lines.get(step.instruction)
+        if line is None and not is_from(step):
+            lost[step.instruction] = None
+        return replace(step, line=line)
+
+    found = tuple(replace(timing, steps=tuple(map(moved, timing.steps))) for timing in timings)
+    return found, tuple(lost)
 
 
 def predict(

@@ -26,7 +26,7 @@ def with_layer_sizes(
     target: str | None,
     build_args: Mapping[str, str],
 ) -> tuple[Step, ...]:
-    """The steps of a BuildKit build, those that made layers of the image with `layer_bytes`; `history` is newest first."""
+    """The steps of a BuildKit build, with `layer_bytes` where they made layers of the image. Newest entry first."""
     sizes: dict[int, int] = {}
     entries = _entries(history)
     for at in _chain(steps, dockerfile, target, build_args):

@@ -40,8 +40,8 @@ _OVER: Final = (StepState.CACHED, StepState.DONE, StepState.FAILED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurePlan:
     """What to build and measure. `dockerfile` is None for one that only the engine can read; `choice` has what each
-    scenario touches; `repeats` counts each touch scenario; `scenarios` without `cold` means: one ordinary build, the cache
-    allowed, nothing measured."""
+    scenario touches; `repeats` counts each touch scenario; `scenarios` without `cold` means: one ordinary build, the
+    cache allowed, nothing measured."""
 
     context: BuildContext
     dockerfile: Dockerfile | None

@@ -31,20 +31,54 @@ class Rerun:
     busted_by: Command | None
 
 
+class Reruns:
+    """Answers for many edits of one project; what edits have in common is worked out once."""
+
+    def __init__(self, context: BuildContext, reach: Reach) -> None:
+        self._rules = context.rules
+        self._reach = reach
+        self._by_source: dict[str, list[int]] = {}
+        for at, transfer in enumerate(reach.transfers):
+            self._by_source.setdefault(transfer.source, []).append(at)
+        self._taken: dict[str, frozenset[int]] = {}
+        self._known: dict[tuple[bool, frozenset[int]], Rerun] = {}
+
+    def of(self, changed: Iterable[str]) -> Rerun:
+        """What runs again after these paths (relative to the context) changed their content. The one place where hits
+        and misses of an edit are decided; paths that are ignored, or that nothing takes, re-run nothing."""
+        paths = [path for path in dict.fromkeys(changed) if not self._is_ignored(path)]
+        taken = frozenset[int]().union(*map(self._takers, paths))
+        key = (bool(paths), taken)
+        if key not in self._known:
+            self._known[key] = _rerun(self._reach, taken, unknown=bool(paths))
+        return self._known[key]
+
+    def _is_ignored(self, path: str) -> bool:
+        return self._rules is not None and is_ignored(self._rules, path)
+
+    def _takers(self, path: str) -> frozenset[int]:
+        """The transfers that take a path: of itself, or of a folder above it."""
+        if path not in self._taken:
+            above = [path[:at] for at, character in enumerate(path) if character == "/"]
+            candidates = (at for source in (path, *above, "") for at in self._by_source.get(source, ()))
+            self._taken[path] = frozenset(at for at in candidates if takes(self._reach.transfers[at], path))
+        return self._taken[path]
+
+
 def steps_rerun(context: BuildContext, reach: Reach, changed: Iterable[str]) -> Rerun:
-    """What runs again after the paths (relative to the context) changed their content. The one place where hits and
-    misses of an edit are decided; paths that are ignored, or that nothing takes, re-run nothing."""
-    rules = context.rules
-    paths = [path for path in dict.fromkeys(changed) if rules is None or not is_ignored(rules, path)]
+    """What runs again after one edit; see `Reruns.of`."""
+    return Reruns(context, reach).of(changed)
+
+
+def _rerun(reach: Reach, numbers: frozenset[int], *, unknown: bool) -> Rerun:
     taken: dict[int, list[Transfer]] = {}
-    for transfer in reach.transfers:
-        if any(takes(transfer, path) for path in paths):
-            taken.setdefault(transfer.command.start, []).append(transfer)
+    for at in sorted(numbers):
+        taken.setdefault(reach.transfers[at].command.start, []).append(reach.transfers[at])
     dirty: dict[int, list[_Dirt]] = {}
     for view in reach.simulation.stages:
         if view.stage.index in reach.simulation.needed:
             parent = dirty.get(view.parent, []) if view.parent is not None else []
-            dirty[view.stage.index] = [*parent, *_stage(view, parent, taken, dirty, unknown=bool(paths))]
+            dirty[view.stage.index] = [*parent, *_stage(view, parent, taken, dirty, unknown=unknown)]
     lines: dict[int, bool] = {}
     for found in dirty.values():
         for dirt in found:

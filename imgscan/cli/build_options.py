@@ -1,4 +1,4 @@
-"""Options about the build, shared by `build-report` and `lint`, and the records they become."""
+"""Options about the build, shared by `build-report`, `rebuild` and `lint`, and the records they become."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from imgscan.cli.options import PairType
 
 F = TypeVar("F", bound=Callable[..., Any])
 BUILDERS: Final = ("auto", "buildkit", "buildx", "classic", "podman")
+# As `build.scenarios.ALL_SCENARIOS`, which is not imported to print help.
+SCENARIOS: Final = (
+    *("cold", "noop", "touch-source", "touch-lockfile", "touch-manifest", "touch-unrelated"),
+    *("dockerfile-comment", "build-arg"),
+)
 
 FILE = click.option(
     "-f",
@@ -46,6 +51,9 @@ def project_options(command: F) -> F:
     return command
 
 
+NO_TIMING = click.option("--no-timing", is_flag=True, envvar="IMGSCAN_NO_TIMING", help="Build once, time no rebuilds.")
+
+
 def measuring_options(command: F) -> F:
     """How to build and what to measure."""
     options = (
@@ -68,7 +76,20 @@ def measuring_options(command: F) -> F:
         click.option(
             "--touch-lockfile", metavar="PATH", envvar="IMGSCAN_TOUCH_LOCKFILE", help="The lockfile to touch."
         ),
-        click.option("--no-timing", is_flag=True, envvar="IMGSCAN_NO_TIMING", help="Build once, time no rebuilds."),
+        click.option(
+            "--touch-arg",
+            metavar="NAME",
+            envvar="IMGSCAN_TOUCH_ARG",
+            help="The build argument that the build-arg scenario gives new values.",
+        ),
+        click.option(
+            "--scenario",
+            "scenarios",
+            type=click.Choice(SCENARIOS),
+            multiple=True,
+            envvar="IMGSCAN_SCENARIO",
+            help="Measure this; cold and noop come with it. Repeatable.  [default: the first four]",
+        ),
         click.option(
             "--builder",
             type=click.Choice(BUILDERS),

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgscan.cli.build_options import measuring_options, project_options
+from imgscan.cli.build_options import NO_TIMING, measuring_options, project_options
 from imgscan.cli.build_progress import BuildProgress
 from imgscan.cli.options import merged_params, scanning_options, shared_options
 from imgscan.errors import InputError
-from imgscan.model import BuildFailure, BuildInfo, Digest, Finding, Report, Target
+from imgscan.model import Digest, Finding, Report, Target
 
 if TYPE_CHECKING:
     from imgscan.assess import Project
-    from imgscan.build.measure import Measured, MeasurePlan
+    from imgscan.build.measure import Measured
     from imgscan.build.reach import Reach
     from imgscan.cli.session import Session
     from imgscan.contextscan import ContextScan
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("context", type=click.Path(path_type=Path), default=".")
 @project_options
 @measuring_options
+@NO_TIMING
 @scanning_options
 @shared_options
 @click.pass_context
@@ -58,6 +59,7 @@ def run(params: Mapping[str, Any]) -> Report:
     """Options in, the finished and redacted report out. Raises InputError, EngineError."""
     from imgscan.build.measure import measure
     from imgscan.build.reach import find_reach
+    from imgscan.cli.measuring import make_plan
     from imgscan.cli.session import open_project, open_session
     from imgscan.contextscan import scan_context
     from imgscan.engine import Engine
@@ -69,7 +71,7 @@ def run(params: Mapping[str, Any]) -> Report:
         # Last, so that what is wrong with the project is told without an engine.
         engine = stack.enter_context(Engine.connect())
         reach = find_reach(project.dockerfile, project.context, project.target, project.build_args)
-        plan = _plan(project, params, engine, reach)
+        plan = make_plan(project, params, engine, reach, () if params["no_timing"] else None)
         project = replace(project, builder=plan.options.builder.value, store=engine.info.store)
         progress.stage(f"searching {len(project.context.files)} files of the build context")
         context_scan = scan_context(project.context, project.dockerfile, session.scanner, progress)
@@ -95,40 +97,12 @@ class _Run:
     context_scan: ContextScan
 
 
-def _plan(project: Project, params: Mapping[str, Any], engine: Engine, reach: Reach) -> MeasurePlan:
-    """What to build and to touch. Raises InputError for a builder the engine has not, or a file that is not there."""
-    from imgscan.build.measure import MeasurePlan
-    from imgscan.build.request import BuildOptions, choose_builder
-    from imgscan.build.scenarios import SCENARIOS, choose_files
-
-    options = BuildOptions(
-        builder=choose_builder(params["builder"], engine.info.kind),
-        target=project.target,
-        build_args=project.build_args,
-        network=params["network"],
-        platform=params["platform"],
-    )
-    choice = choose_files(
-        project.context,
-        reach,
-        touch_source_path=params["touch_source"],
-        touch_lockfile_path=params["touch_lockfile"],
-    )
-    return MeasurePlan(
-        context=project.context,
-        dockerfile=project.dockerfile,
-        options=options,
-        choice=choice,
-        repeats=params["repeats"],
-        scenarios=() if params["no_timing"] else SCENARIOS,
-    )
-
-
 def _assemble(run: _Run, ref: str) -> Report:
     """The report of a build, of the image it made if it made one."""
     from imgscan.assess import make_report, project_findings
     from imgscan.build.failure import explain_failure
     from imgscan.build.metrics import cache_metrics
+    from imgscan.cli.measuring import build_info
     from imgscan.detect.secrets.findings import secret_findings
 
     measured, project = run.measured, run.project
@@ -141,7 +115,7 @@ def _assemble(run: _Run, ref: str) -> Report:
     shared: dict[str, Any] = {
         "gate": run.session.gate,
         "rule_packs": run.session.scanner.pack_names,
-        "build": _build_info(run, failure),
+        "build": build_info(measured, run.engine.info, failure),
         "cache": metrics,
         "unpacked": run.session.scanner.unpack,
     }
@@ -180,20 +154,6 @@ def _with_image(run: _Run, target: Target, found: tuple[Finding, ...], shared: d
         image=image,
         coverage=merge_coverage(scan.coverage, run.context_scan.coverage),
         **shared,
-    )
-
-
-def _build_info(run: _Run, failure: BuildFailure | None) -> BuildInfo:
-    measured, info = run.measured, run.engine.info
-    left_out = tuple(f"{item.where} was not measured: {item.reason}" for item in measured.skipped)
-    return BuildInfo(
-        builder=measured.cold.builder,
-        engine=f"{info.kind} {info.version}",
-        store=info.store,
-        cpus=info.cpus,
-        scenarios=measured.timings,
-        failure=failure,
-        warnings=(*measured.warnings, *left_out),
     )
 
 

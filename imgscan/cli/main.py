@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "scan": ("imgscan.cli.scan", "Scan images: of the engine, of a registry, or saved as archives."),
     "lint": ("imgscan.cli.lint", "Check Dockerfile, .dockerignore and context without an engine."),
+    "rebuild": ("imgscan.cli.rebuild", "Time rebuilds, or predict them: of any edit, of the latest commits."),
     "baseline": ("imgscan.cli.baseline", "Accept the findings of JSON reports from now on."),
     "rules": ("imgscan.cli.rules", "List every rule."),
     "explain": ("imgscan.cli.rules", "Explain a rule: why, how to fix it, a bad and a good example."),

@@ -23,7 +23,13 @@ from imgscan.model import Severity
 
 F = TypeVar("F", bound=Callable[..., Any])
 FAIL_ON_CHOICES: Final = (*(severity.value for severity in Severity), "never")
-NOT_CONFIGURABLE: Final = frozenset({"config", "no_config", "context", "targets", "help"})
+# What is asked of one run is no setting either.
+NOT_CONFIGURABLE: Final = frozenset(
+    {
+        *("config", "no_config", "context", "targets", "help"),
+        *("predict", "touched", "commits", "basis", "estimates"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from imgscan.acceptance import open_findings
 from imgscan.escape import markdown, markdown_code, shorten
 from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
 from imgscan.report import Style
+from imgscan.report.edits import EditSection, edit_sections
 from imgscan.report.summary import (
     accepted_line,
     accepted_rows,
@@ -64,6 +65,8 @@ def _lines(report: Report) -> Iterator[str]:
     if report.build and report.build.failure:
         yield from _failure(report.build.failure)
     yield from _rebuilds(report)
+    for section in edit_sections(report.edits) if report.edits else ():
+        yield from _edits(section)
     yield from _risks(report)
     for title, findings in split_findings(report):
         yield from _findings(title, findings)
@@ -124,10 +127,10 @@ def _rebuilds(report: Report) -> Iterator[str]:
         return
     yield "\n### What an edit costs (measured)"
     rows = [
-        (markdown(name), markdown_code(touched), took, cached, markdown_code(shorten(blamed, _CELL)))
-        for name, touched, took, cached, blamed in map(scenario_row, report.build.scenarios)
+        (markdown(name), markdown_code(touched), cached, took, markdown_code(shorten(blamed, _CELL)))
+        for name, touched, cached, took, blamed in map(scenario_row, report.build.scenarios)
     ]
-    yield from _table(rows, ("Rebuild", "Touched", "Takes", "Cached steps", "Everything re-ran from line"))
+    yield from _table(rows, ("Rebuild", "Touched", "Cached steps", "Takes", "Everything re-ran from line"))
     busts = report.cache.busts if report.cache else ()
     yield from _bullets(
         [
@@ -137,6 +140,17 @@ def _rebuilds(report: Report) -> Iterator[str]:
             for bust in busts
         ]
     )
+
+
+def _edits(section: EditSection) -> Iterator[str]:
+    yield f"\n### {section.title}"
+    yield from _bullets(section.notes)
+    rows = [
+        [markdown_code(shorten(cell, _CELL)) if at in section.wide else markdown(cell) for at, cell in enumerate(row)]
+        for row in section.rows[:_ROWS]
+    ]
+    if rows:
+        yield from _table(rows, [header.capitalize() for header in section.headers])
 
 
 def _risks(report: Report) -> Iterator[str]:

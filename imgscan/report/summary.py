@@ -185,14 +185,14 @@ SECTIONS: Final = (
 
 
 def scenario_row(timing: Timing) -> tuple[str, str, str, str, str]:
-    """Name, touched file, median with spread, cached steps, the instruction that everything re-ran from."""
+    """Name, what was touched, cached steps, median with spread, the instruction that everything re-ran from."""
     spread = f" ± {human_seconds(timing.spread_s / 2)}" if len(timing.seconds) > 1 else ""
     blamed = timing.busted_by
     return (
         timing.name,
         timing.touched or "-",
-        f"{human_seconds(timing.median_s)}{spread}",
         f"{timing.steps_cached} / {timing.steps_total}",
+        f"{human_seconds(timing.median_s)}{spread}",
         "-" if blamed is None else f"{blamed.line or '?'}: {blamed.instruction}",
     )
 

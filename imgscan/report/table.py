@@ -15,6 +15,7 @@ from imgscan.acceptance import open_findings
 from imgscan.escape import plain, shorten
 from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict, WasteCause
 from imgscan.report import Style
+from imgscan.report.edits import EditSection, edit_sections
 from imgscan.report.summary import (
     accepted_line,
     accepted_rows,
@@ -96,6 +97,8 @@ def _lines(report: Report, pen: _Pen) -> Iterator[str]:
         yield from _failure(report.build, pen)
     if report.build and report.build.scenarios:
         yield from _rebuilds(report, report.build.scenarios, pen)
+    for section in edit_sections(report.edits) if report.edits else ():
+        yield from _edits(section, pen)
     for title, findings in split_findings(report):
         yield from _findings(title, findings, pen)
     yield from _accepted(report, pen)
@@ -177,10 +180,10 @@ def _rebuilds(report: Report, timings: Sequence[Timing], pen: _Pen) -> Iterator[
     yield pen.heading("What an edit costs (measured)")
     room = max(20, pen.width - 66)
     rows = [
-        (name, shorten(plain(touched), 28), took, cached, shorten(plain(blamed), room))
-        for name, touched, took, cached, blamed in map(scenario_row, timings)
+        (name, shorten(plain(touched), 28), cached, took, shorten(plain(blamed), room))
+        for name, touched, cached, took, blamed in map(scenario_row, timings)
     ]
-    yield pen.table(rows, ("rebuild", "touched", "takes", "cached", "everything re-ran from line"), right=(2, 3))
+    yield pen.table(rows, ("rebuild", "touched", "cached", "takes", "everything re-ran from line"), right=(2, 3))
     cache = report.cache
     if cache is None:
         return
@@ -190,6 +193,20 @@ def _rebuilds(report: Report, timings: Sequence[Timing], pen: _Pen) -> Iterator[
         yield from pen.wrap(f"{again}; to blame is {blame}", "  ")
     if cache.source_hit_ratio is not None and not cache.busts:
         yield "  A source edit re-runs no dependency install."
+
+
+def _edits(section: EditSection, pen: _Pen) -> Iterator[str]:
+    yield pen.heading(section.title)
+    yield from (line for text in section.notes for line in pen.wrap(text, "  "))
+    room = max(20, pen.width - section.taken)
+    rows = [
+        [shorten(plain(cell), room if at in section.wide else 40) for at, cell in enumerate(row)]
+        for row in section.rows[: pen.rows(section.rows)]
+    ]
+    if rows:
+        yield pen.table(rows, section.headers, right=section.right)
+    if len(section.rows) > len(rows):
+        yield f"  … and {len(section.rows) - len(rows)} more (-v shows all)"
 
 
 def _findings(title: str, findings: Sequence[Finding], pen: _Pen) -> Iterator[str]:
