@@ -140,11 +140,9 @@ def _from_stages(transfers: Iterable[Transfer], dirty: Mapping[int, list[_Dirt]]
         for dirt in dirty.get(transfer.from_stage if transfer.from_stage is not None else -1, []):
             if dirt.command.keyword == "RUN" or dirt.command.flag("from"):
                 verdict = verdict or False
-            elif any(_meets(t, transfer) for t in dirt.brought):
+            elif any(relative(brought.dest, transfer.source) is not None for brought in dirt.brought):
                 return True if dirt.sure else (verdict or False)
+            elif any(relative(transfer.source, brought.dest) is not None for brought in dirt.brought):
+                # Only a part of what was brought is taken, perhaps not the part that changed.
+                verdict = verdict or False
     return verdict
-
-
-def _meets(inner: Transfer, outer: Transfer) -> bool:
-    """Whether what one instruction put into a stage is among what another one takes out of it."""
-    return relative(inner.dest, outer.source) is not None or relative(outer.source, inner.dest) is not None
