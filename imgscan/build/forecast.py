@@ -10,6 +10,7 @@ the upper one takes all steps one after the other, as on an engine that is busy 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -29,13 +30,15 @@ DEFAULT_SPREAD: Final = 0.2
 """By how much equal builds differ on a machine that does other things, too, as a share of their time; as seen."""
 _LEAST_SPREAD: Final = 0.1
 _MOST_SPREAD: Final = 0.6
+_CACHE_MOUNT: Final = re.compile(r"--mount=[^\s]*\btype=cache\b")
 SLACK_S: Final = 0.3
 """By how much they differ however short they are: the start of a container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCost:
-    """A step of the whole build: its own seconds, those the engine pauses before it, those of writing its layer."""
+    """A step of the whole build: its own seconds, those the engine pauses before it, those of writing its layer.
+    `least_s`: it may be as short as that, if it has a cache mount that was never seen filled."""
 
     line: int | None
     instruction: str
@@ -43,6 +46,7 @@ class StepCost:
     seconds: float
     lead_s: float = 0.0
     export_s: float = 0.0
+    least_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +76,7 @@ def costs_of(timings: Sequence[Timing], source: str = "measured") -> Costs:
     export = _export_seconds(cold, noop)
     shares = _layer_shares(cold.steps)
     steps = tuple(
-        StepCost(
-            line=step.line,
-            instruction=step.instruction,
-            inputs=step.inputs,
-            seconds=0.0 if is_from(step) else median(samples.get((step.stage, step.ordinal), [step.seconds])),
-            lead_s=0.0 if is_from(step) else lead_seconds(cold.steps, at),
-            export_s=export * shares[at],
-        )
+        _step_cost(cold.steps, at, samples.get((step.stage, step.ordinal), ()), export * shares[at])
         for at, step in enumerate(cold.steps)
     )
     basis = Basis(
@@ -90,6 +87,22 @@ def costs_of(timings: Sequence[Timing], source: str = "measured") -> Costs:
         spread=round(_spread(timings), 6),
     )
     return Costs(basis=basis, steps=steps)
+
+
+def _step_cost(steps: Sequence[Step], at: int, again: Sequence[float], export_s: float) -> StepCost:
+    """A step of the cold build; `again` is how long it took in rebuilds."""
+    step = steps[at]
+    if is_from(step):
+        return StepCost(line=step.line, instruction=step.instruction, inputs=step.inputs, seconds=0.0)
+    return StepCost(
+        line=step.line,
+        instruction=step.instruction,
+        inputs=step.inputs,
+        seconds=median(again or (step.seconds,)),
+        lead_s=lead_seconds(steps, at),
+        export_s=export_s,
+        least_s=0.0 if _CACHE_MOUNT.search(step.instruction) and not again else None,
+    )
 
 
 def relined(timings: Sequence[Timing], dockerfile: Dockerfile) -> tuple[tuple[Timing, ...], tuple[str, ...]]:
@@ -152,15 +165,19 @@ def _seconds(costs: Costs, running: Mapping[int, bool]) -> tuple[float, float, f
     fixed, spread = costs.basis.fixed_s, costs.basis.spread
     surely = [at for at, sure in running.items() if sure]
     expected = fixed + _chain(costs, running) + _export(costs, running)
-    least = fixed + _chain(costs, surely) + _export(costs, surely)
+    least = fixed + _chain(costs, surely, least=True) + _export(costs, surely)
     in_turn = sum(costs.steps[at].seconds + costs.steps[at].lead_s for at in running)
     most = fixed + in_turn + _export(costs, running)
     low = min(expected, max(0.0, least * (1 - spread) - SLACK_S))
     return expected, low, max(expected, most * (1 + spread) + SLACK_S)
 
 
-def _chain(costs: Costs, running: Iterable[int]) -> float:
-    taken = {at: costs.steps[at].seconds + costs.steps[at].lead_s for at in running}
+def _chain(costs: Costs, running: Iterable[int], *, least: bool = False) -> float:
+    steps = {at: costs.steps[at] for at in running}
+    taken = {
+        at: step.lead_s + (step.least_s if least and step.least_s is not None else step.seconds)
+        for at, step in steps.items()
+    }
     return longest_path(taken, [step.inputs for step in costs.steps])
 
 

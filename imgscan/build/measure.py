@@ -1,8 +1,9 @@
 """Build cold, rebuild unchanged, rebuild with one thing touched: a source file, the lockfile, ... -> timings.
 
-The order is cold, no-op, then the touches in turn, so that a machine that slows down slows all of them. Every repeat
-starts from the original context and touches it anew; content the engine has seen before would be a cache hit. Hits and
-misses are facts, seconds are not: they come as median and spread.
+The order is cold, no-op, then the touches in turn, so that a machine that slows down slows all of them; last, if asked
+for, every step once more with the cache mounts filled. Every repeat starts from the original context and touches it
+anew; content the engine has seen before would be a cache hit. Hits and misses are facts, seconds are not: they come as
+median and spread.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from imgscan.build.estimate import Forecast, Progress
 from imgscan.build.layersizes import with_layer_sizes
 from imgscan.build.lines import is_from
 from imgscan.build.request import Builder, BuildOptions
-from imgscan.build.scenarios import SCENARIOS, Choice
+from imgscan.build.scenarios import RERUN_ALL, SCENARIOS, Choice
 from imgscan.build.steps import Clean, StepEvent, StepState, ancestors
 from imgscan.errors import EngineError, InputError
 from imgscan.model import BuildFailure, BuildTrace, BustedBy, Skipped, Step, Timing
@@ -187,7 +188,8 @@ class _Measurement:
 
     def _rebuilds(self) -> list[str]:
         noop = ["noop"] if "noop" in self._plan.scenarios else []
-        return noop + [name for _ in range(self._plan.repeats) for name in self._touches]
+        again = [RERUN_ALL] if RERUN_ALL in self._plan.scenarios else []
+        return noop + [name for _ in range(self._plan.repeats) for name in self._touches] + again
 
     def _touched(self, scenario: str) -> str | None:
         touch = self._touches.get(scenario)
@@ -201,8 +203,8 @@ class _Measurement:
             f"{scenario}-{repeat}",
             replace=touch.replacement(nonce) if touch else None,
             build_args=touch.build_args(nonce) if touch else None,
-            no_cache=scenario == "cold",
-            throwaway=touch is not None,
+            no_cache=scenario in ("cold", RERUN_ALL),
+            throwaway=touch is not None or scenario == RERUN_ALL,
             on_event=show,
         )
         self._forecast.note(scenario, made.trace.seconds)
@@ -275,7 +277,7 @@ def make_timing(name: str, touched: str | None, repeats: Sequence[BuildTrace]) -
         steps_total=len(counted),
         steps_cached=sum(step.cached for step in counted),
         steps=steps,
-        busted_by=None if name == "cold" else first_miss(steps),
+        busted_by=None if name in ("cold", RERUN_ALL) else first_miss(steps),
         critical_path=path,
         critical_s=round(path_seconds(steps, path), 6),
         export_s=typical.export_s,

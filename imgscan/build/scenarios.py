@@ -34,7 +34,9 @@ from imgscan.model import EntryKind, Skipped
 SCENARIOS: Final = ("cold", "noop", "touch-source", "touch-lockfile")
 """What is measured unless others are asked for."""
 MORE_SCENARIOS: Final = ("touch-manifest", "touch-unrelated", "dockerfile-comment", "build-arg")
-ALL_SCENARIOS: Final = (*SCENARIOS, *MORE_SCENARIOS)
+RERUN_ALL: Final = "rerun-all"
+"""Every step once more, as in the cold build, but with the cache mounts that it filled."""
+ALL_SCENARIOS: Final = (*SCENARIOS, *MORE_SCENARIOS, RERUN_ALL)
 MAX_TOUCHED_BYTES: Final = 32 * 1024 * 1024
 """A larger file is no source: it would be read into memory for every repeat."""
 _NOT_THERE: Final = {
@@ -131,6 +133,14 @@ def pick_scenarios(names: Sequence[str]) -> tuple[str, ...]:
     if wanted != {"cold"}:
         wanted.add("noop")
     return tuple(name for name in ALL_SCENARIOS if name in wanted)
+
+
+def basis_scenarios(reach: Reach) -> tuple[str, ...]:
+    """What predictions need at least. A step with a cache mount takes longer in a cold build than ever again."""
+    views = [view for view in reach.simulation.stages if view.stage.index in reach.simulation.needed]
+    flags = [flag for view in views for run in view.runs for flag in run.command.flags]
+    mounts = any(name == "mount" and value and "type=cache" in value for name, value in flags)
+    return ("cold", "noop", RERUN_ALL) if mounts else ("cold", "noop")
 
 
 def choose_files(

@@ -15,7 +15,7 @@ BUILDERS: Final = ("auto", "buildkit", "buildx", "classic", "podman")
 # As `build.scenarios.ALL_SCENARIOS`, which is not imported to print help.
 SCENARIOS: Final = (
     *("cold", "noop", "touch-source", "touch-lockfile", "touch-manifest", "touch-unrelated"),
-    *("dockerfile-comment", "build-arg"),
+    *("dockerfile-comment", "build-arg", "rerun-all"),
 )
 
 FILE = click.option(

@@ -20,9 +20,12 @@ class BuildProgress:
 
     def show(self, event: BuildEvent) -> None:
         """A build began, or one of its steps moved."""
-        build = {"cold": "cold build", "build": "build", "noop": "rebuild, nothing changed"}.get(
-            event.scenario, f"rebuild, {event.scenario} {event.repeat}/{event.repeats}"
-        )
+        build = {
+            "cold": "cold build",
+            "build": "build",
+            "noop": "rebuild, nothing changed",
+            "rerun-all": "all steps again",
+        }.get(event.scenario, f"rebuild, {event.scenario} {event.repeat}/{event.repeats}")
         left = "" if event.seconds_left is None else f", about {human_seconds(event.seconds_left)} left"
         if event.step is None:
             self._progress.stage(f"{build}{left}")

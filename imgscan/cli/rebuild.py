@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from imgscan.build.reach import Reach
     from imgscan.cli.session import Session
 
-_BASIS: Final = ("cold", "noop")
 _OPTIONS: Final = (
     click.option(
         "--predict",
         is_flag=True,
-        help="Build twice only, cold and unchanged, and predict what edits cost: --touch, else the usual ones.",
+        help="Build cold and unchanged only, and predict what edits cost: --touch, else the usual ones.",
     ),
     click.option(
         "--touch",
@@ -141,11 +140,12 @@ def _measured(params: Mapping[str, Any], session: Session, project: Project, rea
     from imgscan.build.forecast import costs_of
     from imgscan.build.measure import measure
     from imgscan.build.metrics import cache_metrics
+    from imgscan.build.scenarios import basis_scenarios
     from imgscan.cli.measuring import build_info, make_plan
     from imgscan.engine import Engine
 
     with Engine.connect() as engine:
-        only = _BASIS if _predicts(params) and not params["scenarios"] else None
+        only = basis_scenarios(reach) if _predicts(params) and not params["scenarios"] else None
         plan = make_plan(project, params, engine, reach, only)
         project = replace(project, builder=plan.options.builder.value, store=engine.info.store)
         steps = BuildProgress(session.progress)

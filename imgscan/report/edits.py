@@ -14,7 +14,7 @@ from imgscan.model import BustedBy
 from imgscan.units import human_seconds, percent
 
 _SOURCES: Final = {
-    "measured": "from a cold build and a rebuild without changes, just measured",
+    "measured": "from builds just measured",
     "report": "from the timings of the report",
     "estimate": "from the seconds given with --estimate; steps without any take none",
 }

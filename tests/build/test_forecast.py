@@ -105,6 +105,19 @@ def test_a_step_takes_as_long_as_in_rebuilds_where_it_ran_in_them() -> None:
     assert [cost.seconds for cost in costs.steps] == [0, 10, 0.5, 2.0, 2.0, 0.5]
 
 
+MOUNTED = replace(STEPS[1], instruction="RUN --mount=type=cache,target=/c install")
+
+
+def test_a_cache_mount_that_was_never_seen_filled_may_make_a_step_short() -> None:
+    cold = replace(COLD, steps=(STEPS[0], MOUNTED, *STEPS[2:]))
+    again = replace(MOUNTED, seconds=2.0)
+    filled = timing("rerun-all", 8.0, steps=(again,))
+    unseen = predict(costs_of((cold, NOOP)), rerun(_2=True), name="edit", touched=("x",))
+    seen = predict(costs_of((cold, NOOP, filled)), rerun(_2=True), name="edit", touched=("x",))
+    assert (unseen.seconds, unseen.low_s) == pytest.approx((10.75, 0.75 * (1 - DEFAULT_SPREAD) - SLACK_S))
+    assert (seen.seconds, seen.low_s) == pytest.approx((2.75, 2.75 * (1 - DEFAULT_SPREAD) - SLACK_S))
+
+
 @pytest.mark.parametrize(
     ("repeats", "expected"),
     [
