@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from imgscan.edits import (
+    Basis,
+    CommitCost,
+    DayCost,
+    EditCosts,
+    ForecastStep,
+    History,
+    InstructionCost,
+    PathCost,
+    Prediction,
+    Saving,
+)
 from imgscan.model import (
     SCHEMA_VERSION,
     Budget,
@@ -204,3 +216,44 @@ def report(**changes: Any) -> Report:
         "budgets": (Budget(key="image-size", limit="100 MB", actual="110 MB", broken=True),),
     }
     return Report(**{**fields, **changes})
+
+
+def edit_costs(path: str = "backend/src/index.ts", instruction: str = "COPY . .") -> EditCosts:
+    """Predictions and a history with something in every part."""
+    blamed = BustedBy(line=9, instruction=instruction)
+    steps = (
+        ForecastStep(line=9, instruction=instruction, seconds=0.5, export_s=0.25, sure=True),
+        ForecastStep(line=20, instruction="COPY --from=build /app /app", seconds=0.5, export_s=1.0, sure=False),
+    )
+    edit: dict[str, Any] = {"steps_total": 6, "steps_cached": 4, "steps": steps, "busted_by": blamed}
+    return EditCosts(
+        basis=Basis(source="measured", fixed_s=0.5, cold_s=42.0, export_s=1.25, spread=0.2),
+        predictions=(
+            Prediction(name="edit", touched=(path,), seconds=2.75, low_s=0.5, high_s=3.5, measured_s=2.5, **edit),
+            Prediction(name="together", touched=(path, "README.md"), seconds=9.0, low_s=8.0, high_s=11.0, **edit),
+        ),
+        history=History(
+            commits=3,
+            free=1,
+            unpriced=1,
+            seconds=60.5,
+            low_s=40.0,
+            high_s=80.0,
+            per_commit=(
+                CommitCost(
+                    commit="0" * 40, day="2026-01-02", files=2, seconds=30.0, low_s=20.0, high_s=40.0, steps_run=2
+                ),
+            ),
+            per_day=(
+                DayCost(day="2026-01-01", commits=1, seconds=0.5),
+                DayCost(day="2026-01-02", commits=2, seconds=60.0),
+            ),
+            paths=(PathCost(path=path, commits=2, each_s=29.5, seconds=59.0),),
+            instructions=(
+                InstructionCost(line=12, instruction="RUN npm ci", commits=2, seconds=50.0, busted_by=blamed),
+            ),
+            savings=(
+                Saving(rule_id="cache-copy-before-install", fingerprint="1" * 16, line=9, commits=2, seconds=50.0),
+            ),
+        ),
+    )

@@ -72,7 +72,7 @@ def test_readme_shows_the_report(request: pytest.FixtureRequest) -> None:
 def essence(text: str) -> Iterator[str]:
     """What of a report is the same everywhere."""
     for line in text.splitlines():
-        rebuild = re.match(r"  (cold|noop|touch-\S+) .* s +(\d+ / \d+)  (.*)", line)
+        rebuild = re.match(r"  (cold|noop|touch-\S+) .* (\d+ / \d+) .*? s(?: ± \S+ s)?  (.*)", line)
         if rebuild:
             yield " ".join(rebuild.groups())
         elif line.isupper() or line.startswith(" NO-GO"):

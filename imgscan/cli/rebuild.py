@@ -179,9 +179,8 @@ def _given(params: Mapping[str, Any], project: Project, reach: Reach) -> _Found:
             next_step="take a report of imgscan rebuild or imgscan build-report",
         )
     timings, lost = relined(report.build.scenarios, project.dockerfile)
-    note = (
-        f"{len(lost)} steps of {params['basis']} are not in {project.dockerfile.file} any more; they cost nothing here"
-    )
+    what = "1 step" if len(lost) == 1 else f"{len(lost)} steps"
+    note = f"{what} of {params['basis']} not to be found in {project.dockerfile.file} any more: taken to cost nothing"
     return _Found(
         project=replace(project, builder=report.build.builder, store=report.build.store),
         timings=timings,

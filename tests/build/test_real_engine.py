@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,13 @@ from engines import BASE, PrivateEngine, ensure_base, private_engine
 
 from imgscan.build.builder import Made, Workshop
 from imgscan.build.cleanup import tidy_up
+from imgscan.build.forecast import costs_of, predict
 from imgscan.build.measure import Measured, MeasurePlan, measure
 from imgscan.build.metrics import cache_metrics
 from imgscan.build.reach import find_reach
 from imgscan.build.request import Builder, BuildOptions, choose_builder
-from imgscan.build.scenarios import choose_files
+from imgscan.build.rerun import steps_rerun
+from imgscan.build.scenarios import ALL_SCENARIOS, Touch, Wishes, choose_files, choose_touches
 from imgscan.dockerfile.context import read_context
 from imgscan.dockerfile.parse import parse
 from imgscan.engine import Engine
@@ -113,6 +115,55 @@ def test_rebuilds_of_two_stages(engine: Engine, project: Path) -> None:
     mounts = [r for r in engine.cache_records() if r.id not in before and "/cache/log" in r.description]
     assert [record for record in mounts if record.kind == "exec.cachemount"] == []
     assert (project / "src" / "main.py").read_text() == "print()\n"
+
+
+EVERYTHING = f"""FROM {BASE}
+WORKDIR /app
+COPY package.json ./
+RUN --mount=type=cache,target=/cache cat package.json > installed; head -c 2000000 /dev/zero > big; sleep 0.3
+COPY src src
+COPY README.md Dockerfile docs/
+ARG GIT_SHA=none
+RUN echo $GIT_SHA > built
+"""
+
+
+def test_every_scenario_re_runs_what_it_must_and_what_was_predicted(engine: Engine, project: Path) -> None:
+    write(project, EVERYTHING)
+    (project / "package.json").write_text('{"scripts": {"build": "true"}}\n')
+    (project / "README.md").write_text("# About\n")
+    made = plan(project, Builder.BUILDKIT)
+    assert made.dockerfile is not None
+    reach = find_reach(made.dockerfile, made.context, None, {})
+    wishes = Wishes(scenarios=ALL_SCENARIOS)
+    choice = choose_touches(made.context, made.dockerfile, reach, wishes, lambda root: {})
+    with measure(engine, replace(made, choice=choice, scenarios=ALL_SCENARIOS)) as measured:
+        # A WORKDIR in front is the same for every build on that base: the engine shares it with one that runs just now.
+        found = {name: [line for line in lines if line != 2] for name, lines in misses(measured).items()}
+    assert found == {
+        "cold": [3, 4, 5, 6, 8],
+        "noop": [],
+        "touch-source": [5, 6, 8],
+        "touch-manifest": [3, 4, 5, 6, 8],
+        "touch-unrelated": [6, 8],
+        "dockerfile-comment": [6, 8],
+        "build-arg": [8],
+        "rerun-all": [3, 4, 5, 6, 8],
+    }
+    assert [skipped.where for skipped in measured.skipped] == ["touch-lockfile"]
+    timings = {timing.name: timing for timing in measured.timings}
+    costs = costs_of([timings[name] for name in ("cold", "noop", "rerun-all")])
+    for name, touch in choice.touches.items():
+        if isinstance(touch, Touch):
+            rerun = steps_rerun(made.context, reach, [touch.path])
+            assert list(rerun.lines) == found[name]
+            predicted = predict(costs, rerun, name=name, touched=[touch.path])
+            assert abs(predicted.seconds - timings[name].median_s) <= max(1.0, 0.2 * timings[name].median_s)
+    cold = timings["cold"]
+    assert cold.export_s is not None
+    assert [step.layer_bytes for step in cold.steps if step.line == 4] == [2_000_032]
+    assert [cold.steps[at].line for at in cold.critical_path][-5:] == [3, 4, 5, 6, 8]
+    assert timings["build-arg"].touched == "ARG GIT_SHA"
 
 
 def test_copy_before_install_is_blamed(engine: Engine, project: Path) -> None:

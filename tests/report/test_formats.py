@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import jsonschema_rs
 import pytest
-from fakes import HOSTILE, finding, image, layer, report, timing
+from fakes import HOSTILE, edit_costs, finding, image, layer, report, timing
 
 from imgscan.errors import InputError
 from imgscan.model import (
@@ -46,6 +46,14 @@ def test_clean_report_is_as_reviewed(name: str, golden: Callable[[str, str], Non
         complete=True, verdict=Verdict.GO, reasons=(), skipped=(), findings=(), risks=(), budgets=(), cache=None
     )
     golden(f"clean.{name}.txt", render(clean, name, Style(width=110)))
+
+
+@pytest.mark.parametrize("name", REPORTERS)
+def test_costs_of_edits_are_as_reviewed(name: str, golden: Callable[[str, str], None]) -> None:
+    shown = report(
+        edits=edit_costs(), findings=(), risks=(), budgets=(), cache=None, build=None, image=None, coverage=None
+    )
+    golden(f"edits.{name}.txt", render(shown, name, Style(width=130)))
 
 
 def failed() -> Report:
@@ -98,6 +106,7 @@ def hostile() -> Report:
         notes=(HOSTILE,),
         coverage=Coverage(bytes=1, entries=1, not_read=(NotRead(where=HOSTILE, bytes=1, reason=HOSTILE),)),
         reasons=(HOSTILE,),
+        edits=edit_costs(path=HOSTILE, instruction=HOSTILE),
         skipped=(Skipped(where=HOSTILE, reason=HOSTILE),),
         image=image(
             layers=(layer(1, instruction=HOSTILE, dockerfile=SourceLine(file=HOSTILE, line=2)),),
