@@ -28,6 +28,7 @@ def make_project(root: Path, dockerfile: str, files: Mapping[str, str | int], pa
                 stream.truncate(content)
         else:
             file.write_text(content, encoding="utf-8")
+        file.chmod(0o644)
     return read_project(root, path)
 
 

@@ -31,6 +31,8 @@ DEFAULT_SPREAD: Final = 0.2
 _LEAST_SPREAD: Final = 0.1
 _MOST_SPREAD: Final = 0.6
 _CACHE_MOUNT: Final = re.compile(r"--mount=[^\s]*\btype=cache\b")
+_LAYER_BYTES: Final = 1_000_000
+"""A layer takes as long as these bytes more of one, however small it is."""
 SLACK_S: Final = 0.3
 """By how much they differ however short they are: the start of a container."""
 
@@ -195,10 +197,10 @@ def _export_seconds(cold: Timing, noop: Timing) -> float:
 
 def _layer_shares(steps: Sequence[Step]) -> list[float]:
     """Each step's share of the layers that are written: by bytes where they are known, else the same for all."""
-    sizes = [step.layer_bytes for step in steps]
-    total = sum(size for size in sizes if size)
+    sizes = [0 if step.layer_bytes is None else step.layer_bytes + _LAYER_BYTES for step in steps]
+    total = sum(sizes)
     if total:
-        return [(size or 0) / total for size in sizes]
+        return [size / total for size in sizes]
     counted = [0.0 if is_from(step) else 1.0 for step in steps]
     return [share / (sum(counted) or 1.0) for share in counted]
 

@@ -1,4 +1,5 @@
-"""What makes a rebuild do more than the edit needs: wrong order, volatile values, noise, mounts, void ignore lines.
+"""What makes a rebuild do more than the edit needs, or less: wrong order, volatile values, noise, mounts, modes, void
+ignore lines, results kept for ever.
 
 In: the Dockerfile, the context, what is built and, where rebuilds were measured, their timings. Out: findings of the
 family `cache-`. Everything follows from the simulated stages, by the rules of the builder: BuildKit and the classic
@@ -11,9 +12,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from imgscan.detect.cache.ignorelines import detect_ignore_lines
+from imgscan.detect.cache.modes import detect_modes
 from imgscan.detect.cache.mounts import detect_mounts
+from imgscan.detect.cache.network import detect_network
 from imgscan.detect.cache.noise import detect_noise
 from imgscan.detect.cache.order import detect_order
+from imgscan.detect.cache.unusedmounts import detect_unused_mounts
 from imgscan.detect.cache.volatile import detect_volatile
 from imgscan.detect.stages.stagesim import simulate
 from imgscan.model import Finding, Timing
@@ -40,6 +44,10 @@ def detect(
     simulation = simulate(dockerfile, context, target=target, build_args=build_args)
     yield from detect_order(simulation, timings, builder)
     yield from detect_volatile(simulation, build_args, builder)
-    yield from detect_noise(simulation)
+    yield from detect_noise(simulation, builder)
     yield from detect_mounts(simulation, builder, store)
+    if builder != "classic":
+        yield from detect_unused_mounts(simulation)
+    yield from detect_network(simulation)
+    yield from detect_modes(context, simulation)
     yield from detect_ignore_lines(context, simulation.index.paths)

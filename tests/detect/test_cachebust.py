@@ -313,6 +313,49 @@ def test_noise_is_ranked_by_bytes(tmp_path: Path) -> None:
     assert [place.line for place in found.places] == [2, 3]
 
 
+def test_noise_that_changes_comes_before_noise_that_is_large(tmp_path: Path) -> None:
+    files: dict[str, str | int] = {"a.js": "x", ".git/HEAD": 9, "docs/a.pdf": 90_000}
+    (found,) = findings(make_project(tmp_path, "FROM node:24\nCOPY . .\n", files), "cache-broad-copy")
+    assert found.message.index(".git") < found.message.index("docs")
+
+
+WHOLE = "RUN --mount=type=bind,target=. --mount=type=cache,target=/root/.cache/go-build go build -o /bin/app ."
+
+
+@pytest.mark.parametrize(
+    ("files", "builder", "expected"),
+    [
+        pytest.param({"a.go": "x", ".git/HEAD": "ref"}, "buildkit", [2], id="with-the-history"),
+        pytest.param({"a.go": "x", ".dockerignore": "Dockerfile\n.d*\n"}, "buildkit", [], id="only-what-is-built"),
+        pytest.param({"a.go": "x", ".git/HEAD": "ref"}, "classic", [], id="classic-knows-no-mounts"),
+    ],
+)
+def test_noise_in_a_mounted_context(tmp_path: Path, files: dict[str, str], builder: str, expected: list[int]) -> None:
+    project = make_project(tmp_path, f"FROM golang:1.25\n{WHOLE}\n", files)
+    assert lines(findings(project, "cache-broad-copy", builder=builder)) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "dockerfile", "expected"),
+    [
+        pytest.param(0o664, "COPY . .", [2], id="group-may-write"),
+        pytest.param(0o600, "COPY b/x.js /", [2], id="only-the-owner"),
+        pytest.param(0o775, "RUN a\nCOPY b /b", [3], id="executable"),
+        pytest.param(0o644, "COPY . .", [], id="as-usual"),
+        pytest.param(0o755, "COPY . .", [], id="executable-as-usual"),
+        pytest.param(0o664, "COPY a.js /", [], id="not-copied"),
+        pytest.param(0o664, "COPY --exclude=b . .", [], id="excluded"),
+        pytest.param(0o664, "COPY --from=corp/tool /x /x", [], id="of-another-image"),
+    ],
+)
+def test_modes_that_git_does_not_keep(tmp_path: Path, mode: int, dockerfile: str, expected: list[int]) -> None:
+    make_project(tmp_path, f"FROM node:24\n{dockerfile}\n", {"a.js": "x", "b/x.js": "y"})
+    (tmp_path / "b" / "x.js").chmod(mode)
+    found = findings(read_project(tmp_path), "cache-umask-modes")
+    assert lines(found) == expected
+    assert all(f"b/x.js ({mode:04o})" in one.message for one in found)
+
+
 STEPS = [
     pytest.param("RUN apt-get update\nRUN apt-get install -y curl", {"cache-apt-update-alone"}, id="update-alone"),
     pytest.param("RUN apt-get update && apt-get install -y curl", set(), id="update-with-install"),
@@ -355,6 +398,36 @@ STEPS = [
         set(),
         id="another-folder-removed",
     ),
+    pytest.param("RUN --mount=type=cache,target=~/.npm npm ci", {"cache-mount-unused"}, id="mount-with-a-tilde"),
+    pytest.param(
+        "USER node\nRUN --mount=type=cache,target=/root/.npm npm ci", {"cache-mount-unused"}, id="mount-of-another-home"
+    ),
+    pytest.param(
+        "USER node\nRUN --mount=type=cache,target=/home/node/.npm npm ci", {"cache-mount-unused"}, id="mount-of-root"
+    ),
+    pytest.param(
+        "USER node\nRUN --mount=type=cache,target=/home/node/.npm,uid=1000 npm ci", set(), id="mount-with-its-user"
+    ),
+    pytest.param(
+        "USER 1000:1000\nRUN --mount=type=cache,target=/c,mode=0777 npm ci --cache /c", set(), id="mount-for-everybody"
+    ),
+    pytest.param(
+        "USER node\nENV HOME=/root\nRUN --mount=type=cache,target=/root/.npm,uid=1000 npm ci", set(), id="home-is-set"
+    ),
+    pytest.param("USER 0\nRUN --mount=type=cache,target=/root/.npm npm ci", set(), id="mount-as-root"),
+    pytest.param("ARG U=x\nUSER $U\nRUN --mount=type=cache,target=/root/.npm npm ci", set(), id="unknown-user"),
+    pytest.param("RUN git clone https://x.example/a.git", {"cache-network-forever"}, id="clone-of-a-branch"),
+    pytest.param("RUN git clone -b main https://x.example/a.git", {"cache-network-forever"}, id="clone-of-main"),
+    pytest.param("RUN git clone --branch=v1.2 https://x.example/a.git", set(), id="clone-of-a-tag"),
+    pytest.param("RUN git clone -b $REF https://x.example/a.git", set(), id="clone-of-what-is-given"),
+    pytest.param("RUN git clone https://x.example/a && cd a && git checkout 1a2b3c4", set(), id="clone-and-checkout"),
+    pytest.param("RUN curl -L https://x.example/releases/latest/a.tgz | tar x", {"cache-network-forever"}, id="latest"),
+    pytest.param("RUN wget https://raw.example/x/master/i.sh", {"cache-network-forever"}, id="master"),
+    pytest.param("RUN curl -LO https://x.example/releases/v1.4/a.tgz", set(), id="a-version"),
+    pytest.param("RUN curl https://x.example/latest-news/1.2/a", set(), id="a-name-that-only-begins-so"),
+    pytest.param("RUN echo see https://x.example/latest", set(), id="only-words"),
+    pytest.param("RUN go install x.example/tool@latest", {"cache-network-forever"}, id="go-latest"),
+    pytest.param("RUN go install x.example/tool@v1.2.3", set(), id="go-version"),
     pytest.param("COPY --link --chmod=755 a.js /", {"cache-link-noop"}, id="link-with-chmod"),
     pytest.param("COPY --link a.js /", set(), id="link-alone"),
 ]

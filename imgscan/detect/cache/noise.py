@@ -1,6 +1,7 @@
-"""Files in a copied folder that the build does not need (`cache-broad-copy`), ranked by bytes.
+"""Files in a copied or mounted folder that the build does not need (`cache-broad-copy`), ranked by bytes, those that
+change all the time first.
 
-In: the simulated stages. Out: at most one finding, whose places are the copies.
+In: the simulated stages. Out: at most one finding, whose places are the copies and mounts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from imgscan.detect.places import dockerfile_line
 from imgscan.detect.stages.contextindex import ContextIndex
-from imgscan.detect.stages.records import Simulation, Transfer
+from imgscan.detect.stages.records import Simulation, StageView, Transfer
 from imgscan.escape import shorten
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.rulebook import make_finding
@@ -87,13 +88,13 @@ class _Noise:
         pile.bytes += size
 
 
-def detect_noise(simulation: Simulation) -> Iterator[Finding]:
-    """The finding, if any copied folder holds such files."""
+def detect_noise(simulation: Simulation, builder: str) -> Iterator[Finding]:
+    """The finding, if any copied folder, or one mounted for a step, holds such files."""
     copies = [
         transfer
         for view in simulation.stages
         if view.stage.index in simulation.needed
-        for transfer in view.transfers
+        for transfer in (*view.transfers, *_mounted(view, builder))
         if transfer.from_stage is None and transfer.is_directory and not transfer.opaque
     ]
     roots = {transfer.source for transfer in copies}
@@ -102,6 +103,12 @@ def detect_noise(simulation: Simulation) -> Iterator[Finding]:
     if not any(pile.churning or (whole and pile.pattern not in _HARDLY_EDITED) for pile in noise.piles.values()):
         return
     yield _finding([t for t in copies if not whole or not t.source], noise)
+
+
+def _mounted(view: StageView, builder: str) -> Iterator[Transfer]:
+    """What RUNs mount. Old versions of buildah do not look into it, the classic builder does not know it."""
+    for run in view.runs if builder == "buildkit" else ():
+        yield from run.mounted
 
 
 def _noise_below(index: ContextIndex, roots: set[str]) -> _Noise:
@@ -137,7 +144,7 @@ def _noise_of(path: str, root: str) -> tuple[str, bool] | None:
 
 
 def _finding(copies: Sequence[Transfer], noise: _Noise) -> Finding:
-    piles = sorted(noise.piles.values(), key=lambda pile: (-pile.bytes, pile.pattern))
+    piles = sorted(noise.piles.values(), key=lambda pile: (not pile.churning, -pile.bytes, pile.pattern))
     churning = [pile for pile in piles if pile.churning]
     total, files = sum(pile.bytes for pile in piles), sum(pile.files for pile in piles)
     listed = ", ".join(f"{pile.pattern} ({human_bytes(pile.bytes)} in {pile.files})" for pile in piles[:_NAMED])
