@@ -52,53 +52,51 @@ def project_options(command: F) -> F:
 
 
 NO_TIMING = click.option("--no-timing", is_flag=True, envvar="IMGSCAN_NO_TIMING", help="Build once, time no rebuilds.")
+_MEASURING: Final = (
+    click.option(
+        "--network",
+        metavar="MODE",
+        envvar="IMGSCAN_NETWORK",
+        help="Network of RUN steps: default, host, none.",
+    ),
+    click.option("--platform", envvar="IMGSCAN_PLATFORM", help="Build for os/arch[/variant]."),
+    click.option(
+        "--repeats",
+        type=click.IntRange(1, 100),
+        default=3,
+        show_default=True,
+        envvar="IMGSCAN_REPEATS",
+        help="Rebuilds of each scenario.",
+    ),
+    click.option("--touch-source", metavar="PATH", envvar="IMGSCAN_TOUCH_SOURCE", help="The source file to touch."),
+    click.option("--touch-lockfile", metavar="PATH", envvar="IMGSCAN_TOUCH_LOCKFILE", help="The lockfile to touch."),
+    click.option(
+        "--touch-arg",
+        metavar="NAME",
+        envvar="IMGSCAN_TOUCH_ARG",
+        help="The build argument that the build-arg scenario gives new values.",
+    ),
+    click.option(
+        "--scenario",
+        "scenarios",
+        type=click.Choice(SCENARIOS),
+        multiple=True,
+        envvar="IMGSCAN_SCENARIO",
+        help="Measure this; cold and noop come with it. Repeatable.  [default: the first four]",
+    ),
+    click.option(
+        "--builder",
+        type=click.Choice(BUILDERS),
+        default="auto",
+        show_default=True,
+        envvar="IMGSCAN_BUILDER",
+        help="Which builder; auto takes the engine's best.",
+    ),
+)
 
 
 def measuring_options(command: F) -> F:
     """How to build and what to measure."""
-    options = (
-        click.option(
-            "--network",
-            metavar="MODE",
-            envvar="IMGSCAN_NETWORK",
-            help="Network of RUN steps: default, host, none.",
-        ),
-        click.option("--platform", envvar="IMGSCAN_PLATFORM", help="Build for os/arch[/variant]."),
-        click.option(
-            "--repeats",
-            type=click.IntRange(1, 100),
-            default=3,
-            show_default=True,
-            envvar="IMGSCAN_REPEATS",
-            help="Rebuilds of each scenario.",
-        ),
-        click.option("--touch-source", metavar="PATH", envvar="IMGSCAN_TOUCH_SOURCE", help="The source file to touch."),
-        click.option(
-            "--touch-lockfile", metavar="PATH", envvar="IMGSCAN_TOUCH_LOCKFILE", help="The lockfile to touch."
-        ),
-        click.option(
-            "--touch-arg",
-            metavar="NAME",
-            envvar="IMGSCAN_TOUCH_ARG",
-            help="The build argument that the build-arg scenario gives new values.",
-        ),
-        click.option(
-            "--scenario",
-            "scenarios",
-            type=click.Choice(SCENARIOS),
-            multiple=True,
-            envvar="IMGSCAN_SCENARIO",
-            help="Measure this; cold and noop come with it. Repeatable.  [default: the first four]",
-        ),
-        click.option(
-            "--builder",
-            type=click.Choice(BUILDERS),
-            default="auto",
-            show_default=True,
-            envvar="IMGSCAN_BUILDER",
-            help="Which builder; auto takes the engine's best.",
-        ),
-    )
-    for option in reversed(options):
+    for option in reversed(_MEASURING):
         command = option(command)
     return command
