@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -102,8 +102,7 @@ def run(params: Mapping[str, Any]) -> Report:
 
     if params["basis"] and params["estimates"]:
         raise InputError("--report and --estimate are two bases for one prediction", next_step="leave one of them out")
-    with ExitStack() as stack:
-        session = stack.enter_context(closing(open_session(params)))
+    with closing(open_session(params)) as session:
         project = open_project(params, session.progress)
         reach = find_reach(project.dockerfile, project.context, project.target, project.build_args)
         builds = not (params["basis"] or params["estimates"])
