@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from imgscan.build.forecast import Costs
     from imgscan.build.reach import Reach
     from imgscan.cli.session import Session
+    from imgscan.engine import Engine
 
 _OPTIONS: Final = (
     click.option(
@@ -159,8 +161,15 @@ def _measured(params: Mapping[str, Any], session: Session, project: Project, rea
             timings=timings,
             build=build_info(measured, engine.info, failure),
             cache=cache_metrics(timings, project.dockerfile, reach) if timings else None,
-            costs=costs_of(timings) if timings and _predicts(params) else None,
+            costs=costs_of(timings, load=_load(engine)) if timings and _predicts(params) else None,
         )
+
+
+def _load(engine: Engine) -> float:
+    """Processes that wanted to run for each processor in the last minute, if the engine runs on this machine, else 1."""
+    if not engine.host.startswith("unix://"):
+        return 1.0
+    return os.getloadavg()[0] / max(1, engine.info.cpus)
 
 
 def _given(params: Mapping[str, Any], project: Project, reach: Reach) -> _Found:
