@@ -61,7 +61,10 @@ class Costs:
 
 def costs_of(timings: Sequence[Timing], source: str = "measured", *, load: float = 1.0) -> Costs:
     """The costs that a measurement shows. Steps are taken as they ran in rebuilds, where they did, else as in the cold
-    build. `load`: how many processes wanted each processor while it ran. Raises InputError without a cold build and a rebuild without changes."""
+    build. `load`: how many processes wanted each processor while it ran.
+
+    Raises InputError without a cold build and a rebuild without changes.
+    """
     by_name = {timing.name: timing for timing in timings}
     cold, noop = by_name.get(_COLD), by_name.get(_NOOP)
     if cold is None or noop is None:

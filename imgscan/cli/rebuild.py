@@ -166,7 +166,7 @@ def _measured(params: Mapping[str, Any], session: Session, project: Project, rea
 
 
 def _load(engine: Engine) -> float:
-    """Processes that wanted to run for each processor in the last minute, if the engine runs on this machine, else 1."""
+    """How many processes wanted each processor in the last minute; 1 if the engine runs on another machine."""
     if not engine.host.startswith("unix://"):
         return 1.0
     return os.getloadavg()[0] / max(1, engine.info.cpus)
