@@ -76,13 +76,14 @@ class Workshop:
         replace: Mapping[str, bytes] | None = None,
         build_args: Mapping[str, str] | None = None,
         no_cache: bool = False,
+        again: bool = False,
         throwaway: bool = False,
         on_event: OnEvent = lambda event: None,
     ) -> Made:
         """Build once and tag the result `<repository>:<name>`; a failing build gives a trace with a failure.
 
-        `replace` gives files of the context other contents, `build_args` arguments other values; `throwaway`: nobody
-        will want the cache of this build.
+        `replace` gives files of the context other contents, `build_args` arguments other values; `no_cache` and
+        `again`: see `BuildRequest`; `throwaway`: nobody will want the cache of this build.
         Raises EngineError when the engine goes away; an interrupt cancels the build.
         """
         request = BuildRequest(
@@ -93,6 +94,7 @@ class Workshop:
             namespace=self.repository,
             no_cache=no_cache,
             isolated=self.isolated,
+            again=again,
         )
         started = self.clock()
         epoch = time.time() - started

@@ -59,9 +59,12 @@ class Costs:
     steps: tuple[StepCost, ...]
 
 
-def costs_of(timings: Sequence[Timing], source: str = "measured") -> Costs:
+def costs_of(timings: Sequence[Timing], source: str = "measured", *, load: float = 1.0) -> Costs:
     """The costs that a measurement shows. Steps are taken as they ran in rebuilds, where they did, else as in the cold
-    build. Raises InputError without a cold build and a rebuild without changes."""
+    build. `load`: how many processes wanted each processor while it ran.
+
+    Raises InputError without a cold build and a rebuild without changes.
+    """
     by_name = {timing.name: timing for timing in timings}
     cold, noop = by_name.get(_COLD), by_name.get(_NOOP)
     if cold is None or noop is None:
@@ -86,7 +89,7 @@ def costs_of(timings: Sequence[Timing], source: str = "measured") -> Costs:
         fixed_s=round(noop.median_s, 6),
         cold_s=round(cold.median_s, 6),
         export_s=round(export, 6),
-        spread=round(_spread(timings), 6),
+        spread=round(_spread(timings, load), 6),
     )
     return Costs(basis=basis, steps=steps)
 
@@ -205,10 +208,12 @@ def _layer_shares(steps: Sequence[Step]) -> list[float]:
     return [share / (sum(counted) or 1.0) for share in counted]
 
 
-def _spread(timings: Sequence[Timing]) -> float:
-    """Half of the widest spread among repeats, as a share of their median; `DEFAULT_SPREAD` without repeats."""
+def _spread(timings: Sequence[Timing], load: float) -> float:
+    """Half of the widest spread among repeats, as a share of their median; without repeats `DEFAULT_SPREAD`, and on a
+    machine that others use as many times that as there are processes for each processor."""
     seen = [t.spread_s / 2 / t.median_s for t in timings if len(t.seconds) > 1 and t.median_s > SLACK_S]
-    return min(_MOST_SPREAD, max(_LEAST_SPREAD, *seen)) if seen else DEFAULT_SPREAD
+    wanted = max(_LEAST_SPREAD, *seen) if seen else DEFAULT_SPREAD * max(1.0, load)
+    return min(_MOST_SPREAD, wanted)
 
 
 def _is_from_text(instruction: str) -> bool:

@@ -30,7 +30,7 @@ _NAMES: Final = (
     *("--name-only", "-z", "--relative"),
     *("--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all"),
 )
-_MAX_HISTORY_BYTES: Final = 256 * 1024 * 1024
+_MAX_HISTORY_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Build cold, rebuild unchanged, rebuild with one thing touched: a source file, the lockfile, ... -> timings.
 
 The order is cold, no-op, then the touches in turn, so that a machine that slows down slows all of them; last, if asked
-for, every step once more with the cache mounts filled. Every repeat starts from the original context and touches it
+for, every RUN once more with the cache mounts filled. Every repeat starts from the original context and touches it
 anew; content the engine has seen before would be a cache hit. Hits and misses are facts, seconds are not: they come as
 median and spread.
 """
@@ -193,7 +193,8 @@ class _Measurement:
             f"{scenario}-{repeat}",
             replace=touch.replacement(nonce) if touch else None,
             build_args=touch.build_args(nonce) if touch else None,
-            no_cache=scenario in ("cold", RERUN_ALL),
+            no_cache=scenario == "cold",
+            again=scenario == RERUN_ALL,
             throwaway=touch is not None or scenario == RERUN_ALL,
             on_event=show,
         )

@@ -41,7 +41,8 @@ class BuildOptions:
 class BuildRequest:
     """One build. `dockerfile` is its path in the archive; `tag` is what the image is called; `build_id` is what to
     cancel it by; `namespace` keeps its cache mounts apart from everyone else's, and when `isolated` also the results of
-    its RUN steps: it neither finds those of other builds nor do they find its."""
+    its RUN steps: it neither finds those of other builds nor do they find its. `again`: its RUN steps do not even find
+    the run's own, but the cache mounts that these filled (which `no_cache` would start anew)."""
 
     options: BuildOptions
     dockerfile: str
@@ -50,6 +51,7 @@ class BuildRequest:
     namespace: str
     no_cache: bool = False
     isolated: bool = False
+    again: bool = False
 
 
 def choose_builder(wanted: str, engine_kind: str) -> Builder:
@@ -84,7 +86,7 @@ def request_params(request: BuildRequest) -> dict[str, str]:
             if request.isolated:
                 # The names (not the addresses) of extra hosts are part of what a RUN is cached by. `nocache` alone is
                 # not enough for a cold build: BuildKit still shares steps with builds that run at the same time.
-                params["extrahosts"] = f"{request.namespace}:127.0.0.1"
+                params["extrahosts"] = f"{request.namespace}{'-again' if request.again else ''}:127.0.0.1"
         case Builder.CLASSIC:
             params["version"] = "1"
         case Builder.PODMAN:
@@ -94,7 +96,7 @@ def request_params(request: BuildRequest) -> dict[str, str]:
         "target": options.target,
         "networkmode": options.network,
         "platform": options.platform,
-        "nocache": "1" if request.no_cache else None,
+        "nocache": "1" if request.no_cache or (request.again and options.builder is not Builder.BUILDKIT) else None,
         "buildargs": json.dumps(build_args) if build_args else None,
     }
     return params | {name: value for name, value in optional.items() if value}

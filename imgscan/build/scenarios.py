@@ -35,7 +35,7 @@ SCENARIOS: Final = ("cold", "noop", "touch-source", "touch-lockfile")
 """What is measured unless others are asked for."""
 MORE_SCENARIOS: Final = ("touch-manifest", "touch-unrelated", "dockerfile-comment", "build-arg")
 RERUN_ALL: Final = "rerun-all"
-"""Every step once more, as in the cold build, but with the cache mounts that it filled."""
+"""Every RUN once more, and what stands below one, as in the cold build but with the cache mounts that it filled."""
 ALL_SCENARIOS: Final = (*SCENARIOS, *MORE_SCENARIOS, RERUN_ALL)
 MAX_TOUCHED_BYTES: Final = 32 * 1024 * 1024
 """A larger file is no source: it would be read into memory for every repeat."""

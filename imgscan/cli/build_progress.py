@@ -24,7 +24,7 @@ class BuildProgress:
             "cold": "cold build",
             "build": "build",
             "noop": "rebuild, nothing changed",
-            "rerun-all": "all steps again",
+            "rerun-all": "every RUN again",
         }.get(event.scenario, f"rebuild, {event.scenario} {event.repeat}/{event.repeats}")
         left = "" if event.seconds_left is None else f", about {human_seconds(event.seconds_left)} left"
         if event.step is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from imgscan.build.forecast import Costs
     from imgscan.build.reach import Reach
     from imgscan.cli.session import Session
+    from imgscan.engine import Engine
 
 _OPTIONS: Final = (
     click.option(
@@ -102,8 +104,7 @@ def run(params: Mapping[str, Any]) -> Report:
 
     if params["basis"] and params["estimates"]:
         raise InputError("--report and --estimate are two bases for one prediction", next_step="leave one of them out")
-    with ExitStack() as stack:
-        session = stack.enter_context(closing(open_session(params)))
+    with closing(open_session(params)) as session:
         project = open_project(params, session.progress)
         reach = find_reach(project.dockerfile, project.context, project.target, project.build_args)
         builds = not (params["basis"] or params["estimates"])
@@ -160,8 +161,15 @@ def _measured(params: Mapping[str, Any], session: Session, project: Project, rea
             timings=timings,
             build=build_info(measured, engine.info, failure),
             cache=cache_metrics(timings, project.dockerfile, reach) if timings else None,
-            costs=costs_of(timings) if timings and _predicts(params) else None,
+            costs=costs_of(timings, load=_load(engine)) if timings and _predicts(params) else None,
         )
+
+
+def _load(engine: Engine) -> float:
+    """How many processes wanted each processor in the last minute; 1 if the engine runs on another machine."""
+    if not engine.host.startswith("unix://"):
+        return 1.0
+    return os.getloadavg()[0] / max(1, engine.info.cpus)
 
 
 def _given(params: Mapping[str, Any], project: Project, reach: Reach) -> _Found:

@@ -43,7 +43,7 @@ def detect(
     """
     simulation = simulate(dockerfile, context, target=target, build_args=build_args)
     yield from detect_order(simulation, timings, builder)
-    yield from detect_volatile(simulation, build_args, builder)
+    yield from detect_volatile(simulation, build_args, builder, timings)
     yield from detect_noise(simulation, builder)
     yield from detect_mounts(simulation, builder, store)
     if builder != "classic":

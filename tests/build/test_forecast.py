@@ -132,6 +132,13 @@ def test_spread(repeats: tuple[float, ...], expected: float) -> None:
     assert costs_of((COLD, NOOP, timing("touch-source", *repeats))).basis.spread == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("load", "expected"), [(0.3, 0.2), (1.0, 0.2), (2.0, 0.4), (9.0, 0.6)])
+def test_a_busy_machine_widens_the_range(load: float, expected: float) -> None:
+    assert costs_of((COLD, NOOP), load=load).basis.spread == pytest.approx(expected)
+    repeated = timing("touch-source", 10.0, 10.0, 13.0)
+    assert costs_of((COLD, NOOP, repeated), load=load).basis.spread == pytest.approx(0.15)
+
+
 def test_export_is_what_is_left_where_the_builder_does_not_tell() -> None:
     costs = costs_of((replace(COLD, export_s=None), replace(NOOP, export_s=None)))
     assert costs.basis.export_s == pytest.approx(18 - 0.75 - 13)

@@ -120,7 +120,7 @@ def test_rebuilds_of_two_stages(engine: Engine, project: Path) -> None:
 EVERYTHING = f"""FROM {BASE}
 WORKDIR /app
 COPY package.json ./
-RUN --mount=type=cache,target=/cache cat package.json > installed; head -c 2000000 /dev/zero > big; sleep 0.3
+RUN --mount=type=cache,target=/cache test -e /cache/x || sleep 5; touch /cache/x; head -c 2000000 /dev/zero > big
 COPY src src
 COPY README.md Dockerfile docs/
 ARG GIT_SHA=none
@@ -148,7 +148,7 @@ def test_every_scenario_re_runs_what_it_must_and_what_was_predicted(engine: Engi
         "touch-unrelated": [6, 8],
         "dockerfile-comment": [6, 8],
         "build-arg": [8],
-        "rerun-all": [3, 4, 5, 6, 8],
+        "rerun-all": [4, 5, 6, 8],
     }
     assert [skipped.where for skipped in measured.skipped] == ["touch-lockfile"]
     timings = {timing.name: timing for timing in measured.timings}
@@ -163,7 +163,9 @@ def test_every_scenario_re_runs_what_it_must_and_what_was_predicted(engine: Engi
     assert predicted["touch-manifest"].seconds > predicted["touch-source"].seconds > timings["noop"].median_s
     cold = timings["cold"]
     assert cold.export_s is not None
-    assert [step.layer_bytes for step in cold.steps if step.line == 4] == [2_000_032]
+    (install,) = (step for step in cold.steps if step.line == 4)
+    (again,) = (step for step in timings["rerun-all"].steps if step.line == 4)
+    assert (install.layer_bytes, install.seconds >= 5, again.seconds < 5) == (2_000_000, True, True)
     assert [cold.steps[at].line for at in cold.critical_path][-5:] == [3, 4, 5, 6, 8]
     assert timings["build-arg"].touched == "ARG GIT_SHA"
 

@@ -10,7 +10,9 @@ from imgscan.build.request import Builder, BuildOptions, BuildRequest, choose_bu
 from imgscan.errors import InputError
 
 
-def params(builder: Builder, *, no_cache: bool = False, isolated: bool = False, **wishes: object) -> dict[str, str]:
+def params(
+    builder: Builder, *, no_cache: bool = False, isolated: bool = False, again: bool = False, **wishes: object
+) -> dict[str, str]:
     options = BuildOptions(**{"builder": builder, "build_args": {}, **wishes})  # type: ignore[arg-type]
     request = BuildRequest(
         options=options,
@@ -20,6 +22,7 @@ def params(builder: Builder, *, no_cache: bool = False, isolated: bool = False, 
         namespace="imgscan-1",
         no_cache=no_cache,
         isolated=isolated,
+        again=again,
     )
     return request_params(request)
 
@@ -46,6 +49,9 @@ def test_a_namespace_of_the_user_s_stays() -> None:
 
 def test_an_isolated_build_has_a_host_name_of_its_own() -> None:
     assert params(Builder.BUILDKIT, isolated=True)["extrahosts"] == "imgscan-1:127.0.0.1"
+    assert params(Builder.BUILDKIT, isolated=True, again=True)["extrahosts"] == "imgscan-1-again:127.0.0.1"
+    assert "nocache" not in params(Builder.BUILDKIT, isolated=True, again=True)
+    assert params(Builder.PODMAN, again=True)["nocache"] == "1"
     assert "extrahosts" not in params(Builder.BUILDKIT)
     assert "extrahosts" not in params(Builder.CLASSIC, isolated=True)
 

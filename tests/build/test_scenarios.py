@@ -12,11 +12,22 @@ import pytest
 from imgscan.build.candidates import choose_source, is_source
 from imgscan.build.gitlog import count_changes
 from imgscan.build.reach import Reach, find_reach
-from imgscan.build.scenarios import Choice, choose_files
+from imgscan.build.scenarios import (
+    ALL_SCENARIOS,
+    SCENARIOS,
+    Choice,
+    Wishes,
+    basis_scenarios,
+    choose_files,
+    choose_touches,
+    pick_scenarios,
+)
+from imgscan.cli import build_options
 from imgscan.dockerfile.context import BuildContext, read_context
 from imgscan.dockerfile.parse import parse
 from imgscan.errors import InputError
 
+CONTENTS = {"lockb": b"\0binary", "json": b"{}\n"}
 NO_HISTORY: Mapping[str, int] = {}
 
 
@@ -24,7 +35,7 @@ def project(root: Path, dockerfile: str, *files: str) -> tuple[BuildContext, Rea
     for name in files:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"\0binary" if name.endswith(".lockb") else b"content\n")
+        path.write_bytes(CONTENTS.get(name.rpartition(".")[2], b"content\n"))
     (root / "Dockerfile").write_text(dockerfile)
     context = read_context(root)
     return context, find_reach(parse(dockerfile), context, None, {})
@@ -222,3 +233,99 @@ def test_a_hostile_repository_runs_nothing(tmp_path: Path) -> None:
     (root / ".git" / "info" / "attributes").write_text("* diff=x\n")
     assert count_changes(root)["hot.py"] == 3
     assert not (tmp_path / "sprung").exists()
+
+
+ALL = "FROM a\nARG NODE=20\nARG GIT_SHA\nCOPY . .\nRUN npm ci\n"
+
+
+def touches(root: Path, dockerfile: str, *files: str, ignore: str = "", argument: str | None = None) -> dict[str, str]:
+    if ignore:
+        (root / ".dockerignore").write_text(ignore)
+    context, reach = project(root, dockerfile, *files)
+    wishes = Wishes(scenarios=ALL_SCENARIOS, argument=argument)
+    choice = choose_touches(context, parse(dockerfile), reach, wishes, lambda root: {})
+    return {name: touch.what for name, touch in choice.touches.items()} | {
+        skipped.where: f"skipped: {skipped.reason}" for skipped in choice.skipped
+    }
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "files", "scenario", "expected"),
+    [
+        pytest.param(ALL, ["pyproject.toml", "package.json"], "touch-manifest", "package.json", id="of-the-install"),
+        pytest.param(ALL, ["x/package.json", "package.json"], "touch-manifest", "package.json", id="nearest"),
+        pytest.param("FROM a\nCOPY . .\n", ["api/Api.csproj"], "touch-manifest", "api/Api.csproj", id="by-extension"),
+        pytest.param(
+            "FROM a\nCOPY . .\nRUN pip install -r requirements.txt\n",
+            ["requirements.txt", "x.py"],
+            "touch-manifest",
+            "skipped: no manifest of the context is copied into the image",
+            id="requirements-have-no-scripts",
+        ),
+        pytest.param(ALL, ["docs/a.md", "README.md", "a.md"], "touch-unrelated", "README.md", id="readme-first"),
+        pytest.param("FROM a\nCOPY src /\n", ["src/a", "docs/x.md"], "touch-unrelated", "docs/x.md", id="not-copied"),
+        pytest.param(
+            ALL,
+            ["a.js"],
+            "touch-unrelated",
+            "skipped: the context has no README or other document: such an edit cannot re-run anything",
+            id="no-document",
+        ),
+        pytest.param(ALL, [], "build-arg", "ARG GIT_SHA", id="volatile-argument"),
+        pytest.param(ALL, [], "dockerfile-comment", "Dockerfile", id="the-dockerfile"),
+    ],
+)
+def test_what_the_other_scenarios_touch(
+    tmp_path: Path, dockerfile: str, files: list[str], scenario: str, expected: str
+) -> None:
+    assert touches(tmp_path, dockerfile, *files)[scenario] == expected
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "argument", "expected"),
+    [
+        pytest.param("FROM a\nARG NODE=20\n", None, "skipped", id="no-volatile-one"),
+        pytest.param("FROM a\nARG NODE=20\n", "NODE", "ARG NODE", id="named"),
+        pytest.param("ARG VERSION=1\nFROM a:${VERSION}\nARG VERSION\n", None, "skipped", id="names-the-base"),
+        pytest.param("FROM b AS u\nARG GIT_SHA\nFROM a\nRUN x\n", None, "skipped", id="of-a-stage-nobody-needs"),
+    ],
+)
+def test_which_argument(tmp_path: Path, dockerfile: str, argument: str | None, expected: str) -> None:
+    found = touches(tmp_path, dockerfile, argument=argument)["build-arg"]
+    assert found.partition(":")[0] == expected
+
+
+def test_an_argument_that_is_not_declared(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no stage that is built declares an ARG X"):
+        touches(tmp_path, ALL, argument="X")
+
+
+def test_an_ignored_dockerfile_is_not_touched(tmp_path: Path) -> None:
+    found = touches(tmp_path, ALL, "a.js", ignore="Dockerfile\n")
+    assert found["dockerfile-comment"].startswith("skipped: the Dockerfile is not part of the context")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ((), SCENARIOS),
+        (("cold",), ("cold",)),
+        (("build-arg",), ("cold", "noop", "build-arg")),
+        (("rerun-all", "touch-source"), ("cold", "noop", "touch-source", "rerun-all")),
+    ],
+)
+def test_what_is_measured_for_what_is_asked(names: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    assert pick_scenarios(names) == expected
+
+
+def test_the_command_line_offers_every_scenario() -> None:
+    assert build_options.SCENARIOS == ALL_SCENARIOS
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [("RUN x", ("cold", "noop")), ("RUN --mount=type=cache,target=/c x", ("cold", "noop", "rerun-all"))],
+)
+def test_cache_mounts_are_seen_filled_before_predicting(tmp_path: Path, run: str, expected: tuple[str, ...]) -> None:
+    _, reach = project(tmp_path, f"FROM a\n{run}\n")
+    assert basis_scenarios(reach) == expected

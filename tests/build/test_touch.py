@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import tomllib
 
 import pytest
@@ -11,7 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgscan.build.touch import touch_lockfile, touch_source
+from imgscan.build.touch import argument_value, touch_dockerfile, touch_lockfile, touch_manifest, touch_source
+from imgscan.dockerfile.parse import parse
 
 
 @pytest.mark.parametrize(
@@ -90,3 +92,73 @@ def test_every_nonce_gives_new_content(path: str, nonces: set[str]) -> None:
 def test_a_touched_program_is_still_a_program() -> None:
     source = b"def f():\n    return '''\n'''"
     assert ast.dump(ast.parse(touch_source("f.py", source, "n"))) == ast.dump(ast.parse(source))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(b"{}", b'{"scripts": {"imgscan-n": "true"}}', id="empty"),
+        pytest.param(b'{"a": 1}', b'{"scripts": {"imgscan-n": "true"},"a": 1}', id="no-scripts"),
+        pytest.param(b'{"scripts": {}}', b'{"scripts": {"imgscan-n": "true"}}', id="empty-scripts"),
+        pytest.param(
+            b'{"x": {"scripts": {"a": "b"}}, "scripts" :\n {"c": "}{"}}',
+            b'{"x": {"scripts": {"a": "b"}}, "scripts" :\n {"imgscan-n": "true","c": "}{"}}',
+            id="the-outermost",
+        ),
+        pytest.param(b'["scripts", {"scripts": {}}]', None, id="no-object"),
+        pytest.param(b'{"scripts": "x"}', None, id="scripts-are-no-object"),
+        pytest.param(b"{broken", None, id="broken"),
+        pytest.param(b"\xff\xfe{\x00}\x00", None, id="utf-16"),
+    ],
+)
+def test_a_script_more_in_a_manifest(content: bytes, expected: bytes | None) -> None:
+    assert touch_manifest("backend/package.json", content, "n") == expected
+
+
+@given(st.recursive(st.none() | st.text(), lambda v: st.dictionaries(st.text() | st.just("scripts"), v)), st.booleans())
+def test_a_script_more_changes_nothing_else(value: object, ascii_only: bool) -> None:
+    document = value if isinstance(value, dict) else {"scripts": {"x": value}}
+    content = json.dumps(document, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    changed = touch_manifest("package.json", content, "n")
+    if not isinstance(document.get("scripts", {}), dict):
+        assert changed is None
+    elif changed is not None:
+        scripts = {**document.get("scripts", {}), "imgscan-n": "true"}
+        assert json.loads(changed) == {**document, "scripts": scripts}
+
+
+@pytest.mark.parametrize(
+    ("path", "end"),
+    [
+        ("pyproject.toml", b"# imgscan n\n"),
+        ("go.mod", b"// imgscan n\n"),
+        ("Gemfile", b"# imgscan n\n"),
+        ("pom.xml", b"<!-- imgscan n -->\n"),
+        ("api/Api.csproj", b"<!-- imgscan n -->\n"),
+        ("build.gradle.kts", b"// imgscan n\n"),
+    ],
+)
+def test_a_comment_where_a_manifest_has_no_scripts(path: str, end: bytes) -> None:
+    assert touch_manifest(path, b"x", "n") == b"x\n" + end
+
+
+def test_a_comment_behind_the_last_instruction() -> None:
+    text = b"FROM a\nRUN b \\\n  && c"
+    changed = touch_dockerfile("Dockerfile", text, "n")
+    before, after = parse(text), parse(changed)
+    assert [c.instruction for c in after.stages[0].commands] == [c.instruction for c in before.stages[0].commands]
+    assert changed != touch_dockerfile("Dockerfile", text, "m")
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("BUILD_DATE", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+        ("BUILD_NUMBER", r"\d+"),
+        ("APP_VERSION", r"0\.0\.0\+[0-9a-f]{12}"),
+        ("GIT_SHA", r"[0-9a-f]{40}"),
+    ],
+)
+def test_values_of_arguments_look_like_their_names(name: str, pattern: str) -> None:
+    assert re.fullmatch(pattern, argument_value(name, "n"))
+    assert argument_value(name, "n") != argument_value(name, "m")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -493,3 +494,21 @@ def test_links_and_odd_names_are_only_paths(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"bad\xff\x1b[2J.js")).write_text("x")
     project = make_project(tmp_path, "FROM node:24\nCOPY . .\nRUN npm ci\n", {"package.json": "{}"})
     assert lines(findings(project, "cache-copy-before-install")) == [2]
+
+
+@pytest.mark.parametrize(
+    ("touched", "cached", "evidence"),
+    [
+        pytest.param("ARG GIT_SHA", False, Evidence.PROVEN, id="measured"),
+        pytest.param("ARG GIT_SHA", True, Evidence.PATTERN, id="was-a-hit"),
+        pytest.param("ARG OTHER", False, Evidence.PATTERN, id="another-argument"),
+    ],
+)
+def test_what_a_new_value_costs_is_told_where_it_was_measured(
+    tmp_path: Path, touched: str, cached: bool, evidence: Evidence
+) -> None:
+    project = make_project(tmp_path, "FROM node:24\nARG GIT_SHA\nCOPY package*.json ./\nRUN npm ci\n", NODE)
+    measured = replace(timing(replace(step(4, 12.34), cached=cached)), name="build-arg", touched=touched)
+    (found,) = findings(project, "cache-volatile", timings=(measured,))
+    assert found.evidence is evidence
+    assert ("12.3 s lost with every new value" in found.message) is (evidence is Evidence.PROVEN)

@@ -19,8 +19,9 @@ from imgscan.detect.stages.producers import run_script
 from imgscan.detect.stages.records import RunStep, Simulation, StageView
 from imgscan.detect.words import is_ambiguous_name, is_volatile_name
 from imgscan.dockerfile.parse import Command
-from imgscan.model import Confidence, Evidence, Finding, Fix
+from imgscan.model import Confidence, Evidence, Finding, Fix, Timing
 from imgscan.rulebook import make_finding
+from imgscan.units import human_seconds
 
 RULE: Final = "cache-volatile-arg"
 STEPWISE: Final = frozenset({"classic", "podman"})
@@ -43,8 +44,11 @@ class Volatile:
     given: bool
 
 
-def detect_volatile(simulation: Simulation, build_args: Mapping[str, str], builder: str) -> Iterator[Finding]:
-    """One finding for each stage that declares such values above an install, the names of all of them in it."""
+def detect_volatile(
+    simulation: Simulation, build_args: Mapping[str, str], builder: str, timings: Sequence[Timing] = ()
+) -> Iterator[Finding]:
+    """One finding for each stage that declares such values above an install, the names of all of them in it, and what
+    a new value of one costs where that was measured."""
     for view in simulation.stages:
         if view.stage.index not in simulation.needed:
             continue
@@ -57,7 +61,7 @@ def detect_volatile(simulation: Simulation, build_args: Mapping[str, str], build
                 volatiles.append(volatile)
                 installs.update((run.command.start, (run, call)) for run, call in below)
         if volatiles:
-            yield _finding([installs[at] for at in sorted(installs)], volatiles, builder)
+            yield _finding([installs[at] for at in sorted(installs)], volatiles, builder, timings)
 
 
 def find_volatiles(view: StageView, build_args: Mapping[str, str], builder: str) -> Iterator[Volatile]:
@@ -112,7 +116,20 @@ def _installs_below(
                 yield run, next((call for call in calls if not call.label.endswith(" update")), calls[0])
 
 
-def _finding(installs: Sequence[tuple[RunStep, Call]], volatiles: Sequence[Volatile], builder: str) -> Finding:
+def _measured(installs: Sequence[tuple[RunStep, Call]], names: Sequence[str], timings: Sequence[Timing]) -> float:
+    """The seconds that the installs took after one of the arguments got a new value; 0 if that was not measured."""
+    lines = {run.command.instruction.line for run, _ in installs}
+    given = {f"ARG {name}" for name in names}
+    steps = [step for timing in timings if timing.touched in given for step in timing.steps]
+    return sum(step.seconds for step in steps if step.line in lines and not step.cached)
+
+
+def _finding(
+    installs: Sequence[tuple[RunStep, Call]],
+    volatiles: Sequence[Volatile],
+    builder: str,
+    timings: Sequence[Timing],
+) -> Finding:
     names = list(dict.fromkeys(v.name for v in volatiles))
     shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     first = volatiles[0].command
@@ -124,16 +141,18 @@ def _finding(installs: Sequence[tuple[RunStep, Call]], volatiles: Sequence[Volat
     lines = list(dict.fromkeys(v.command.instruction.line for v in volatiles))
     where = ("line " if len(lines) == 1 else "lines ") + ", ".join(map(str, lines[:_NAMED]))
     commands = [*(v.command for v in volatiles), *(run.command for run, _ in installs)]
+    seconds = _measured(installs, names, timings)
+    cost = f" Measured: {human_seconds(seconds)} lost with every new value." if seconds else ""
     return make_finding(
         RULE,
         message=(
             f"{shown} ({where}) {'is' if len(names) == 1 else 'are'} part of {how}, so {again} "
             f"{'runs' if len(steps) == 1 else 'run'} again {when}, without any use of "
-            f"{'it' if len(names) == 1 else 'them'}."
+            f"{'it' if len(names) == 1 else 'them'}.{cost}"
         ),
         location=dockerfile_line(first),
         places=tuple(dict.fromkeys(map(dockerfile_line, commands))),
-        evidence=Evidence.DERIVED if given else Evidence.PATTERN,
+        evidence=Evidence.PROVEN if seconds else Evidence.DERIVED if given else Evidence.PATTERN,
         identity=(first.instruction.file, *sorted(names), installs[0][1].label),
         confidence=Confidence.MEDIUM if not given and all(is_ambiguous_name(name) for name in names) else None,
         fix=Fix(text=f"Move {where} below the installs, directly above the instruction that uses the value."),
