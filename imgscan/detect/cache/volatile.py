@@ -61,6 +61,7 @@ def detect_volatile(simulation: Simulation, build_args: Mapping[str, str], build
 
 
 def find_volatiles(view: StageView, build_args: Mapping[str, str], builder: str) -> Iterator[Volatile]:
+    """The declarations of a stage that have a new value in every build, and those made from them, in their order."""
     keywords = ("ARG", "ENV", "LABEL") if builder in STEPWISE else ("ARG", "ENV")
     known: set[str] = set()
     for command in view.stage.commands:
