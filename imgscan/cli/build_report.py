@@ -99,14 +99,15 @@ class _Run:
 
 def _assemble(run: _Run, ref: str) -> Report:
     """The report of a build, of the image it made if it made one."""
-    from imgscan.assess import make_report, project_findings
+    from imgscan.assess import make_report
     from imgscan.build.failure import explain_failure
     from imgscan.build.metrics import cache_metrics
     from imgscan.cli.measuring import build_info
+    from imgscan.cli.session import patched_findings
     from imgscan.detect.secrets.findings import secret_findings
 
     measured, project = run.measured, run.project
-    found = tuple(project_findings(project, measured.timings))
+    found = patched_findings(project, measured.timings, run.session.redactor)
     failure = measured.cold.failure
     if failure is not None:
         failure = explain_failure(failure, found, project.dockerfile)

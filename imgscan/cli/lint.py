@@ -24,9 +24,9 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     each other; builds nothing and needs no engine.
     """
     params = merged_params(ctx, ctx.params["context"])
-    from imgscan.assess import configured_findings, make_report, project_findings
+    from imgscan.assess import configured_findings, make_report
     from imgscan.cli.output import exit_code, plan_outputs, write_reports
-    from imgscan.cli.session import open_project, open_session
+    from imgscan.cli.session import open_project, open_session, patched_findings
     from imgscan.contextscan import scan_context
     from imgscan.detect.secrets.findings import secret_findings
     from imgscan.model import Target
@@ -39,7 +39,11 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     session.learn(scan.hits)
     report = make_report(
         target=Target(kind="context", ref=str(params["context"]), dockerfile=project.dockerfile.file),
-        findings=(*project_findings(project), *configured_findings(project), *secret_findings(scan.hits)),
+        findings=(
+            *patched_findings(project, (), session.redactor),
+            *configured_findings(project),
+            *secret_findings(scan.hits),
+        ),
         gate=session.gate,
         rule_packs=session.scanner.pack_names,
         skipped=project.context.skipped,

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from imgscan.optimize.diff import FileChange
     from imgscan.optimize.records import Inputs, Plan
     from imgscan.optimize.settle import Settled
-
-_IGNORE_FILE = ".dockerignore"
 
 
 def _general(command: Any) -> Any:  # noqa: ANN401 - click's decorators
@@ -86,24 +84,10 @@ def _check_outputs(params: Mapping[str, Any]) -> None:
 
 def _inputs(params: Mapping[str, Any], session: Session) -> Inputs:
     """The project as it lies on the disk: base images are substituted only in what is built."""
-    from imgscan.cli.session import open_project
-    from imgscan.dockerfile.locate import read_regular_file
-    from imgscan.optimize.records import Inputs
+    from imgscan.cli.session import inputs_of, open_project
 
-    project = open_project({**params, "base_images": ()}, session.progress)
-    context = project.context
-    ignore_file = (context.rules.file if context.rules else None) or _IGNORE_FILE
-    path = context.root / ignore_file
-    text = read_regular_file(path, 4 << 20).decode("utf-8", "surrogateescape") if context.rules else None
-    return Inputs(
-        dockerfile=project.dockerfile,
-        context=context,
-        target=project.target,
-        build_args=project.build_args,
-        builder="classic" if params["builder"] == "classic" else "buildkit",
-        ignore_file=ignore_file,
-        ignore_text=text,
-    )
+    builder = params["builder"] if params["builder"] in ("classic", "podman") else "buildkit"
+    return inputs_of(replace(open_project({**params, "base_images": ()}, session.progress), builder=builder))
 
 
 def _settle(inputs: Inputs, params: Mapping[str, Any], session: Session) -> Settled:

@@ -28,7 +28,7 @@ from imgscan.dockerfile.parse import Dockerfile, parse
 from imgscan.dockerfile.substitute import substitute_bases
 from imgscan.errors import InputError
 from imgscan.escape import path_text
-from imgscan.model import Report, Severity, Target
+from imgscan.model import Finding, Report, Severity, Target, Timing
 from imgscan.progress import Progress
 from imgscan.redaction import Redactor
 from imgscan.risk.budgets import Limit, parse_budgets
@@ -36,9 +36,11 @@ from imgscan.rulebook import load_rules, rules_dir
 from imgscan.store.baseline import Baseline, read_baseline
 
 if TYPE_CHECKING:
+    from imgscan.optimize.records import Inputs
     from imgscan.scan import Means
     from imgscan.store.layercache import LayerCache
 
+_MAX_IGNORE_BYTES: Final = 4 << 20
 _PREDEFINED: Final = re.compile(r"(?i:.*_proxy)$|BUILDKIT_|SOURCE_DATE_EPOCH$")
 """Build arguments that mean something to the builder without an ARG in the Dockerfile."""
 
@@ -195,6 +197,37 @@ def open_project(params: Mapping[str, Any], progress: Progress) -> Project:
     if target is not None and target.lower() not in names and target not in map(str, range(len(names))):
         raise InputError(f"{dockerfile.file} has no stage {target!r}", next_step=f"its stages: {', '.join(names)}")
     return Project(context=context, dockerfile=dockerfile, target=target, build_args=build_args)
+
+
+def inputs_of(project: Project) -> Inputs:
+    """The project as what is to be mended. Raises InputError when the ignore file cannot be read any more."""
+    from imgscan.dockerfile.locate import read_regular_file
+    from imgscan.optimize.records import Inputs
+
+    context = project.context
+    ignore_file = (context.rules.file if context.rules else None) or ".dockerignore"
+    try:
+        data = read_regular_file(context.root / ignore_file, _MAX_IGNORE_BYTES) if context.rules else None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{ignore_file} cannot be read: {error}") from error
+    return Inputs(
+        dockerfile=project.dockerfile,
+        context=context,
+        target=project.target,
+        build_args=project.build_args,
+        builder=project.builder,
+        ignore_file=ignore_file,
+        ignore_text=None if data is None else data.decode("utf-8", "surrogateescape"),
+    )
+
+
+def patched_findings(project: Project, timings: tuple[Timing, ...], redactor: Redactor) -> tuple[Finding, ...]:
+    """What the project's files say, with a patch where one can be made from them alone."""
+    from imgscan.assess import project_findings
+    from imgscan.optimize.attach import with_patches
+
+    found = project_findings(project, timings)
+    return tuple(with_patches(found, inputs_of(project), lambda text: redactor.clean(text) != text))
 
 
 def declared_args(dockerfile: Dockerfile, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -52,8 +52,11 @@ def _composer(gathering: Gathering) -> None:
     repositories = data.get("repositories")
     listed = list(repositories.values()) if isinstance(repositories, dict) else repositories
     for repository in listed if isinstance(listed, list) else ():
-        if isinstance(repository, dict) and repository.get("type") in ("path", "artifact"):
+        kind = repository.get("type") if isinstance(repository, dict) else None
+        if kind == "path":
             raise Unsafe("composer.json has a repository that lies in the project")
+        if kind == "artifact":
+            gathering.require(str(repository.get("url")))
     gathering.overwritten = ("vendor",)
     wanted = [flag for flag in ("--no-scripts", "--no-autoloader") if flag not in gathering.words]
     if wanted:

@@ -89,7 +89,14 @@ GIT: dict[str, str | int] = {".git/HEAD": "x", ".git/objects/a": 1000}
 
 
 def test_ignore_lines(tmp_path: Path) -> None:
-    files = {**NODE, **GIT, "server.log": "x", "node_modules/a/i.js": "x", "dist/a.js": "x", "README.md": "x"}
+    files: dict[str, str | int] = {
+        **NODE,
+        **GIT,
+        "server.log": "x",
+        "node_modules/a/i.js": "x",
+        "dist/a.js": "x",
+        "README.md": "x",
+    }
     plan = plan_of(tmp_path, COPY_ALL, files, (Kind.IGNORE,))
     assert plan.ignore_text == "**/*.log\n**/.git\n**/node_modules\nDockerfile\n.dockerignore\n"
 
@@ -100,7 +107,7 @@ def test_lines_are_added_at_the_end_in_the_files_own_line_ends(tmp_path: Path) -
     assert plan.ignore_text == "dist\r\n!dist/keep\r\n**/.git\r\n.dockerignore\r\nDockerfile\r\n"
 
 
-NEEDED = {
+NEEDED: dict[str, tuple[str, dict[str, str], str]] = {
     "git in a step": (COPY_ALL + "RUN git describe > v\n", {}, "line 5"),
     "make": (COPY_ALL + "RUN make\n", {}, "line 5"),
     "go stamps the commit": (

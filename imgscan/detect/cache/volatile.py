@@ -65,7 +65,7 @@ def detect_volatile(
 
 
 def find_volatiles(view: StageView, build_args: Mapping[str, str], builder: str) -> Iterator[Volatile]:
-    """The arguments, variables and labels of a stage whose values are likely to differ from build to build."""
+    """The declarations of a stage that have a new value in every build, and those made from them, in their order."""
     keywords = ("ARG", "ENV", "LABEL") if builder in STEPWISE else ("ARG", "ENV")
     known: set[str] = set()
     for command in view.stage.commands:
