@@ -39,6 +39,9 @@ def _general(command: Any) -> Any:  # noqa: ANN401 - click's decorators
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write changes and proof as JSON."
 )
+@click.option(
+    "--no-timing", is_flag=True, envvar="IMGSCAN_NO_TIMING", help="Prove without timing rebuilds before and after."
+)
 @project_options
 @measuring_options
 @_general
