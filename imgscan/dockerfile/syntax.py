@@ -25,6 +25,7 @@ _DIRECTIVE: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=(.+)\Z", re.
 _DIRECTIVES: Final = frozenset({"syntax", "escape", "check"})
 _BLANKS: Final = re.compile(r"[\t\v\f\r ]+")
 _HEREDOC: Final = re.compile(r"[0-9]*<<(-?)[\t\n\f\r ]*([^<]*)\Z")
+_LONGEST_CHAIN: Final = 100
 _TAKES_HEREDOC: Final = frozenset({"run", "copy", "add"})
 # Bytes that unicode.IsSpace of Go takes for a space when it is given one byte at a time, as the flag scanner does.
 _BYTE_SPACES: Final = frozenset("\t\n\v\f\r \x85\xa0")
@@ -210,15 +211,25 @@ def _finish_node(
 
 def _cut_instruction(text: str, escape: str) -> _Cut:
     """Keyword, flags and arguments; for ONBUILD the instruction inside it too, one level deep: a chain is refused later
-    on. Raises ValueError."""
+    on, if what is at its end is not refused here. Raises ValueError."""
     keyword, flags, rest = _split_command(text, escape)
     if keyword.lower() != "onbuild" or not rest:
         arguments = split_arguments(keyword.lower(), rest, escape)
         return _Cut(keyword=keyword, flags=flags, rest=rest, arguments=arguments)
     inner, inner_flags, inner_rest = _split_command(rest, escape)
     arguments = split_arguments(inner.lower(), inner_rest, escape)
+    _check_chain(inner, inner_rest, escape)
     trigger = _Cut(keyword=inner, flags=inner_flags, rest=inner_rest, arguments=arguments)
     return _Cut(keyword=keyword, flags=flags, rest=rest, arguments=Arguments(words=(inner,)), trigger=trigger)
+
+
+def _check_chain(keyword: str, rest: str, escape: str) -> None:
+    """Refuse what BuildKit's parser refuses at the end of a chain of ONBUILDs. Raises ValueError."""
+    for _ in range(_LONGEST_CHAIN):
+        if keyword.lower() != "onbuild" or not rest:
+            break
+        keyword, _flags, rest = _split_command(rest, escape)
+        split_arguments(keyword.lower(), rest, escape)
 
 
 def _can_hold_heredoc(cut: _Cut) -> bool:

@@ -463,3 +463,17 @@ def test_generated(text: str) -> None:
 def test_character_soup(text: str) -> None:
     assume(not has_known_difference(text))
     assert_same(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ONBUILD ONBUILD ENV FROM\n",
+        "ONBUILD \\\nONBUILD \\\nENV \\\nFROM\n",
+        "ONBUILD ONBUILD ONBUILD LABEL a\n",
+        "ONBUILD ONBUILD RUN true\n",
+        "ONBUILD ONBUILD\n",
+    ],
+)
+def test_a_chain_of_triggers(text: str) -> None:
+    assert_same(text)
