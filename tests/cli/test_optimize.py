@@ -39,7 +39,7 @@ def test_patch_on_stdout_and_words_on_stderr(tmp_path: Path) -> None:
     assert done.stdout.startswith("diff --git a/Dockerfile b/Dockerfile\n")
     assert "+COPY package.json package-lock.json ./\n" in done.stdout
     assert "CHANGES (not proved: --prove builds before and after)" in done.stderr
-    applied = subprocess.run(["patch", "-p1"], input=done.stdout, text=True, cwd=tmp_path, check=False)
+    applied = subprocess.run(["patch", "-p1", "--batch"], input=done.stdout, text=True, cwd=tmp_path, check=False)
     assert applied.returncode == 0
     assert optimize(tmp_path) == Done(0, "", "nothing to mend\n")
 

@@ -30,7 +30,7 @@ CASES = {
 
 
 def apply_with(tool: str, folder: Path, diff: str) -> None:
-    command = {"git": ["git", "apply", "-"], "patch": ["patch", "-p1", "--fuzz=0"]}[tool]
+    command = {"git": ["git", "apply", "-"], "patch": ["patch", "-p1", "--batch", "--fuzz=0"]}[tool]
     env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent), "GIT_DIR": str(folder / "none")}
     data = diff.encode("utf-8", "surrogateescape")
     done = subprocess.run(command, input=data, cwd=folder, env=env, capture_output=True, check=False)
