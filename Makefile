@@ -25,8 +25,8 @@ test: venv ## Run the whole test suite, on a real engine (ARGS='-k name' goes to
 	@.ci/with-engine.sh $(python) -m pytest $(ARGS)
 
 .PHONY: test-unit
-test-unit: venv ## Run the tests that need no engine and no registry
-	@$(python) -m pytest -m 'not engine and not registry' $(ARGS)
+test-unit: venv ## Run the tests that need no engine, no registry and no other tools
+	@$(python) -m pytest -m 'not engine and not registry and not tools' $(ARGS)
 
 .PHONY: test-engines
 test-engines: venv ## Run the engine tests on this machine's engine and on private ones of version 28.5, with both image stores

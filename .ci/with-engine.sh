@@ -14,6 +14,14 @@ for tool in busybox:busybox-static podman:podman skopeo:skopeo; do
     apt_install "${tool#*:}" || say "apt could not install ${tool#*:}; some engine tests will say so"
   fi
 done
+# What other tools write is read: key stores and archives.
+for tool in openssl:openssl gpg:gnupg keytool:default-jre-headless zip:zip cpio:cpio zstd:zstd xz:xz-utils \
+  bzip2:bzip2 ar:binutils git:git patch:patch; do
+  if ! command -v "${tool%:*}" >/dev/null && is_root && is_debian_like; then
+    say "installing ${tool#*:} for the tests"
+    apt_install "${tool#*:}" || say "apt could not install ${tool#*:}; some tests will say so"
+  fi
+done
 # The registry tests start a registry of their own on loopback, and sign their certificates and tokens themselves.
 if ! { command -v docker-registry && command -v openssl; } >/dev/null && is_root && is_debian_like; then
   say "installing docker-registry and openssl for the registry tests"

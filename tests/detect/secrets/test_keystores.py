@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,9 +18,6 @@ from imgscan.detect.secrets.weighing import weigh
 from imgscan.model import Confidence, Severity
 
 JKS = assemble([{"keystore": "jks"}], "test")
-_OPENSSL = shutil.which("openssl") is not None
-_KEYTOOL = shutil.which("keytool") is not None
-_GPG = shutil.which("gpg") is not None
 _PASSWORD = "pw-" + "for-tests"
 
 
@@ -99,7 +95,7 @@ def test_a_store_is_a_finding_wherever_it_lies(scanner: SecretScanner) -> None:
     assert scanner.scan_bytes(b"x" + JKS, path="a") == []
 
 
-@pytest.mark.skipif(not _OPENSSL, reason="openssl is not installed")
+@pytest.mark.tools
 def test_stores_of_openssl(tmp_path: Path) -> None:
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "k.pem")
     run("openssl", "req", "-x509", *key, "-out", "c.pem", "-subj", "/CN=x", folder=tmp_path)
@@ -118,7 +114,7 @@ def test_stores_of_openssl(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.skipif(not _KEYTOOL, reason="keytool is not installed")
+@pytest.mark.tools
 @pytest.mark.parametrize(
     ("kind", "name"), [("JKS", "JKS"), ("JCEKS", "JCEKS"), ("PKCS12", "PKCS #12")], ids=["jks", "jceks", "pkcs12"]
 )
@@ -134,13 +130,13 @@ def test_stores_of_keytool(tmp_path: Path, kind: str, name: str) -> None:
     assert only_trusted is None or only_trusted.confidence is Confidence.LOW
 
 
-@pytest.mark.skipif(not Path("/etc/ssl/certs/java/cacerts").exists(), reason="there is no Java trust store here")
+@pytest.mark.tools
 def test_the_trust_store_of_a_system_is_no_finding(scanner: SecretScanner) -> None:
     data = Path("/etc/ssl/certs/java/cacerts").read_bytes()
     assert scanner.scan_bytes(data, path="etc/ssl/certs/java/cacerts") == []
 
 
-@pytest.mark.skipif(not _GPG, reason="gpg is not installed")
+@pytest.mark.tools
 @pytest.mark.parametrize("algorithm", ["rsa2048", "ed25519"])
 @pytest.mark.parametrize("passphrase", ["", _PASSWORD], ids=["open", "protected"])
 def test_keys_of_gpg(tmp_path: Path, algorithm: str, passphrase: str) -> None:

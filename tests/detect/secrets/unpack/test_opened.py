@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import random
-import shutil
 import struct
 import subprocess
 import zipfile
@@ -311,12 +310,9 @@ TOOLS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize("command", TOOLS.values(), ids=TOOLS)
 def test_what_real_tools_write(scanner: SecretScanner, tmp_path: Path, command: tuple[str, ...]) -> None:
-    tool = command[0] if command[0] != "sh" else command[2].split("|")[-1].split()[0]
-    tool = {"find": "cpio", "printf": "ar"}.get(tool, tool)
-    if shutil.which(tool) is None:
-        pytest.skip(f"{tool} is not installed")
     (tmp_path / "tree/DEBIAN").mkdir(parents=True)
     (tmp_path / "tree/DEBIAN/control").write_text(
         "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x.org>\nDescription: x\n"
