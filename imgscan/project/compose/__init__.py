@@ -1,0 +1,1 @@
+"""Compose files as compose itself reads them: YAML with positions, interpolation, merging -> `ComposeProject`. Pure."""

@@ -1,0 +1,79 @@
+"""The nouns of shell texts. Lines are those of the file that the text stands in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ShellKind(StrEnum):
+    """Where a shell text comes from."""
+
+    SCRIPT = "script"
+    PACKAGE = "package.json"
+    MAKE = "make"
+    CI = "ci"
+    README = "readme"
+    COMPOSE = "compose"
+    CRON = "cron"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A word of a command: as written, and its text when that is known without running anything (None: it is made by an
+    expansion). `literal_head` is the known text before the first expansion."""
+
+    raw: str
+    text: str | None
+    literal_head: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """`> file`, `< file`, `2>&1`. `operator` as written; `target` None for a descriptor."""
+
+    operator: str
+    descriptor: int | None
+    target: Word | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A simple command. `assignments` come before it; `pipe` numbers its pipeline in the text and `place` its place
+    there (0 first, `piped` how many are in it); `guarded`: it runs only if the user said yes (a read or a test of a
+    reply decides); `function`: the function it stands in; `conditional`: it may not run; `ignored`: its failure is
+    ignored (`|| true`)."""
+
+    words: tuple[Word, ...]
+    assignments: tuple[str, ...]
+    redirects: tuple[Redirect, ...]
+    line: int
+    end_line: int
+    start: int
+    end: int
+    pipe: int
+    place: int
+    piped: int
+    function: str | None = None
+    guarded: bool = False
+    conditional: bool = False
+    ignored: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellText:
+    """One shell text. `name` is the script's path, the package script's or the make target's name; `options` are those
+    that are set at its beginning (`errexit`, `nounset`, `pipefail`, `errtrace`); `reads` the variables that it reads
+    and does not set. `broken`: it does not parse as a whole."""
+
+    file: str
+    name: str
+    kind: ShellKind
+    line: int
+    text: str
+    calls: tuple[Call, ...]
+    options: frozenset[str]
+    reads: tuple[str, ...]
+    shebang: str | None = None
+    executable: bool = False
+    broken: bool = False
