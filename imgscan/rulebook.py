@@ -16,7 +16,18 @@ from imgscan.errors import ImgscanError
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Rule, Severity, Status, Validity
 from imgscan.parsed import load_parsed
 
-RULE_FILES: Final = ("cache.yml", "config.yml", "context.yml", "layers.yml", "tech.yml")
+RULE_FILES: Final = (
+    "backup.yml",
+    "cache.yml",
+    "config.yml",
+    "context.yml",
+    "data.yml",
+    "env.yml",
+    "health.yml",
+    "layers.yml",
+    "network.yml",
+    "tech.yml",
+)
 _FINGERPRINT_CHARS: Final = 16
 
 

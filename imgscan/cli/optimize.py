@@ -19,7 +19,7 @@ from imgscan.errors import EXIT_FINDINGS, EXIT_GO, InputError
 
 if TYPE_CHECKING:
     from imgscan.cli.session import Session
-    from imgscan.optimize.diff import FileChange
+    from imgscan.diff import FileChange
     from imgscan.optimize.records import Inputs, Plan
     from imgscan.optimize.settle import Settled
 
@@ -139,7 +139,7 @@ class _File:
 
 
 def _files(plan: Plan) -> tuple[_File, ...]:
-    from imgscan.optimize.diff import FileChange
+    from imgscan.diff import FileChange
 
     inputs = plan.inputs
     places = (
@@ -164,7 +164,7 @@ def _shown_path(path: Path, root: Path) -> str:
 
 def _deliver(settled: Settled, params: Mapping[str, Any], session: Session) -> None:
     """The patch to stdout, a file or the files; the table beside it."""
-    from imgscan.optimize.diff import diff_without
+    from imgscan.diff import diff_without
     from imgscan.optimize.present import render_json, render_text
 
     files = _files(settled.plan)

@@ -14,9 +14,10 @@ from imgscan.detect.cache.mounts import cache_targets
 from imgscan.detect.stages.producers import located_commands, run_script
 from imgscan.detect.stages.records import RunStep
 from imgscan.detect.stages.stagesim import chain
+from imgscan.diff import Edit, line_end_of
 from imgscan.dockerfile.tree import Command
-from imgscan.optimize.edits import after_line, line_end_of
-from imgscan.optimize.records import Change, Edit, Kind, Refusal, Unsafe
+from imgscan.optimize.edits import after_line
+from imgscan.optimize.records import Change, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene, run_of
 
 _APT: Final = ("apt-get", "apt")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from imgscan.diff import FileChange, diff_without
 from imgscan.dockerfile.locate import read_regular_file
 from imgscan.dockerfile.parse import parse
 from imgscan.errors import InputError
 from imgscan.model import Finding
-from imgscan.optimize.diff import FileChange, diff_without
 from imgscan.optimize.records import Inputs, Kind, Plan
 from imgscan.optimize.suggest import suggest
 

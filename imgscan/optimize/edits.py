@@ -1,33 +1,12 @@
-"""Edits by range of the original text, and where instructions and their comments begin and end in it. Pure."""
+"""Where instructions and their comments begin and end in a Dockerfile's text, and edits that move whole ones. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from imgscan.diff import Edit
 from imgscan.dockerfile.tree import Command
-from imgscan.optimize.records import Edit
-
-
-def apply_edits(text: str, edits: Iterable[Edit]) -> str:
-    """The text with every edit made; several insertions at one place come in the order given.
-
-    Raises ValueError for edits that overlap or lie outside of the text.
-    """
-    parts: list[str] = []
-    at = 0
-    for edit in sorted(edits, key=lambda one: (one.start, one.end)):
-        if not at <= edit.start <= edit.end <= len(text):
-            raise ValueError(f"the edit {edit.start}..{edit.end} overlaps another one or lies outside of the text")
-        parts += (text[at : edit.start], edit.text)
-        at = edit.end
-    return "".join((*parts, text[at:]))
-
-
-def line_end_of(text: str) -> str:
-    """The line end that the text uses: that of its first line."""
-    first = text.find("\n")
-    return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
 
 
 def line_start(text: str, at: int) -> int:

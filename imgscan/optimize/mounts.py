@@ -15,7 +15,8 @@ from imgscan.detect.cache.mounts import CACHE_DIRS, cache_targets
 from imgscan.detect.stages.producers import located_commands, run_script
 from imgscan.detect.stages.records import RunStep
 from imgscan.detect.stages.stagesim import chain
-from imgscan.optimize.records import Change, Edit, Kind, Refusal, Unsafe
+from imgscan.diff import Edit
+from imgscan.optimize.records import Change, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene
 
 _LOCKED: Final = frozenset({"gradle", "maven"})

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from imgscan.diff import Edit
     from imgscan.dockerfile.context import BuildContext
     from imgscan.dockerfile.tree import Dockerfile
 
@@ -24,15 +25,6 @@ class Kind(StrEnum):
 
 class Unsafe(Exception):
     """A change that must not be made; the message says why, for the user."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """Characters `start` to `end` of a text become `text`."""
-
-    start: int
-    end: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,12 +19,13 @@ from imgscan.detect.cache.order import broad_copies, costly_call
 from imgscan.detect.stages.records import RunStep, Transfer
 from imgscan.detect.stages.stagesim import transfers_before
 from imgscan.detect.stages.walk import MAX_COMMANDS, relative
+from imgscan.diff import Edit, line_end_of
 from imgscan.dockerfile.tree import Command
 from imgscan.optimize.bystanders import Cut, cut_chain, installs_only, is_bystander
-from imgscan.optimize.edits import Block, block_of, block_start, insert_after, line_end_of, removals
+from imgscan.optimize.edits import Block, block_of, block_start, insert_after, removals
 from imgscan.optimize.gather import Gathering, Needed, command_of
 from imgscan.optimize.recipes import gather, overwritten_patterns
-from imgscan.optimize.records import Change, Edit, Install, Kind, Refusal, Unsafe
+from imgscan.optimize.records import Change, Install, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene
 
 _VARIABLE: Final = re.compile(r"\$\{?(\w+)")

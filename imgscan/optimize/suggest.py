@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Final
 
+from imgscan.diff import apply_edits, line_end_of
 from imgscan.dockerfile.parse import parse
 from imgscan.optimize.apt import apt_changes
-from imgscan.optimize.edits import apply_edits, line_end_of
 from imgscan.optimize.ignorelines import ignore_changes
 from imgscan.optimize.mounts import mount_changes
 from imgscan.optimize.records import Change, Inputs, Kind, Plan, Refusal

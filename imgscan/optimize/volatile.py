@@ -13,10 +13,11 @@ from typing import Final
 from imgscan.detect.cache.calls import calls_of
 from imgscan.detect.cache.volatile import find_volatiles
 from imgscan.detect.stages.producers import run_script
+from imgscan.diff import Edit, line_end_of
 from imgscan.dockerfile.tree import Command
 from imgscan.optimize.bystanders import installs_only, is_bystander
-from imgscan.optimize.edits import block_of, block_start, insert_after, line_end_of, removals
-from imgscan.optimize.records import Change, Edit, Kind, Refusal, Unsafe
+from imgscan.optimize.edits import block_of, block_start, insert_after, removals
+from imgscan.optimize.records import Change, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene, run_of
 
 _DECLARES: Final = ("ARG", "ENV", "LABEL")

@@ -1,10 +1,10 @@
 """What stands around the image: the project's own files, read and judged without an engine.
 
-    tree            every file of the project, bounded, links not followed
-    setup           the whole set-up, read once: what the detectors are given
-    compose/        compose files as compose reads them
-    shell/          shell texts, parsed: scripts, package scripts, make recipes, CI steps, README code
-    sources/        variables read and addresses bound by the application
-    workspace …     monorepo builds, simulated stage by stage (TECH-001)
-    contextfiles …  what reaches the build context that should not (SEC-001)
+tree            every file of the project, bounded, links not followed
+setup           the whole set-up, read once: what the detectors are given
+compose/        compose files as compose reads them
+shell/          shell texts, parsed: scripts, package scripts, make recipes, CI steps, README code
+sources/        variables read and addresses bound by the application
+workspace …     monorepo builds, simulated stage by stage (TECH-001)
+contextfiles …  what reaches the build context that should not (SEC-001)
 """

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgscan.diff import Edit, apply_edits, line_end_of
 from imgscan.dockerfile.parse import parse
-from imgscan.optimize.edits import apply_edits, block_of, line_end_of, removals
-from imgscan.optimize.records import Edit
+from imgscan.optimize.edits import block_of, removals
 
 
 @given(st.text(min_size=1), st.data())

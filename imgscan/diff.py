@@ -1,4 +1,4 @@
-"""Texts before and after -> one unified diff that `git apply` and `patch -p1` take. Pure.
+"""Edits of a text by range; texts before and after -> one unified diff that `git apply` and `patch -p1` take. Pure.
 
 Line ends are kept as they are, a missing one at the end of a file is told, names with blanks or control characters are
 written as both programs read them (git-diff(1), "core.quotePath"; GNU patch 2.7 and later).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,12 +19,42 @@ _NO_END: Final = "\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Characters `start` to `end` of a text become `text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileChange:
     """A file before (None: it is new) and after; `path` is relative with slashes."""
 
     path: str
     before: str | None
     after: str
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
+    """The text with every edit made; several insertions at one place come in the order given.
+
+    Raises ValueError for edits that overlap or lie outside of the text.
+    """
+    parts: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=lambda one: (one.start, one.end)):
+        if not at <= edit.start <= edit.end <= len(text):
+            raise ValueError(f"the edit {edit.start}..{edit.end} overlaps another one or lies outside of the text")
+        parts += (text[at : edit.start], edit.text)
+        at = edit.end
+    return "".join((*parts, text[at:]))
+
+
+def line_end_of(text: str) -> str:
+    """The line end that the text uses: that of its first line."""
+    first = text.find("\n")
+    return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
 
 
 def unified_diff(changes: tuple[FileChange, ...], context: int = 3) -> str:

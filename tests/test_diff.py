@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgscan.optimize.diff import FileChange, diff_without, unified_diff
+from imgscan.diff import FileChange, diff_without, unified_diff
 
 LINES = "".join(f"line {number}\n" for number in range(20))
 CASES = {

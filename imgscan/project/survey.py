@@ -1,0 +1,29 @@
+"""The detectors of the container set-up, by the risk that they are about. In: `Setup`. Out: findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from imgscan.model import Finding
+    from imgscan.project.setup import Setup
+
+SETUP_DETECTORS: Final[dict[str, tuple[str, ...]]] = {
+    "DATA-001": (),
+    "OPS-001": (),
+    "CONFIG-001": (),
+    "TECH-002": (),
+    "OPS-003": (),
+}
+"""`module:function` of each; a function takes a `Setup` and gives findings."""
+
+
+def setup_findings(setup: Setup) -> Iterator[Finding]:
+    """What every detector says, in the order of the catalogue."""
+    for names in SETUP_DETECTORS.values():
+        for name in names:
+            module, _, function = name.partition(":")
+            detect: Callable[[Setup], Iterator[Finding]] = getattr(import_module(module), function)
+            yield from detect(setup)
