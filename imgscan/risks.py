@@ -26,7 +26,7 @@ class Risk:
     findings, `because` the sentence that explains the figures, `verified` says that a run showed the controls to hold.
     `steps` are what these findings ask for, the worst first (their patches are in `Finding.fix`), `mitigation` is what
     keeps the risk away in general, `verify_by` the command that shows it. A risk that does not apply says why
-    (`not_applicable`), and its figures are the catalogue's.
+    (`not_applicable`), and its residual figures are 1.
     """
 
     id: str

@@ -110,7 +110,12 @@ def open_session(params: Mapping[str, Any]) -> Session:
         scanner=scanner,
         redactor=Redactor(recognise, recognise_alone),
         progress=progress,
-        gate=Gate(fail_on=fail_on, limits=limits, acceptance=_acceptance(params, baseline, scanner)),
+        gate=Gate(
+            fail_on=fail_on,
+            limits=limits,
+            acceptance=_acceptance(params, baseline, scanner),
+            waivers=params.get("waivers", ()),
+        ),
         jobs=params.get("jobs"),
         results=None if params.get("no_cache", True) else _open_results(scanner, matcher),
     )

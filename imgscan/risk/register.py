@@ -74,16 +74,15 @@ def _risk(kind: RiskKind, weight: Weight, names: Mapping[str, str], waiver: Waiv
 
 
 def _not_applicable(kind: RiskKind, weight: NotApplicable) -> Risk:
-    """A row without figures of its own: the catalogue's, so that nobody takes a 0 for a measurement."""
     inherent = kind.probability * kind.impact
     return Risk(
         id=kind.id,
         description=kind.description,
         category=kind.category,
-        probability=kind.probability,
-        impact=kind.impact,
-        score=inherent,
-        priority=priority(inherent),
+        probability=1,
+        impact=1,
+        score=1,
+        priority=priority(1),
         evidence=(),
         mitigation="",
         verified=False,

@@ -28,9 +28,14 @@ def judge(
     reasons.extend(
         f"{r.id} scores {r.score} ({r.priority}): {r.because}"
         for r in risks
-        if r.score >= NO_GO_SCORE and not r.verified
+        if forbids(r)
     )
     return (Verdict.NO_GO if reasons else Verdict.GO), tuple(reasons)
+
+
+def forbids(risk: Risk) -> bool:
+    """Whether a risk alone forbids the merge: critical or high, and neither shown to be under control nor waived."""
+    return risk.applies and risk.score >= NO_GO_SCORE and not risk.verified and risk.waiver is None
 
 
 def _broken(budget: Budget) -> str:
