@@ -76,7 +76,8 @@ def _entry(value: Any, where: str, known: Collection[str]) -> WaiverEntry:  # no
     expires = read_date(value.get("expires"), where)
     if expires is None:
         raise InputError(
-            f"{where}: an entry of [[waiver]] needs a last day", next_step="nobody answers for ever: expires = 2027-03-31"
+            f"{where}: an entry of [[waiver]] needs a last day",
+            next_step="nobody answers for ever: expires = 2027-03-31",
         )
     return WaiverEntry(risk=risk, owner=owner, reason=reason, expires=expires, where=where)
 

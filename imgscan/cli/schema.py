@@ -74,7 +74,10 @@ def _waiver() -> dict[str, Any]:
         "type": "array",
         "items": {
             "type": "object",
-            "properties": {**{key: dict(text) for key in KEYS}, "risk": {"type": "string", "enum": list(load_catalog())}},
+            "properties": {
+                **{key: dict(text) for key in KEYS},
+                "risk": {"type": "string", "enum": list(load_catalog())},
+            },
             "required": list(KEYS),
             "additionalProperties": False,
         },

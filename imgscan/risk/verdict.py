@@ -25,11 +25,7 @@ def judge(
         if over:
             reasons.append(f"{len(over)} {_plural(over, 'finding')} of severity {fail_on} or above")
     reasons.extend(_broken(budget) for budget in budgets if budget.broken)
-    reasons.extend(
-        f"{r.id} scores {r.score} ({r.priority}): {r.because}"
-        for r in risks
-        if forbids(r)
-    )
+    reasons.extend(f"{r.id} scores {r.score} ({r.priority}): {r.because}" for r in risks if forbids(r))
     return (Verdict.NO_GO if reasons else Verdict.GO), tuple(reasons)
 
 

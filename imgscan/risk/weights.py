@@ -1,4 +1,4 @@
-"""What the assessors of the register share: the facts they are given, the weight they give, questions about findings."""
+"""What the assessors of the register share: the facts they are given, the weight they give, what is asked of findings."""
 
 from __future__ import annotations
 
