@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from imgscan import coverage, edits, terms
+from imgscan import coverage, edits, terms, verification
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
@@ -26,12 +26,14 @@ EditCosts = edits.EditCosts
 EntryKind = terms.EntryKind
 Evidence = terms.Evidence
 NotRead = coverage.NotRead
+Outcome = verification.Outcome
 Place = terms.Place
 Severity = terms.Severity
 Skipped = coverage.Skipped
 Status = terms.Status
 Validity = terms.Validity
 Verdict = terms.Verdict
+Verification = verification.Verification
 WasteCause = terms.WasteCause
 
 
@@ -371,6 +373,7 @@ class Report:
     risks: tuple[Risk, ...] = ()
     budgets: tuple[Budget, ...] = ()
     notes: tuple[str, ...] = ()
+    verifications: tuple[Verification, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
