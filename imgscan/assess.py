@@ -34,6 +34,7 @@ from imgscan.model import (
     ImageReport,
     LayerReport,
     NotRead,
+    Outcome,
     Place,
     Report,
     Severity,
@@ -41,12 +42,14 @@ from imgscan.model import (
     Target,
     Timing,
     Tool,
+    Verification,
 )
 from imgscan.risk.budgets import Limit, check_budgets
 from imgscan.risk.register import Facts, assess
 from imgscan.risk.summary import summarise
 from imgscan.risk.verdict import judge
 from imgscan.scan import ImageScan, locate_hits
+from imgscan.verification import risk_outcomes
 from imgscan.waivers import WaiverEntry, counting, waiver_notes
 
 if TYPE_CHECKING:
@@ -163,9 +166,11 @@ def make_report(
     cache: CacheMetrics | None = None,
     unpacked: bool = True,
     stakes: Stakes | None = None,
+    verifications: Sequence[Verification] = (),
 ) -> Report:
     """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives
-    inside files were not opened; `stakes` are those of the project's container set-up, if it was read."""
+    inside files were not opened; `stakes` are those of the project's container set-up, if it was read, `verifications`
+    what running it showed."""
     if not unpacked and coverage is not None:
         closed = NotRead(where=target.ref, bytes=0, reason="archives inside files were not opened (--no-unpack)")
         coverage = replace(coverage, not_read=(closed, *coverage.not_read))
@@ -185,6 +190,7 @@ def make_report(
         accepted=accepted_findings(kept),
         stakes=stakes,
         dockerfile=target.dockerfile is not None,
+        verified=frozenset(risk for risk, out in risk_outcomes(verifications).items() if out is Outcome.PASSED),
     )
     today = gate.acceptance.today
     risks = assess(facts, counting(gate.waivers, today))
@@ -206,6 +212,7 @@ def make_report(
         risk_summary=summarise(risks, verdict),
         budgets=budgets,
         notes=(*notes, *waiver_notes(gate.waivers, risks, today)),
+        verifications=tuple(verifications),
     )
 
 

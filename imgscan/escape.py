@@ -48,7 +48,7 @@ def markdown_code(text: str) -> str:
 
 
 def markdown_block(text: str, language: str = "") -> str:
-    """Text of several lines as a code block whose fence nothing in it can end; tabs and line ends stay what they are."""
+    """Text of several lines as a code block whose fence nothing in it can end; tabs and line ends stay."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     lines = ("\t".join(map(plain, line.split("\t"))) for line in text.rstrip("\n").split("\n"))

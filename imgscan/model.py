@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from imgscan import coverage, edits, risks, terms
+from imgscan import coverage, edits, risks, terms, verification
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
@@ -26,6 +26,7 @@ EditCosts = edits.EditCosts
 EntryKind = terms.EntryKind
 Evidence = terms.Evidence
 NotRead = coverage.NotRead
+Outcome = verification.Outcome
 Place = terms.Place
 Risk = risks.Risk
 RiskCounts = risks.RiskCounts
@@ -35,7 +36,7 @@ Skipped = coverage.Skipped
 Status = terms.Status
 Validity = terms.Validity
 Verdict = terms.Verdict
-Waiver = risks.Waiver
+from imgscan import coverage, edits, risks, terms, verification
 WasteCause = terms.WasteCause
 
 
@@ -351,6 +352,7 @@ class Report:
     risk_summary: RiskSummary | None = None
     budgets: tuple[Budget, ...] = ()
     notes: tuple[str, ...] = ()
+    verifications: tuple[Verification, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

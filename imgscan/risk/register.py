@@ -1,5 +1,4 @@
-"""The risk register: findings, build, timings and what is at stake in, one weighed `Risk` per risk of the catalogue out.
-Pure.
+"""The risk register: findings, build, timings and what is at stake in, one `Risk` per risk of the catalogue out. Pure.
 
 Probability follows the evidence: 3 when a run or a simulation of the project's own files shows the failure, 2 for a
 pattern whose effect depends on circumstances, 1 when nothing contradicts the controls. Impact follows what is at stake.
