@@ -36,7 +36,8 @@ Skipped = coverage.Skipped
 Status = terms.Status
 Validity = terms.Validity
 Verdict = terms.Verdict
-from imgscan import coverage, edits, risks, terms, verification
+Verification = verification.Verification
+Waiver = risks.Waiver
 WasteCause = terms.WasteCause
 
 

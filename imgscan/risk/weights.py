@@ -1,4 +1,4 @@
-"""What the assessors of the register share: the facts they are given, the weight they give, what is asked of findings."""
+"""What the assessors of the register share: the facts they are given, the weight they give, what is asked of both."""
 
 from __future__ import annotations
 
