@@ -58,8 +58,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A Dockerfile with its context, and by which builder (buildkit, classic, podman) and store it is built. `folder` is
-    the context's from the folder that is looked at (empty: they are the same)."""
+    """A Dockerfile with its context, and by which builder (buildkit, classic, podman) and store it is built. `folder`
+    is the context's from the folder that is looked at (empty: they are the same)."""
 
     context: BuildContext
     dockerfile: Dockerfile

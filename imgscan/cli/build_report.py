@@ -39,8 +39,9 @@ def build_report(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - clic
     """Build the image of CONTEXT (default: the working directory) and say whether it may be merged.
 
     Builds on the engine that DOCKER_HOST, the docker context or the usual sockets reach; scans every layer for secrets
-    and waste; rebuilds with nothing changed, with a source file touched and with the lockfile touched; reads what stands
-    around the image, compose files and scripts; weighs the risks. The context is packed in memory: nothing in it is written to. Images made on the way are removed.
+    and waste; rebuilds with nothing changed, with a source file touched and with the lockfile touched; reads compose
+    files, scripts and what else stands around the image; weighs the risks. The context is packed in
+    memory: nothing in it is written to. Images made on the way are removed.
 
     \b
     Examples:

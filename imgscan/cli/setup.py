@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imgscan.cli.session import Session
+from imgscan.dockerfile.context import check_root
 from imgscan.errors import InputError
 from imgscan.model import Finding
 from imgscan.project.setup import Setup, read_setup
@@ -28,8 +29,7 @@ def open_setup(params: Mapping[str, Any], session: Session) -> OpenedSetup:
     """Read the set-up of the context folder and ask every detector. Raises InputError for a folder that cannot be read
     or a file that was named and is not there."""
     root: Path = params["context"]
-    if not root.is_dir():
-        raise InputError(f"{root} is no folder", next_step="name the folder that is the build context")
+    check_root(root)
     session.progress.stage("reading compose files, scripts and sources")
     setup = read_setup(
         root,
