@@ -33,7 +33,9 @@ def detect_host_files(project: Project) -> Iterator[Finding]:
         for transfer in view.transfers:
             if transfer.from_stage is None and transfer.is_directory and not transfer.opaque:
                 exposed = _exposed(project, view, transfer)
-                if exposed:
+                there = any(path in project.simulation.index.folders for path in exposed)
+                # Without any ignore file, what may come is said once, by context-no-ignore-file.
+                if exposed and (there or project.context.rules is not None):
                     yield _finding(project, transfer, exposed)
 
 
