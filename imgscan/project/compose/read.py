@@ -80,6 +80,7 @@ def read_project(
         example=example_for(tree, directory),
         declared=declared,
         read=tuple(loader.files),
+        values=environment.values,
     )
     return replace(project, problems=(*project.problems, *check_references(project, root)))
 

@@ -193,16 +193,22 @@ def _single(node: Node | None) -> tuple[Node, ...]:
     return (node,) if isinstance(node, MapNode) else ()
 
 
-def env_file_values(service: Service, reading: Reading) -> dict[str, tuple[str, str]]:
-    """What the env files of a service give it: value and file by name, later files over earlier ones."""
-    found: dict[str, tuple[str, str]] = {}
+def service_environment(
+    service: Service, tree: ProjectTree, values: Mapping[str, str]
+) -> dict[str, tuple[str | None, str]]:
+    """The variables that a service is started with: value and the file that gives it, by name. `environment:` goes over
+    `env_file:`, later files over earlier ones. None: passed on from wherever compose is run. `values` are those that
+    compose itself has."""
+    found: dict[str, tuple[str | None, str]] = {}
     for env_file in service.env_files:
-        text = reading.tree.text(env_file.path) if env_file.path else None
+        text = tree.text(env_file.path) if env_file.path else None
         if text is None or env_file.path is None:
             continue
-        earlier = {name: value for name, (value, _) in found.items()}
-        for entry in read_dotenv(text, env_file.path, reading.values, earlier).entries:
+        earlier = {name: value for name, (value, _) in found.items() if value is not None}
+        for entry in read_dotenv(text, env_file.path, values, earlier).entries:
             found[entry.name] = (entry.value, env_file.path)
+    for name, variable in service.environment.items():
+        found[name] = (variable.value.value if variable.value else None, variable.at.file)
     return found
 
 

@@ -7,12 +7,14 @@ comes twice and an anchor that holds itself are problems. Kinds of plain scalars
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Final
 
-from imgscan.project.compose.nodes import OVERRIDE, RESET, Entry, ListNode, MapNode, Node, Scalar
+from imgscan.project.compose.nodes import OVERRIDE, RESET, Entry, ListNode, MapNode, Node, Scalar, integer, real
 from imgscan.project.compose.records import Mark, Problem
 
 MOST_NODES: Final = 100_000
@@ -166,7 +168,8 @@ class _Reader:
         if event.style in ("|", ">"):
             written = self.text[mark.start : mark.end].rstrip()
             mark = replace(mark, end=mark.start + len(written))
-        node = Scalar(at=mark, raw=event.value, value=event.value, kind=kind, base=self.base, tag=tag)
+        value, kind = canonical(event.value, kind)
+        node = Scalar(at=mark, raw=event.value, value=value, kind=kind, base=self.base, tag=tag)
         return self._finished(node, event.anchor, 1)
 
     @staticmethod
@@ -220,6 +223,37 @@ class _Reader:
 
 def _start_of(file: str) -> Mark:
     return Mark(file=file, line=1, column=1, start=0, end=0)
+
+
+def canonical(text: str, kind: str) -> tuple[str, str]:
+    """A scalar's text as compose passes it on: `0777` is 511 there, `1.50` is 1.5. What is none of its kind is text."""
+    try:
+        match kind:
+            case "int":
+                return str(integer(text)), kind
+            case "float":
+                return _go_float(real(text)), kind
+            case "bool":
+                return text.lower(), kind
+            case _:
+                return text, kind
+    except ValueError:
+        return text, "str"
+
+
+def _go_float(number: float) -> str:
+    """A number as Go's `%v` writes it: the shortest digits, an exponent below 1e-4 and from 1e21 on."""
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "+Inf" if number > 0 else "-Inf"
+    digits, _, exponent = f"{Decimal(repr(number)):e}".partition("e")
+    power = int(exponent)
+    mantissa = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    if power < -4 or power >= 21:
+        return f"{mantissa}e{power:+03d}"
+    plain = f"{Decimal(repr(number)):f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 def plain_kind(text: str) -> str:
