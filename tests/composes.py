@@ -121,13 +121,18 @@ def _service(service: Mapping[str, Any], root: Path) -> dict[str, Any]:
             _relative(build["context"], root),
             build.get("dockerfile"),
             build.get("target"),
-            {name: value for name, value in (build.get("args") or {}).items()},
+            dict(build.get("args") or {}),
         ),
         "command": service.get("command"),
         "entrypoint": service.get("entrypoint"),
         "environment": service.get("environment") or {},
         "ports": sorted(
-            (port["target"], str(port.get("published", "")).partition("-")[0], port.get("host_ip", ""), port["protocol"])
+            (
+                port["target"],
+                str(port.get("published", "")).partition("-")[0],
+                port.get("host_ip", ""),
+                port["protocol"],
+            )
             for port in service.get("ports") or ()
         ),
         "expose": sorted(str(port) for port in service.get("expose") or ()),
@@ -136,7 +141,8 @@ def _service(service: Mapping[str, Any], root: Path) -> dict[str, Any]:
             for v in service.get("volumes") or ()
         ),
         "networks": {
-            name: sorted((network or {}).get("aliases") or ()) for name, network in (service.get("networks") or {}).items()
+            name: sorted((network or {}).get("aliases") or ())
+            for name, network in (service.get("networks") or {}).items()
         },
         "network_mode": service.get("network_mode"),
         "depends_on": {
@@ -240,7 +246,9 @@ def _our_service(service: Service, tree: ProjectTree, values: Mapping[str, str],
             for port in service.ports
         ),
         "expose": sorted(str(port) for port in service.expose),
-        "volumes": sorted((m.kind, _host_path(m.source or "", root), m.target, m.read_only) for m in mounts),
+        "volumes": sorted(
+            (m.kind, _doubled(_host_path(m.source or "", root)), _doubled(m.target), m.read_only) for m in mounts
+        ),
         "networks": {attached.network: sorted(attached.aliases) for attached in service.networks},
         "network_mode": service.network_mode and service.network_mode.value,
         "depends_on": {link.partition(":")[0]: ("service_started", True) for link in service.links}

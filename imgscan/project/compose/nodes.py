@@ -16,7 +16,7 @@ OVERRIDE: Final = "!override"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scalar:
     """A scalar: `raw` as the document has it (without quotes), `value` with variables replaced. `kind`: str, int,
-    float, bool, null. `base` is the folder that a relative path in it starts from, empty for the tree's root."""
+    float, bool, null, time. `base` is the folder that a relative path in it starts from, empty for the tree's root."""
 
     at: Mark
     raw: str
@@ -131,7 +131,7 @@ def plain_scalar(node: Scalar) -> str | int | float | bool | None:
         case "int":
             return integer(node.value)
         case "float":
-            return real(node.value) if node.value.lower().strip('+-') not in ('inf', 'nan') else 0.0
+            return real(node.value) if node.value.lower().strip("+-") not in ("inf", "nan") else 0.0
         case _:
             # A lone surrogate (a byte that is not UTF-8) has no place in JSON.
             return node.value.encode("utf-8", "replace").decode("utf-8")

@@ -36,6 +36,7 @@ from imgscan.project.compose.records import (
     ServiceMount,
     Text,
 )
+from imgscan.project.compose.valuecheck import check_values
 from imgscan.project.compose.values import argv, boolean, health_test, number, seconds
 from imgscan.project.compose.volumespec import clean_target, parse_volume
 from imgscan.project.tree import ProjectTree
@@ -52,15 +53,16 @@ class Reading:
     active_profiles: frozenset[str] = frozenset()
     problems: list[Problem] = field(default_factory=list)
 
-    def problem(self, message: str, node: Node, *, kind: str = "schema") -> None:
+    def problem(self, message: str, node: Node, *, fatal: bool = True) -> None:
         """Remember it, unless it hangs on an unset variable."""
         if not (isinstance(node, Scalar) and node.unset):
-            self.problems.append(Problem(kind=kind, message=message, at=node.at))
+            self.problems.append(Problem(kind="schema", message=message, at=node.at, fatal=fatal))
 
 
 def read_service(name: str, entry: Entry, reading: Reading) -> Service:
     """One service after merging."""
     node = entry.node
+    reading.problems += check_values(name, node)
     profiles = tuple(item.value for item in items_of(child(node, "profiles")) if isinstance(item, Scalar))
     return Service(
         name=name,
@@ -231,8 +233,8 @@ def _expose(name: str, node: Node, reading: Reading) -> Iterator[int]:
             continue
         try:
             yield from read_expose(item.value)
-        except PortError as error:
-            reading.problem(f"services.{name}.expose: {error}", item)
+        except PortError as error:  # the engine says so, not compose
+            reading.problem(f"services.{name}.expose: {error}", item, fatal=False)
 
 
 def _mounts(name: str, node: Node, reading: Reading) -> Iterator[ServiceMount]:

@@ -25,6 +25,9 @@ _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS: Final = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
 _INT: Final = re.compile(r"[-+]?(0b[01][01_]*|0o[0-7][0-7_]*|0x[0-9a-fA-F][0-9a-fA-F_]*|0[0-7_]*|[1-9][0-9_]*)")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?(Z|[+-]..:..)?)?"
+)
 _STANDARD: Final = {f"tag:yaml.org,2002:{kind}": kind for kind in ("str", "int", "float", "bool", "null")}
 
 
@@ -184,6 +187,8 @@ class _Reader:
             if not isinstance(key, Scalar):
                 self.problems.append(Problem(kind="yaml", message="a key is no scalar", at=key.at))
                 continue
+            if key.kind not in ("str", "null"):
+                self.problems.append(Problem(kind="schema", message=f"non-string key: {key.raw}", at=key.at))
             if key.value == _MERGE and key.kind == "str" and not isinstance(value, Scalar):
                 for name, entry in self._merged(value).items():
                     merged.setdefault(name, entry)
@@ -257,7 +262,7 @@ def _go_float(number: float) -> str:
 
 
 def plain_kind(text: str) -> str:
-    """The kind of a plain scalar: null, bool, int, float or str."""
+    """The kind of a plain scalar: null, bool, int, float, time or str."""
     if text in _NULLS:
         return "null"
     if text in _BOOLS:
@@ -267,4 +272,6 @@ def plain_kind(text: str) -> str:
             return "int"
         if _FLOAT.fullmatch(text):
             return "float"
+        if _TIME.fullmatch(text):
+            return "time"
     return "str"
