@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.compose.records import ComposeProject, Dependency
 from imgscan.project.health.checks import is_disabled, may_be_checked
-from imgscan.project.health.scene import Scene, at, key_of
 from imgscan.project.mend import long_dependencies, patch_of
+from imgscan.project.scene import Scene, at, key_of
 from imgscan.rulebook import make_finding
 
 
