@@ -141,8 +141,8 @@ def _shared(
         evidence=evidence,
         identity=(path, *names),
         fix=Fix(
-            text=f"Give each of {_listed(names)} only what it reads, under `environment:`, and {_listed(held)} as secret "
-            "files (`secrets:` and the `*_FILE` form of the variable)."
+            text=f"Give each of {_listed(names)} only what it reads, under `environment:`, and {_listed(held)} as "
+            "secret files (`secrets:` and the `*_FILE` form of the variable)."
         ),
     )
 
