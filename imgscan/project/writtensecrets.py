@@ -20,6 +20,11 @@ from imgscan.rulebook import make_finding
 
 _COPIES: Final = frozenset({"cp", "mv", "install", "ln", "rsync", "tee", "dd"})
 _TARGET: Final = re.compile(r"(?<![<>0-9&-])[0-9]?>{1,2}\|?\s*[\"']?([^\s;&|()<>\"']+)")
+_PRINTS: Final = re.compile(
+    r"[\s({!]*(?:(?:then|do|else|sudo)\s+)*(?:/\S*/)?"
+    r"(?:cat|echo|printf|sed|awk|tr|base64|head|tail|cut|jq|envsubst|openssl|gpg)\b"
+)
+"""A statement that puts out what it is given: where its output goes, the secret goes."""
 _WRITERS: Final = (
     (("npm", "pnpm", "yarn"), ("config", "set"), "~/.npmrc"),
     (("git",), ("config",), "~/.gitconfig"),
@@ -73,7 +78,7 @@ def _written(run: RunStep, secrets: list[_Secret]) -> Iterator[tuple[_Secret, st
     removed = {word for simple in commands if simple.words[:1] in (("rm",), ("shred",)) for word in simple.words[1:]}
     for line in _statements(script):
         for secret in secrets:
-            if not _mentions(line, secret):
+            if not _PRINTS.match(line) or not _mentions(line, secret):
                 continue
             for target in _TARGET.findall(line):
                 if not target.startswith(_NOWHERE) and not _is_removed(target, removed):
