@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SETUP_DETECTORS: Final[dict[str, tuple[str, ...]]] = {
     "DATA-001": (),
-    "OPS-001": (),
+    "OPS-001": ("imgscan.project.health.detect:detect",),
     "CONFIG-001": (),
     "TECH-002": (),
     "OPS-003": (),
