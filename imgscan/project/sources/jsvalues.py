@@ -42,7 +42,8 @@ UNKNOWN: Final = Value()
 @dataclass(slots=True, kw_only=True)
 class Module:
     """A parsed file. `env_names` are its names for the process's environment, `values` the expressions that names and
-    properties stand for; one that stands for several is None; `top` those declared outside of functions. `imports` are the packages that it takes from."""
+    properties stand for, None for several; `top` are those declared outside of functions. `imports` are the packages
+    that it takes from."""
 
     path: str
     syntax: Syntax
