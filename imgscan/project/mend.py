@@ -71,10 +71,20 @@ def lines_before(setup: Setup, key: Mark, lines: Sequence[str]) -> list[Edit]:
 
 
 def into_service(setup: Setup, service: Service, lines: Sequence[str]) -> list[Edit]:
-    """Keys put at the beginning of a service."""
+    """Keys put into a service: behind its image where that stands on a line of its own, else at its beginning."""
     own = [mark for name, mark in service.keys.items() if "." not in name and mark.file == service.at.file]
     first = min(own, key=lambda mark: mark.start, default=None)
-    return lines_before(setup, first, lines) if first is not None and first.start > service.at.start else []
+    if first is None or first.start <= service.at.start:
+        return []
+    image, key = service.image, service.keys.get("image")
+    edits = lines_before(setup, first, lines)
+    if not edits or image is None or key is None or image.at.file != key.file or key.file != service.at.file:
+        return edits
+    text = setup.tree.text(key.file) or ""
+    stop = text.find("\n", image.at.end)
+    if image.at.line != key.line or stop < 0 or text[text.rfind("\n", 0, key.start) + 1 : key.start].strip(" "):
+        return edits
+    return [Edit(start=stop + 1, end=stop + 1, text=edits[0].text)]
 
 
 def argument_after(setup: Setup, mark: Mark, program: str, *arguments: str) -> list[Edit]:

@@ -26,10 +26,7 @@ _VERB_VALUES: Final[dict[str, frozenset[str]]] = {
     "rm": frozenset(),
     "exec": frozenset({"-e", "--env", "-u", "--user", "-w", "--workdir", "--index", "--env-file", "--detach-keys"}),
     "run": frozenset(
-        """-e --env -u --user -w --workdir --name --entrypoint -v --volume -p --publish -l --label --network --env-file
-        --mount --platform --pull --restart --add-host --cap-add --cap-drop --cpus -m --memory --device --dns -h
-        --hostname --ip --link --log-driver --log-opt --pid --security-opt --shm-size --stop-timeout --tmpfs --ulimit
-        --userns --volumes-from --net --cidfile --gpus --health-cmd --runtime --volume-driver""".split()
+        ["-e", "--env", "-u", "--user", "-w", "--workdir", "--name", "--entrypoint", "-v", "--volume", "-p", "--publish", "-l", "--label", "--network", "--env-file", "--mount", "--platform", "--pull", "--restart", "--add-host", "--cap-add", "--cap-drop", "--cpus", "-m", "--memory", "--device", "--dns", "-h", "--hostname", "--ip", "--link", "--log-driver", "--log-opt", "--pid", "--security-opt", "--shm-size", "--stop-timeout", "--tmpfs", "--ulimit", "--userns", "--volumes-from", "--net", "--cidfile", "--gpus", "--health-cmd", "--runtime", "--volume-driver"]
     ),
     "create": frozenset({"-d", "--driver", "--label", "-o", "--opt", "--name"}),
     "prune": frozenset({"--filter"}),
