@@ -37,7 +37,8 @@ class Text:
 class Variable:
     """One use of `${NAME…}`. `operator` is one of `:-`, `-`, `:?`, `?`, `:+`, `+` or empty; `operand` is what follows
     it. `value` is what the files that compose reads (never this machine's environment) give it, None if nothing;
-    `source` names that file. `path` is the key path in the compose file, e.g. `services.db.image`."""
+    `source` names that file; `stands_in`: it is an example, as the file itself is not there. `path` is the key path in
+    the compose file, e.g. `services.db.image`."""
 
     name: str
     operator: str
@@ -46,6 +47,7 @@ class Variable:
     source: str | None
     path: str
     at: Mark
+    stands_in: bool = False
 
     @property
     def has_default(self) -> bool:
@@ -167,7 +169,8 @@ class Build:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A service after merging. `keys` has the mark of every key written for it, for texts and patches: dotted below the
-    service (`healthcheck`, `healthcheck.test`)."""
+    service (`healthcheck`, `healthcheck.test`), from the key to the end of its value, as `at` is for the service.
+    `active`: no profile keeps it from being started."""
 
     name: str
     at: Mark
@@ -199,6 +202,9 @@ class Service:
     privileged: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     replicas: int | None = None
+    active: bool = True
+    configs: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,8 +247,9 @@ class Secret:
 class ComposeProject:
     """Compose files that are used together. `files` in the order they are merged, `directory` the project directory
     (relative to the tree, empty: its root), `name` the project name if a file fixes it, `name_at` where. `env_file` is
-    the file of variables that compose reads for interpolation without being told (None: there is none). `declared`
-    says whether a user named the files or they were found."""
+    the file of variables that compose reads for interpolation without being told (None: there is none), `example` the
+    one that stood in for it. `declared` says whether a user named the files or they were found; `read` are all files
+    that were read, those included or extended too."""
 
     files: tuple[str, ...]
     directory: str
@@ -255,3 +262,7 @@ class ComposeProject:
     variables: tuple[Variable, ...]
     problems: tuple[Problem, ...]
     env_file: str | None
+    example: str | None = None
+    declared: bool = False
+    read: tuple[str, ...] = ()
+    name_at: Mark | None = None

@@ -20,10 +20,20 @@ class EnvRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mend:
+    """A change of a file: characters `start` to `end` become `text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
     """A server that listens. `host`/`port` are what is written, or the fallback of a variable's read (`host_variable`,
     `port_variable`); None: nothing is written and the framework decides (`framework_host`: what it takes then, None if
-    that is every address)."""
+    that is every address). `host_known` False: a host is given, but which cannot be read. `mend`: the characters from
+    `start` to `end` of the file become `text`, and it listens on every address."""
 
     file: str
     line: int
@@ -33,11 +43,14 @@ class Bind:
     port: int | None = None
     port_variable: str | None = None
     framework_host: str | None = None
+    host_known: bool = True
+    mend: Mend | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A path that a server answers, as written (with parameters)."""
+    """A path that a server answers, as written (with parameters). `method` in capitals; MOUNT: routes of another place
+    hang below that path; None: any."""
 
     file: str
     line: int

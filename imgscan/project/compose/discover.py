@@ -1,0 +1,81 @@
+"""Which compose files of a tree belong together. In: the tree. Out: lists of paths, each in the order of merging. Pure.
+
+Compose takes `compose.yaml` and its override by itself; a file with another word in its name goes over its neighbour,
+and one that only declares volumes or networks is a project of its own.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from imgscan.project.tree import ProjectTree
+
+DEFAULTS: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+"""The names that compose looks for, the one it prefers first."""
+_OVERRIDES: Final = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+_DEEPEST: Final = 3
+_MOST: Final = 100
+_VARIANT: Final = re.compile(r"(?:docker-)?compose[.-]([\w.-]+)\.ya?ml")
+_YAML: Final = re.compile(r"[\w.-]+\.ya?ml")
+_COMPOSE_FOLDERS: Final = frozenset({"docker", "compose", ".docker", "deploy", "infra"})
+_TOP_KEY: Final = re.compile(r"^([\w-]+):", re.MULTILINE)
+_TOP_KEYS: Final = frozenset({"volumes", "networks", "secrets", "configs", "name", "version"})
+
+
+def find_projects(tree: ProjectTree) -> list[tuple[str, ...]]:
+    """The projects at the root and in folders three deep; `compose.override` goes with what it overrides, each other
+    variant makes a project of its own over the same base."""
+    found: list[tuple[str, ...]] = []
+    for folder in ("", *sorted(f for f in tree.folders if f.count("/") < _DEEPEST)):
+        found.extend(_of_folder(tree, folder))
+        if len(found) >= _MOST:
+            break
+    return found[:_MOST]
+
+
+def _of_folder(tree: ProjectTree, folder: str) -> Iterator[tuple[str, ...]]:
+    base = _first(tree, folder, DEFAULTS)
+    override = _first(tree, folder, _OVERRIDES)
+    names = [path.rpartition("/")[2] for path in _files(tree, folder)]
+    if base is not None:
+        yield (base, override) if override else (base,)
+    for name in names:
+        if name in DEFAULTS or name in _OVERRIDES:
+            continue
+        path = posixpath.join(folder, name)
+        if _VARIANT.fullmatch(name):
+            yield (base, path) if base and not _stands_alone(tree, path) else (path,)
+        elif folder.rpartition("/")[2] in _COMPOSE_FOLDERS and _YAML.fullmatch(name) and _declares_only(tree, path):
+            yield (path,)
+
+
+def _files(tree: ProjectTree, folder: str) -> Iterator[str]:
+    return (path for path in tree.files if path.rpartition("/")[0] == folder)
+
+
+def _first(tree: ProjectTree, folder: str, names: tuple[str, ...]) -> str | None:
+    return next((path for name in names if (path := posixpath.join(folder, name)) in tree.files), None)
+
+
+def _stands_alone(tree: ProjectTree, path: str) -> bool:
+    """Whether every service of the file has an image or a build of its own."""
+    from imgscan.project.compose.nodes import child, entries_of
+    from imgscan.project.compose.yamltree import read_yaml
+
+    roots = read_yaml(tree.text(path) or "", path).roots
+    services = [entry.node for root in roots for entry in entries_of(child(root, "services")).values()]
+    return bool(services) and all({"image", "build", "extends"} & set(entries_of(node)) for node in services)
+
+
+def _declares_only(tree: ProjectTree, path: str) -> bool:
+    """Whether a file has top-level keys of compose alone, and no service."""
+    keys = set(_TOP_KEY.findall(tree.text(path) or ""))
+    return bool(keys & {"volumes", "networks"}) and keys <= _TOP_KEYS

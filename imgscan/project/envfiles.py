@@ -1,0 +1,43 @@
+"""The files of variables of a tree -> `EnvText`s. In: the tree. Out: records in the order of paths. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from imgscan.project.compose.dotenv import read_dotenv
+from imgscan.project.compose.environment import EXAMPLES
+from imgscan.project.setup import EnvText
+from imgscan.project.tree import ProjectTree
+
+_NAME: Final = re.compile(r"\.env(\.[\w.-]+)?|[\w.-]+\.env|\.env-[\w.-]+|env\.example")
+_EXAMPLE: Final = re.compile(r"(^|[.-])(example|sample|dist|template|tmpl|tpl|default|defaults)([.-]|$)")
+_MOST: Final = 200
+
+
+def is_example(path: str) -> bool:
+    """Whether a file of variables is there to be copied."""
+    name = path.rpartition("/")[2]
+    return name in EXAMPLES or _EXAMPLE.search(name.removeprefix(".env")) is not None
+
+
+def read_envs(tree: ProjectTree, more: Iterator[str] | tuple[str, ...] = ()) -> tuple[EnvText, ...]:
+    """Files with the name of such a file, and `more` that something refers to; at most 200."""
+    named = [path for path in tree.files if _NAME.fullmatch(path.rpartition("/")[2])]
+    paths = sorted({*named[:_MOST], *(path for path in more if path in tree.files)})
+    return tuple(env for path in paths[:_MOST] if (env := read_env(tree, path)) is not None)
+
+
+def read_env(tree: ProjectTree, path: str) -> EnvText | None:
+    """One file of variables; None if it cannot be read."""
+    text = tree.text(path)
+    if text is None:
+        return None
+    parsed = read_dotenv(text, path)
+    return EnvText(
+        path=path,
+        example=is_example(path),
+        entries=parsed.entries,
+        broken=(parsed.fault,) if parsed.fault else (),
+    )

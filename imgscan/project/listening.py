@@ -1,0 +1,138 @@
+"""Where a service listens, as far as commands, sources and known images say it. Pure.
+
+In: a service with its image. Out: `Listening`: the addresses and the ports. Variables count with the values that the
+service is given.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imgscan.project.compose.records import Service
+from imgscan.project.network.names import is_loopback
+from imgscan.project.network.variables import Setting, is_complete, settings_of
+from imgscan.project.process import Process, processes_of
+from imgscan.project.serviceimages import ServiceImage
+from imgscan.project.setup import Setup
+from imgscan.project.sources.commandline import Served, served_by
+from imgscan.project.sources.records import Bind
+from imgscan.project.sources.scope import binds_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A server with what it really takes. `host` None: every address; `sure` False: something that is not known here
+    may decide otherwise. `port` None: not known. `served` is there for one that a command line starts."""
+
+    bind: Bind
+    host: str | None
+    port: int | None
+    sure: bool
+    served: Served | None = None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether nobody but its own container can reach it."""
+        return self.host is not None and is_loopback(self.host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """A service's listeners. `ports` are all that it surely listens on; `complete`: it listens on no other."""
+
+    listeners: tuple[Listener, ...] = ()
+    ports: frozenset[int] = field(default_factory=frozenset)
+    complete: bool = False
+
+
+def listening_of(service: Service, image: ServiceImage, setup: Setup) -> Listening:
+    """Where a service listens."""
+    settings = settings_of(service, setup)
+    complete = is_complete(service, setup)
+    listeners = tuple(_listeners(service, image, setup, settings, complete=complete))
+    ports = frozenset(each.port for each in listeners if each.port is not None)
+    known = image.known if not image.built else None
+    if known is not None and not any(name in settings for name in known.port_variables) and service.command is None:
+        return Listening(listeners=listeners, ports=known.ports, complete=complete and bool(known.ports))
+    every = bool(listeners) and all(each.port is not None and each.sure for each in listeners)
+    return Listening(listeners=listeners, ports=ports, complete=every)
+
+
+def _listeners(
+    service: Service, image: ServiceImage, setup: Setup, settings: Mapping[str, Setting], *, complete: bool
+) -> list[Listener]:
+    processes = processes_of(service, image, setup)
+    found = [served for process in processes if (served := served_by(process.words, process.at)) is not None]
+    if found:
+        return [_listener(served.bind, service, settings, complete=complete, served=served) for served in found]
+    if processes and not any(_runs_own_code(process) for process in processes):
+        return []
+    return [_listener(bind, service, settings, complete=complete) for bind in _chosen(processes, service, setup)]
+
+
+_INTERPRETERS = frozenset(
+    {
+        "node",
+        "nodejs",
+        "python",
+        "python3",
+        "bun",
+        "deno",
+        "tsx",
+        "ts-node",
+        "ts-node-dev",
+        "nodemon",
+        "go",
+        "air",
+        "nest",
+    }
+)
+
+
+def _runs_own_code(process: Process) -> bool:
+    """Whether the command runs sources of the project, or a program that may be made of them."""
+    names = [posixpath.basename(word) for word in process.words[:8]]
+    if any(name in _INTERPRETERS for name in names):
+        return "-m" not in process.words[:3] or "http.server" in process.words
+    return process.words[:1] != () and ("/" in process.words[0] or process.words[0].startswith("."))
+
+
+def _chosen(processes: tuple[Process, ...], service: Service, setup: Setup) -> list[Bind]:
+    """The binds of the file that the command names, else all of the service's sources."""
+    binds = list(binds_of(service, setup))
+    stems = {_stem(word) for process in processes for word in process.words if "." in posixpath.basename(word)}
+    return [bind for bind in binds if _stem(bind.file) in stems] or binds
+
+
+def _stem(path: str) -> str:
+    return posixpath.basename(path).partition(".")[0]
+
+
+def _listener(
+    bind: Bind, service: Service, settings: Mapping[str, Setting], *, complete: bool, served: Served | None = None
+) -> Listener:
+    host, sure = bind.host if bind.host is not None else bind.framework_host, bind.host_known
+    variables = [bind.host_variable] if bind.host_variable else []
+    if served is not None and bind.host is None and bind.framework_host is not None:
+        variables += served.server.host_variables
+    for variable in variables:
+        if variable in settings:
+            host = settings[variable].value or host
+            break
+        if variable in service.environment or not complete or variable == "HOSTNAME":
+            # The engine sets HOSTNAME itself; a value from outside is not known.
+            sure = False
+    if served is not None and served.server.name == "gunicorn" and bind.host is None and "PORT" in settings:
+        host = None  # gunicorn's own default is then 0.0.0.0:$PORT
+    port = bind.port
+    if bind.port_variable:
+        setting = settings.get(bind.port_variable)
+        if setting is not None:
+            port = int(setting.value) if setting.value.isdigit() and len(setting.value) <= 5 else None
+        elif bind.port_variable in service.environment or not complete:
+            port = None
+    if host in ("", "0.0.0.0", "::", "*"):  # noqa: S104 - nothing is bound here
+        host = None
+    return Listener(bind=bind, host=host, port=port, sure=sure, served=served)
