@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from imgscan import __version__
 from imgscan.acceptance import (
@@ -33,6 +34,7 @@ from imgscan.model import (
     ImageReport,
     LayerReport,
     NotRead,
+    Outcome,
     Place,
     Report,
     Severity,
@@ -40,16 +42,24 @@ from imgscan.model import (
     Target,
     Timing,
     Tool,
+    Verification,
 )
 from imgscan.risk.budgets import Limit, check_budgets
 from imgscan.risk.register import Facts, assess
+from imgscan.risk.summary import summarise
 from imgscan.risk.verdict import judge
 from imgscan.scan import ImageScan, locate_hits
+from imgscan.verification import risk_outcomes
+from imgscan.waivers import WaiverEntry, counting, waiver_notes
+
+if TYPE_CHECKING:
+    from imgscan.project.stakes import Stakes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A Dockerfile with its context, and by which builder (buildkit, classic, podman) and store it is built."""
+    """A Dockerfile with its context, and by which builder (buildkit, classic, podman) and store it is built. `folder` is
+    the context's from the folder that is looked at (empty: they are the same)."""
 
     context: BuildContext
     dockerfile: Dockerfile
@@ -57,15 +67,18 @@ class Project:
     build_args: Mapping[str, str]
     builder: str = "buildkit"
     store: str | None = None
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What forbids the merge: the findings' threshold (None: none) and the budgets; and which findings do not."""
+    """What forbids the merge: the findings' threshold (None: none) and the budgets; and which findings and risks do
+    not."""
 
     fail_on: Severity | None
     limits: tuple[Limit, ...] = ()
     acceptance: Acceptance = NOTHING_ACCEPTED
+    waivers: tuple[WaiverEntry, ...] = ()
 
 
 def project_findings(project: Project, timings: Sequence[Timing] = ()) -> Iterator[Finding]:
@@ -154,9 +167,12 @@ def make_report(
     build: BuildInfo | None = None,
     cache: CacheMetrics | None = None,
     unpacked: bool = True,
+    stakes: Stakes | None = None,
+    verifications: Sequence[Verification] = (),
 ) -> Report:
     """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives
-    inside files were not opened."""
+    inside files were not opened; `stakes` are those of the project's container set-up, if it was read, `verifications`
+    what running it showed."""
     if not unpacked and coverage is not None:
         closed = NotRead(where=target.ref, bytes=0, reason="archives inside files were not opened (--no-unpack)")
         coverage = replace(coverage, not_read=(closed, *coverage.not_read))
@@ -165,18 +181,22 @@ def make_report(
     whole = not left_out and is_whole(coverage)
     places = _looked_at(target, image)
     kept, notes = accept(found, gate.acceptance, whole=whole, places=places)
-    counting = open_findings(kept)
+    open_ones = open_findings(kept)
     budgets = check_budgets(gate.limits, image, build.scenarios if build else ())
     failure = build.failure if build else None
     facts = Facts(
-        findings=counting,
+        findings=open_ones,
         build=build,
         cache=cache,
         image_scanned=image is not None and whole,
         accepted=accepted_findings(kept),
+        stakes=stakes,
+        dockerfile=target.dockerfile is not None,
+        verified=frozenset(risk for risk, out in risk_outcomes(verifications).items() if out is Outcome.PASSED),
     )
-    risks = assess(facts)
-    verdict, reasons = judge(counting, risks, budgets, fail_on=gate.fail_on, failure=failure)
+    today = gate.acceptance.today
+    risks = assess(facts, counting(gate.waivers, today))
+    verdict, reasons = judge(open_ones, risks, budgets, fail_on=gate.fail_on, failure=failure)
     return Report(
         schema_version=SCHEMA_VERSION,
         tool=Tool(name="imgscan", version=__version__, rule_packs=rule_packs),
@@ -191,8 +211,10 @@ def make_report(
         build=build,
         cache=cache,
         risks=risks,
+        risk_summary=summarise(risks, verdict),
         budgets=budgets,
-        notes=notes,
+        notes=(*notes, *waiver_notes(gate.waivers, risks, today)),
+        verifications=tuple(verifications),
     )
 
 

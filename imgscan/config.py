@@ -3,7 +3,7 @@
 The nearest file counts most: files are read from the start folder upwards to the root of its git work tree (without
 one, only the start folder), and a nearer file's keys replace those of a farther one. A folder that does not belong to
 the project can so never configure a scan. Keys are the long options' names; flags and `IMGSCAN_*` count more. Lists of
-tables (`[[allow]]`) are no options: those of all files count together.
+tables (`[[allow]]`, `[[waiver]]`) are no options: those of all files count together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 from imgscan.errors import InputError
 
 FILE_NAME: Final = ".imgscan.toml"
-TABLE_LISTS: Final = ("allow",)
+TABLE_LISTS: Final = ("allow", "waiver")
 """Keys that hold lists of tables."""
 
 

@@ -47,6 +47,14 @@ def markdown_code(text: str) -> str:
     return f"<code>{markdown(text)}</code>"
 
 
+def markdown_block(text: str, language: str = "") -> str:
+    """Text of several lines as a code block whose fence nothing in it can end; tabs and line ends stay."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    lines = ("\t".join(map(plain, line.split("\t"))) for line in text.rstrip("\n").split("\n"))
+    return "\n".join((f"{fence}{language}", *lines, fence))
+
+
 def shorten(text: str, width: int) -> str:
     """At most `width` characters, the middle replaced by an ellipsis."""
     if len(text) <= width:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from imgscan import coverage, edits, terms, verification
+from imgscan import coverage, edits, risks, terms, verification
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
@@ -28,12 +28,16 @@ Evidence = terms.Evidence
 NotRead = coverage.NotRead
 Outcome = verification.Outcome
 Place = terms.Place
+Risk = risks.Risk
+RiskCounts = risks.RiskCounts
+RiskSummary = risks.RiskSummary
 Severity = terms.Severity
 Skipped = coverage.Skipped
 Status = terms.Status
 Validity = terms.Validity
 Verdict = terms.Verdict
 Verification = verification.Verification
+Waiver = risks.Waiver
 WasteCause = terms.WasteCause
 
 
@@ -293,31 +297,6 @@ class ImageReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Risk:
-    """One line of the risk register. Probability and impact 1..3, score their product.
-
-    `probability` and `impact` are what the evidence says; the `inherent_*` figures are those of the catalogue, before
-    any evidence. `evidence` holds fingerprints of findings, `because` the sentence that explains the figures,
-    `verified` says that a run showed the controls to hold.
-    """
-
-    id: str
-    description: str
-    category: str
-    probability: int
-    impact: int
-    score: int
-    priority: str
-    evidence: tuple[str, ...]
-    mitigation: str
-    verified: bool
-    because: str
-    inherent_probability: int
-    inherent_impact: int
-    inherent_score: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """A budget and what was measured against it. `actual` is None when it could not be measured; `at_least`: it must
     not be under the limit, else not over it; equal keeps it. `source` says who asked, if not `--budget`."""
@@ -371,6 +350,7 @@ class Report:
     cache: CacheMetrics | None = None
     edits: EditCosts | None = None
     risks: tuple[Risk, ...] = ()
+    risk_summary: RiskSummary | None = None
     budgets: tuple[Budget, ...] = ()
     notes: tuple[str, ...] = ()
     verifications: tuple[Verification, ...] = ()
@@ -378,7 +358,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule as a product: what `imgscan explain`, the documentation, SARIF and JSON say of it."""
+    """A rule as a product: what `imgscan explain`, the documentation, SARIF and JSON say of it. `cites` names the
+    checks of the risk catalogue that it makes (DATA-001-07)."""
 
     id: str
     title: str
@@ -391,3 +372,4 @@ class Rule:
     risk_id: str | None = None
     since: str = "0.1.0"
     source: str | None = None
+    cites: tuple[str, ...] = ()

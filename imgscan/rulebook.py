@@ -66,6 +66,7 @@ def rule_from_record(record: Mapping[str, Any]) -> Rule:
         risk_id=record.get("risk_id"),
         since=record.get("since", "0.1.0"),
         source=record.get("source"),
+        cites=tuple(record.get("cites", ())),
     )
 
 

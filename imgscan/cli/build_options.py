@@ -51,6 +51,41 @@ def project_options(command: F) -> F:
     return command
 
 
+SETUP: Final = (
+    click.option(
+        "--compose",
+        "compose_files",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        envvar="IMGSCAN_COMPOSE",
+        help="A compose file to look at; several are merged in their order. Repeatable.  [default: all that are found]",
+    ),
+    click.option(
+        "--profile",
+        "profiles",
+        metavar="NAME",
+        multiple=True,
+        envvar="IMGSCAN_PROFILE",
+        help="A compose profile that is active. Repeatable.",
+    ),
+    click.option(
+        "--env-file",
+        "env_files",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        envvar="IMGSCAN_ENV_FILE",
+        help="What compose reads variables from, as its own --env-file. Repeatable.  [default: .env beside it]",
+    ),
+)
+
+
+def setup_options(command: F) -> F:
+    """What says how the compose files of a project are to be understood."""
+    for option in reversed(SETUP):
+        command = option(command)
+    return command
+
+
 NO_TIMING = click.option("--no-timing", is_flag=True, envvar="IMGSCAN_NO_TIMING", help="Build once, time no rebuilds.")
 
 

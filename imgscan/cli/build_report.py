@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgscan.cli.build_options import NO_TIMING, measuring_options, project_options
+from imgscan.cli.build_options import NO_TIMING, measuring_options, project_options, setup_options
 from imgscan.cli.build_progress import BuildProgress
 from imgscan.cli.options import merged_params, scanning_options, shared_options
 from imgscan.errors import InputError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imgscan.build.measure import Measured
     from imgscan.build.reach import Reach
     from imgscan.cli.session import Session
+    from imgscan.cli.setup import OpenedSetup
     from imgscan.contextscan import ContextScan
     from imgscan.engine import Engine
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.command("build-report")
 @click.argument("context", type=click.Path(path_type=Path), default=".")
 @project_options
+@setup_options
 @measuring_options
 @NO_TIMING
 @scanning_options
@@ -37,8 +39,8 @@ def build_report(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - clic
     """Build the image of CONTEXT (default: the working directory) and say whether it may be merged.
 
     Builds on the engine that DOCKER_HOST, the docker context or the usual sockets reach; scans every layer for secrets
-    and waste; rebuilds with nothing changed, with a source file touched and with the lockfile touched; weighs the
-    risks. The context is packed in memory: nothing in it is written to. Images made on the way are removed.
+    and waste; rebuilds with nothing changed, with a source file touched and with the lockfile touched; reads what stands
+    around the image, compose files and scripts; weighs the risks. The context is packed in memory: nothing in it is written to. Images made on the way are removed.
 
     \b
     Examples:
@@ -61,12 +63,14 @@ def run(params: Mapping[str, Any]) -> Report:
     from imgscan.build.reach import find_reach
     from imgscan.cli.measuring import make_plan
     from imgscan.cli.session import open_project, open_session
+    from imgscan.cli.setup import open_setup
     from imgscan.contextscan import scan_context
     from imgscan.engine import Engine
 
     with ExitStack() as stack:
         session = stack.enter_context(closing(open_session(params)))
         project = open_project(params, session.progress)
+        setup = open_setup(params, session)
         progress = session.progress
         # Last, so that what is wrong with the project is told without an engine.
         engine = stack.enter_context(Engine.connect())
@@ -80,7 +84,8 @@ def run(params: Mapping[str, Any]) -> Report:
         steps = BuildProgress(progress)
         with measure(engine, plan, progress=steps.show, clean=session.redactor.clean) as measured:
             steps.finish(measured)
-            report = _assemble(_Run(session, project, engine, reach, measured, context_scan), str(params["context"]))
+            run_of_it = _Run(session, project, engine, reach, measured, context_scan, setup)
+            report = _assemble(run_of_it, str(params["context"]))
         progress.clear()
         return session.redactor.sweep(report)
 
@@ -95,6 +100,7 @@ class _Run:
     reach: Reach
     measured: Measured
     context_scan: ContextScan
+    setup: OpenedSetup
 
 
 def _assemble(run: _Run, ref: str) -> Report:
@@ -107,7 +113,7 @@ def _assemble(run: _Run, ref: str) -> Report:
     from imgscan.detect.secrets.findings import secret_findings
 
     measured, project = run.measured, run.project
-    found = patched_findings(project, measured.timings, run.session.redactor)
+    found = (*patched_findings(project, measured.timings, run.session.redactor), *run.setup.findings)
     failure = measured.cold.failure
     if failure is not None:
         failure = explain_failure(failure, found, project.dockerfile)
@@ -119,12 +125,13 @@ def _assemble(run: _Run, ref: str) -> Report:
         "build": build_info(measured, run.engine.info, failure),
         "cache": metrics,
         "unpacked": run.session.scanner.unpack,
+        "stakes": run.setup.stakes,
     }
     if measured.image is None:
         return make_report(
             target=target,
             findings=(*found, *secret_findings(run.context_scan.hits)),
-            skipped=project.context.skipped,
+            skipped=(*project.context.skipped, *run.setup.setup.tree.skipped),
             coverage=run.context_scan.coverage,
             **shared,
         )
@@ -151,7 +158,7 @@ def _with_image(run: _Run, target: Target, found: tuple[Finding, ...], shared: d
             *image_findings(scan, image, project),
             *secrets_of(scan, attributed, run.context_scan.hits),
         ),
-        skipped=(*project.context.skipped, *scan.skipped),
+        skipped=(*project.context.skipped, *run.setup.setup.tree.skipped, *scan.skipped),
         image=image,
         coverage=merge_coverage(scan.coverage, run.context_scan.coverage),
         **shared,

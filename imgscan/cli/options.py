@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from imgscan.allowlist import read_allow
-from imgscan.config import Setting, discover, read_settings, read_tables
+from imgscan.config import Setting, Table, discover, read_settings, read_tables
 from imgscan.errors import InputError
 from imgscan.model import Severity
+
+if TYPE_CHECKING:
+    from imgscan.waivers import WaiverEntry
 
 F = TypeVar("F", bound=Callable[..., Any])
 FAIL_ON_CHOICES: Final = (*(severity.value for severity in Severity), "never")
@@ -209,7 +212,7 @@ def option_names(command: click.Command) -> dict[str, click.Option]:
 
 def merged_params(ctx: click.Context, start: Path) -> dict[str, Any]:
     """The command's parameters with the configuration files of `start` put under flags and environment; and `allow`,
-    the files' allowlist.
+    the files' allowlist, and `waivers`.
 
     Raises InputError for a broken file, an unknown key, or a value that the option would refuse.
     """
@@ -218,6 +221,7 @@ def merged_params(ctx: click.Context, start: Path) -> dict[str, Any]:
         return params
     files = [params["config"]] if params.get("config") else discover(start)
     params["allow"] = read_allow(read_tables(files, "allow"))
+    params["waivers"] = _waivers(read_tables(files, "waiver"))
     options = option_names(ctx.command)
     for key, setting in read_settings(files, all_keys()).items():
         option = options.get(key)
@@ -226,6 +230,16 @@ def merged_params(ctx: click.Context, start: Path) -> dict[str, Any]:
         if ctx.get_parameter_source(option.name) in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP):
             params[option.name] = _convert(ctx, option, setting)
     return params
+
+
+def _waivers(tables: Sequence[Table]) -> tuple[WaiverEntry, ...]:
+    # The catalogue is read only where there is something to check.
+    if not tables:
+        return ()
+    from imgscan.risk.catalog import load_catalog
+    from imgscan.waivers import read_waivers
+
+    return read_waivers(tables, tuple(load_catalog()))
 
 
 def all_keys() -> frozenset[str]:

@@ -25,7 +25,7 @@ def schema(which: str) -> None:
 
 
 def config_schema() -> dict[str, Any]:
-    """The schema of `.imgscan.toml` and `[tool.imgscan]`: every key is an option of a command, or `allow`."""
+    """The schema of `.imgscan.toml` and `[tool.imgscan]`: every key is an option of a command, `allow` or `waiver`."""
     from imgscan.cli.main import COMMANDS, cli
     from imgscan.cli.options import all_keys, option_names
 
@@ -40,7 +40,7 @@ def config_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "imgscan configuration",
         "type": "object",
-        "properties": dict(sorted({**properties, "allow": _allow()}.items())),
+        "properties": dict(sorted({**properties, "allow": _allow(), "waiver": _waiver()}.items())),
         "additionalProperties": False,
     }
 
@@ -58,6 +58,27 @@ def _allow() -> dict[str, Any]:
             "properties": {key: dict(text) for key in KEYS},
             "required": ["reason"],
             "anyOf": [{"required": [key]} for key in CRITERIA],
+            "additionalProperties": False,
+        },
+    }
+
+
+def _waiver() -> dict[str, Any]:
+    """The schema of `[[waiver]]`."""
+    from imgscan.risk.catalog import load_catalog
+    from imgscan.waivers import KEYS
+
+    text = {"type": "string", "minLength": 1}
+    return {
+        "description": "Risks that somebody answers for until a day, each with the reason why.",
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                **{key: dict(text) for key in KEYS},
+                "risk": {"type": "string", "enum": list(load_catalog())},
+            },
+            "required": list(KEYS),
             "additionalProperties": False,
         },
     }

@@ -110,7 +110,12 @@ def open_session(params: Mapping[str, Any]) -> Session:
         scanner=scanner,
         redactor=Redactor(recognise, recognise_alone),
         progress=progress,
-        gate=Gate(fail_on=fail_on, limits=limits, acceptance=_acceptance(params, baseline, scanner)),
+        gate=Gate(
+            fail_on=fail_on,
+            limits=limits,
+            acceptance=_acceptance(params, baseline, scanner),
+            waivers=params.get("waivers", ()),
+        ),
         jobs=params.get("jobs"),
         results=None if params.get("no_cache", True) else _open_results(scanner, matcher),
     )
@@ -179,10 +184,11 @@ def make_progress(*, quiet: bool, verbose: bool) -> Progress:
     return Progress(sys.stderr, live=terminal and not quiet, lines=verbose and not quiet)
 
 
-def open_project(params: Mapping[str, Any], progress: Progress) -> Project:
-    """The context and its Dockerfile, base images substituted as asked for. Raises InputError."""
+def open_project(params: Mapping[str, Any], progress: Progress, *, name: str | None = None) -> Project:
+    """The context and its Dockerfile, base images substituted as asked for. `name` is what the Dockerfile is called if
+    not by its path in the context. Raises InputError."""
     context = read_context(params["context"], params["file"])
-    dockerfile = parse(context.dockerfile_text, _shown_name(context))
+    dockerfile = parse(context.dockerfile_text, name or _shown_name(context))
     build_args = declared_args(dockerfile, params["build_args"])
     for key in sorted(dict(params["build_args"]).keys() - build_args.keys()):
         progress.note(f"the build argument {key} is not used: {dockerfile.file} declares no ARG of that name")
@@ -218,6 +224,7 @@ def inputs_of(project: Project) -> Inputs:
         builder=project.builder,
         ignore_file=ignore_file,
         ignore_text=None if data is None else data.decode("utf-8", "surrogateescape"),
+        folder=project.folder,
     )
 
 

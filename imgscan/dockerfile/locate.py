@@ -36,7 +36,7 @@ def locate_dockerfile(root: Path, dockerfile: Path | None) -> FoundDockerfile:
     A link is followed, since the engine does so, but one inside the context must not lead out of it. Raises InputError
     when there is none, naming those found up to three levels deep.
     """
-    given = dockerfile if dockerfile is not None else _default(root)
+    given = dockerfile if dockerfile is not None else find_default(root)
     if given is None:
         raise _missing(f"there is no Dockerfile in {root}", root)
     inside = _relative_to(given.parent.resolve() / given.name, root.resolve())
@@ -79,7 +79,7 @@ def read_regular_file(path: Path, limit_bytes: int) -> bytes:
     return data
 
 
-def _default(root: Path) -> Path | None:
+def find_default(root: Path) -> Path | None:
     """`Dockerfile`, or `dockerfile` where that one is missing, as docker build looks for it."""
     for name in ("Dockerfile", "dockerfile"):
         if os.path.lexists(root / name):

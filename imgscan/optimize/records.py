@@ -74,7 +74,8 @@ class Refusal:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """What is to be mended, and how it is built. `ignore_file` is the path of the ignore file from the context (where a
-    new one goes if there is none), `ignore_text` its text or None."""
+    new one goes if there is none), `ignore_text` its text or None; `folder` is where the context lies from the folder
+    that patches are made for."""
 
     dockerfile: Dockerfile
     context: BuildContext
@@ -83,6 +84,7 @@ class Inputs:
     builder: str
     ignore_file: str
     ignore_text: str | None
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

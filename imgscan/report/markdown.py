@@ -11,10 +11,11 @@ from typing import Final
 from tabulate import tabulate
 
 from imgscan.acceptance import open_findings
-from imgscan.escape import markdown, markdown_code, shorten
+from imgscan.escape import markdown, markdown_block, markdown_code, shorten
 from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
+from imgscan.report.register import RiskSection, risk_row, risk_sections, total_lines
 from imgscan.report.summary import (
     accepted_line,
     accepted_rows,
@@ -157,17 +158,40 @@ def _risks(report: Report) -> Iterator[str]:
     if not report.risks:
         return
     yield "\n### Risk register"
-    rows = [
-        (
-            risk.id,
-            markdown(risk.description),
-            f"{risk.probability} × {risk.impact} = **{risk.score}**",
-            risk.priority,
-            markdown(risk.because + (" (verified)" if risk.verified else "")),
+    yield from _bullets(total_lines(report))
+    if report.risk_summary is not None:
+        yield f"\n**Recommendation:** {markdown(report.risk_summary.recommendation)}"
+    rows = []
+    for risk in report.risks:
+        risk_id, inherent, residual, priority, why = risk_row(risk)
+        bold = f"**{residual}**" if risk.applies else residual
+        rows.append(
+            (risk_id, markdown(risk.description), risk.category, inherent, bold, priority, markdown(shorten(why, 360)))
         )
-        for risk in report.risks
-    ]
-    yield from _table(rows, ("Risk", "What", "P × I", "Priority", "Because"))
+    headers = ("Risk", "Description", "Category", "Inherent P × I", "Residual P × I", "Priority", "Evidence")
+    yield from _table(rows, headers)
+    for section in risk_sections(report):
+        yield from _mitigation(section)
+
+
+def _mitigation(section: RiskSection) -> Iterator[str]:
+    risk = section.risk
+    title = f"{risk.id}: {markdown(risk.description)}"
+    yield f"\n<details><summary>Mitigation of {title} ({risk.score}, {risk.priority})</summary>"
+    if section.places:
+        yield "\n**Evidence**"
+        more = [f"and {section.more_places} more in the JSON report"] if section.more_places else []
+        yield from _bullets([*(shorten(place, 4 * _CELL) for place in section.places), *more])
+    if section.steps:
+        yield "\n**To do**\n"
+        yield from (f"{number}. {markdown(step)}" for number, step in enumerate(section.steps, start=1))
+    yield f"\n**In general:** {markdown(section.advice)}"
+    for patch in section.patches:
+        yield f"\n{markdown_block(patch, 'diff')}"
+    if section.more_patches:
+        yield f"\n{section.more_patches} more {'patch' if section.more_patches == 1 else 'patches'} in the JSON report."
+    yield f"\n**Verify by:**\n\n{markdown_block(section.verify_by, 'sh')}"
+    yield "\n</details>"
 
 
 def _findings(title: str, findings: Sequence[Finding]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from imgscan.escape import plain, shorten
 from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict, WasteCause
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
+from imgscan.report.register import RiskSection, not_applicable_lines, risk_row, risk_sections, total_lines
 from imgscan.report.summary import (
     accepted_line,
     accepted_rows,
@@ -299,18 +300,31 @@ def _risks(report: Report, pen: _Pen) -> Iterator[str]:
     if not report.risks:
         return
     yield pen.heading("Risk register")
-    room = max(24, pen.width - 60)
+    room = max(24, pen.width - 52)
     rows = [
-        (
-            risk.id,
-            f"{risk.probability} × {risk.impact} = {risk.score}",
-            risk.priority,
-            str(risk.inherent_score),
-            shorten(plain(risk.because + (" (verified)" if risk.verified else "")), room),
-        )
-        for risk in report.risks
+        (risk_id, inherent, residual, priority, shorten(plain(why), room))
+        for risk_id, inherent, residual, priority, why in (risk_row(risk) for risk in report.risks if risk.applies)
     ]
-    yield pen.table(rows, ("risk", "P × I", "priority", "inherent", "because"), right=(3,))
+    yield pen.table(rows, ("risk", "inherent", "residual", "priority", "because"))
+    for line in not_applicable_lines(report.risks):
+        yield from pen.wrap(f"not applicable: {line}", "  ")
+    for line in total_lines(report)[1:3]:
+        yield from pen.wrap(line, "  ")
+    if report.risk_summary is not None:
+        yield from pen.wrap(f"recommendation: {report.risk_summary.recommendation}", "  ")
+    for section in risk_sections(report) if pen.style.verbose else ():
+        yield from _mitigation(section, pen)
+
+
+def _mitigation(section: RiskSection, pen: _Pen) -> Iterator[str]:
+    yield ""
+    yield "  " + pen.paint(f"{section.risk.id}  {plain(section.risk.description)}", "1")
+    for number, step in enumerate(section.steps, start=1):
+        first, *rest = pen.wrap(step, "     ") or [""]
+        yield f"  {number}. {first.strip()}"
+        yield from rest
+    yield from pen.wrap(f"in general: {section.advice}", "     ")
+    yield f"     verify by: {plain(section.verify_by)}"
 
 
 def _coverage(report: Report, pen: _Pen) -> Iterator[str]:

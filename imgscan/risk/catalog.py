@@ -28,6 +28,13 @@ class RiskKind:
 
 
 @cache
+def default_names() -> Mapping[str, str]:
+    """What stands for `<<name>>` in the catalogue's texts where the project has no name for it."""
+    names: Mapping[str, str] = load_yaml(rules_dir() / "risks.yml")["names"]
+    return names
+
+
+@cache
 def load_catalog() -> Mapping[str, RiskKind]:
     """Every risk of the catalogue by id, in the catalogue's order."""
     records: list[Mapping[str, Any]] = load_yaml(rules_dir() / "risks.yml")["risks"]

@@ -25,12 +25,13 @@ def judge(
         if over:
             reasons.append(f"{len(over)} {_plural(over, 'finding')} of severity {fail_on} or above")
     reasons.extend(_broken(budget) for budget in budgets if budget.broken)
-    reasons.extend(
-        f"{r.id} scores {r.score} ({r.priority}): {r.because}"
-        for r in risks
-        if r.score >= NO_GO_SCORE and not r.verified
-    )
+    reasons.extend(f"{r.id} scores {r.score} ({r.priority}): {r.because}" for r in risks if forbids(r))
     return (Verdict.NO_GO if reasons else Verdict.GO), tuple(reasons)
+
+
+def forbids(risk: Risk) -> bool:
+    """Whether a risk alone forbids the merge: critical or high, and neither shown to be under control nor waived."""
+    return risk.applies and risk.score >= NO_GO_SCORE and not risk.verified and risk.waiver is None
 
 
 def _broken(budget: Budget) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -21,11 +22,13 @@ class ShellKind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
     """A word of a command: as written, and its text when that is known without running anything (None: it is made by an
-    expansion). `literal_head` is the known text before the first expansion."""
+    expansion). `literal_head` is the known text before the first expansion, `shape` the whole with a NUL for every part
+    that is not known."""
 
     raw: str
     text: str | None
     literal_head: str
+    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class Call:
     """A simple command. `assignments` come before it; `pipe` numbers its pipeline in the text and `place` its place
     there (0 first, `piped` how many are in it); `guarded`: it runs only if the user said yes (a read or a test of a
     reply decides); `function`: the function it stands in; `conditional`: it may not run; `ignored`: its failure is
-    ignored (`|| true`)."""
+    ignored (`|| true`). `heredoc` is the text that it reads from the script, `options` are those in force there."""
 
     words: tuple[Word, ...]
     assignments: tuple[str, ...]
@@ -58,13 +61,17 @@ class Call:
     guarded: bool = False
     conditional: bool = False
     ignored: bool = False
+    heredoc: str | None = None
+    options: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellText:
     """One shell text. `name` is the script's path, the package script's or the make target's name; `options` are those
     that are set at its beginning (`errexit`, `nounset`, `pipefail`, `errtrace`); `reads` the variables that it reads
-    and does not set. `broken`: it does not parse as a whole."""
+    and does not set. `broken`: it does not parse as a whole. `forwards` are functions that do nothing but put words
+    before their arguments, with these words; those of sourced scripts are among them. `sources` are the scripts that it
+    sources, where they are in the tree."""
 
     file: str
     name: str
@@ -77,3 +84,5 @@ class ShellText:
     shebang: str | None = None
     executable: bool = False
     broken: bool = False
+    forwards: Mapping[str, tuple[Word, ...]] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()

@@ -1,0 +1,74 @@
+"""What stands around the image, as commands read it: the container set-up, what its detectors say, what is at stake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imgscan.cli.session import Session
+from imgscan.errors import InputError
+from imgscan.model import Finding
+from imgscan.project.setup import Setup, read_setup
+from imgscan.project.stakes import Stakes, stakes_of
+from imgscan.project.survey import setup_findings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedSetup:
+    """A set-up with the findings on it."""
+
+    setup: Setup
+    findings: tuple[Finding, ...]
+    stakes: Stakes
+
+
+def open_setup(params: Mapping[str, Any], session: Session) -> OpenedSetup:
+    """Read the set-up of the context folder and ask every detector. Raises InputError for a folder that cannot be read
+    or a file that was named and is not there."""
+    root: Path = params["context"]
+    if not root.is_dir():
+        raise InputError(f"{root} is no folder", next_step="name the folder that is the build context")
+    session.progress.stage("reading compose files, scripts and sources")
+    setup = read_setup(
+        root,
+        compose_files=_inside(root, params["compose_files"]),
+        profiles=params["profiles"],
+        env_files=_inside(root, params["env_files"]),
+    )
+    _learn(setup, session)
+    return OpenedSetup(setup=setup, findings=tuple(setup_findings(setup)), stakes=stakes_of(setup))
+
+
+def _inside(root: Path, files: tuple[Path, ...]) -> tuple[str, ...]:
+    """The paths as the set-up names its files: relative to the root, with slashes. They are meant from the working
+    directory, as those of `docker compose -f` are."""
+    top = root.resolve()
+    found: list[str] = []
+    for file in files:
+        whole = file.parent.resolve() / file.name
+        if not whole.is_file():
+            raise InputError(f"there is no file {file}", next_step="paths are meant from the working directory")
+        if not whole.is_relative_to(top):
+            raise InputError(
+                f"{file} lies outside of {root}",
+                cause="only files of the project are looked at",
+                next_step="name the project's root as CONTEXT, and the Dockerfile with -f",
+            )
+        found.append(whole.relative_to(top).as_posix())
+    return tuple(found)
+
+
+def _learn(setup: Setup, session: Session) -> None:
+    """Remember the secrets of files of variables and of compose files, so that no text shows them: these files may lie
+    outside of the build context, which is searched apart."""
+    for env in setup.envs:
+        session.learn_values({entry.name: entry.value for entry in env.entries})
+    for project in setup.composes:
+        for service in project.services.values():
+            given = {name: var.value.value for name, var in service.environment.items() if var.value is not None}
+            session.learn_values(given)
+            if service.build is not None:
+                args = service.build.args
+                session.learn_values({name: var.value.value for name, var in args.items() if var.value is not None})

@@ -1,0 +1,145 @@
+"""What is at stake in a container set-up: which services keep data, which others need, what is built and backed up.
+
+In: `Setup`. Out: `Stakes`, plain facts that the risk register weighs. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from imgscan.project.compose.records import ComposeProject, Service
+from imgscan.project.knownimages import CACHE, DATABASE, QUEUE, SEARCH
+from imgscan.project.serviceimages import service_image
+from imgscan.project.setup import Setup
+from imgscan.project.tree import ProjectTree
+
+_HOLDS_DATA: Final = frozenset({DATABASE, SEARCH})
+_HOLDS_LITTLE: Final = frozenset({CACHE, QUEUE})
+_DATA_PATH: Final = re.compile(
+    r"/(?:var/lib/(?:postgresql|mysql|mongo|mongodb|clickhouse|cassandra|couchdb|influxdb|neo4j|elasticsearch|rabbitmq)"
+    r"|data/db|bitnami/(?:postgresql|mysql|mariadb|mongodb)|var/opt/mssql|usr/share/(?:elastic|open)search/data)(?:/|$)"
+)
+_PERSISTS: Final = re.compile(r"--appendonly(?:=|\s+)yes|--save(?:=|\s+)\d")
+_DUMPS: Final = re.compile(
+    r"\b(?:pg_dump|pg_dumpall|pg_basebackup|mysqldump|mariadb-dump|mongodump|redis-cli\s+--rdb|restic\s+backup|"
+    r"borg\s+create)\b"
+)
+_RESTORES: Final = re.compile(r"\b(?:pg_restore|mongorestore|restic\s+restore|borg\s+extract)\b|\bpsql\b[^\n|]*<")
+_WORKSPACE_FILES: Final = ("pnpm-workspace.yaml", "lerna.json", "nx.json", "turbo.json")
+_MOST: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """A service that keeps something: `lasting` is data that exists nowhere else, else a cache or a queue. `volume` is
+    the engine's name of the volume at its data (None: none, or not known), `port` one that it listens on."""
+
+    service: str
+    image: str | None
+    lasting: bool
+    volume: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stakes:
+    """The facts. `compose_files` by project, in the order they are merged, `env_files` what compose reads for each;
+    `built` maps a service to its Dockerfile; `needed` are services that others wait for or that publish a port;
+    `required` are the variables that compose insists on; `backups` and `restores` the texts that dump and restore."""
+
+    compose_files: tuple[tuple[str, ...], ...] = ()
+    services: tuple[str, ...] = ()
+    stores: tuple[Store, ...] = ()
+    built: tuple[tuple[str, str], ...] = ()
+    needed: frozenset[str] = frozenset()
+    alone: bool = True
+    variables: bool = False
+    required: frozenset[str] = frozenset()
+    examples: tuple[str, ...] = ()
+    workspaces: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
+    restores: tuple[str, ...] = ()
+
+    @property
+    def lasting(self) -> tuple[Store, ...]:
+        """The stores whose data exist nowhere else."""
+        return tuple(store for store in self.stores if store.lasting)
+
+
+def stakes_of(setup: Setup) -> Stakes:
+    """What is at stake; names are those of the project, each once, in the order of its files."""
+    projects = setup.composes
+    services = [(project, service) for project in projects for service in project.services.values()]
+    stores = (_store(setup, project, service) for project, service in services)
+    built = {s.name: s.build.dockerfile for _, s in services if s.build is not None and s.build.dockerfile is not None}
+    examples = tuple(env.path for env in setup.envs if env.example)
+    return Stakes(
+        compose_files=tuple(project.files for project in projects),
+        services=tuple(dict.fromkeys(service.name for _, service in services)),
+        stores=tuple(store for store in stores if store is not None)[:_MOST],
+        built=tuple(built.items()),
+        needed=frozenset(_needed(projects)),
+        alone=all(len(project.services) < 2 for project in projects),
+        variables=bool(examples) or any(p.variables or _reads_files(p) for p in projects),
+        required=frozenset(v.name for p in projects for v in p.variables if v.operator in (":?", "?")),
+        examples=examples,
+        workspaces=tuple(_workspaces(setup.tree)),
+        backups=tuple(dict.fromkeys(t.file for t in setup.shells if _DUMPS.search(t.text)))[:_MOST],
+        restores=tuple(dict.fromkeys(t.file for t in setup.shells if _RESTORES.search(t.text)))[:_MOST],
+    )
+
+
+def _reads_files(project: ComposeProject) -> bool:
+    return any(service.env_files or service.environment for service in project.services.values())
+
+
+def _needed(projects: tuple[ComposeProject, ...]) -> Iterator[str]:
+    for project in projects:
+        for service in project.services.values():
+            yield from service.depends_on
+            if service.ports:
+                yield service.name
+
+
+def _store(setup: Setup, project: ComposeProject, service: Service) -> Store | None:
+    image = service_image(service, setup)
+    known = image.known
+    kind = known.kind if known else ""
+    at_data = [mount for mount in service.mounts if mount.kind == "volume" and _DATA_PATH.match(mount.target)]
+    kept = any(mount.kind == "volume" and mount.source and not mount.read_only for mount in service.mounts)
+    words = " ".join(service.command.words) if service.command else ""
+    persists = kind == CACHE and kept and _PERSISTS.search(words) is not None
+    if not (kind in _HOLDS_DATA | _HOLDS_LITTLE or at_data):
+        return None
+    mounts = at_data or [mount for mount in service.mounts if mount.kind == "volume"]
+    volume = next((project.volumes.get(mount.source) for mount in mounts if mount.source), None)
+    return Store(
+        service=service.name,
+        image=image.base,
+        lasting=bool(at_data) or kind in _HOLDS_DATA or persists,
+        volume=volume.real_name if volume else None,
+        port=min(known.ports, default=None) if known else None,
+    )
+
+
+def _workspaces(tree: ProjectTree) -> Iterator[str]:
+    """The files that make the project, or a folder of it, a monorepo."""
+    found = list(tree.named(*_WORKSPACE_FILES))[:_MOST]
+    yield from found
+    for path in list(tree.named("package.json"))[:_MOST]:
+        if _has_workspaces(tree.text(path)):
+            yield path
+
+
+def _has_workspaces(text: str | None) -> bool:
+    if text is None or '"workspaces"' not in text:
+        return False
+    try:
+        data = json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and bool(data.get("workspaces"))
