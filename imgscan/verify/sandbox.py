@@ -26,7 +26,7 @@ _PROGRAM_FOLDERS: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", 
 _SETTINGS: Final = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom")
 _LIMITS: Final = ("--cpu=60", "--fsize=268435456", "--nofile=512", "--core=0", "--nproc=2048", "--as=8589934592")
-_TOOL_NAMES: Final = tuple(
+TOOL_NAMES: Final = tuple(
     "bash sh dash env [ arch awk b2sum base32 base64 basename bzip2 cat chmod chown cksum cmp comm cp csplit cut date dd "
     "diff dirname du echo egrep expand expr false fgrep find flock fmt fold gawk getopt grep groups gunzip gzip head "
     "hostname id install jq join kill ln logname ls lz4 mawk md5sum mkdir mkfifo mktemp mv nice nl nohup nproc numfmt od "
@@ -200,7 +200,7 @@ def _check(room: Sandbox) -> str | None:
 def _fill_tools(tools: Path) -> None:
     """A PATH of its own: links to harmless programs of the machine, and the shim in place of every engine."""
     tools.mkdir(mode=0o755, exist_ok=True)
-    for name in _TOOL_NAMES:
+    for name in TOOL_NAMES:
         found = shutil.which(name)
         link = tools / name
         if found is not None and not link.is_symlink():
