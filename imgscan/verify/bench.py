@@ -73,9 +73,7 @@ def open_bench(
     if taken:
         raise EngineError(f"{taken[0]} is there already", next_step="run the same command again: names are random")
     with ExitStack() as stack:
-        images = ImageMaker(
-            engine=engine, stack=stack, run_id=f"verify-{run}", work=work, bases=bases, network=network
-        )
+        images = ImageMaker(engine=engine, stack=stack, run_id=f"verify-{run}", work=work, bases=bases, network=network)
         try:
             yield Bench(engine=engine, compose=compose, name=name, work=work, images=images, say=say)
         except BaseException:

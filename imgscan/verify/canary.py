@@ -130,6 +130,7 @@ def _judge(name: str, marked: Marked, hits: list[LocatedHit], proofs: Proofs) ->
         proofs.passed("canary", told, name)
         return
     shown = "; ".join(
-        f"{path}{' (planted)' if path in marked.planted else ''} in {place}" for path, place in sorted(found.items())[:8]
+        f"{path}{' (planted)' if path in marked.planted else ''} in {place}"
+        for path, place in sorted(found.items())[:8]
     )
     proofs.failed("canary", f"{len(found)} of {len(marked.files)} marked files are in the image: {shown}", name)

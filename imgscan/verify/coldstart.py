@@ -92,9 +92,7 @@ def _answers(stack: Stack, state: State | None, port: int) -> bool:
     return listening is not None and bool(reachable(listening, port))
 
 
-def slow_mounts(
-    config: Mapping[str, Any], copy: Path, work: Path
-) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+def slow_mounts(config: Mapping[str, Any], copy: Path, work: Path) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
     """For every database that runs scripts on its first start, one that takes a few seconds: mounted, or put beside
     those of the project (in the copy) where it mounts a folder there."""
     file = work / _SLOW_FILE

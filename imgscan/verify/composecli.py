@@ -24,7 +24,14 @@ _FOLDERS: Final = (
     "/usr/lib/docker/cli-plugins",
     "/usr/libexec/docker/cli-plugins",
 )
-_PASSED_ON: Final = ("HOME", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR")
+_PASSED_ON: Final = (
+    "HOME",
+    "DOCKER_CONFIG",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS_VERIFY",
+    "SSH_AUTH_SOCK",
+    "XDG_RUNTIME_DIR",
+)
 _PROBE_S: Final = 20.0
 _MAX_CONFIG: Final = 8 << 20
 HOW_TO_GET: Final = "install docker compose (Debian and Ubuntu: docker-compose-plugin or docker-compose-v2)"

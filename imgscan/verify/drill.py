@@ -72,9 +72,7 @@ def find_scripts(setup: Setup) -> Scripts | None:
     )
 
 
-def drill(
-    setup: Setup, room: Sandbox, database: Database, passage: Passage, proofs: Proofs, scripts: Scripts
-) -> None:
+def drill(setup: Setup, room: Sandbox, database: Database, passage: Passage, proofs: Proofs, scripts: Scripts) -> None:
     """Back up, hurt the backup in every way, lose the database, restore, compare; then back up without a database."""
     subject = scripts.backup.file
     with proofs.timed():
@@ -114,7 +112,9 @@ class _Drill:
         self._wrong_user()
         reader = self.scripts.checker or self.scripts.restore
         if reader is None or self.scripts.restore is None:
-            raise DrillFailedError("there is a backup script and none to restore with", self.scripts.backup, "OPS-003-12")
+            raise DrillFailedError(
+                "there is a backup script and none to restore with", self.scripts.backup, "OPS-003-12"
+            )
         self._refuses(reader, backup, "a flipped byte", _flipped)
         self._refuses(reader, backup, "half of the file missing", _cut)
         self._restore(backup, stable)
@@ -213,9 +213,7 @@ class _Drill:
         self.passage.passed = 0
         with broker(self.room.tools / "engine.sock", self.passage):
             try:
-                return self.room.run(
-                    [*interpreter(script), f"{PROJECT}/{script.file}", *words], timeout_s=_SCRIPT_S
-                )
+                return self.room.run([*interpreter(script), f"{PROJECT}/{script.file}", *words], timeout_s=_SCRIPT_S)
             finally:
                 self.passage.end()
 

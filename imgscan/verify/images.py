@@ -63,7 +63,9 @@ class ImageMaker:
             ) from error
         return image
 
-    def build(self, name: str, build: Mapping[str, Any], copy: Path, *, throwaway: bool = False, suffix: str = "") -> Made:
+    def build(
+        self, name: str, build: Mapping[str, Any], copy: Path, *, throwaway: bool = False, suffix: str = ""
+    ) -> Made:
         """Build a service's image from the copy. Raises NoImageError, EngineError."""
         asked = [key for key in _UNSUPPORTED if build.get(key)]
         if asked:
@@ -98,9 +100,7 @@ class ImageMaker:
             network=self.network or build.get("network") or None,
             platform=None,
         )
-        workshop = Workshop(
-            engine=self.engine, context=context, dockerfile=parsed, options=options, run_id=self.run_id
-        )
+        workshop = Workshop(engine=self.engine, context=context, dockerfile=parsed, options=options, run_id=self.run_id)
         return self.stack.enter_context(tidied(workshop))
 
     def _dockerfile(self, folder: Path, build: Mapping[str, Any], name: str) -> Path:

@@ -28,11 +28,14 @@ _NODE: Final = (
     "const s=require('net').connect({host:h,port:+p});s.setTimeout(3000);s.on('connect',()=>t('OK'));"
     "s.on('timeout',()=>t('ETIMEDOUT'));s.on('error',e=>t(e.code||'EIO'))"
 )
-_BASH: Final = "timeout 4 bash -c ': <\"/dev/tcp/$0/$1\"' \"$0\" \"$1\" && echo imgscan:OK"
+_BASH: Final = 'timeout 4 bash -c \': <"/dev/tcp/$0/$1"\' "$0" "$1" && echo imgscan:OK'
 _NC: Final = 'nc -z -w 3 "$0" "$1" && echo imgscan:OK'
 # What bash, busybox and netcats say, and what Node calls it.
 _WORDS: Final = (
-    (re.compile(r"not known|bad address|lookup failed|not resolve|No address|name resolution|getaddrinfo"), "ENOTFOUND"),
+    (
+        re.compile(r"not known|bad address|lookup failed|not resolve|No address|name resolution|getaddrinfo"),
+        "ENOTFOUND",
+    ),
     (re.compile(r"[Rr]efused"), "ECONNREFUSED"),
     (re.compile(r"timed out|[Tt]imeout"), "ETIMEDOUT"),
     (re.compile(r"unreachable|No route"), "EHOSTUNREACH"),
@@ -129,7 +132,18 @@ def _from_the_machine(stack: Stack, client: State, host: str, port: int) -> Answ
         ours = client.container in Path(f"/proc/{client.pid}/cgroup").read_text(encoding="ascii", errors="replace")
         if nsenter is None or not ours:
             return None
-        command = [nsenter, "-t", str(client.pid), "-n", "--", sys.executable, "-ISE", str(_PROBE_FILE), host, str(port)]
+        command = [
+            nsenter,
+            "-t",
+            str(client.pid),
+            "-n",
+            "--",
+            sys.executable,
+            "-ISE",
+            str(_PROBE_FILE),
+            host,
+            str(port),
+        ]
         ran = run_bounded([*command, _RESOLVER], env={"PATH": "/usr/bin:/bin"}, timeout_s=10)
     except OSError:
         return None

@@ -49,7 +49,12 @@ def _fill(copy: Path) -> Iterator[str]:
     for ending in _ENDINGS:
         for example in sorted(copy.rglob(f".env*{ending}")):
             target = example.with_name(example.name.removesuffix(ending))
-            if example.is_file() and not example.is_symlink() and not target.is_symlink() and target.name != example.name:
+            if (
+                example.is_file()
+                and not example.is_symlink()
+                and not target.is_symlink()
+                and target.name != example.name
+            ):
                 shutil.copyfile(example, target)
                 yield target.relative_to(copy).as_posix()
 

@@ -46,9 +46,11 @@ PROOFS: Final[Mapping[str, Kind]] = {
 
 @dataclass(slots=True, kw_only=True)
 class Proofs:
-    """What has come of a run so far. `clean` takes secrets out of texts."""
+    """What has come of a run so far. `clean` takes secrets out of texts; `folders` are those of copies: paths in them are
+    told as paths of the project."""
 
     clean: Callable[[str], str] = str
+    folders: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic
     results: list[Verification] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -105,7 +107,7 @@ class Proofs:
             name=name,
             risk_id=PROOFS[name].risk_id,
             outcome=outcome,
-            evidence=shorten(plain(self.clean(evidence)), _MAX_EVIDENCE),
+            evidence=shorten(plain(self.clean(self._relative(evidence))), _MAX_EVIDENCE),
             seconds=round(now - (self._started if self._started is not None else now), 2),
             subject=shorten(plain(self.clean(subject)), 200),
             cites=cites,
@@ -114,6 +116,11 @@ class Proofs:
             self._started = now
         self.results.append(record)
         return record
+
+    def _relative(self, text: str) -> str:
+        for folder in self.folders:
+            text = text.replace(f"{folder}/", "").replace(folder, ".")
+        return text
 
 
 def rule_citing(points: tuple[str, ...]) -> Rule | None:

@@ -7,6 +7,7 @@ Everything happens in copies below a folder of ours and in a scratch project on 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ from imgscan.verify.drill import Scripts, drill, find_scripts
 from imgscan.verify.images import NoImageError
 from imgscan.verify.passing import Passage
 from imgscan.verify.prepare import Prepared, make_secret_files, prepare
-from imgscan.verify.projectcopy import copy_project
+from imgscan.verify.projectcopy import copy_project, inside
 from imgscan.verify.proofs import Proofs
 from imgscan.verify.sandbox import NoSandboxError, Sandbox, make_sandbox
 from imgscan.verify.scratch import Scratch, Terms, make_scratch, refusals, services_of
@@ -39,9 +40,19 @@ from imgscan.verify.wrapper import prove_wrappers, wrapper_candidates
 if TYPE_CHECKING:
     from imgscan.engine import Engine
 
-_ON_THE_ENGINE: Final = ("configuration", "data-volumes", "image-build", "canary", "start", "cold-start", "bind", "peers")
+_ON_THE_ENGINE: Final = (
+    "configuration",
+    "data-volumes",
+    "image-build",
+    "canary",
+    "start",
+    "cold-start",
+    "bind",
+    "peers",
+)
 _RUNNING: Final = ("start", "cold-start", "bind", "peers")
-_NOBODY: Final = 65534
+_MISSING_ENV: Final = re.compile(r"env file (\S.*?) not found")
+_MOST_MISSING: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +81,9 @@ class Verified:
 def verify(wanted: Wanted, progress: Progress, clean: Callable[[str], str] = str) -> Verified:
     """Carry out every proof that applies. Raises InputError for a project too large to copy, OSError when the disk is
     full; an engine that goes away in the middle leaves the rest unverified."""
-    proofs = Proofs(clean=clean)
     with work_folder() as work:
+        copies = tuple(str(work / name) for name in ("project", "scripts", "canary"))
+        proofs = Proofs(clean=clean, folders=copies)
         progress.stage("copying the project")
         copy_project(wanted.root, work / "scripts")
         setup = read_setup(
@@ -160,15 +172,11 @@ class _Run:
     def _configuration(self, compose: Compose, prepared: Prepared) -> dict[str, Any] | None:
         self.progress.stage("asking compose what the project means")
         with self.proofs.timed():
-            try:
-                config, told = compose.config(prepared.files, directory=prepared.directory, env_file=prepared.env_file)
-            except ComposeError as error:
-                self.proofs.failed(
-                    "configuration",
-                    f"compose refuses it: {' '.join(str(error).split())}",
-                    cites=("CONFIG-001-06", "CONFIG-001-01"),
-                )
-                return None
+            config, told, refused = _ask(compose, prepared)
+            if refused:
+                evidence = f"compose refuses it: {'; '.join(refused)}"
+                self.proofs.failed("configuration", evidence, cites=("CONFIG-001-06", "CONFIG-001-01"))
+                return config
             unset = [" ".join(line.split()) for line in told.splitlines() if "variable is not set" in line]
             if unset:
                 self.proofs.failed("configuration", "; ".join(unset[:10]))
@@ -176,6 +184,26 @@ class _Run:
                 used = ", ".join(prepared.from_examples) or "no file of variables"
                 self.proofs.passed("configuration", f"compose {_version(compose)} takes it with {used}")
         return config
+
+
+def _ask(compose: Compose, prepared: Prepared) -> tuple[dict[str, Any] | None, str, list[str]]:
+    """The project, what compose said of it, and what it refused. A file of variables that is missing is made, empty, so
+    that there is something to say of the rest."""
+    refused: list[str] = []
+    for _ in range(_MOST_MISSING):
+        try:
+            config, told = compose.config(prepared.files, directory=prepared.directory, env_file=prepared.env_file)
+        except ComposeError as error:
+            refused.append(" ".join(str(error).split()))
+            missing = _MISSING_ENV.search(str(error))
+            file = inside(prepared.copy, missing[1]) if missing else None
+            if file is None or file.exists():
+                return None, "", refused
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        else:
+            return config, told, refused
+    return None, "", refused
 
 
 @dataclass(slots=True, kw_only=True)

@@ -130,7 +130,12 @@ def _service(name: str, service: Mapping[str, Any], terms: Terms) -> dict[str, A
     if service.get("ports"):
         # The engine chooses a free port of the loopback address.
         made["ports"] = [
-            {"target": port["target"], "protocol": port.get("protocol", "tcp"), "host_ip": "127.0.0.1", "mode": "ingress"}
+            {
+                "target": port["target"],
+                "protocol": port.get("protocol", "tcp"),
+                "host_ip": "127.0.0.1",
+                "mode": "ingress",
+            }
             for port in service["ports"]
             if isinstance(port, dict) and port.get("target")
         ]

@@ -182,9 +182,7 @@ def probe_binds(stack: Stack, scene: Scene, states: Mapping[str, State], proofs:
             proofs.passed("bind", f"{', '.join(held)} answer on an address that others reach")
 
 
-def _judge_port(
-    scene: Scene, proofs: Proofs, name: str, port: int, why: str, listening: tuple[Listening, ...]
-) -> bool:
+def _judge_port(scene: Scene, proofs: Proofs, name: str, port: int, why: str, listening: tuple[Listening, ...]) -> bool:
     file, line = scene.line(name)
     where = ", ".join(map(str, listening[:8])) or "no port"
     match reachable(listening, port):

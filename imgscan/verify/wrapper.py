@@ -132,8 +132,4 @@ def _may_wrap(script: ShellText, texts: tuple[ShellText, ...]) -> bool:
 
 def _sourced(script: ShellText, texts: tuple[ShellText, ...]) -> list[ShellText]:
     """The other scripts that a script names; those that it reads in are among them."""
-    return [
-        other
-        for other in texts
-        if other.file != script.file and posixpath.basename(other.file) in script.text
-    ]
+    return [other for other in texts if other.file != script.file and posixpath.basename(other.file) in script.text]
