@@ -35,7 +35,8 @@ def prepare(copy: Path, project: ComposeProject) -> Prepared:
     variables. The example is preferred to a real `.env`: what that names may be real, too."""
     made = tuple(_fill(copy))
     directory = copy / project.directory
-    candidates = (directory / ".env", copy / ".env")
+    told = [copy / project.env_file] if project.env_file else []
+    candidates = (*told, directory / ".env", copy / ".env")
     return Prepared(
         copy=copy,
         directory=directory,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from imgscan.errors import EngineError, ImgscanError
+from imgscan.errors import EngineError
 from imgscan.model import Finding, Verification
 from imgscan.progress import Progress
 from imgscan.project.compose.records import ComposeProject
@@ -64,7 +64,6 @@ class Wanted:
     connect: Callable[[], Engine]
     compose_files: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
-    env_files: tuple[str, ...] = ()
     bases: Mapping[str, str] = field(default_factory=dict)
     network: str | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -90,7 +89,6 @@ def verify(wanted: Wanted, progress: Progress, clean: Callable[[str], str] = str
             wanted.root,
             compose_files=wanted.compose_files,
             profiles=wanted.profiles,
-            env_files=wanted.env_files,
         )
         project = max(setup.composes, key=lambda item: len(item.services), default=None)
         _Run(wanted=wanted, progress=progress, proofs=proofs, work=work).all(setup, project)
@@ -348,6 +346,3 @@ def _moved(value: Any, before: Path, after: Path) -> Any:  # noqa: ANN401 - a tr
 
 def _version(compose: Compose) -> str:
     return ".".join(map(str, compose.version))
-
-
-__all__ = ["ImgscanError", "Verified", "Wanted", "verify"]
