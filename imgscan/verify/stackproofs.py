@@ -64,7 +64,7 @@ def needs_of(scene: Scene) -> tuple[Need, ...]:
     found = [
         Need(client=edge.client, server=edge.server, port=edge.port)
         for edge in scene.edges
-        if edge.server is not None and edge.port is not None and not edge.browser
+        if edge.server is not None and edge.port is not None
     ]
     for client, service in services_of(scene.config).items():
         for server, how in (service.get("depends_on") or {}).items():
@@ -253,11 +253,11 @@ def _worth_asking(scene: Scene) -> list[Edge]:
     only where it cannot be meant for a browser."""
     kept = []
     for edge in scene.edges:
-        if edge.port is None or edge.browser:
-            continue
-        if edge.server is not None or (edge.host in _LOOPBACK and edge.scheme in _STORE_SCHEMES):
-            kept.append(edge)
-        elif edge.host not in _LOOPBACK and "." not in edge.host and ":" not in edge.host and edge.scheme is not None:
+        own = edge.host in _LOOPBACK
+        store = own and edge.scheme in _STORE_SCHEMES
+        # A name without a dot is no host of the world's; with a scheme it is meant as a host.
+        name = not own and not {".", ":"} & set(edge.host) and edge.scheme is not None
+        if edge.port is not None and (edge.server is not None or (not edge.browser and (store or name))):
             kept.append(edge)
     return kept
 
