@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from imgscan.model import Finding, Severity
+from imgscan.model import Finding, Place, Severity
 from imgscan.risk.weights import (
     NO_COMPOSE,
     NOT_LOOKED_AT,
@@ -67,7 +67,7 @@ def weigh_operation(facts: Facts) -> Weight | NotApplicable:
     broken = proven(mine) or tuple(f for f in strong(mine) if cites(f, *_FAILS_TO_START))
     if broken:
         return Weight(probability=3, impact=impact, evidence=mine, because=_sentence(broken[0].message))
-    unchecked = [f for f in facts.findings if cites(f, *_NO_CHECK)]
+    unchecked = [f for f in facts.findings if cites(f, *_NO_CHECK) and f.location.place is Place.COMPOSE]
     if stakes is not None and mine and len(unchecked) >= len(stakes.services):
         return Weight(probability=3, impact=impact, evidence=mine, because="no service has a health check")
     if mine:
