@@ -138,7 +138,10 @@ def weigh_backup(facts: Facts, data: Weight | NotApplicable) -> Weight | NotAppl
         return Weight(probability=2, impact=impact, evidence=mine, because=because)
     if "OPS-003" in facts.verified:
         return quiet(facts, "OPS-003", impact, "a backup was restored and compared")
-    return Weight(probability=2, impact=impact, because="no restore was rehearsed: --verify does")
+    kept = ", ".join(store.service for store in stakes.lasting) if stakes is not None else "the services"
+    backed_up = stakes is None or stakes.backups
+    because = "no restore was rehearsed: --verify does" if backed_up else f"nothing backs up the data of {kept}"
+    return Weight(probability=2, impact=impact, because=because)
 
 
 def _failing(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -48,7 +48,9 @@ TO_SHARED = link(MODULES + b"@x/shared", b"../../../shared")
         pytest.param(([directory(SHARED), TO_SHARED], [header(b"app/.wh.shared")]), 1, id="target-deleted-later"),
         pytest.param(([TO_SHARED], [header(MODULES + b".wh.@x")]), 0, id="link-deleted-later"),
         pytest.param(([link(MODULES + b"zod", b"/srv/zod")],), 1, id="absolute"),
-        pytest.param(([link(MODULES + b"zod", b"../../../../../../srv/zod"), directory(b"srv/zod/")],), 0, id="past-root"),
+        pytest.param(
+            ([link(MODULES + b"zod", b"../../../../../../srv/zod"), directory(b"srv/zod/")],), 0, id="past-root"
+        ),
         pytest.param(([link(MODULES + b".bin/tsc", b"../typescript/bin/tsc")],), 0, id="programs-do-not-count"),
         pytest.param(
             ([link(b"app/node_modules/.pnpm/node_modules/zod", b"../zod@3/node_modules/zod")],), 0, id="store-of-pnpm"

@@ -93,9 +93,7 @@ DRIFT = ("tech-lockfile-drift", Severity.HIGH)
             [("tech-install-settings-missing", Severity.MEDIUM)],
             id="a-hook-may-rewrite-manifests",
         ),
-        pytest.param(
-            {"pnpm-lock.yaml": LOCK.split("  api:")[0] + "packages:\n"}, [DRIFT], id="a-member-is-not-in-it"
-        ),
+        pytest.param({"pnpm-lock.yaml": LOCK.split("  api:")[0] + "packages:\n"}, [DRIFT], id="a-member-is-not-in-it"),
         pytest.param(
             {"pnpm-workspace.yaml": WORKSPACE + "injectWorkspacePackages: true\n"}, [DRIFT], id="made-without-a-setting"
         ),
@@ -230,12 +228,17 @@ def test_deploy(
     tmp_path: Path, version: str, flags: str, changes: dict[str, str | None], wanted: list[tuple[str, Severity]]
 ) -> None:
     declared = package("root", devDependencies={"typescript": "5.9.3"}, packageManager=f"pnpm@{version}")
-    text = HEAD + COPIES + "COPY .npmr[c] ./\n" + INSTALL + f"COPY api api\nRUN pnpm --filter api deploy {flags} /prod\n"
+    text = (
+        HEAD + COPIES + "COPY .npmr[c] ./\n" + INSTALL + f"COPY api api\nRUN pnpm --filter api deploy {flags} /prod\n"
+    )
     assert ids(found(tmp_path, text, {**changes, "package.json": declared})) == wanted
 
 
 def test_build_scripts_need_approval_from_pnpm_11_on(tmp_path: Path) -> None:
-    lock = LOCK + "  esbuild@0.25.0:\n    resolution: {integrity: y}\n  '@swc/core@1.3.0':\n    resolution: {integrity: z}\n"
+    lock = (
+        LOCK
+        + "  esbuild@0.25.0:\n    resolution: {integrity: y}\n  '@swc/core@1.3.0':\n    resolution: {integrity: z}\n"
+    )
 
     def told(version: str, approved: str) -> list[str]:
         declared = package("root", devDependencies={"typescript": "5.9.3"}, packageManager=f"pnpm@{version}")

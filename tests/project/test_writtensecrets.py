@@ -18,15 +18,21 @@ MOUNT = "--mount=type=secret,id=token"
     ("run", "target"),
     [
         pytest.param(f"{MOUNT} cat /run/secrets/token > .npmrc && npm ci", ".npmrc", id="redirected"),
-        pytest.param(f"{MOUNT} echo \"//r/:_authToken=$(cat /run/secrets/token)\" >> /root/.npmrc", "/root/.npmrc", id="echo"),
+        pytest.param(
+            f'{MOUNT} echo "//r/:_authToken=$(cat /run/secrets/token)" >> /root/.npmrc', "/root/.npmrc", id="echo"
+        ),
         pytest.param(f"{MOUNT} cp /run/secrets/token /root/.token", "/root/.token", id="copied"),
         pytest.param(f"{MOUNT} cat /run/secrets/token | tee x", None, id="tee-of-a-pipe-names-no-path"),
-        pytest.param(f"{MOUNT} npm config set //r/:_authToken \"$(cat /run/secrets/token)\"", "~/.npmrc", id="npm-config"),
+        pytest.param(
+            f'{MOUNT} npm config set //r/:_authToken "$(cat /run/secrets/token)"', "~/.npmrc", id="npm-config"
+        ),
         pytest.param(f"{MOUNT},env=TOKEN npm config set //r/:_authToken $TOKEN", "~/.npmrc", id="by-a-variable"),
         pytest.param(f"{MOUNT} cat /run/secrets/token > .npmrc && npm ci && rm .npmrc", None, id="removed-again"),
         pytest.param(f"{MOUNT} cat /run/secrets/token > /dev/null", None, id="nowhere"),
         pytest.param(f"{MOUNT},target=/root/.npmrc npm ci", None, id="read-in-place"),
-        pytest.param(f"{MOUNT} TOKEN=$(cat /run/secrets/token) npm ci > log.txt", None, id="the-log-of-another-program"),
+        pytest.param(
+            f"{MOUNT} TOKEN=$(cat /run/secrets/token) npm ci > log.txt", None, id="the-log-of-another-program"
+        ),
         pytest.param("cat /run/secrets/token > .npmrc", None, id="no-mount"),
         pytest.param(f"{MOUNT} cat /run/secrets/tokens > x", None, id="another-file"),
     ],

@@ -47,9 +47,7 @@ def of(check: str, **changes: Any) -> Finding:
 
 
 def weigh(risk_id: str, *findings: Finding, stakes: Stakes | None = None, **changes: Any) -> Risk:
-    facts = Facts(
-        findings=findings, build=None, cache=None, image_scanned=False, stakes=stakes or shop(), **changes
-    )
+    facts = Facts(findings=findings, build=None, cache=None, image_scanned=False, stakes=stakes or shop(), **changes)
     return next(risk for risk in assess(facts) if risk.id == risk_id)
 
 
@@ -86,7 +84,9 @@ CACHES = shop(stores=(REDIS,))
         pytest.param("CONFIG-001", (), None, (1, 2), id="config-nothing"),
         pytest.param("TECH-002", (), None, (1, 2), id="net-nothing"),
         pytest.param("TECH-002", (of("TECH-002-01", message="api asks localhost."),), None, (3, 2), id="net-broken"),
-        pytest.param("TECH-002", (of("TECH-002-01", message="api asks localhost:5432."),), None, (3, 3), id="net-store"),
+        pytest.param(
+            "TECH-002", (of("TECH-002-01", message="api asks localhost:5432."),), None, (3, 3), id="net-store"
+        ),
         pytest.param("TECH-002", (of("TECH-002-02", message="no dbx.", **PATTERN),), None, (2, 2), id="net-unresolved"),
         pytest.param("OPS-003", (), None, (2, 2), id="backup-never-drilled"),
         pytest.param("OPS-003", (of("OPS-003-06", **PATTERN),), None, (2, 2), id="backup-pattern"),
@@ -97,9 +97,7 @@ CACHES = shop(stores=(REDIS,))
         pytest.param("TECH-001", (of("TECH-001-10", **PATTERN),), None, (2, 2), id="build-pattern"),
     ],
 )
-def test_weight(
-    risk_id: str, findings: tuple[Finding, ...], stakes: Stakes | None, figures: tuple[int, int]
-) -> None:
+def test_weight(risk_id: str, findings: tuple[Finding, ...], stakes: Stakes | None, figures: tuple[int, int]) -> None:
     risk = weigh(risk_id, *findings, stakes=stakes)
     assert (risk.probability, risk.impact) == figures, risk.because
     assert risk.score == risk.probability * risk.impact
@@ -114,7 +112,9 @@ def test_weight(
         pytest.param("OPS-001", Stakes(), "there is no compose file", id="ops-no-compose"),
         pytest.param("TECH-001", shop(workspaces=()), "no monorepo: ", id="no-monorepo"),
         pytest.param("CONFIG-001", Stakes(), "there is no compose file", id="config-no-compose"),
-        pytest.param("CONFIG-001", shop(variables=False), "the compose files use no variables", id="config-no-variables"),
+        pytest.param(
+            "CONFIG-001", shop(variables=False), "the compose files use no variables", id="config-no-variables"
+        ),
         pytest.param("TECH-002", shop(alone=True), "there is one service only", id="net-alone"),
         pytest.param("OPS-003", CACHES, "nothing keeps data", id="backup-of-caches"),
         pytest.param("OPS-003", Stakes(), "there is no compose file", id="backup-no-compose"),
@@ -126,6 +126,14 @@ def test_what_does_not_apply_says_why(risk_id: str, stakes: Stakes, why: str) ->
     assert risk.not_applicable is not None
     assert risk.not_applicable.startswith(why)
     assert (risk.score, risk.evidence) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("backups", "because"),
+    [((), "nothing backs up the data of db"), (("save.sh",), "no restore was rehearsed: --verify does")],
+)
+def test_a_backup_that_nobody_makes_is_said(backups: tuple[str, ...], because: str) -> None:
+    assert weigh("OPS-003", stakes=shop(backups=backups)).because == because
 
 
 def test_a_finding_makes_it_apply() -> None:

@@ -26,13 +26,13 @@ def test_totals() -> None:
 @pytest.mark.parametrize(
     ("risks", "verdict", "begins", "holds"),
     [
-        pytest.param((WORST, HIGH), Verdict.NO_GO, "NO-GO. ", "mitigations of SEC-001 (critical), DATA-001 (high) are in"),
+        pytest.param(
+            (WORST, HIGH), Verdict.NO_GO, "NO-GO. ", "mitigations of SEC-001 (critical), DATA-001 (high) are in"
+        ),
         pytest.param((HIGH,), Verdict.NO_GO, "NO-GO. ", "mitigation of DATA-001 (high) is in"),
         pytest.param((LOW, MEDIUM), Verdict.GO, "GO. ", "Keep an eye on OPS-003."),
         pytest.param((LOW,), Verdict.NO_GO, "NO-GO for the other reasons given", "no risk"),
-        pytest.param(
-            (risk(waiver=WAIVER),), Verdict.GO, "GO. ", "SEC-001 is waived by Ada until 2027-01-31."
-        ),
+        pytest.param((risk(waiver=WAIVER),), Verdict.GO, "GO. ", "SEC-001 is waived by Ada until 2027-01-31."),
         pytest.param((risk(verified=True),), Verdict.GO, "GO. ", "without mitigation or waiver"),
     ],
 )

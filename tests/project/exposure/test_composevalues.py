@@ -12,7 +12,9 @@ STRONG = "9k2-" + "Vx7fQw"
 """Looks like a password that somebody uses."""
 
 
-def found(environment: str = "{}", *, build: str = "", more: str = "", files: dict[str, str] | None = None) -> list[Finding]:
+def found(
+    environment: str = "{}", *, build: str = "", more: str = "", files: dict[str, str] | None = None
+) -> list[Finding]:
     compose = f"services:\n  db:\n    image: postgres:17\n    environment: {environment}\n{build}{more}"
     return list(detect(setup_of({"compose.yml": compose, **(files or {})})))
 
@@ -79,7 +81,9 @@ BOTH = "    env_file: [{db}]\n  api:\n    image: example/api\n    env_file: [{ap
     ],
 )
 def test_one_file_for_several_services(db: str, api: str, files: dict[str, str], evidence: Evidence | None) -> None:
-    findings = [f for f in found(more=BOTH.format(db=db, api=api), files=files) if f.rule_id == "context-env-file-shared"]
+    findings = [
+        f for f in found(more=BOTH.format(db=db, api=api), files=files) if f.rule_id == "context-env-file-shared"
+    ]
     assert [f.evidence for f in findings] == ([evidence] if evidence else [])
     assert [len(f.places) for f in findings] == ([2] if evidence else [])
 
