@@ -13,15 +13,14 @@ from typing import Final
 from imgscan.detect.places import dockerfile_line
 from imgscan.detect.stages.records import StageView, Transfer
 from imgscan.detect.stages.walk import is_excluded, relative
-from imgscan.diff import FileChange, line_end_of, unified_diff
 from imgscan.dockerfile.ignore import is_ignored
 from imgscan.model import Evidence, Finding, Fix, Location, Place
+from imgscan.project.ignorepatch import ignore_file_of, ignore_patch
 from imgscan.project.manifests import Package
 from imgscan.project.sites import Project
 from imgscan.rulebook import make_finding
 
 _NAMED: Final = 6
-_IGNORE_BYTES: Final = 4 << 20
 _BUILD_STATE: Final = ".tsbuildinfo"
 
 
@@ -78,7 +77,7 @@ def _finding(project: Project, transfer: Transfer, exposed: list[str]) -> Findin
     folders = project.simulation.index.folders
     there = [path for path in exposed if path in folders]
     others = _other_patterns(project)
-    file = (project.context.rules.file if project.context.rules else None) or ".dockerignore"
+    file = ignore_file_of(project.context)
     when = f"{_listed(there)} are there now" if there else "as soon as somebody installs on the host"
     return make_finding(
         "tech-host-files-over-build",
@@ -92,7 +91,7 @@ def _finding(project: Project, transfer: Transfer, exposed: list[str]) -> Findin
         identity=(command.instruction.file, transfer.source, *exposed),
         fix=Fix(
             text=f"Add {', '.join(f'`{pattern}`' for pattern in others)} at the end of {file}.",
-            patch=_patch(project, file, others),
+            patch=ignore_patch(project.context, others),
         ),
     )
 
@@ -112,19 +111,6 @@ def _other_patterns(project: Project) -> list[str]:
     patterns = [f"**/{name}" for name in wanted] + ([f"**/*{_BUILD_STATE}"] if typed else [])
     probes = {pattern: pattern.replace("**/", "x/").replace("*", "x") for pattern in patterns}
     return [pattern for pattern, probe in probes.items() if rules is None or not is_ignored(rules, probe)]
-
-
-def _patch(project: Project, file: str, patterns: list[str]) -> str | None:
-    if project.context.rules is None:
-        after = "".join(f"{pattern}\n" for pattern in patterns)
-        return unified_diff((FileChange(path=".dockerignore", before=None, after=after),))
-    text = project.reader.text_beside(file, _IGNORE_BYTES)
-    if text is None:
-        return None
-    end = line_end_of(text)
-    joint = "" if text.endswith("\n") or not text else end
-    after = text + joint + "".join(f"{pattern}{end}" for pattern in patterns)
-    return unified_diff((FileChange(path=file, before=text, after=after),))
 
 
 def _listed(names: list[str]) -> str:
