@@ -1,4 +1,4 @@
-"""Values that have to agree (CONFIG-001-04, -07, -10): defaults of one variable, ports, a database's URL and its account.
+"""Values that have to agree (CONFIG-001-04, -07, -10): defaults of a variable, ports, a database's URL and account.
 
 In: `Facts`. Out: findings. Passwords are compared, never shown.
 """
@@ -91,7 +91,7 @@ def _source_default(facts: Facts, name: str, place: Variable) -> Iterator[Findin
             yield make_finding(
                 "env-default-differs",
                 message=f"{name} is {place.operand!r} by default in {place.at.file} line {place.at.line}, and "
-                f"{read.default!r} in {read.file} line {read.line}, which {service.name} runs without being given {name}.",
+                f"{read.default!r} in {read.file} line {read.line}; {service.name} runs it and is not given {name}.",
                 location=in_compose(place.at),
                 evidence=Evidence.DERIVED,
                 identity=(place.at.file, name, read.file),

@@ -53,7 +53,7 @@ def _can_be_made(facts: Facts, path: str) -> bool:
 
 
 def _missing(facts: Facts, path: str, takers: list[tuple[Service, EnvFile]]) -> Finding:
-    service, file = takers[0]
+    file = takers[0][1]
     names = ", ".join(taker.name for taker, _ in takers)
     elsewhere = example_for(facts.setup.tree, folder_of(path))
     hint = ""
@@ -65,15 +65,15 @@ def _missing(facts: Facts, path: str, takers: list[tuple[Service, EnvFile]]) -> 
     after = f"# Copy to {path.rpartition('/')[2]} in this folder and fill in.\n{lines}"
     return make_finding(
         "env-file-missing",
-        message=f"{file.at.file} gives {names} the file {path}, which is not there, nor an example of it: compose stops "
-        f'with "env file not found".{hint}',
+        message=f"{file.at.file} gives {names} the file {path}, which is not there, nor an example of it: compose "
+        f'stops with "env file not found".{hint}',
         location=in_compose(file.at),
         places=tuple(in_compose(one.at) for _, one in takers),
         evidence=Evidence.DERIVED,
         identity=(file.at.file, path),
         fix=Fix(
-            text=f"Keep {example} in the project, with a line for each variable, and say in the README that it is to be "
-            f"copied to {path}; or name the file that there is.",
+            text=f"Keep {example} in the project, with a line for each variable, and say in the README that it is to "
+            f"be copied to {path}; or name the file that there is.",
             patch=unified_diff((FileChange(path=example, before=None, after=after),)),
         ),
     )
@@ -161,8 +161,8 @@ def _colons(setup: Setup, env: EnvText) -> Iterator[Finding]:
         end = starts[entry.line - 1] + len(head) + 1 + len(rest) - len(rest.lstrip(" \t"))
         yield make_finding(
             "env-file-colon",
-            message=f"line {entry.line} of {env.path} is written as YAML, `{entry.name}: …`; compose takes it, `source`, "
-            "`docker run --env-file` and most libraries do not.",
+            message=f"line {entry.line} of {env.path} is written as YAML, `{entry.name}: …`; compose takes it, "
+            "`source`, `docker run --env-file` and most libraries do not.",
             location=in_env(env.path, entry.line),
             evidence=Evidence.PATTERN,
             identity=(env.path, entry.name),

@@ -165,8 +165,8 @@ def _nearly_right(facts: Facts, use: Use, entry: EnvEntry) -> Finding:
     return make_finding(
         "env-example-typo",
         message=(
-            f"{where.at.file} line {where.at.line} uses {use.name}; {entry.file} sets {entry.name}, which nothing reads: "
-            f"{_without_it(use)}."
+            f"{where.at.file} line {where.at.line} uses {use.name}; {entry.file} sets {entry.name}, which nothing "
+            f"reads: {_without_it(use)}."
         ),
         location=in_env(entry.file, entry.line),
         places=(in_env(entry.file, entry.line), in_compose(where.at)),
@@ -234,7 +234,7 @@ def _no_example(facts: Facts, missing: list[Use]) -> Finding:
     needs = "compose stops without them" if any(use.is_required for use in missing) else "each becomes an empty string"
     return make_finding(
         "env-example-missing",
-        message=f"{where.at.file} uses {names} without a default, and no file of the project says which values: {needs}.",
+        message=f"{where.at.file} uses {names} without a default, and no file of the project gives values: {needs}.",
         location=in_compose(where.at),
         evidence=Evidence.ABSENT,
         identity=(facts.identity,),
@@ -253,16 +253,16 @@ def _wrong_place(facts: Facts, uses: list[Use]) -> Finding:
     return make_finding(
         "env-file-misplaced",
         message=(
-            f"{source} gives {names}, but compose replaces variables of {file} from {directory}/.env, the folder of its "
-            f"first file; {copied} is not read."
+            f"{source} gives {names}, but compose replaces variables of {file} from {directory}/.env, the folder of "
+            f"its first file; {copied} is not read."
         ),
         location=in_compose(where.at),
         places=(in_compose(where.at), in_env(source)),
         evidence=Evidence.DERIVED,
         identity=(file, source),
         fix=Fix(
-            text=f"Start it with `docker compose --env-file {copied} -f {file} …` in a script that everybody uses, or move "
-            f"{source} to {directory}."
+            text=f"Start it with `docker compose --env-file {copied} -f {file} …` in a script that everybody uses, or "
+            f"move {source} to {directory}."
         ),
     )
 
@@ -279,7 +279,7 @@ def _not_mentioned(facts: Facts) -> Iterator[Finding]:
         return
     yield make_finding(
         "env-example-unmentioned",
-        message=f"{example.path} is to be copied to {copy_of(example.path)}; no document or script of the project says so.",
+        message=f"{example.path} is to be copied to {copy_of(example.path)}; no document or script says so.",
         location=in_env(example.path),
         evidence=Evidence.ABSENT,
         identity=(example.path,),

@@ -18,8 +18,8 @@ from imgscan.project.shell.records import ShellKind
 
 _AMBIENT: Final = frozenset(
     {
-        "CI", "DISPLAY", "EDITOR", "HOME", "HOSTNAME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LOGNAME", "NO_PROXY", "OLDPWD",
-        "PATH", "PWD", "SHELL", "SSH_AUTH_SOCK", "TERM", "TMPDIR", "USER", "USERPROFILE", "WAYLAND_DISPLAY",
+        "CI", "DISPLAY", "EDITOR", "HOME", "HOSTNAME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LOGNAME", "NO_PROXY",
+        "OLDPWD", "PATH", "PWD", "SHELL", "SSH_AUTH_SOCK", "TERM", "TMPDIR", "USER", "USERPROFILE", "WAYLAND_DISPLAY",
         "http_proxy", "https_proxy", "no_proxy",
     }
 )  # fmt: skip

@@ -57,16 +57,17 @@ _MYSQL: Final = ImageVariables(
 )
 _MARIADB: Final = ImageVariables(
     needs=(
-        tuple(
-            f"{prefix}_{name}"
-            for prefix in ("MARIADB", "MYSQL")
-            for name in ("ROOT_PASSWORD", "ROOT_PASSWORD_FILE", "RANDOM_ROOT_PASSWORD")
-        )
-        + (
+        (
+            "MARIADB_ROOT_PASSWORD",
+            "MARIADB_ROOT_PASSWORD_FILE",
+            "MARIADB_RANDOM_ROOT_PASSWORD",
             "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD",
-            "MYSQL_ALLOW_EMPTY_PASSWORD",
             "MARIADB_ROOT_PASSWORD_HASH",
             "MARIADB_ROOT_PASSWORD_HASH_FILE",
+            "MYSQL_ROOT_PASSWORD",
+            "MYSQL_ROOT_PASSWORD_FILE",
+            "MYSQL_RANDOM_ROOT_PASSWORD",
+            "MYSQL_ALLOW_EMPTY_PASSWORD",
         ),
     ),
     prefixes=(),

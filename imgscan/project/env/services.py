@@ -102,16 +102,16 @@ def _unset_read(facts: Facts, service: Service, read: EnvRead) -> Finding:
     return make_finding(
         "env-service-variable-missing",
         message=(
-            f"{read.file} line {read.line} needs {read.name}, which neither {service.at.file} gives to {service.name} nor "
-            "its Dockerfile sets."
+            f"{read.file} line {read.line} needs {read.name}, which neither {service.at.file} gives to {service.name} "
+            "nor its Dockerfile sets."
         ),
         location=in_compose(service.keys.get("environment", service.at)),
         places=(in_compose(service.keys.get("environment", service.at)), place),
         evidence=Evidence.DERIVED,
         identity=(service.at.file, service.name, read.name),
         fix=Fix(
-            text=f"Give it to {service.name} under `environment:`, `{read.name}: ${{{read.name}:?set it in .env}}`, and "
-            "keep a line for it in the example.",
+            text=f"Give it to {service.name} under `environment:`, `{read.name}: ${{{read.name}:?set it in .env}}`, "
+            "and keep a line for it in the example.",
             patch=_given(facts, service, read.name),
         ),
     )
