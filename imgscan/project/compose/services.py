@@ -206,8 +206,9 @@ def service_environment(
         text = tree.text(env_file.path) if env_file.path else None
         if text is None or env_file.path is None:
             continue
-        earlier = {name: value for name, (value, _) in found.items() if value is not None}
-        for entry in read_dotenv(text, env_file.path, values, earlier).entries:
+        # A file's references are to what compose has, then to files before it, then to its own lines.
+        known = {name: value for name, (value, _) in found.items() if value is not None} | dict(values)
+        for entry in read_dotenv(text, env_file.path, known).entries:
             found[entry.name] = (entry.value, env_file.path)
     for name, variable in service.environment.items():
         found[name] = (variable.value.value if variable.value else None, variable.at.file)

@@ -106,7 +106,7 @@ ACCEPTED: dict[str, Case] = {
                       X:
                 """,
             "one.env": "ONE=1\nBOTH=one\nA=from file\nREF=${ONE}-${FROM_DOTENV}\n",
-            "two.env": "TWO='2'\nBOTH=\"two $BOTH\"\n",
+            "two.env": "TWO='2'\nBOTH=\"two $BOTH\"\nSEEN=$BOTH\nOWN=$TWO\n",
             ".env": "FROM_DOTENV=dotenv\n",
         }
     ),
