@@ -74,14 +74,17 @@ def services_by_name(project: ComposeProject) -> Mapping[str, list[str]]:
     return found
 
 
-def find_server(project: ComposeProject, client: Service, host: str, by_name: Mapping[str, list[str]]) -> str | None:
-    """The service that a client means by a name; those it shares a network with come first."""
+def find_server(
+    project: ComposeProject, client: Service, host: str, by_name: Mapping[str, list[str]] | None = None
+) -> str | None:
+    """The service that a client means by a name; those it shares a network with come first. `by_name` is
+    `services_by_name`, for whoever asks often."""
     wanted = host.lower()
     for link in client.links:
         target, _, alias = link.partition(":")
         if (alias or target).lower() == wanted and target in project.services:
             return target
-    candidates = by_name.get(wanted, [])
+    candidates = (services_by_name(project) if by_name is None else by_name).get(wanted, [])
     near = networks_of(project, client)
     reachable = [name for name in candidates if networks_of(project, project.services[name]) & near]
     return next(iter(reachable or candidates), None)
