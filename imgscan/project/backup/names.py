@@ -62,14 +62,19 @@ def _container(setup: Setup, job: Job, stores: list[Stateful]) -> Iterator[Findi
         return
     what = "service" if engine.compose else "container"
     meant = right[0].name if engine.compose else _container_name(right[0])
-    patch = replace_in_call(setup, job.text, job.call, rf"(?<![\w./-]){re.escape(name)}(?![\w./-])", meant) if meant else None
+    patch = (
+        replace_in_call(setup, job.text, job.call, rf"(?<![\w./-]){re.escape(name)}(?![\w./-])", meant)
+        if meant
+        else None
+    )
     yield _disagree(
         job,
         f"{where(job.text)} runs {job.program.name} in the {what} {name}, which no compose file makes; "
         f"{job.store} is the service {right[0].name}.",
         name,
         Fix(
-            text=f"`docker compose exec -T {right[0].name} {job.program.name} …` finds the container whatever its name.",
+            text=f"`docker compose exec -T {right[0].name} {job.program.name} …` finds the container whatever "
+            "its name.",
             patch=patch if len(right) == 1 else None,
         ),
     )
@@ -101,22 +106,29 @@ def _credentials(setup: Setup, job: Job, stores: list[Stateful]) -> Iterator[Fin
     user, database = _option(job, "-U", "--username"), _option(job, "-d", "--dbname")
     known_user = _value(stateful.service, "POSTGRES_USER", "postgres")
     if user is not None and known_user is not None and user != known_user:
-        yield _wrong(setup, job, stateful, "user", user, known_user, rf"(-U\s*|--username[= ]){re.escape(user)}(?![\w.-])")
+        yield _wrong(
+            setup, job, stateful, "user", user, known_user, rf"(-U\s*|--username[= ]){re.escape(user)}(?![\w.-])"
+        )
     known = _value(stateful.service, "POSTGRES_DB", known_user)
     if database is None or known is None or re.search(r"[:=/]", database):
         return
     if database not in (known, "postgres", "template1") and not _makes_databases(setup):
-        yield _wrong(setup, job, stateful, "database", database, known, rf"(-d\s*|--dbname[= ]){re.escape(database)}(?![\w.-])")
+        yield _wrong(
+            setup, job, stateful, "database", database, known, rf"(-d\s*|--dbname[= ]){re.escape(database)}(?![\w.-])"
+        )
 
 
 def _wrong(setup: Setup, job: Job, stateful: Stateful, what: str, given: str, known: str, pattern: str) -> Finding:
     return _disagree(
         job,
-        f"{where(job.text)} calls {job.program.name} with the {what} {given}; the {what} of {stateful.service.name} is {known}.",
+        f"{where(job.text)} calls {job.program.name} with the {what} {given}; the {what} of "
+        f"{stateful.service.name} is {known}.",
         f"{what} {given}",
         Fix(
             text=f"Use {known}, or take it from the container: `sh -c '{job.program.name} -U \"$POSTGRES_USER\" …'`.",
-            patch=replace_in_call(setup, job.text, job.call, pattern, rf"\g<1>{known}") if re.fullmatch(r"[\w.-]+", known) else None,
+            patch=replace_in_call(setup, job.text, job.call, pattern, rf"\g<1>{known}")
+            if re.fullmatch(r"[\w.-]+", known)
+            else None,
         ),
     )
 
@@ -159,9 +171,10 @@ def _value(service: Service, name: str, default: str | None) -> str | None:
 
 def _makes_databases(setup: Setup) -> bool:
     """Whether an init script or a migration may make more databases."""
-    return any(path.endswith(".sql") and "create database" in (setup.tree.text(path) or "").lower() for path in setup.tree.files) or any(
-        re.search(r"create database|createdb", text.text, re.I) for text in setup.shells
-    )
+    return any(
+        path.endswith(".sql") and "create database" in (setup.tree.text(path) or "").lower()
+        for path in setup.tree.files
+    ) or any(re.search(r"create database|createdb", text.text, re.I) for text in setup.shells)
 
 
 def _first_generation(setup: Setup, job: Job) -> Iterator[Finding]:
@@ -184,13 +197,19 @@ def _roles(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
     dumps = [job for job in jobs if job.program.name == "pg_dump" and job.automatic]
     if not dumps or any(job.program.name in ("pg_dumpall", "pg_basebackup") for job in jobs):
         return
-    granting = next((path for path in setup.tree.files if path.endswith(".sql") and _GRANTS.search(setup.tree.text(path) or "")), None)
-    if granting is None or any(re.search(r"-O\b|--no-owner", " ".join(job.program.words)) and "-x" in job.program.words for job in dumps):
+    granting = next(
+        (path for path in setup.tree.files if path.endswith(".sql") and _GRANTS.search(setup.tree.text(path) or "")),
+        None,
+    )
+    if granting is None or any(
+        re.search(r"-O\b|--no-owner", " ".join(job.program.words)) and "-x" in job.program.words for job in dumps
+    ):
         return
     first = dumps[0]
     yield make_finding(
         "backup-without-roles",
-        message=f"{granting} makes roles or grants, and {where(first.text)} dumps a database without the server's roles.",
+        message=f"{granting} makes roles or grants, and {where(first.text)} dumps a database without the "
+        "server's roles.",
         location=in_script(first.text, first.call),
         evidence=Evidence.PATTERN,
         identity=(first.text.file, granting),

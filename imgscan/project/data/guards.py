@@ -13,8 +13,9 @@ from typing import Final
 from imgscan.project.data.removal import Removes, removal
 from imgscan.project.data.spellings import HARMLESS, SPELLINGS, Spelling
 from imgscan.project.shell.enginewords import EngineCall, engine_call
-from imgscan.project.shell.evaluate import Path, Script, paths
+from imgscan.project.shell.evaluate import paths
 from imgscan.project.shell.glob import is_known
+from imgscan.project.shell.ways import Path, Script
 
 _PASSED: Final = ("$@", "$*", "${@", "${*", "$1", "${1")
 

@@ -87,7 +87,7 @@ class CallWalk:
         elif kind == "function_definition":
             self.function(node)
         elif kind == "list":
-            return self.list(node, here)
+            return self.and_or_list(node, here)
         elif kind == "pipeline":
             return self.pipeline([child for child in node.children if child.is_named], here)
         elif kind == "redirected_statement":
@@ -255,7 +255,7 @@ class CallWalk:
         if name is not None and body is not None:
             self.bodies.append((self.syntax.source(name), body))
 
-    def list(self, node: Node, here: Here) -> bool:
+    def and_or_list(self, node: Node, here: Here) -> bool:
         """`a && b || c`, which nest to the left."""
         operands: list[Node] = []
         operators: list[str] = []
@@ -275,9 +275,7 @@ class CallWalk:
         for number, operand in enumerate(operands):
             following = operators[number] if number < len(operators) else ""
             last = operands[-1]
-            ignored = following == "||" or (
-                bool(operators) and number < len(operands) - 1 and operators[-1] == "||"
-            )
+            ignored = following == "||" or (bool(operators) and number < len(operands) - 1 and operators[-1] == "||")
             ignored = ignored and bool(_ALWAYS_TRUE.match(self.syntax.source(last)))
             inner = replace(
                 here,

@@ -14,22 +14,99 @@ from typing import Final
 _PROGRAMS: Final = frozenset({"docker", "podman", "nerdctl", "docker.exe"})
 _COMPOSE_PROGRAMS: Final = frozenset({"docker-compose", "podman-compose", "docker-compose.exe"})
 _ENGINE_VALUES: Final = frozenset(
-    {"-c", "--context", "-H", "--host", "-l", "--log-level", "--config", "--tlscacert", "--tlscert", "--tlskey",
-     "--namespace", "-n"}
+    {
+        "-c",
+        "--context",
+        "-H",
+        "--host",
+        "-l",
+        "--log-level",
+        "--config",
+        "--tlscacert",
+        "--tlscert",
+        "--tlskey",
+        "--namespace",
+        "-n",
+    }
 )
 _COMPOSE_VALUES: Final = frozenset(
-    {"-f", "--file", "-p", "--project-name", "--profile", "--progress", "--env-file", "--project-directory", "--ansi",
-     "--parallel", "--workdir", "-H", "--host", "--tlscacert", "--tlscert", "--tlskey", "-c", "--context", "--log-level"}
+    {
+        "-f",
+        "--file",
+        "-p",
+        "--project-name",
+        "--profile",
+        "--progress",
+        "--env-file",
+        "--project-directory",
+        "--ansi",
+        "--parallel",
+        "--workdir",
+        "-H",
+        "--host",
+        "--tlscacert",
+        "--tlscert",
+        "--tlskey",
+        "-c",
+        "--context",
+        "--log-level",
+    }
 )
 _VERB_VALUES: Final[dict[str, frozenset[str]]] = {
     "down": frozenset({"-t", "--timeout", "--rmi"}),
     "rm": frozenset(),
     "exec": frozenset({"-e", "--env", "-u", "--user", "-w", "--workdir", "--index", "--env-file", "--detach-keys"}),
     "run": frozenset(
-        """-e --env -u --user -w --workdir --name --entrypoint -v --volume -p --publish -l --label --network --env-file
-        --mount --platform --pull --restart --add-host --cap-add --cap-drop --cpus -m --memory --device --dns -h
-        --hostname --ip --link --log-driver --log-opt --pid --security-opt --shm-size --stop-timeout --tmpfs --ulimit
-        --userns --volumes-from --net --cidfile --gpus --health-cmd --runtime --volume-driver""".split()
+        [
+            "-e",
+            "--env",
+            "-u",
+            "--user",
+            "-w",
+            "--workdir",
+            "--name",
+            "--entrypoint",
+            "-v",
+            "--volume",
+            "-p",
+            "--publish",
+            "-l",
+            "--label",
+            "--network",
+            "--env-file",
+            "--mount",
+            "--platform",
+            "--pull",
+            "--restart",
+            "--add-host",
+            "--cap-add",
+            "--cap-drop",
+            "--cpus",
+            "-m",
+            "--memory",
+            "--device",
+            "--dns",
+            "-h",
+            "--hostname",
+            "--ip",
+            "--link",
+            "--log-driver",
+            "--log-opt",
+            "--pid",
+            "--security-opt",
+            "--shm-size",
+            "--stop-timeout",
+            "--tmpfs",
+            "--ulimit",
+            "--userns",
+            "--volumes-from",
+            "--net",
+            "--cidfile",
+            "--gpus",
+            "--health-cmd",
+            "--runtime",
+            "--volume-driver",
+        ]
     ),
     "create": frozenset({"-d", "--driver", "--label", "-o", "--opt", "--name"}),
     "prune": frozenset({"--filter"}),
@@ -44,8 +121,8 @@ _GROUPS: Final = frozenset({"volume", "container", "system", "image", "network",
 @dataclass(frozen=True, slots=True)
 class EngineCall:
     """A call. `compose`: of compose; `verb`: `down`, `volume rm`, `system prune`, `exec`; `options`: by name, long ones
-    with `--`, with their value if they take one (`given`: all of them, one that comes twice is there twice); `arguments`
-    are the rest. `globals` are options before the verb."""
+    with `--`, with their value if they take one (`given`: all of them, one that comes twice twice); `arguments` are the
+    rest. `globals` are options before the verb."""
 
     program: str
     compose: bool
@@ -65,7 +142,8 @@ def engine_call(words: Sequence[str]) -> EngineCall | None:
     if not words:
         return None
     program = posixpath.basename(words[0])
-    at, given = 1, []
+    at = 1
+    given: list[tuple[str, str | None]] = []
     compose = program in _COMPOSE_PROGRAMS
     if program in _PROGRAMS:
         at, given = _options(words, at, _ENGINE_VALUES)
@@ -135,9 +213,7 @@ def _verb_options(verb: str, words: Sequence[str]) -> tuple[list[tuple[str, str 
     return options, tuple(arguments)
 
 
-def _cluster(
-    word: str, following: str | None, values: frozenset[str], options: list[tuple[str, str | None]]
-) -> int:
+def _cluster(word: str, following: str | None, values: frozenset[str], options: list[tuple[str, str | None]]) -> int:
     """Short options in one word; 1 if the last takes the following word."""
     for place in range(1, len(word)):
         name = f"-{word[place]}"
