@@ -119,13 +119,14 @@ def _terminal(setup: Setup, job: Job) -> Iterator[Finding]:
 
 
 def _terminal_severity(job: Job, asked: bool, binary: bool) -> Severity:
-    if asked and binary and job.automatic:
+    if not job.automatic:
+        return Severity.MEDIUM if asked and binary else Severity.LOW
+    if asked and binary:
         return Severity.HIGH
-    return (
-        Severity.MEDIUM
-        if asked or (job.container is not None and job.container.program == "docker-compose")
-        else Severity.LOW
-    )
+    # The plugin looks whether its output is a terminal, the first generation always makes one; neither looks at the
+    # input, which a restore reads from a file.
+    first_generation = job.container is not None and job.container.program == "docker-compose"
+    return Severity.MEDIUM if asked or first_generation or job.restores else Severity.LOW
 
 
 def _reads(job: Job) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from imgscan.model import Confidence, Evidence, Finding, Fix
+from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.backup.edits import replace_in_call
 from imgscan.project.backup.jobs import Job
 from imgscan.project.compose.records import Service
@@ -21,7 +21,6 @@ from imgscan.rulebook import make_finding
 
 _GRANTS: Final = re.compile(r"^\s*(?:create\s+(?:role|user)\s|grant\s+[\w, ]+\s+(?:on|to)\s)", re.I | re.M)
 _CLIENT: Final = re.compile(r"postgresql-?(?P<debian>client-)?(?P<major>\d{2})(?P<alpine>-client)?\b")
-_USERS: Final = {"PostgreSQL": "POSTGRES_USER", "MySQL": "MYSQL_USER", "MariaDB": "MARIADB_USER"}
 
 
 def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
@@ -37,14 +36,14 @@ def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
     yield from _client(setup, jobs, stores)
 
 
-def _disagree(job: Job, message: str, name: str, fix: Fix, confidence: Confidence | None = None) -> Finding:
+def _disagree(job: Job, message: str, name: str, fix: Fix) -> Finding:
     return make_finding(
         "backup-names-disagree",
         message=message,
         location=in_script(job.text, job.call),
         evidence=Evidence.DERIVED,
         identity=(job.text.file, job.text.name, job.program.name, name),
-        confidence=confidence,
+        severity=None if job.automatic else Severity.LOW,
         fix=fix,
     )
 
@@ -134,14 +133,20 @@ def _wrong(setup: Setup, job: Job, stateful: Stateful, what: str, given: str, kn
 
 
 def _meant(job: Job, stores: list[Stateful]) -> Stateful | None:
-    """The service whose store a job is about: that of its container, or the only one of its kind."""
+    """The service whose store a job is about: that of its container."""
     engine = job.container
     of_kind = [one for one in stores if one.store.name == job.store]
     if engine is not None and engine.compose and engine.arguments:
-        return next((one for one in of_kind if one.service.name == engine.arguments[0]), None)
-    if engine is not None and engine.arguments:
-        return next((one for one in of_kind if _container_name(one.service) == engine.arguments[0]), None)
-    return None
+        found = [one for one in of_kind if one.service.name == engine.arguments[0]]
+    elif engine is not None and engine.arguments:
+        found = [one for one in of_kind if _container_name(one.service) == engine.arguments[0]]
+    else:
+        return None
+    # Several compose projects may have a service of that name: only where they agree is there something to say.
+    values = {
+        (_value(one.service, "POSTGRES_USER", "postgres"), _value(one.service, "POSTGRES_DB", "")) for one in found
+    }
+    return found[0] if len(values) == 1 else None
 
 
 def _option(job: Job, short: str, long: str) -> str | None:

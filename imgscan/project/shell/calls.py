@@ -189,15 +189,20 @@ class CallWalk:
         """`2> file`, `>&2`, `< file`, `<<EOF`."""
         if self.heredoc(node) is not None:
             return Redirect(operator="<<", descriptor=None, target=None)
-        descriptor, operator, target = None, "", None
+        descriptor, operator, written = None, "", ""
         for child in node.children:
             text = self.syntax.source(child)
             if child.type == "file_descriptor":
                 descriptor = int(text) if text.isdigit() and len(text) < 4 else None
             elif not child.is_named and not operator:
                 operator = text
-            elif child.is_named and target is None:
-                target = one_word(text, self.constants)
+            elif child.is_named and not written:
+                # The grammar gives the parts of a word that has backquotes in it one by one.
+                written = self.syntax.data[child.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
+                written = (
+                    re.split(r"\s", written, maxsplit=1)[0] if child.type == "word" and "`" not in written else written
+                )
+        target = one_word(written, self.constants) if written else None
         if operator.endswith("&") and target is not None and (target.text or "").rstrip("-").isdigit():
             operator, target = f"{operator}{target.text}", None
         start, end = self.syntax.offset(node.start_byte), self.syntax.offset(node.end_byte)

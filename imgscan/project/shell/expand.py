@@ -188,8 +188,8 @@ def _dollar(raw: str, at: int, scope: Scope, depth: int) -> tuple[list[str], int
     name = found[0]
     if name in ("@", "*"):
         return _all(name, scope), found.end(), name == "@"
-    values = _values(name, scope)
-    return [values[0] if values else scope.unset(name)], found.end(), False
+    held = _values(name, scope)
+    return [held[0] if held else scope.unset(name)], found.end(), False
 
 
 def _all(name: str, scope: Scope) -> list[str]:
