@@ -11,7 +11,7 @@ from typing import Final
 
 from imgscan.diff import Edit
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity
-from imgscan.project.data.guards import Answer, Wrapper, judge_wrapper
+from imgscan.project.data.guards import Answer, Wrapper, judge_wrapper, looks_at_arguments
 from imgscan.project.data.places import in_compose, in_script
 from imgscan.project.data.spellings import Spelling
 from imgscan.project.data.templates import GUARD, wrapper_script
@@ -27,7 +27,6 @@ from imgscan.project.shell.ways import Script
 from imgscan.rulebook import make_finding
 
 _MOST_SCRIPTS: Final = 100
-_PARAMETERS: Final = re.compile(r"\$(?:[@*1]|\{[@*1])")
 
 
 def detect(setup: Setup) -> Iterator[Finding]:
@@ -54,7 +53,7 @@ def find_wrappers(setup: Setup) -> list[tuple[ShellText, Wrapper]]:
 
 
 def _may_wrap(text: ShellText) -> bool:
-    if text.broken or not _PARAMETERS.search(text.text):
+    if text.broken or not looks_at_arguments(text.text):
         return False
     calls = (engine_call(program.words) for call in text.calls for program in programs(call, text.forwards))
     return any(call is not None and call.compose for call in calls) or bool(re.search(r"\bcompose\b", text.text))
