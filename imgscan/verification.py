@@ -17,9 +17,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """One proof. `subject` is what it was about (a script, a service, an edge; empty: the whole set-up), `evidence` what
-    was seen or why it could not be carried out, bounded and without secrets; `cites` are the points of the risk's list
-    that it speaks of, `seconds` is how long it took."""
+    """One proof. `subject` is what it was about (a script, a service, an edge; empty: the whole set-up), `evidence`
+    what was seen or why it could not be carried out, bounded and without secrets; `cites` are the points of the risk's
+    list that it speaks of, `seconds` is how long it took."""
 
     name: str
     risk_id: str
@@ -39,3 +39,8 @@ def risk_outcomes(verifications: Iterable[Verification]) -> dict[str, Outcome]:
         before = worst.get(item.risk_id, Outcome.PASSED)
         worst[item.risk_id] = max(before, item.outcome, key=order.index)
     return worst
+
+
+def passed_risks(verifications: Iterable[Verification]) -> frozenset[str]:
+    """The risks of which every proof was carried out and passed."""
+    return frozenset(risk for risk, outcome in risk_outcomes(verifications).items() if outcome is Outcome.PASSED)

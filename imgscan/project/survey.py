@@ -14,7 +14,7 @@ SETUP_DETECTORS: Final[dict[str, tuple[str, ...]]] = {
     "DATA-001": ("imgscan.project.data.detect:detect",),
     "OPS-001": ("imgscan.project.health.detect:detect",),
     "CONFIG-001": (),
-    "TECH-002": (),
+    "TECH-002": ("imgscan.project.network.detect:detect",),
     "OPS-003": ("imgscan.project.backup.detect:detect",),
 }
 """`module:function` of each; a function takes a `Setup` and gives findings."""

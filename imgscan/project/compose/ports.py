@@ -80,7 +80,7 @@ def _long(node: MapNode) -> _Spec:
         raise PortError("service ports is missing a target port")
     published = _text(node, "published")
     return _Spec(
-        host_ip=_text(node, "host_ip") or None,
+        host_ip=_address(_text(node, "host_ip") or "", "host_ip"),
         published=_range(published, "published") if published else None,
         target=_range(target, "target"),
         protocol=_protocol(_text(node, "protocol") or "tcp"),

@@ -54,6 +54,11 @@ def read_project(
     environment = replace(environment, values={**environment.values, _PROJECT_NAME: known})
     loader = Loader(tree=tree, problems=list(environment.problems))
     root = loader.load(files, directory, environment)
+    if not root.entries and not loader.problems:
+        loader.problem("schema", "empty compose file", root.at)
+    if not known or (name is not None and name.at.file not in files and name.raw != known):
+        at = name.at if name else root.at
+        loader.problem("schema", "the project name is empty or has letters that it may not have", at)
     reading = Reading(
         tree=tree,
         values=environment.values,
@@ -80,6 +85,7 @@ def read_project(
         example=example_for(tree, directory),
         declared=declared,
         read=tuple(loader.files),
+        values=environment.values,
     )
     return replace(project, problems=(*project.problems, *check_references(project, root)))
 
@@ -118,4 +124,4 @@ def _name(tree: ProjectTree, files: Sequence[str], environment: Environment) -> 
         return Text(value=normal_name(told), raw=told, at=mark)
     if told and found is not None:
         return replace(found, value=normal_name(told))
-    return found if found is None or found.value else None
+    return found if found is None or found.value or not found.unset else None

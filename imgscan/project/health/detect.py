@@ -10,7 +10,7 @@ from typing import Final
 
 from imgscan.model import Finding
 from imgscan.project.health import loopback, order, presence, runtime, targets, texts, tools
-from imgscan.project.health.scene import Scene, scenes_of
+from imgscan.project.scene import Scene, scenes_of
 from imgscan.project.setup import Setup
 
 _RULES: Final[tuple[Callable[[Scene], Iterator[Finding]], ...]] = (

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from imgscan.diff import Edit
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity
-from imgscan.project.health.scene import Scene
 from imgscan.project.listening import Listener
 from imgscan.project.mend import patch_of
 from imgscan.project.network.names import mode_of
+from imgscan.project.scene import Scene
 from imgscan.rulebook import make_finding
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.compose.records import ComposeProject, Dependency
 from imgscan.project.health.checks import is_disabled, may_be_checked
-from imgscan.project.health.scene import Scene, at, key_of
 from imgscan.project.mend import long_dependencies, patch_of
+from imgscan.project.scene import Scene, at, key_of
 from imgscan.rulebook import make_finding
 
 
@@ -110,7 +110,8 @@ def circle_from(project: ComposeProject, start: str) -> tuple[str, ...]:
     waiting = [start]
     for name in waiting:
         service = project.services.get(name)
-        for other in service.depends_on if service else ():
+        # Those that only start with a profile are not there for compose, unless it is asked for.
+        for other in service.depends_on if service and service.active else ():
             if other == start:
                 return _way(came_from, start, name)
             if other not in came_from:

@@ -8,8 +8,8 @@ from typing import Final
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.health.bases import base_kind, lacks
 from imgscan.project.health.checks import Check, is_disabled, may_be_checked
-from imgscan.project.health.scene import Scene, at, key_of
 from imgscan.project.mend import into_service, lines_before, patch_of
+from imgscan.project.scene import Scene, at, key_of
 from imgscan.project.sources.scope import routes_of
 from imgscan.rulebook import make_finding
 

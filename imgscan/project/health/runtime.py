@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from imgscan.model import Evidence, Finding, Fix
-from imgscan.project.health.scene import Scene, at, key_of
 from imgscan.project.knownimages import DATABASE, SEARCH
 from imgscan.project.mend import into_service, patch_of
 from imgscan.project.process import starts_by_shell
+from imgscan.project.scene import Scene, at, key_of
 from imgscan.rulebook import make_finding
 
 _SHORT_S: Final = 30.0

@@ -8,8 +8,8 @@ from typing import Final
 
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.health.checks import Check, Probe, probes_of
-from imgscan.project.health.scene import Scene
 from imgscan.project.network.names import is_loopback
+from imgscan.project.scene import Scene
 from imgscan.project.sources.records import Route
 from imgscan.project.sources.scope import routes_of
 from imgscan.rulebook import make_finding

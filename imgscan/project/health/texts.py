@@ -12,15 +12,15 @@ from imgscan.model import Evidence, Finding, Fix, Location, Place, Severity
 from imgscan.project.compose.records import Variable
 from imgscan.project.health.bases import base_kind
 from imgscan.project.health.checks import Check, calls, probes_of
-from imgscan.project.health.scene import Scene, at
 from imgscan.project.listening import Listener
 from imgscan.project.mend import argument_after, patch_of, replaced
+from imgscan.project.scene import Scene, at
 from imgscan.rulebook import make_finding
 
 _IPV4: Final = ("0.0.0.0", "127.0.0.1")  # noqa: S104 - nothing is bound here
 _GREEN_END: Final = re.compile(r"(?:\|\||;)\s*(?:exit\s+0|true|:)\s*(?:[\"']?\s*)?$")
 _GREEN: Final = frozenset({"true", ":", "/bin/true", "echo"})
-_FAILS: Final = re.compile(r"-[a-zA-Z]*f|--fail")
+_FAILS: Final = re.compile(r"-[a-zA-Z]*f[a-zA-Z]*|--fail(?:-with-body)?")
 
 
 def detect(scene: Scene) -> Iterator[Finding]:

@@ -11,8 +11,8 @@ from imgscan.model import Evidence, Finding, Fix
 from imgscan.project.health.bases import base_kind, lacks
 from imgscan.project.health.checks import Check, probes_of
 from imgscan.project.health.presence import http_test
-from imgscan.project.health.scene import Scene
 from imgscan.project.mend import patch_of
+from imgscan.project.scene import Scene
 from imgscan.rulebook import make_finding
 
 _LOOKED_FOR: Final = frozenset({"curl", "wget", "nc", "ncat"})
