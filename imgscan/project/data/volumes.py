@@ -24,9 +24,6 @@ from imgscan.rulebook import make_finding
 _OLD_MOUNT: Final = "/var/lib/postgresql/data"
 _NEW_MOUNT: Final = "/var/lib/postgresql"
 _SINCE: Final = 18
-_SETTINGS: Final = re.compile(
-    r"/docker-entrypoint|/etc/|/run/|/tmp|\.sock$|/(?:conf|config|initdb|init|scripts|certs|backups?|dumps?|logs?)(?:/|$)|\.\w{1,5}$"
-)
 
 
 def detect(setup: Setup) -> Iterator[Finding]:
@@ -35,24 +32,21 @@ def detect(setup: Setup) -> Iterator[Finding]:
     for stateful in stateful_services(setup):
         if stateful.repository == "postgres" and _refuses_to_start(stateful):
             yield _postgres_mount(setup, stateful)
-            continue
-        if stateful.holder is None:
+        elif stateful.holder is None:
             yield from _without_volume(setup, stateful)
-            continue
-        volume = stateful.compose.volumes.get(stateful.holder.source or "")
-        if stateful.holder.kind == "volume" and volume is not None and not volume.external:
-            key = (volume.at.file, volume.name)
-            if stateful.kept and key not in managed:
-                managed.add(key)
-                yield _managed(setup, stateful, volume)
         elif stateful.holder.kind == "volume" and stateful.holder.source is None and stateful.records:
             yield _missing(stateful, "an anonymous volume")
+    for stateful, volume in data_volumes(setup):
+        key = (volume.at.file, volume.name)
+        if not volume.external and key not in managed:
+            managed.add(key)
+            yield _managed(setup, stateful, volume)
 
 
 def data_volumes(setup: Setup) -> Iterator[tuple[Stateful, Volume]]:
-    """Named volumes that hold a store's data."""
+    """Named volumes that hold a store's data, or are meant to."""
     for stateful in stateful_services(setup):
-        holder = stateful.holder
+        holder = stateful.meant
         volume = stateful.compose.volumes.get(holder.source or "") if holder and holder.kind == "volume" else None
         if volume is not None and stateful.kept:
             yield stateful, volume
@@ -122,21 +116,10 @@ def _without_volume(setup: Setup, stateful: Stateful) -> Iterator[Finding]:
         mount.kind == "tmpfs" and within(stateful.data, mount.target) for mount in service.mounts
     ):
         return
-    beside = [mount for mount in service.mounts if _meant_for_data(mount, stateful)]
-    if beside and stateful.tag is not None:
-        yield _misses(setup, stateful, beside[0])
-    elif stateful.records and not beside:
+    if stateful.meant is not None and stateful.tag is not None:
+        yield _misses(setup, stateful, stateful.meant)
+    elif stateful.records and stateful.meant is None:
         yield _missing(stateful, "an anonymous volume" if stateful.store.volumes else "the container itself")
-
-
-def _meant_for_data(mount: ServiceMount, stateful: Stateful) -> bool:
-    """A writable named volume at a path that is no place for settings; others may be for something else."""
-    return (
-        mount.kind == "volume"
-        and mount.source is not None
-        and not mount.read_only
-        and not _SETTINGS.search(mount.target)
-    )
 
 
 def _misses(setup: Setup, stateful: Stateful, mount: ServiceMount) -> Finding:

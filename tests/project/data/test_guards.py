@@ -101,7 +101,7 @@ def test_what_cannot_be_followed_is_unknown_and_no_bypass(name: str) -> None:
 
 NO_WRAPPERS = {
     "fixed words": "#!/bin/bash\ndocker compose down -v\n",
-    "its own verbs": '#!/bin/bash\ncase $1 in start) docker compose up -d ;; stop) docker compose down ;; esac\n',
+    "its own verbs": "#!/bin/bash\ncase $1 in start) docker compose up -d ;; stop) docker compose down ;; esac\n",
     "another program": '#!/bin/bash\nexec kubectl "$@"\n',
     "broken": '#!/bin/bash\nif [ "$1" = x; then docker compose "$@"\n',
 }
