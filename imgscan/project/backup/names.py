@@ -111,7 +111,7 @@ def _credentials(setup: Setup, job: Job, stores: list[Stateful]) -> Iterator[Fin
     known = _value(stateful.service, "POSTGRES_DB", known_user)
     if database is None or known is None or re.search(r"[:=/]", database):
         return
-    if database not in (known, "postgres", "template1") and not _makes_databases(setup):
+    if database not in (known, "postgres", "template1") and not _makes_database(setup, database):
         yield _wrong(
             setup, job, stateful, "database", database, known, rf"(-d\s*|--dbname[= ]){re.escape(database)}(?![\w.-])"
         )
@@ -150,7 +150,8 @@ def _meant(job: Job, stores: list[Stateful]) -> Stateful | None:
 
 
 def _option(job: Job, short: str, long: str) -> str | None:
-    """The value of an option, None when it is not there or not known."""
+    """The value of an option; None when it is not there, not known, or may be set by somebody else."""
+    certain = [word.text for word in job.place.words if word.text is not None]
     words = job.program.words
     for at, word in enumerate(words):
         value = None
@@ -161,7 +162,7 @@ def _option(job: Job, short: str, long: str) -> str | None:
         elif word.startswith(short) and len(word) > 2 and not word.startswith("--"):
             value = word[2:]
         if value:
-            return value if is_known(value) and "$" not in value else None
+            return value if is_known(value) and "$" not in value and any(value in text for text in certain) else None
     return None
 
 
@@ -174,12 +175,11 @@ def _value(service: Service, name: str, default: str | None) -> str | None:
     return None if service.env_files or service.build is not None or f"{name}_FILE" in service.environment else default
 
 
-def _makes_databases(setup: Setup) -> bool:
-    """Whether an init script or a migration may make more databases."""
-    return any(
-        path.endswith(".sql") and "create database" in (setup.tree.text(path) or "").lower()
-        for path in setup.tree.files
-    ) or any(re.search(r"create database|createdb", text.text, re.I) for text in setup.shells)
+def _makes_database(setup: Setup, name: str) -> bool:
+    """Whether an init script or a script makes a database of that name."""
+    made = re.compile(rf"(?:create\s+database|createdb)\b[^;\n]*\b{re.escape(name)}\b", re.I)
+    texts = (setup.tree.text(path) or "" for path in setup.tree.files if path.endswith(".sql"))
+    return any(made.search(text) for text in texts) or any(made.search(text.text) for text in setup.shells)
 
 
 def _first_generation(setup: Setup, job: Job) -> Iterator[Finding]:

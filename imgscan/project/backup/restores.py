@@ -170,7 +170,7 @@ def _no_restore(setup: Setup, jobs: Sequence[Job], dumps: Sequence[Job]) -> Iter
         if _RESTORE_NAME.search(f"{posixpath.basename(text.file)} {text.name}") and text.kind is not ShellKind.CI
     ]
     first = dumps[0]
-    if not restores and not named and not _RESTORE_NAME.search(first.text.text):
+    if not restores and not named and not _RESTORE_NAME.search(first.text.text.replace("pg_restore", "")):
         yield make_finding(
             "backup-no-restore",
             message=f"{where(first.text)} makes backups of {first.store if first.store != '*' else 'the data'}; "

@@ -125,15 +125,30 @@ def _stateful(setup: Setup, compose: ComposeProject, service: Service) -> Statef
         return None
     data = _data_path(service, store, major)
     holders = [mount for mount in service.mounts if holds(mount.target, data, store.volumes)]
+    holders += [mount for mount in service.mounts if _is_told(service, mount)]
     holder = holders[0] if holders else None
-    meant = holder or next((mount for mount in service.mounts if _meant_for_data(mount)), None)
+    meant = holder or next((mount for mount in service.mounts if _meant_for_data(mount, data)), None)
     return Stateful(compose, service, store, repository, tag, major, data, holder, meant)
 
 
-def _meant_for_data(mount: ServiceMount) -> bool:
-    """A writable named volume at a path that is no place for settings; others may be for something else."""
+def _is_told(service: Service, mount: ServiceMount) -> bool:
+    """Whether the command or a variable names the place of a volume (`--dbpath`, `--storage.tsdb.path`)."""
+    if mount.kind != "volume" or mount.source is None or len(mount.target) < 3:
+        return False
+    words = [
+        *(service.command.words if service.command else ()),
+        *(service.entrypoint.words if service.entrypoint else ()),
+    ]
+    words += [item.value.value for item in service.environment.values() if item.value is not None]
+    return any(mount.target.rstrip("/") in word for word in words)
+
+
+def _meant_for_data(mount: ServiceMount, data: str) -> bool:
+    """A writable named volume at a path that is no place for settings, nor for a part of the data alone; others may be
+    for something else."""
     return (
-        mount.kind == "volume"
+        not within(mount.target, data)
+        and mount.kind == "volume"
         and mount.source is not None
         and not mount.read_only
         and not _SETTINGS.search(mount.target)

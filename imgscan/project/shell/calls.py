@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from imgscan.project.shell.asking import Asking
+from imgscan.project.shell.expand import expand, expand_one
 from imgscan.project.shell.options import option_changes
 from imgscan.project.shell.records import Call, Redirect, Word
 from imgscan.project.shell.scope import Constants, one_word, words
@@ -246,9 +247,10 @@ class CallWalk:
             array = value is not None and value.type == "array"
             if value is not None and array:
                 parts = [self.syntax.source(child) for child in value.children if child.is_named]
-                values = [word.shape for part in parts for word in words(part, self.constants)]
+                values = [text for part in parts for text in expand(part, self.constants)]
             else:
-                values = [one_word(raw, self.constants).shape]
+                values = [expand_one(raw, self.constants)]
+            self.constants.note_reads(raw)
             if self.asking.tests_reply(raw):
                 self.asking.replies.add(name)
             maybe = here.conditional or here.function is not None

@@ -35,6 +35,9 @@ class Scope(Protocol):
     def substitution(self, text: str) -> str:
         """What `$(text)` gives."""
 
+    def guess(self, text: str) -> str:
+        """What `${name:-text}` gives where the variable is not set."""
+
     def assign(self, name: str, value: str) -> None:
         """`${name:=value}` has set a variable."""
 
@@ -270,7 +273,7 @@ def _default(values: list[str] | None, operator: str, operand: str, name: str, s
     made = _operand(operand, scope, depth)
     if operator.endswith("="):
         scope.assign(name, " ".join(made))
-    return made
+    return [scope.guess(text) for text in made]
 
 
 def _operand(operand: str, scope: Scope, depth: int) -> list[str]:

@@ -177,6 +177,14 @@ GOOD: dict[str, tuple[str, dict[str, str]]] = {
         "data-mount-misses",
         {"compose.yaml": store(more="    environment: {PGDATA: /var/lib/postgresql/data/pg}\n")},
     ),
+    "a path that the command names": (
+        "data-mount-misses",
+        {"compose.yaml": store("mongo:8", "db:/mongo", "    command: [mongod, --dbpath, /mongo]\n")},
+    ),
+    "a part of the data": (
+        "data-mount-misses",
+        {"compose.yaml": store("wordpress:6", "db:/var/www/html/wp-content")},
+    ),
     "PostgreSQL 17 at its path": ("data-postgres-mount", {"compose.yaml": store("postgres:17.2-bookworm")}),
     "a tag that nobody knows": ("data-postgres-mount", {"compose.yaml": store("postgres:${TAG}")}),
     "PostgreSQL 18 with PGDATA": (
