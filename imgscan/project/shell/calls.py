@@ -90,7 +90,7 @@ class CallWalk:
         elif kind == "list":
             return self.and_or_list(node, here)
         elif kind == "pipeline":
-            return self.pipeline([child for child in node.children if child.is_named], here)
+            return self.pipeline(node, here)
         elif kind == "redirected_statement":
             return self.redirected(node, here)
         elif kind == "if_statement":
@@ -298,13 +298,15 @@ class CallWalk:
             after = after or (guards and not asked)
         return after
 
-    def pipeline(self, stages: list[Node], here: Here) -> bool:
+    def pipeline(self, node: Node, here: Here) -> bool:
         """`a | b | c`."""
         here = self._numbered(here)
         after = here.guarded
-        for number, stage in enumerate(stages):
-            redirects = here.redirects if number == len(stages) - 1 else ()
-            inner = replace(here, place=number, piped=len(stages), redirects=redirects)
+        stages = _stages(node)
+        for number, (stage, written) in enumerate(stages):
+            redirects = tuple(self.redirect(one) for one in written)
+            last = here.redirects if number == len(stages) - 1 else ()
+            inner = replace(here, place=number, piped=len(stages), redirects=(*redirects, *last))
             after = self.statement(stage, inner) or after
         return after
 
@@ -378,3 +380,17 @@ class CallWalk:
             else:
                 self.substitutions(child, here)
         return after
+
+
+def _stages(node: Node) -> list[tuple[Node, list[Node]]]:
+    """The programs of a pipeline with redirects of their own; the grammar nests `a | b 2>&1 | c` to the left."""
+    found: list[tuple[Node, list[Node]]] = []
+    for child in node.children:
+        body = child.child_by_field_name("body") if child.type == "redirected_statement" else child
+        if body is not None and body.type == "pipeline":
+            found += _stages(body)
+            if child is not body:
+                found[-1][1].extend(one for one in child.children if one.type == "file_redirect")
+        elif child.is_named:
+            found.append((child, []))
+    return found
