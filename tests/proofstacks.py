@@ -47,7 +47,7 @@ def web_stack(*, host: str = "0.0.0.0", url: str = "http://web:3001/", networks:
     caller: dict[str, object] = {
         "image": NODE,
         "command": ["node", "-e", "setInterval(()=>{},1000)"],
-        "environment": {"WEB_URL": url},
+        "environment": {"UPSTREAM_URL": url},
         "depends_on": {"web": {"condition": "service_healthy"}},
         "init": True,
     }

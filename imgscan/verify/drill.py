@@ -151,7 +151,7 @@ class _Drill:
             self.passage.wrong_user = None
 
     def _stopped_database(self) -> None:
-        self.database.stack.compose("stop", "-t", "10", self.database.service)
+        self.database.stack.compose("stop", "-t", "10", self.database.state.service)
         self._must_fail("the database stopped")
 
     def _must_fail(self, fault: str) -> None:
