@@ -17,9 +17,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """One proof. `subject` is what it was about (a script, a service, an edge; empty: the whole set-up), `evidence` what
-    was seen or why it could not be carried out, bounded and without secrets; `cites` are the points of the risk's list
-    that it speaks of, `seconds` is how long it took."""
+    """One proof. `subject` is what it was about (a script, a service, an edge; empty: the whole set-up), `evidence`
+    what was seen or why it could not be carried out, bounded and without secrets; `cites` are the points of the risk's
+    list that it speaks of, `seconds` is how long it took."""
 
     name: str
     risk_id: str

@@ -17,7 +17,12 @@ SERVER = """\
 const http = require('http');
 http.createServer((q, r) => r.end('ok')).listen(3001, process.env.HOST || '0.0.0.0');
 """
-CHECK = ["CMD", "node", "-e", "require('net').connect(3001,'127.0.0.1').on('connect',()=>process.exit(0)).on('error',()=>process.exit(1))"]
+CHECK = [
+    "CMD",
+    "node",
+    "-e",
+    "require('net').connect(3001,'127.0.0.1').on('connect',()=>process.exit(0)).on('error',()=>process.exit(1))",
+]
 
 
 @cache

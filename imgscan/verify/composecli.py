@@ -71,9 +71,7 @@ class Compose:
         kept = [option for option in options if option not in ("-i", "-t")]
         return [*self.command, "-p", project, "exec", *([] if "-t" in options else ["-T"]), *kept, service]
 
-    def execute(
-        self, project: str, service: str, container: str, command: Sequence[str], *, timeout_s: float
-    ) -> Ran:
+    def execute(self, project: str, service: str, container: str, command: Sequence[str], *, timeout_s: float) -> Ran:
         """Run a program in a container of a project."""
         words = [*self.exec_words(project, service, container), *command]
         return run_bounded(words, env=self.environment, timeout_s=timeout_s)

@@ -27,7 +27,8 @@ insert into imgscan_drill_wide select n, repeat(md5(n::text), 64) from generate_
 table without rows."""
 # Per table: name, number of rows, a checksum that does not depend on their order.
 _FINGERPRINT: Final = """
-select format('select %L, count(*), coalesce(md5(string_agg(md5(t::text), '''' order by md5(t::text))), ''-'') from %I.%I t;',
+select format(
+  'select %L, count(*), coalesce(md5(string_agg(md5(t::text), '''' order by md5(t::text))), ''-'') from %I.%I t;',
   schemaname || '.' || tablename, schemaname, tablename)
 from pg_tables where schemaname not in ('pg_catalog', 'information_schema') order by 1
 \\gexec

@@ -82,11 +82,9 @@ class Passage:
 
     def _execute(self, service: str, call: EngineCall, asked: Asked) -> int:
         compose = self.stack.bench.compose
-        words = compose.exec_words(
-            self.stack.scratch.name, service, self.containers[service], self._options(call)
-        )
+        words = compose.exec_words(self.stack.scratch.name, service, self.containers[service], self._options(call))
         command = [*words, *self._words(call.operands[1:])]
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - compose or docker, and a program in a container of ours
             command,
             env=dict(compose.environment),
             stdin=asked.streams[0],

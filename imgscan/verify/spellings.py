@@ -27,5 +27,5 @@ SPELLINGS: Final[tuple[tuple[str, ...], ...]] = (
     ("up", "-V"),
     (),
 )
-"""As the wrapper's arguments. `up -V` and `rm -v` take anonymous volumes alone, `prune` is no verb of compose; they show
-what a wrapper makes of words that it did not expect."""
+"""As the wrapper's arguments. `up -V` and `rm -v` take anonymous volumes alone, `prune` is no verb of compose; they
+show what a wrapper makes of words that it did not expect."""

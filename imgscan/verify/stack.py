@@ -97,7 +97,8 @@ class Stack:
     def execute(self, state: State, command: list[str], *, timeout_s: float = 10) -> tuple[int, str]:
         """Run a program in a container; its exit code (126, 127: there is no such program; 124: its time was over) and
         what it wrote."""
-        ran = self.bench.compose.execute(self.scratch.name, state.service, state.container, command, timeout_s=timeout_s)
+        compose, project = self.bench.compose, self.scratch.name
+        ran = compose.execute(project, state.service, state.container, command, timeout_s=timeout_s)
         return 124 if ran.timed_out else ran.code, ran.text
 
     def log(self, container: str) -> str:

@@ -26,7 +26,7 @@ from imgscan.verify.spellings import PLAIN, SPELLINGS
 _RUN_S: Final = 20.0
 _MOST_SCRIPTS: Final = 12
 _PASSES_ON: Final = re.compile(r"\$(?:[@*]|\{[@*]|[1-9])")
-_COMPOSE: Final = re.compile(r"\b(?:docker|podman|nerdctl)[ -]compose\b|\bcompose\b.*\bdown\b")
+_COMPOSE: Final = re.compile(r"\bcompose\b")
 _ENGINE_BY_PATH: Final = re.compile(r"(?<![\w.$}/-])(/(?:[\w.-]+/)+(?:docker|podman|nerdctl)(?:-compose)?)(?![\w./-])")
 _FOLDERS: Final = frozenset({"/bin", "/usr/bin", "/usr/local/bin"})
 
@@ -90,13 +90,14 @@ def _prove(script: ShellText, room: Sandbox, proofs: Proofs) -> None:
     if not downs:
         return
     bypasses = [words for words in SPELLINGS if any(destroys_volumes(call) for call in _calls(script, room, words))]
-    if any(destroys_volumes(call) for call in plain):
-        bypasses.insert(0, PLAIN)
-    if not bypasses:
+    always = any(destroys_volumes(call) for call in plain)
+    if not bypasses and not always:
         proofs.passed("wrapper", f"none of {len(SPELLINGS)} spellings reached the engine with -v", script.file)
         return
     shown = "; ".join(shlex.join(words) for words in bypasses)
     evidence = f"{len(bypasses)} of {len(SPELLINGS)} calls delete volumes without a question: {shown}"
+    if always:
+        evidence = f"even a plain `down` deletes volumes; {evidence}"
     proofs.failed("wrapper", evidence, script.file, file=script.file, line=script.line)
 
 
