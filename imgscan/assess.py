@@ -34,7 +34,6 @@ from imgscan.model import (
     ImageReport,
     LayerReport,
     NotRead,
-    Outcome,
     Place,
     Report,
     Severity,
@@ -49,7 +48,7 @@ from imgscan.risk.register import Facts, assess
 from imgscan.risk.summary import summarise
 from imgscan.risk.verdict import judge
 from imgscan.scan import ImageScan, locate_hits
-from imgscan.verification import risk_outcomes
+from imgscan.verification import passed_risks
 from imgscan.waivers import WaiverEntry, counting, waiver_notes
 
 if TYPE_CHECKING:
@@ -58,8 +57,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A Dockerfile with its context, and by which builder (buildkit, classic, podman) and store it is built. `folder` is
-    the context's from the folder that is looked at (empty: they are the same)."""
+    """A Dockerfile with its context, and by which builder (buildkit, classic, podman) and store it is built. `folder`
+    is the context's from the folder that is looked at (empty: they are the same)."""
 
     context: BuildContext
     dockerfile: Dockerfile
@@ -174,29 +173,26 @@ def make_report(
     inside files were not opened; `stakes` are those of the project's container set-up, if it was read, `verifications`
     what running it showed."""
     if not unpacked and coverage is not None:
-        closed = NotRead(where=target.ref, bytes=0, reason="archives inside files were not opened (--no-unpack)")
-        coverage = replace(coverage, not_read=(closed, *coverage.not_read))
+        coverage = _not_unpacked(coverage, target.ref)
     found = sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint))
     left_out = limit_skipped(tuple(skipped))
     whole = not left_out and is_whole(coverage)
-    places = _looked_at(target, image)
-    kept, notes = accept(found, gate.acceptance, whole=whole, places=places)
-    open_ones = open_findings(kept)
+    kept, notes = accept(found, gate.acceptance, whole=whole, places=_looked_at(target, image))
+    counts = open_findings(kept)
     budgets = check_budgets(gate.limits, image, build.scenarios if build else ())
     failure = build.failure if build else None
     facts = Facts(
-        findings=open_ones,
+        findings=counts,
         build=build,
         cache=cache,
         image_scanned=image is not None and whole,
         accepted=accepted_findings(kept),
         stakes=stakes,
         dockerfile=target.dockerfile is not None,
-        verified=frozenset(risk for risk, out in risk_outcomes(verifications).items() if out is Outcome.PASSED),
+        verified=passed_risks(verifications),
     )
-    today = gate.acceptance.today
-    risks = assess(facts, counting(gate.waivers, today))
-    verdict, reasons = judge(open_ones, risks, budgets, fail_on=gate.fail_on, failure=failure)
+    risks = assess(facts, counting(gate.waivers, gate.acceptance.today))
+    verdict, reasons = judge(counts, risks, budgets, fail_on=gate.fail_on, failure=failure)
     return Report(
         schema_version=SCHEMA_VERSION,
         tool=Tool(name="imgscan", version=__version__, rule_packs=rule_packs),
@@ -213,9 +209,14 @@ def make_report(
         risks=risks,
         risk_summary=summarise(risks, verdict),
         budgets=budgets,
-        notes=(*notes, *waiver_notes(gate.waivers, risks, today)),
+        notes=(*notes, *waiver_notes(gate.waivers, risks, gate.acceptance.today)),
         verifications=tuple(verifications),
     )
+
+
+def _not_unpacked(coverage: Coverage, ref: str) -> Coverage:
+    closed = NotRead(where=ref, bytes=0, reason="archives inside files were not opened (--no-unpack)")
+    return replace(coverage, not_read=(closed, *coverage.not_read))
 
 
 def _looked_at(target: Target, image: ImageReport | None) -> frozenset[Place]:

@@ -39,3 +39,8 @@ def risk_outcomes(verifications: Iterable[Verification]) -> dict[str, Outcome]:
         before = worst.get(item.risk_id, Outcome.PASSED)
         worst[item.risk_id] = max(before, item.outcome, key=order.index)
     return worst
+
+
+def passed_risks(verifications: Iterable[Verification]) -> frozenset[str]:
+    """The risks of which every proof was carried out and passed."""
+    return frozenset(risk for risk, outcome in risk_outcomes(verifications).items() if outcome is Outcome.PASSED)

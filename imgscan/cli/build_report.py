@@ -14,7 +14,7 @@ from imgscan.cli.build_options import NO_TIMING, VERIFY, measuring_options, proj
 from imgscan.cli.build_progress import BuildProgress
 from imgscan.cli.options import merged_params, scanning_options, shared_options
 from imgscan.errors import InputError
-from imgscan.model import Digest, Finding, Report, Target
+from imgscan.model import Coverage, Digest, Finding, Report, Target
 
 if TYPE_CHECKING:
     from imgscan.assess import Project
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imgscan.build.reach import Reach
     from imgscan.cli.session import Session
     from imgscan.cli.setup import OpenedSetup
-    from imgscan.contextscan import ContextScan
+    from imgscan.detect.secrets.findings import LocatedHit
     from imgscan.engine import Engine
     from imgscan.verify.run import Verified
 
@@ -41,8 +41,9 @@ def build_report(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - clic
     """Build the image of CONTEXT (default: the working directory) and say whether it may be merged.
 
     Builds on the engine that DOCKER_HOST, the docker context or the usual sockets reach; scans every layer for secrets
-    and waste; rebuilds with nothing changed, with a source file touched and with the lockfile touched; reads what stands
-    around the image, compose files and scripts; weighs the risks. The context is packed in memory: nothing in it is written to. Images made on the way are removed.
+    and waste; rebuilds with nothing changed, with a source file touched and with the lockfile touched; reads compose
+    files, scripts and what else stands around the image; weighs the risks. The context is packed in
+    memory: nothing in it is written to. Images made on the way are removed.
 
     \b
     Examples:
@@ -65,7 +66,7 @@ def run(params: Mapping[str, Any]) -> Report:
     from imgscan.build.reach import find_reach
     from imgscan.cli.measuring import make_plan
     from imgscan.cli.session import open_project, open_session
-    from imgscan.cli.setup import open_setup
+    from imgscan.cli.setup import open_setup, search_setup
     from imgscan.cli.verifying import run_proofs
     from imgscan.contextscan import scan_context
     from imgscan.engine import Engine
@@ -85,10 +86,12 @@ def run(params: Mapping[str, Any]) -> Report:
         context_scan = scan_context(project.context, project.dockerfile, session.scanner, progress)
         session.learn(context_scan.hits)
         session.learn_values(project.build_args)
+        around = search_setup(setup, session, {file.path for file in project.context.files})
         steps = BuildProgress(progress)
         with measure(engine, plan, progress=steps.show, clean=session.redactor.clean) as measured:
             steps.finish(measured)
-            run_of_it = _Run(session, project, engine, reach, measured, context_scan, setup, verified)
+            hits = (*context_scan.hits, *around)
+            run_of_it = _Run(session, project, engine, reach, measured, hits, context_scan.coverage, setup, verified)
             report = _assemble(run_of_it, str(params["context"]))
         progress.clear()
         return session.redactor.sweep(report)
@@ -103,7 +106,8 @@ class _Run:
     engine: Engine
     reach: Reach
     measured: Measured
-    context_scan: ContextScan
+    hits: tuple[LocatedHit, ...]
+    coverage: Coverage
     setup: OpenedSetup
     verified: Verified
 
@@ -140,9 +144,9 @@ def _assemble(run: _Run, ref: str) -> Report:
     if measured.image is None:
         return make_report(
             target=target,
-            findings=(*found, *secret_findings(run.context_scan.hits)),
+            findings=(*found, *secret_findings(run.hits)),
             skipped=(*project.context.skipped, *run.setup.setup.tree.skipped),
-            coverage=run.context_scan.coverage,
+            coverage=run.coverage,
             **shared,
         )
     return _with_image(run, target, found, shared)
@@ -166,11 +170,11 @@ def _with_image(run: _Run, target: Target, found: tuple[Finding, ...], shared: d
         findings=(
             *found,
             *image_findings(scan, image, project),
-            *secrets_of(scan, attributed, run.context_scan.hits),
+            *secrets_of(scan, attributed, run.hits),
         ),
         skipped=(*project.context.skipped, *run.setup.setup.tree.skipped, *scan.skipped),
         image=image,
-        coverage=merge_coverage(scan.coverage, run.context_scan.coverage),
+        coverage=merge_coverage(scan.coverage, run.coverage),
         **shared,
     )
 

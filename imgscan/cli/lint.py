@@ -33,8 +33,9 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     from imgscan.cli.output import exit_code, plan_outputs, write_reports
     from imgscan.cli.projects import open_projects, search_projects
     from imgscan.cli.session import open_session
-    from imgscan.cli.setup import open_setup
+    from imgscan.cli.setup import open_setup, search_setup
     from imgscan.cli.verifying import run_proofs
+    from imgscan.detect.secrets.findings import secret_findings
     from imgscan.model import Target
 
     outputs = plan_outputs(params["formats"], quiet=params["quiet"])
@@ -42,11 +43,13 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     setup = open_setup(params, session)
     projects = open_projects(params, setup.setup, session.progress)
     found = search_projects(projects, session)
+    around = search_setup(setup, session, found.paths)
     verified = run_proofs(params, session, setup)
+    secrets = secret_findings((*found.hits, *around))
     names = [project.dockerfile.file for project in projects.projects]
     report = make_report(
         target=Target(kind="context", ref=str(params["context"]), dockerfile=names[0] if names else None),
-        findings=(*found.findings, *setup.findings, *verified.findings),
+        findings=(*found.findings, *setup.findings, *secrets, *verified.findings),
         gate=session.gate,
         rule_packs=session.scanner.pack_names,
         skipped=(*found.skipped, *projects.skipped, *setup.setup.tree.skipped),

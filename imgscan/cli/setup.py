@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imgscan.cli.session import Session
+from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.dockerfile.context import check_root
 from imgscan.errors import InputError
 from imgscan.model import Finding
 from imgscan.project.setup import Setup, read_setup
 from imgscan.project.stakes import Stakes, stakes_of
 from imgscan.project.survey import setup_findings
+from imgscan.setupscan import scan_setup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +31,7 @@ def open_setup(params: Mapping[str, Any], session: Session) -> OpenedSetup:
     """Read the set-up of the context folder and ask every detector. Raises InputError for a folder that cannot be read
     or a file that was named and is not there."""
     root: Path = params["context"]
-    if not root.is_dir():
-        raise InputError(f"{root} is no folder", next_step="name the folder that is the build context")
+    check_root(root)
     session.progress.stage("reading compose files, scripts and sources")
     setup = read_setup(
         root,
@@ -39,6 +41,13 @@ def open_setup(params: Mapping[str, Any], session: Session) -> OpenedSetup:
     )
     _learn(setup, session)
     return OpenedSetup(setup=setup, findings=tuple(setup_findings(setup)), stakes=stakes_of(setup))
+
+
+def search_setup(opened: OpenedSetup, session: Session, taken: Collection[str]) -> tuple[LocatedHit, ...]:
+    """The secrets of the set-up's files but those `taken`, which were searched with a build context."""
+    hits = scan_setup(opened.setup, session.scanner, taken)
+    session.learn(hits)
+    return hits
 
 
 def _inside(root: Path, files: tuple[Path, ...]) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def read_context(root: Path, dockerfile: Path | None = None) -> BuildContext:
     Raises InputError when `root` is no readable directory, when there is no such Dockerfile (naming those found
     nearby), or when the ignore file is invalid.
     """
-    _check_root(root)
+    check_root(root)
     found = locate_dockerfile(root, dockerfile)
     rules, skipped = _read_rules(root, found)
     walk = _Walk(root=root, runs=rules.runs if rules else (), rules=rules)
@@ -132,7 +132,8 @@ def classic_context(context: BuildContext) -> tuple[BuildContext, dict[str, byte
     return context, {".dockerignore": os.fsencode(f"{pattern}\n.dockerignore\n")}
 
 
-def _check_root(root: Path) -> None:
+def check_root(root: Path) -> None:
+    """Raise InputError unless it is a directory that can be read."""
     try:
         if not stat.S_ISDIR(root.stat().st_mode):
             raise InputError(

@@ -64,6 +64,10 @@ def _diff(plan: Plan, is_secret: Callable[[str], bool]) -> str | None:
     inputs = plan.inputs
     changes = (
         FileChange(path=inputs.dockerfile.file, before=inputs.dockerfile.text, after=plan.dockerfile_text),
-        FileChange(path=posixpath.join(inputs.folder, inputs.ignore_file), before=inputs.ignore_text, after=plan.ignore_text or ""),
+        FileChange(
+            path=posixpath.join(inputs.folder, inputs.ignore_file),
+            before=inputs.ignore_text,
+            after=plan.ignore_text or "",
+        ),
     )
     return diff_without(tuple(change for change in changes if change.before or change.after), is_secret)

@@ -27,7 +27,8 @@ _MAX_WORKSPACES: Final = 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A package.json. `folder` is its context folder ("" is the root); the dependencies are name -> range; `outputs`
-    are the files it offers to importers (main, module, types, exports)."""
+    are the files it offers to importers (main, module, types, exports), `package_manager` is `pnpm@10.0.0` or empty,
+    `pnpm` its settings of that name."""
 
     folder: str
     name: str
@@ -35,6 +36,9 @@ class Package:
     dev_dependencies: Mapping[str, str]
     scripts: Mapping[str, str]
     outputs: tuple[str, ...]
+    peer_dependencies: Mapping[str, str] = field(default_factory=dict)
+    package_manager: str = ""
+    pnpm: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def manifest(self) -> str:
@@ -134,6 +138,9 @@ def parse_package(text: str | None, folder: str) -> Package | None:
         dev_dependencies=_strings(data.get("devDependencies")),
         scripts=_strings(data.get("scripts")),
         outputs=tuple(dict.fromkeys(_outputs(data))),
+        peer_dependencies=_strings(data.get("peerDependencies")),
+        package_manager=_package_manager(data.get("packageManager")),
+        pnpm=_pnpm_settings(data),
     )
 
 
@@ -153,6 +160,17 @@ def _strings(value: object) -> dict[str, str]:
     return {key: item for key, item in value.items() if isinstance(key, str) and isinstance(item, str)}
 
 
+def _package_manager(value: object) -> str:
+    return value.partition("+")[0] if isinstance(value, str) and len(value) < 200 else ""
+
+
+def _pnpm_settings(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    value = data.get("pnpm")
+    settings = value if isinstance(value, dict) else {}
+    resolutions = data.get("resolutions")
+    return {**settings, "resolutions": resolutions} if isinstance(resolutions, dict) else settings
+
+
 def _outputs(data: Mapping[str, Any]) -> Iterator[str]:
     waiting: list[object] = [data.get("exports"), data.get("main"), data.get("module"), data.get("types")]
     for _ in range(200):
@@ -165,14 +183,19 @@ def _outputs(data: Mapping[str, Any]) -> Iterator[str]:
             waiting.extend(value.values())
 
 
-def _pnpm_globs(text: str | None) -> list[str]:
+def load_mapping(text: str | None) -> Mapping[str, Any]:
+    """A small YAML document of somebody else's that is a mapping; empty for everything else."""
     import yaml
 
     try:
         data = yaml.load(text or "", Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
     except (yaml.YAMLError, ValueError, RecursionError):
-        return []
-    packages = data.get("packages") if isinstance(data, dict) else None
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _pnpm_globs(text: str | None) -> list[str]:
+    packages = load_mapping(text).get("packages")
     return [glob for glob in packages if isinstance(glob, str)] if isinstance(packages, list) else []
 
 

@@ -31,12 +31,10 @@ _NO_SCRIPT: Final = frozenset({"install", "ci", "add", "exec", "dlx", "i", "set"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A command that runs in a container, as words. `at` is the line of the text that it stands in; `shell`: a shell
-    starts it, so it may not be the first process."""
+    """A command that runs in a container, as words. `at` is the line of the text that it stands in."""
 
     words: tuple[str, ...]
     at: SourceLine
-    shell: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +101,11 @@ def _opened(start: _Start) -> Iterator[Process]:
         if script is None and shell and re.fullmatch(r"-\w*c\w*", start.words[index + 1]):
             script = start.words[index + 2]
     if script is None:
-        yield Process(words=start.words, at=start.at, shell=False)
+        yield Process(words=start.words, at=start.at)
         return
     for simple in simple_commands(script[:_LONGEST]):
         if simple.words:
-            yield Process(words=simple.words, at=start.at, shell=True)
+            yield Process(words=simple.words, at=start.at)
 
 
 def _expanded(process: Process, service: Service, setup: Setup, depth: int) -> Iterator[Process]:
@@ -121,7 +119,7 @@ def _expanded(process: Process, service: Service, setup: Setup, depth: int) -> I
     commands = [simple for simple in simple_commands(text[:_LONGEST]) if simple.words]
     for index, simple in enumerate(commands):
         words = (*simple.words, *rest) if index == len(commands) - 1 else simple.words
-        yield from _expanded(Process(words=words, at=at, shell=True), service, setup, depth - 1)
+        yield from _expanded(Process(words=words, at=at), service, setup, depth - 1)
 
 
 def script_name(words: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:

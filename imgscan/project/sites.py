@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from imgscan.dockerfile.context import BuildContext
 
 _MAX_SITES: Final = 100
+_NODE_TAG: Final = re.compile(r"(?:docker\.io/)?(?:library/)?node(?::(?P<tag>[\w.-]+))?(?:@.*)?")
+_NODE_VERSION: Final = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?:-|$)")
 _PNPM_PRODUCTION: Final = re.compile(r"\s(?:--prod|-P|--production)(?:=true)?(?=\s|$)")
 _EVERYTHING: Final = re.compile(
     r"--include[= ]dev|--production[= ]false|--prod[= ]false|--omit[= ](?:optional|peer)\b(?!.*dev)"
@@ -58,6 +60,27 @@ class Site:
             return False
         by_environment = self.run.scope.get("NODE_ENV") == "production" and self.install.manager == "npm"
         return self.install.production or by_environment
+
+
+def node_version(image: str) -> tuple[int, ...] | None:
+    """The version of Node in an official image, as far as its tag says; None for other images and other tags."""
+    found = _NODE_TAG.fullmatch(image)
+    match = _NODE_VERSION.match(found["tag"] or "") if found else None
+    return tuple(int(part) for part in match.groups() if part is not None) if match else None
+
+
+def is_newest_node(image: str) -> bool:
+    """Whether an official image is whatever Node is the newest."""
+    found = _NODE_TAG.fullmatch(image)
+    return found is not None and (found["tag"] or "latest").split("-")[0] in ("latest", "current")
+
+
+def frozen_by_environment(site: Site) -> bool:
+    """pnpm and yarn 2 hold on to the lockfile where CI is set, unless told otherwise."""
+    in_ci = site.run.scope.get("CI", "").lower() not in ("", "0", "false")
+    return (
+        in_ci and site.install.manager in ("pnpm", "yarn") and "--no-frozen-lockfile" not in site.install.command_text
+    )
 
 
 def _calls_node(run: RunStep) -> bool:

@@ -11,19 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from imgscan.project.compose.records import ComposeProject, Service
-from imgscan.project.knownimages import CACHE, DATABASE, QUEUE, SEARCH
+from imgscan.project.compose.records import ComposeProject
+from imgscan.project.data.stores import stateful_services
 from imgscan.project.serviceimages import service_image
 from imgscan.project.setup import Setup
 from imgscan.project.tree import ProjectTree
 
-_HOLDS_DATA: Final = frozenset({DATABASE, SEARCH})
-_HOLDS_LITTLE: Final = frozenset({CACHE, QUEUE})
-_DATA_PATH: Final = re.compile(
-    r"/(?:var/lib/(?:postgresql|mysql|mongo|mongodb|clickhouse|cassandra|couchdb|influxdb|neo4j|elasticsearch|rabbitmq)"
-    r"|data/db|bitnami/(?:postgresql|mysql|mariadb|mongodb)|var/opt/mssql|usr/share/(?:elastic|open)search/data)(?:/|$)"
-)
-_PERSISTS: Final = re.compile(r"--appendonly(?:=|\s+)yes|--save(?:=|\s+)\d")
 _DUMPS: Final = re.compile(
     r"\b(?:pg_dump|pg_dumpall|pg_basebackup|mysqldump|mariadb-dump|mongodump|redis-cli\s+--rdb|restic\s+backup|"
     r"borg\s+create)\b"
@@ -73,14 +66,13 @@ class Stakes:
 def stakes_of(setup: Setup) -> Stakes:
     """What is at stake; names are those of the project, each once, in the order of its files."""
     projects = setup.composes
-    services = [(project, service) for project in projects for service in project.services.values()]
-    stores = (_store(setup, project, service) for project, service in services)
-    built = {s.name: s.build.dockerfile for _, s in services if s.build is not None and s.build.dockerfile is not None}
+    services = [service for project in projects for service in project.services.values()]
+    built = {s.name: s.build.dockerfile for s in services if s.build is not None and s.build.dockerfile is not None}
     examples = tuple(env.path for env in setup.envs if env.example)
     return Stakes(
         compose_files=tuple(project.files for project in projects),
-        services=tuple(dict.fromkeys(service.name for _, service in services)),
-        stores=tuple(store for store in stores if store is not None)[:_MOST],
+        services=tuple(dict.fromkeys(service.name for service in services)),
+        stores=tuple(_stores(setup))[:_MOST],
         built=tuple(built.items()),
         needed=frozenset(_needed(projects)),
         alone=all(len(project.services) < 2 for project in projects),
@@ -105,25 +97,20 @@ def _needed(projects: tuple[ComposeProject, ...]) -> Iterator[str]:
                 yield service.name
 
 
-def _store(setup: Setup, project: ComposeProject, service: Service) -> Store | None:
-    image = service_image(service, setup)
-    known = image.known
-    kind = known.kind if known else ""
-    at_data = [mount for mount in service.mounts if mount.kind == "volume" and _DATA_PATH.match(mount.target)]
-    kept = any(mount.kind == "volume" and mount.source and not mount.read_only for mount in service.mounts)
-    words = " ".join(service.command.words) if service.command else ""
-    persists = kind == CACHE and kept and _PERSISTS.search(words) is not None
-    if not (kind in _HOLDS_DATA | _HOLDS_LITTLE or at_data):
-        return None
-    mounts = at_data or [mount for mount in service.mounts if mount.kind == "volume"]
-    volume = next((project.volumes.get(mount.source) for mount in mounts if mount.source), None)
-    return Store(
-        service=service.name,
-        image=image.base,
-        lasting=bool(at_data) or kind in _HOLDS_DATA or persists,
-        volume=volume.real_name if volume else None,
-        port=min(known.ports, default=None) if known else None,
-    )
+def _stores(setup: Setup) -> Iterator[Store]:
+    for found in stateful_services(setup):
+        if not found.kept:
+            continue
+        image = service_image(found.service, setup)
+        source = found.holder.source if found.holder is not None else None
+        volume = found.compose.volumes.get(source) if source else None
+        yield Store(
+            service=found.service.name,
+            image=image.base,
+            lasting=found.records,
+            volume=volume.real_name if volume else None,
+            port=min(image.known.ports, default=None) if image.known else None,
+        )
 
 
 def _workspaces(tree: ProjectTree) -> Iterator[str]:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 SETUP_DETECTORS: Final[dict[str, tuple[str, ...]]] = {
     "DATA-001": (),
-    "OPS-001": (),
-    "CONFIG-001": (),
-    "TECH-002": (),
+    "OPS-001": ("imgscan.project.health.detect:detect",),
+    "CONFIG-001": ("imgscan.project.env.detect:detect",),
+    "TECH-002": ("imgscan.project.network.detect:detect",),
     "OPS-003": (),
 }
 """`module:function` of each; a function takes a `Setup` and gives findings."""

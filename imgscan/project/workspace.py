@@ -7,7 +7,6 @@ manifests, so that a failed build can be explained and one that would fail is se
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -17,10 +16,15 @@ from imgscan.detect.stages.records import Presence, RunStep, Simulation
 from imgscan.detect.stages.stagesim import chain, simulate
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.buildsteps import detect_build_steps
+from imgscan.project.deploys import detect_deploys
+from imgscan.project.hostmodules import detect_host_files
+from imgscan.project.installsettings import detect_install_settings
+from imgscan.project.lockdrift import detect_drift
 from imgscan.project.manifests import WORKSPACE_FILE, Package, closure, workspace_dependencies
 from imgscan.project.nodemodules import detect_node_modules
+from imgscan.project.pnpmversions import detect_managers
 from imgscan.project.scripts import script_runs, selected
-from imgscan.project.sites import Project, Site
+from imgscan.project.sites import Project, Site, frozen_by_environment, is_newest_node, node_version
 from imgscan.rulebook import make_finding
 
 if TYPE_CHECKING:
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Dockerfile
 
 _NAMED: Final = 6
-_NODE_TAG: Final = re.compile(r"(?:docker\.io/)?(?:library/)?node(?::(?P<tag>[\w.-]+))?(?:@.*)?")
 _NO_COREPACK: Final = 25
 """The first major version of Node whose images come without corepack."""
 
@@ -46,7 +49,12 @@ def detect(
         yield from _workspace_file(project, site)
         yield from _member_manifests(project, site)
         yield from _lockfile(project, site)
+    yield from detect_install_settings(project)
+    yield from detect_drift(project)
+    yield from detect_managers(project)
     yield from detect_build_steps(project)
+    yield from detect_deploys(project)
+    yield from detect_host_files(project)
     yield from detect_node_modules(project)
     yield from _corepack(simulation)
 
@@ -160,7 +168,7 @@ def _lockfile(project: Project, site: Site) -> Iterator[Finding]:
     elif not lockfiles and site.install.manager != "bun" and "fetch" not in install.command_text:
         what = f"line {line} installs without a lockfile: there is none in the context"
         fix = "Commit the lockfile, copy it before the install, and use the frozen form of the install."
-    elif lockfiles and not install.frozen and not _frozen_by_environment(site):
+    elif lockfiles and not install.frozen and not frozen_by_environment(site):
         what = f"line {line} ({install.manager}) may install other versions than {lockfiles[0]} says"
         fix = f"Use `{_FROZEN[install.manager]}` in line {line}." if install.manager in _FROZEN else ""
     else:
@@ -183,24 +191,14 @@ _FROZEN: Final = {
 }
 
 
-def _frozen_by_environment(site: Site) -> bool:
-    """pnpm and yarn 2 hold on to the lockfile where CI is set, unless told otherwise."""
-    in_ci = site.run.scope.get("CI", "").lower() not in ("", "0", "false")
-    return (
-        in_ci and site.install.manager in ("pnpm", "yarn") and "--no-frozen-lockfile" not in site.install.command_text
-    )
-
-
 def _corepack(simulation: Simulation) -> Iterator[Finding]:
     for view in simulation.stages:
         if view.stage.index not in simulation.needed:
             continue
         external = simulation.stages[list(chain(simulation, view.stage.index))[-1]].base
-        found = _NODE_TAG.fullmatch(external)
-        tag = found["tag"] or "latest" if found else ""
-        major = int(tag.split(".")[0].split("-")[0]) if re.match(r"\d{1,4}(?:[.-]|$)", tag) else None
-        floating = tag.split("-")[0] in ("latest", "current")
-        if not found or not (floating or (major is not None and major >= _NO_COREPACK)):
+        version = node_version(external)
+        floating = is_newest_node(external)
+        if not floating and (version is None or version[0] < _NO_COREPACK):
             continue
         calls = ((run, simple) for run in view.runs for simple, _ in located_commands(run.command, run.cwd))
         for run, simple in calls:

@@ -67,8 +67,8 @@ def weigh_operation(facts: Facts) -> Weight | NotApplicable:
     broken = proven(mine) or tuple(f for f in strong(mine) if cites(f, *_FAILS_TO_START))
     if broken:
         return Weight(probability=3, impact=impact, evidence=mine, because=_sentence(broken[0].message))
-    unchecked = [f for f in mine if cites(f, *_NO_CHECK)]
-    if stakes is not None and unchecked and len(unchecked) >= len(stakes.services):
+    unchecked = [f for f in facts.findings if cites(f, *_NO_CHECK)]
+    if stakes is not None and mine and len(unchecked) >= len(stakes.services):
         return Weight(probability=3, impact=impact, evidence=mine, because="no service has a health check")
     if mine:
         because = f"{number(mine, 'point')} that may keep it from starting: {_sentence(mine[0].message)}"

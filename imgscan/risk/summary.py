@@ -35,10 +35,11 @@ def _recommendation(risks: Sequence[Risk], verdict: Verdict) -> str:
     open_risks = [risk for risk in risks if forbids(risk)]
     if open_risks:
         named = ", ".join(f"{risk.id} ({risk.priority.lower()})" for risk in open_risks)
-        which = "mitigation is" if len(open_risks) == 1 else "mitigations are"
+        alone = len(open_risks) == 1
+        what, they = ("mitigation of", "it is") if alone else ("mitigations of", "they are")
         return (
-            f"NO-GO. The change cannot proceed until the {which} in for {named}, or somebody who is named answers for "
-            "it until a date (a waiver). Once they are in, it is ready to be assessed again."
+            f"NO-GO. The change cannot proceed until the {what} {named} {they.split()[1]} in, or a named owner answers "
+            f"for the risk until a date (a waiver). Once {they} in, the change is ready to be assessed again."
         )
     rest = [risk for risk in risks if risk.waiver is not None]
     waived = "".join(f" {r.id} is waived by {r.waiver.owner} until {r.waiver.expires}." for r in rest if r.waiver)

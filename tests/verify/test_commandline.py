@@ -6,8 +6,8 @@ import shlex
 
 import pytest
 
+from imgscan.project.data.spellings import SPELLINGS
 from imgscan.verify.commandline import destroys_volumes, read_call
-from imgscan.verify.spellings import SPELLINGS
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_destroys_volumes(text: str, expected: bool) -> None:
 
 def test_the_spellings_are_eighteen_of_which_thirteen_destroy() -> None:
     assert len(SPELLINGS) == len(set(SPELLINGS)) == 18
-    assert sum(destroys_volumes(read_call("docker-compose", words)) for words in SPELLINGS) == 13
+    assert sum(destroys_volumes(read_call("docker-compose", spelling.words)) for spelling in SPELLINGS) == 13
 
 
 def test_exec_keeps_the_words_of_the_program() -> None:

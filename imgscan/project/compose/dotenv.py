@@ -91,6 +91,8 @@ class _Reader:
         if export:
             self.at += len("export")
             self.skip_blanks()
+            if self.at == len(self.text):
+                raise _FaultError("zero length string")
         start = self.at
         for position in range(start, len(self.text)):
             letter = self.text[position]

@@ -241,7 +241,19 @@ def without_doubles(service: MapNode) -> MapNode:
             inner = entry.node.entries[rest[0]]
             below = {**entry.node.entries, rest[0]: replace(inner, node=_single(inner.node, key))}
             entries[first] = replace(entry, node=replace(entry.node, entries=below))
+    networks = entries.get("networks")
+    if networks is not None and isinstance(networks.node, MapNode):
+        attached = {name: _single_aliases(entry) for name, entry in networks.node.entries.items()}
+        entries["networks"] = replace(networks, node=replace(networks.node, entries=attached))
     return replace(service, entries=entries)
+
+
+def _single_aliases(entry: Entry) -> Entry:
+    if not isinstance(entry.node, MapNode) or "aliases" not in entry.node.entries:
+        return entry
+    aliases = entry.node.entries["aliases"]
+    below = {**entry.node.entries, "aliases": replace(aliases, node=_single(aliases.node, _pair_key))}
+    return replace(entry, node=replace(entry.node, entries=below))
 
 
 def _single(node: Node, key: Callable[[Node], str | None]) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -15,7 +16,7 @@ OVERRIDE: Final = "!override"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scalar:
     """A scalar: `raw` as the document has it (without quotes), `value` with variables replaced. `kind`: str, int,
-    float, bool, null. `base` is the folder that a relative path in it starts from, empty for the tree's root."""
+    float, bool, null, time. `base` is the folder that a relative path in it starts from, empty for the tree's root."""
 
     at: Mark
     raw: str
@@ -130,7 +131,7 @@ def plain_scalar(node: Scalar) -> str | int | float | bool | None:
         case "int":
             return integer(node.value)
         case "float":
-            return _float(node.value)
+            return real(node.value) if node.value.lower().strip("+-") not in ("inf", "nan") else 0.0
         case _:
             # A lone surrogate (a byte that is not UTF-8) has no place in JSON.
             return node.value.encode("utf-8", "replace").decode("utf-8")
@@ -145,14 +146,15 @@ def integer(text: str) -> int:
     return int(digits, 0)
 
 
-def _float(text: str) -> float:
-    match text.replace("_", "").lower():
-        case ".inf" | "+.inf":
-            return float("inf")
+def real(text: str) -> float:
+    """A YAML number with a point or an exponent, or one of its infinities. Raises ValueError."""
+    match text.lower().removeprefix("+"):
+        case ".inf":
+            return math.inf
         case "-.inf":
-            return float("-inf")
+            return -math.inf
         case ".nan":
-            return float("nan")
+            return math.nan
         case number:
             return float(number)
 

@@ -249,7 +249,7 @@ class ComposeProject:
     (relative to the tree, empty: its root), `name` the project name if a file fixes it, `name_at` where. `env_file` is
     the file of variables that compose reads for interpolation without being told (None: there is none), `example` the
     one that stood in for it. `declared` says whether a user named the files or they were found; `read` are all files
-    that were read, those included or extended too."""
+    that were read, those included or extended too. `values` is what variables stand for, by name."""
 
     files: tuple[str, ...]
     directory: str
@@ -266,3 +266,4 @@ class ComposeProject:
     declared: bool = False
     read: tuple[str, ...] = ()
     name_at: Mark | None = None
+    values: Mapping[str, str] = field(default_factory=dict)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from imgscan.project.compose.nodes import MapNode, Node, child, entries_of, is_null, scalar
+from imgscan.project.compose.nodes import ListNode, MapNode, Node, Scalar, child, entries_of, is_null, items_of, scalar
 from imgscan.project.compose.records import ComposeProject, Mark, Problem, Service
 
 _SERVICE: Final = "service:"
+_TESTS: Final = frozenset({"CMD", "CMD-SHELL", "NONE"})
 
 
 def check_references(project: ComposeProject, root: Node) -> list[Problem]:
@@ -49,10 +50,16 @@ def _of_service(
             continue
         if dependency.required or dependency.service not in project.services:
             yield f'service "{name}" depends on undefined service "{dependency.service}"', dependency.at
+    for key in ("links", "volumes_from"):
+        for item in items_of(child(node, key)):
+            other = item.value.partition(":")[0] if isinstance(item, Scalar) else ""
+            if other and other != "container" and other not in active:
+                yield f'service "{name}" depends on undefined service "{other}"', item.at
     yield from _shared_namespace(service, project)
     for mount in service.mounts:
         if mount.kind == "volume" and mount.source and mount.source not in project.volumes:
             yield f'service "{name}" refers to undefined volume {mount.source}', mount.at
+    yield from _tested(service, node)
     yield from _granted(project, service)
     yield from _doubles(service)
 
@@ -63,6 +70,13 @@ def _shared_namespace(service: Service, project: ComposeProject) -> Iterator[Tol
         other = mode.value.removeprefix(_SERVICE)
         if other not in project.services:
             yield f"service \"{other}\" not found for network_mode 'service:{other}'", mode.at
+
+
+def _tested(service: Service, node: Node | None) -> Iterator[Told]:
+    test = child(node, "healthcheck", "test")
+    first = scalar(test.items[0]) if isinstance(test, ListNode) and test.items else None
+    if first is not None and first.value not in _TESTS and not first.unset:
+        yield 'healthcheck.test must start either by "CMD", "CMD-SHELL" or "NONE"', first.at
 
 
 def _granted(project: ComposeProject, service: Service) -> Iterator[Told]:

@@ -36,6 +36,7 @@ from imgscan.project.compose.records import (
     ServiceMount,
     Text,
 )
+from imgscan.project.compose.valuecheck import check_values
 from imgscan.project.compose.values import argv, boolean, health_test, number, seconds
 from imgscan.project.compose.volumespec import clean_target, parse_volume
 from imgscan.project.tree import ProjectTree
@@ -52,15 +53,16 @@ class Reading:
     active_profiles: frozenset[str] = frozenset()
     problems: list[Problem] = field(default_factory=list)
 
-    def problem(self, message: str, node: Node, *, kind: str = "schema") -> None:
+    def problem(self, message: str, node: Node, *, fatal: bool = True) -> None:
         """Remember it, unless it hangs on an unset variable."""
         if not (isinstance(node, Scalar) and node.unset):
-            self.problems.append(Problem(kind=kind, message=message, at=node.at))
+            self.problems.append(Problem(kind="schema", message=message, at=node.at, fatal=fatal))
 
 
 def read_service(name: str, entry: Entry, reading: Reading) -> Service:
     """One service after merging."""
     node = entry.node
+    reading.problems += check_values(name, node)
     profiles = tuple(item.value for item in items_of(child(node, "profiles")) if isinstance(item, Scalar))
     return Service(
         name=name,
@@ -193,16 +195,25 @@ def _single(node: Node | None) -> tuple[Node, ...]:
     return (node,) if isinstance(node, MapNode) else ()
 
 
-def env_file_values(service: Service, reading: Reading) -> dict[str, tuple[str, str]]:
-    """What the env files of a service give it: value and file by name, later files over earlier ones."""
-    found: dict[str, tuple[str, str]] = {}
+def service_environment(
+    service: Service, tree: ProjectTree, values: Mapping[str, str]
+) -> dict[str, tuple[str | None, str]]:
+    """The variables that a service is started with: value and the file that gives it, by name. `environment:` goes over
+    `env_file:`, later files over earlier ones. None: passed on from wherever compose is run. `values` are those that
+    compose itself has."""
+    own = {name: one.value.value for name, one in service.environment.items() if one.value is not None}
+    found: dict[str, tuple[str | None, str]] = {}
+    given = dict(own)
     for env_file in service.env_files:
-        text = reading.tree.text(env_file.path) if env_file.path else None
+        text = tree.text(env_file.path) if env_file.path else None
         if text is None or env_file.path is None:
             continue
-        earlier = {name: value for name, (value, _) in found.items()}
-        for entry in read_dotenv(text, env_file.path, reading.values, earlier).entries:
+        # A line's references are to what compose has, then to `environment:`, then to the lines before it.
+        for entry in read_dotenv(text, env_file.path, own | dict(values), given).entries:
             found[entry.name] = (entry.value, env_file.path)
+            given[entry.name] = entry.value
+    for name, variable in service.environment.items():
+        found[name] = (variable.value.value if variable.value else None, variable.at.file)
     return found
 
 
@@ -215,7 +226,7 @@ def _ports(name: str, node: Node, reading: Reading) -> tuple[Port, ...]:
                 key = (port.host_ip or "0.0.0.0", port.published, port.target, port.protocol)  # noqa: S104
                 found[key] = port
         except PortError as error:
-            reading.problem(f"services.{name}.ports: {error}", item)
+            reading.problem(f"services.{name}.ports: {error}", item, fatal=error.refused)
     return tuple(found.values())
 
 
@@ -225,8 +236,8 @@ def _expose(name: str, node: Node, reading: Reading) -> Iterator[int]:
             continue
         try:
             yield from read_expose(item.value)
-        except PortError as error:
-            reading.problem(f"services.{name}.expose: {error}", item)
+        except PortError as error:  # the engine says so, not compose
+            reading.problem(f"services.{name}.expose: {error}", item, fatal=False)
 
 
 def _mounts(name: str, node: Node, reading: Reading) -> Iterator[ServiceMount]:

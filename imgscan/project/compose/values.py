@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import Final
 
 from imgscan.project.compose.nodes import ListNode, Node, Scalar, integer, items_of, scalar
@@ -14,6 +15,7 @@ _UNITS: Final = {
     "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0,
     "w": 604800.0,
 }  # fmt: skip
+_LONGEST_S: Final = (1 << 63) / 1e9
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h|d|w)")
 
 
@@ -50,7 +52,8 @@ def duration(text: str) -> float | None:
             return None
         total += float(part[1]) * _UNITS[part[2]]
         at = part.end()
-    return sign * total if at == len(rest) and at else None
+    # More nanoseconds than 63 bits hold are none for Go.
+    return sign * total if at == len(rest) and at and total < _LONGEST_S else None
 
 
 def seconds(node: Node | None) -> float | None:
@@ -60,12 +63,12 @@ def seconds(node: Node | None) -> float | None:
 
 
 def argv(node: Node | None) -> Argv | None:
-    """`command:` and `entrypoint:`; a string is split as a shell splits words, quotes that do not end are kept."""
+    """`command:` and `entrypoint:`; a string is split as `shell_words` does it."""
     if isinstance(node, ListNode):
         words = tuple(item.value for item in node.items if isinstance(item, Scalar))
         return Argv(words=words, shell=False, at=node.at)
     found = scalar(node)
-    return Argv(words=tuple(shell_words(found.value)), shell=False, at=found.at) if found else None
+    return Argv(words=tuple(shell_words(found.value) or ()), shell=False, at=found.at) if found else None
 
 
 def health_test(node: Node | None) -> tuple[Argv | None, bool]:
@@ -83,38 +86,75 @@ def health_test(node: Node | None) -> tuple[Argv | None, bool]:
     return Argv(words=tuple(words[1:] if words[0] in ("CMD", "CMD-SHELL") else words), shell=shell, at=node.at), False
 
 
-def shell_words(text: str) -> list[str]:
-    """Words of a line by the rules of a POSIX shell, without expansions and comments."""
-    words: list[str] = []
-    current: list[str] | None = None
-    quote = ""
-    at = 0
-    while at < len(text):
-        letter = text[at]
-        if quote == "'":
-            if letter == "'":
-                quote = ""
-            else:
-                current = current if current is not None else []
-                current.append(letter)
-        elif letter == "\\" and at + 1 < len(text):
-            at += 1
-            kept = "\\" if quote == '"' and text[at] not in '"\\$`\n' else ""
-            current = current if current is not None else []
-            current.append(kept + text[at])
-        elif letter in "'\"" and letter != quote and not quote:
-            quote = letter
-            current = current if current is not None else []
-        elif letter == quote:
-            quote = ""
-        elif letter in " \t\r\n" and not quote:
-            if current is not None:
-                words.append("".join(current))
-            current = None
-        else:
-            current = current if current is not None else []
-            current.append(letter)
-        at += 1
-    if current is not None:
-        words.append("".join(current))
-    return words
+def shell_words(text: str) -> list[str] | None:
+    """Words of a line as compose splits a command (the rules of go-shellwords), None for one that it refuses.
+
+    No shell is there: the line ends at the first `;`, `&`, `|`, `<` or `>` outside of quotes, variables stay as they
+    are, and `$(…)` and backquotes hold their text together.
+    """
+    splitter = _Splitter()
+    for letter in text:
+        if not splitter.take(letter):
+            break
+    return splitter.end()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Splitter:
+    """`opened`: the quotes that are open, `(` for `$(`; `has_word`: there is a word, be it an empty one in quotes."""
+
+    words: list[str] = field(default_factory=list)
+    current: str = ""
+    opened: set[str] = field(default_factory=set)
+    escaped: bool = False
+    has_word: bool = False
+    refused: bool = False
+
+    def take(self, letter: str) -> bool:
+        """One more letter; False where the line ends for compose."""
+        if self.escaped:
+            self.escaped = False
+            return self._add(letter)
+        if letter == "\\" and "'" not in self.opened:
+            self.escaped = True
+            return True
+        if letter in " \t\r\n" and not self.opened:
+            self._finish()
+            return True
+        if letter in _NOT_WITHIN and self.opened.isdisjoint(_NOT_WITHIN[letter]):
+            return self._quote(letter)
+        if letter in ";&|<>" and not self.opened:
+            if letter == ">" and self.current[:1].isdigit():
+                self.has_word = False  # a descriptor
+            return False
+        return self._add(letter)
+
+    def end(self) -> list[str] | None:
+        """The words, None for a line that is refused."""
+        self._finish()
+        return None if self.refused or self.opened or self.escaped else self.words
+
+    def _add(self, letter: str) -> bool:
+        self.current += letter
+        self.has_word = True
+        return True
+
+    def _finish(self) -> None:
+        if self.has_word:
+            self.words.append(self.current)
+        self.current, self.has_word = "", False
+
+    def _quote(self, letter: str) -> bool:
+        if letter in "'\"":
+            self.has_word = self.has_word or letter in self.opened
+            self.opened ^= {letter}
+            return True
+        if letter == "(" and ("(" in self.opened or not self.current.endswith("$")):
+            self.refused = True
+            return False
+        self.opened ^= {"(" if letter == ")" else letter}
+        return self._add(letter)
+
+
+_NOT_WITHIN: Final = {"'": '"(', '"': "'(", "`": "'\"(", "(": "'\"`", ")": "'\"`"}
+"""Quotes, and those within which each has no meaning."""

@@ -7,14 +7,17 @@ comes twice and an anchor that holds itself are problems. Kinds of plain scalars
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Final
 
-from imgscan.project.compose.nodes import OVERRIDE, RESET, Entry, ListNode, MapNode, Node, Scalar
+from imgscan.project.compose.nodes import OVERRIDE, RESET, Entry, ListNode, MapNode, Node, Scalar, integer, real
 from imgscan.project.compose.records import Mark, Problem
 
+_MOST_DOCUMENTS: Final = 50
 MOST_NODES: Final = 100_000
 """Nodes of a document with every alias counted as what it stands for."""
 _DEEPEST: Final = 100
@@ -23,6 +26,9 @@ _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS: Final = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
 _INT: Final = re.compile(r"[-+]?(0b[01][01_]*|0o[0-7][0-7_]*|0x[0-9a-fA-F][0-9a-fA-F_]*|0[0-7_]*|[1-9][0-9_]*)")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?(Z|[+-]..:..)?)?"
+)
 _STANDARD: Final = {f"tag:yaml.org,2002:{kind}": kind for kind in ("str", "int", "float", "bool", "null")}
 
 
@@ -70,12 +76,19 @@ class _Reader:
     sizes: dict[int, tuple[int, Node]] = field(default_factory=dict)
     stack: list[_Open] = field(default_factory=list)
     merges: int = 0
+    total: int = 0
+    events: int = 0
+    seen: int = 0
 
     def documents(self) -> Iterator[Node]:
         import yaml
 
         for event in self._events(yaml):
             done: Node | None = None
+            self.events += 1
+            if self.events > 2 * MOST_NODES:
+                at = self._mark(event.start_mark, event.end_mark)
+                raise _FaultError("limit", f"more than {MOST_NODES:,} values", at)
             match event:
                 case yaml.AliasEvent():
                     done = self._aliased(event)
@@ -93,8 +106,13 @@ class _Reader:
                 continue
             if self.stack:
                 self.stack[-1].nodes.append(done)
-            else:
-                yield done
+                continue
+            self.total += self._size(done)
+            self.seen += 1
+            if self.total > MOST_NODES or self.seen > _MOST_DOCUMENTS:
+                message = f"more than {_MOST_DOCUMENTS} documents, or {MOST_NODES:,} values in them"
+                raise _FaultError("limit", message, done.at)
+            yield done
 
     def _events(self, yaml: Any) -> Iterator[Any]:  # noqa: ANN401 - a module that is imported late
         try:
@@ -111,7 +129,10 @@ class _Reader:
             raise _FaultError("yaml", "control characters are not allowed", at) from None
 
     def _mark(self, start: Any, end: Any) -> Mark:  # noqa: ANN401 - the parser's marks have no stub in C
-        return Mark(file=self.file, line=start.line + 1, column=start.column + 1, start=start.index, end=end.index)
+        # The parser does not count a byte order mark.
+        ahead = self.text.startswith("\ufeff")
+        begin, stop = start.index + ahead, end.index + ahead
+        return Mark(file=self.file, line=start.line + 1, column=start.column + 1, start=begin, end=stop)
 
     def _start(self, event: Any, is_map: bool) -> None:  # noqa: ANN401
         if len(self.stack) >= _DEEPEST:
@@ -125,11 +146,11 @@ class _Reader:
     def _end(self, event: Any) -> Node:  # noqa: ANN401
         opened = self.stack.pop()
         start = opened.event.start_mark
-        if opened.event.flow_style:
-            end: int = event.end_mark.index
-        else:  # the parser ends a block where the next thing begins, after blank lines and comments
-            end = max((node.at.end for node in opened.nodes if node.at.start >= start.index), default=start.index)
-        at = replace(self._mark(start, start), end=end)
+        at = self._mark(start, event.end_mark)
+        if not opened.event.flow_style:
+            # The parser ends a block where the next thing begins, after blank lines and comments.
+            ends = [node.at.end for node in opened.nodes if node.at.start >= at.start]
+            at = replace(at, end=max(ends, default=at.start))
         tag = self._tag(opened.event)
         node: Node
         if opened.is_map:
@@ -166,7 +187,8 @@ class _Reader:
         if event.style in ("|", ">"):
             written = self.text[mark.start : mark.end].rstrip()
             mark = replace(mark, end=mark.start + len(written))
-        node = Scalar(at=mark, raw=event.value, value=event.value, kind=kind, base=self.base, tag=tag)
+        value, kind = canonical(event.value, kind)
+        node = Scalar(at=mark, raw=event.value, value=value, kind=kind, base=self.base, tag=tag)
         return self._finished(node, event.anchor, 1)
 
     @staticmethod
@@ -181,6 +203,8 @@ class _Reader:
             if not isinstance(key, Scalar):
                 self.problems.append(Problem(kind="yaml", message="a key is no scalar", at=key.at))
                 continue
+            if key.kind not in ("str", "null"):
+                self.problems.append(Problem(kind="schema", message=f"non-string key: {key.raw}", at=key.at))
             if key.value == _MERGE and key.kind == "str" and not isinstance(value, Scalar):
                 for name, entry in self._merged(value).items():
                     merged.setdefault(name, entry)
@@ -222,8 +246,39 @@ def _start_of(file: str) -> Mark:
     return Mark(file=file, line=1, column=1, start=0, end=0)
 
 
+def canonical(text: str, kind: str) -> tuple[str, str]:
+    """A scalar's text as compose passes it on: `0777` is 511 there, `1.50` is 1.5. What is none of its kind is text."""
+    try:
+        match kind:
+            case "int":
+                return str(integer(text)), kind
+            case "float":
+                return _go_float(real(text)), kind
+            case "bool":
+                return text.lower(), kind
+            case _:
+                return text, kind
+    except ValueError:
+        return text, "str"
+
+
+def _go_float(number: float) -> str:
+    """A number as Go's `%v` writes it: the shortest digits, an exponent below 1e-4 and from 1e21 on."""
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "+Inf" if number > 0 else "-Inf"
+    digits, _, exponent = f"{Decimal(repr(number)):e}".partition("e")
+    power = int(exponent)
+    mantissa = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    if power < -4 or power >= 21:
+        return f"{mantissa}e{power:+03d}"
+    plain = f"{Decimal(repr(number)):f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
 def plain_kind(text: str) -> str:
-    """The kind of a plain scalar: null, bool, int, float or str."""
+    """The kind of a plain scalar: null, bool, int, float, time or str."""
     if text in _NULLS:
         return "null"
     if text in _BOOLS:
@@ -233,4 +288,6 @@ def plain_kind(text: str) -> str:
             return "int"
         if _FLOAT.fullmatch(text):
             return "float"
+        if _TIME.fullmatch(text):
+            return "time"
     return "str"

@@ -18,9 +18,10 @@ from imgscan.project.sources.records import Bind
 _BEFORE: Final = frozenset(
     {
         "exec", "env", "tini", "dumb-init", "--", "nohup", "poetry", "run", "pipenv", "uv", "python", "python3", "-m",
-        "npx", "pnpm", "npm", "yarn", "exec", "dlx", "bundle", "dotenv", "cross-env", "node", "bunx", "bun", "php",
+        "npx", "pnpm", "npm", "yarn", "dlx", "bundle", "dotenv", "cross-env", "node", "bunx", "bun", "php",
         "docker-entrypoint.sh", "sudo", "gosu", "su-exec", "-g", "-u", "watchmedo", "coverage", "time", "doppler",
-        "opentelemetry-instrument", "ddtrace-run", "newrelic-admin", "run-program", "start", "bin/rails", "pdm", "hatch",
+        "opentelemetry-instrument", "ddtrace-run", "newrelic-admin", "run-program", "start", "bin/rails", "pdm",
+        "hatch",
     }
 )  # fmt: skip
 _FURTHEST: Final = 12

@@ -1,0 +1,85 @@
+"""Does a wrapper's guard hold? In: a script of the project. Out: for every spelling, what becomes of it.
+
+A bypass is a way through the script that reaches the engine with a command that deletes volumes, without a question
+before it, and on which nothing hangs on what this does not follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from imgscan.project.data.removal import Removes, removal
+from imgscan.project.data.spellings import HARMLESS, SPELLINGS, Spelling
+from imgscan.project.shell.enginewords import EngineCall, engine_call
+from imgscan.project.shell.evaluate import Path, Script, paths
+from imgscan.project.shell.glob import is_known
+
+_PASSED: Final = ("$@", "$*", "${@", "${*", "$1", "${1")
+
+
+class Answer(StrEnum):
+    """What becomes of a spelling: the wrapper refuses it, asks, lets it through, or nobody can tell."""
+
+    REFUSED = "refused"
+    ASKED = "asked"
+    BYPASS = "bypass"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """A script that hands its arguments to compose, and what it does with every spelling."""
+
+    script: str
+    answers: tuple[tuple[Spelling, Answer], ...]
+
+    def of(self, answer: Answer, removes: Removes = Removes.MANAGED) -> tuple[Spelling, ...]:
+        """The spellings that get this answer."""
+        return tuple(one for one, got in self.answers if got is answer and one.removes is removes)
+
+
+def judge_wrapper(script: Script) -> Wrapper | None:
+    """The wrapper that the script is, None if it is none: it must let some harmless call through as it is given."""
+    if not any(mark in script.text for mark in _PASSED):
+        return None
+    if not any(_lets_through(script, words) for words in HARMLESS):
+        return None
+    return Wrapper(script.path, tuple((spelling, _answer(script, spelling)) for spelling in SPELLINGS))
+
+
+def _lets_through(script: Script, words: tuple[str, ...]) -> bool:
+    for path in paths(script, words):
+        for _, call, _ in _engine_calls(path):
+            if call.compose and call.verb == words[0]:
+                return True
+    return False
+
+
+def _engine_calls(path: Path) -> list[tuple[bool, EngineCall, bool]]:
+    calls = ((made, engine_call(made.words)) for made in path.made)
+    return [(made.asked, call, made.sure) for made, call in calls if call is not None]
+
+
+def _answer(script: Script, spelling: Spelling) -> Answer:
+    answer = Answer.REFUSED
+    for path in paths(script, spelling.words):
+        if path.stopped is not None:
+            answer = Answer.UNKNOWN
+        elif path.asked and answer is Answer.REFUSED:
+            answer = Answer.ASKED
+        for made in path.made:
+            call = engine_call(made.words)
+            if call is None:
+                if not is_known(made.words[0]) and set(spelling.words) <= set(made.words) and not made.asked:
+                    answer = Answer.UNKNOWN
+                continue
+            deleted = removal(call)
+            if deleted is None or made.asked:
+                continue
+            if deleted.removes is spelling.removes:
+                if made.sure:
+                    return Answer.BYPASS
+                answer = Answer.UNKNOWN
+    return answer

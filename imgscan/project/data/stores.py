@@ -1,0 +1,202 @@
+"""Services that keep data, and whether their mounts hold them. In: a `Setup`. Out: `Stateful`s, from the table of
+stores in rules/data.yml, or from the VOLUMEs of an image that the project builds."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from imgscan.project.compose.records import ComposeProject, Service, ServiceMount
+from imgscan.project.setup import Setup
+from imgscan.rulebook import load_yaml, rules_dir
+
+_NEWEST: Final = 99
+_MAJOR: Final = re.compile(r"^v?(\d{1,3})(?=[.\-]|$)")
+_DEFAULT_TAGS: Final = frozenset({"", "latest", "alpine", "bookworm", "trixie", "bullseye", "slim"})
+_KEEPS_REDIS: Final = re.compile(r"appendonly|--save|redis\.conf|valkey\.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A row of the table. `data` is the path the server writes to, `volumes` what the image declares; `since` the major
+    version from which the row holds."""
+
+    name: str
+    images: frozenset[str]
+    data: str
+    volumes: tuple[str, ...]
+    keeps: str
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stateful:
+    """A service with a store. `major` is the version that its tag says (99: a tag that moves), None if it is not known;
+    `data` the path the data are at; `holder` the mount that holds them, if one does."""
+
+    compose: ComposeProject
+    service: Service
+    store: Store
+    repository: str
+    tag: str | None
+    major: int | None
+    data: str
+    holder: ServiceMount | None
+
+    @property
+    def records(self) -> bool:
+        """Whether it is the only copy of somebody's data."""
+        return self.store.keeps == "record"
+
+    @property
+    def kept(self) -> bool:
+        """Whether it keeps anything: Redis only does so when it is told to or has a volume."""
+        if self.store.name != "Redis":
+            return True
+        words = self.service.command.words if self.service.command else ()
+        return bool(_KEEPS_REDIS.search(" ".join(words))) or self.holder is not None
+
+
+@cache
+def load_stores() -> tuple[Store, ...]:
+    """The table, rows for newer versions first."""
+    return tuple(
+        Store(
+            name=row["name"],
+            images=frozenset(row["images"]),
+            data=row["data"],
+            volumes=tuple(row["volumes"]),
+            keeps=row["keeps"],
+            since=row.get("from", 0),
+        )
+        for row in load_yaml(rules_dir() / "data.yml")["stores"]
+    )
+
+
+def split_image(reference: str) -> tuple[str, str | None]:
+    """The repository as the table has it (without Docker Hub's host and `library/`) and the tag, None where it hangs on
+    an unset variable or a digest stands alone."""
+    name, _, digest = reference.partition("@")
+    slash = name.rfind("/")
+    colon = name.find(":", slash + 1)
+    tag = name[colon + 1 :] if colon >= 0 else ("" if not digest else None)
+    repository = name[:colon] if colon >= 0 else name
+    for prefix in (
+        "docker.io/",
+        "index.docker.io/",
+        "registry-1.docker.io/",
+        "library/",
+        "public.ecr.aws/docker/library/",
+    ):
+        repository = repository.removeprefix(prefix)
+    return repository, tag
+
+
+def stateful_services(setup: Setup) -> Iterator[Stateful]:
+    """Every service with a store; one that several projects share by the same file comes once."""
+    seen: set[tuple[str, int, str]] = set()
+    for compose in setup.composes:
+        for service in compose.services.values():
+            found = _stateful(setup, compose, service)
+            key = (service.at.file, service.at.start, service.name)
+            if found is not None and key not in seen:
+                seen.add(key)
+                yield found
+
+
+def _stateful(setup: Setup, compose: ComposeProject, service: Service) -> Stateful | None:
+    image = _base(setup, service) if service.build is not None else service.image and service.image.value
+    if not image:
+        return None
+    repository, tag = split_image(image)
+    if service.image is not None and service.build is None and service.image.unset:
+        tag = None
+    store, major = _row(repository, tag)
+    if store is None:
+        return None
+    data = _data_path(service, store, major)
+    holders = [mount for mount in service.mounts if holds(mount.target, data, store.volumes)]
+    return Stateful(compose, service, store, repository, tag, major, data, holders[0] if holders else None)
+
+
+def _row(repository: str, tag: str | None) -> tuple[Store | None, int | None]:
+    rows = [row for row in load_stores() if repository in row.images or _mirrored(repository, row)]
+    if not rows:
+        return None, None
+    major = major_version(tag)
+    if major is None:
+        return (rows[-1] if len(rows) == 1 else rows[-1]), None
+    return next((row for row in rows if row.since <= major), rows[-1]), major
+
+
+def _mirrored(repository: str, row: Store) -> bool:
+    """Docker Hub's own images in another registry: `registry.example.com/postgres`, `…/library/postgres`."""
+    host, _, rest = repository.partition("/")
+    if "." not in host and ":" not in host:
+        return False
+    name = rest.rpartition("library/")[2] if "library/" in rest else rest
+    return name in row.images and "/" not in name
+
+
+def major_version(tag: str | None) -> int | None:
+    """The major version of a tag; 99 for one that follows the newest, None where it cannot be told."""
+    if tag is None:
+        return None
+    found = _MAJOR.match(tag)
+    if found:
+        return int(found[1])
+    first = re.split(r"[-.\d]", tag, maxsplit=1)[0]
+    return _NEWEST if tag in _DEFAULT_TAGS or first in _DEFAULT_TAGS else None
+
+
+def _data_path(service: Service, store: Store, major: int | None) -> str:
+    variable = service.environment.get("PGDATA") if store.name == "PostgreSQL" else None
+    if variable is not None and variable.value is not None and variable.value.value.startswith("/"):
+        return posixpath.normpath(variable.value.value)
+    known = 18 if major in (None, _NEWEST) else major
+    if store.name == "MinIO" and service.command is not None:
+        paths = [word for word in service.command.words[1:] if word.startswith("/")]
+        return posixpath.normpath(paths[0]) if paths else store.data
+    return store.data.replace("{major}", str(known))
+
+
+def holds(target: str, data: str, volumes: tuple[str, ...]) -> bool:
+    """Whether a mount holds what is written to `data`: no VOLUME of the image may lie between the two."""
+    target = posixpath.normpath(target)
+    if not within(data, target):
+        return False
+    return not any(volume != target and within(volume, target) and within(data, volume) for volume in volumes)
+
+
+def within(path: str, folder: str) -> bool:
+    """Whether a path is a folder or lies in it."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _base(setup: Setup, service: Service) -> str | None:
+    """The image that a built one is made FROM, when its last stage is FROM an image."""
+    from imgscan.dockerfile.parse import parse
+    from imgscan.dockerfile.stages import base_image, parent_stages, target_stage
+    from imgscan.errors import ImgscanError
+
+    build = service.build
+    text = setup.dockerfiles.get(build.dockerfile or "") if build is not None else None
+    if build is None or text is None:
+        return None
+    arguments = {name: item.value.value for name, item in build.args.items() if item.value is not None}
+    try:
+        dockerfile = parse(text.encode("utf-8", "surrogateescape"), build.dockerfile or "Dockerfile")
+        stage = target_stage(dockerfile, build.target)
+        parents = parent_stages(dockerfile, arguments)
+        for _ in range(len(parents)):
+            parent = parents[stage.index]
+            if parent is None:
+                return base_image(dockerfile, stage, arguments)
+            stage = parent
+    except ImgscanError:
+        pass
+    return None

@@ -1,0 +1,138 @@
+"""Changes of compose files and others as patches: edits at marks, kept in the file's own style. Pure.
+
+In: the `Setup` and where something stands. Out: edits, and a unified diff; none where the file is written in a way that
+an edit by place would break (flow style), or where the diff would show a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from imgscan.detect.words import is_placeholder, is_secret_name
+from imgscan.diff import Edit, FileChange, apply_edits, diff_without
+from imgscan.project.compose.records import Mark, Service
+from imgscan.project.setup import Setup
+
+_ASSIGNED: Final = re.compile(r"([A-Za-z_][\w.-]{0,127})[\"']?\s*[:=]\s*[\"']?([^\s\"'#]{1,500})")
+_CREDENTIALS: Final = re.compile(r"://[^\s/:@\"']{0,200}:(?![\s$]|\$\{)[^\s@/\"']{1,200}@")
+_STEP: Final = "  "
+
+
+def patch_of(setup: Setup, path: str, edits: Iterable[Edit]) -> str | None:
+    """The diff of edits of one file; None if there is none to be made, they overlap, or it would show a secret."""
+    text = setup.tree.text(path)
+    if text is None:
+        return None
+    try:
+        after = apply_edits(text, edits)
+        text.encode("utf-8"), after.encode("utf-8")
+    except ValueError:  # also of bytes that are no UTF-8: a diff could not be written as text
+        return None
+    if after == text:
+        return None
+    return diff_without((FileChange(path=path, before=text, after=after),), shows_secret)
+
+
+def shows_secret(text: str) -> bool:
+    """Whether a text has a value of a name that says it is secret, or a URL with a password."""
+    if _CREDENTIALS.search(text):
+        return True
+    return any(
+        is_secret_name(found[1]) and not found[2].startswith("$") and not is_placeholder(found[2])
+        for found in _ASSIGNED.finditer(text)
+    )
+
+
+def written(setup: Setup, mark: Mark) -> str:
+    """The text at a mark; empty where the file cannot be read."""
+    return (setup.tree.text(mark.file) or "")[mark.start : mark.end]
+
+
+def replaced(setup: Setup, mark: Mark, old: str, new: str) -> list[Edit]:
+    """Every `old` in the text at a mark as `new`."""
+    text = written(setup, mark)
+    return [
+        Edit(start=mark.start + found.start(), end=mark.start + found.end(), text=new)
+        for found in re.finditer(re.escape(old), text)
+    ]
+
+
+def lines_before(setup: Setup, key: Mark, lines: Sequence[str]) -> list[Edit]:
+    """Lines put in front of the line of a key, as deep as it is; nothing where other things stand before the key."""
+    text = setup.tree.text(key.file) or ""
+    start = text.rfind("\n", 0, key.start) + 1
+    indent = text[start : key.start]
+    if indent.strip(" ") or not lines:
+        return []
+    end = "\r\n" if "\r\n" in text else "\n"
+    return [Edit(start=start, end=start, text="".join(f"{indent}{line}{end}" for line in lines))]
+
+
+def into_service(setup: Setup, service: Service, lines: Sequence[str]) -> list[Edit]:
+    """Keys put into a service: behind its image where that stands on a line of its own, else at its beginning."""
+    own = [mark for name, mark in service.keys.items() if "." not in name and mark.file == service.at.file]
+    first = min(own, key=lambda mark: mark.start, default=None)
+    if first is None or first.start <= service.at.start:
+        return []
+    image, key = service.image, service.keys.get("image")
+    edits = lines_before(setup, first, lines)
+    if not edits or image is None or key is None or image.at.file != key.file or key.file != service.at.file:
+        return edits
+    text = setup.tree.text(key.file) or ""
+    stop = text.find("\n", image.at.end)
+    if image.at.line != key.line or stop < 0 or text[text.rfind("\n", 0, key.start) + 1 : key.start].strip(" "):
+        return edits
+    return [Edit(start=stop + 1, end=stop + 1, text=edits[0].text)]
+
+
+def argument_after(setup: Setup, mark: Mark, program: str, *arguments: str) -> list[Edit]:
+    """Arguments put behind each call of a program in the text of a command, be it a list of words or a line."""
+    text = written(setup, mark)
+    edits = []
+    for found in re.finditer(rf"(?<![\w./-]){re.escape(program)}(?![\w.-])", text):
+        quote = text[found.end() : found.end() + 1]
+        before = text[found.start() - 1 : found.start()] if found.start() else ""
+        at = mark.start + found.end()
+        listed = re.search(r"\n([ \t]*)-[ \t]*[\"']?$", text[: found.start()]) or (
+            re.match(r"[ \t]*-[ \t]*[\"']?$", text[: found.start()])
+        )
+        if quote in ("'", '"') and before == quote and re.match(r"\s*(?:[,\]]|$)", text[found.end() + 1 :]):
+            if listed:
+                return []
+            joined = "".join(f', "{each}"' for each in arguments)
+            edits.append(Edit(start=at + 1, end=at + 1, text=joined))
+        elif listed and re.match(r"\s*(?:\n|$)", text[found.end() :]):
+            return []
+        else:
+            edits.append(Edit(start=at, end=at, text="".join(f" {each}" for each in arguments)))
+    return edits
+
+
+def long_dependencies(setup: Setup, service: Service, conditions: dict[str, str]) -> list[Edit]:
+    """The short `depends_on` of a service as the long one, with a condition for each; nothing where several files or a
+    style that cannot be edited by places make it."""
+    key = service.keys.get("depends_on")
+    items = list(service.depends_on.values())
+    if key is None or not items or any(not item.short or item.at.file != key.file for item in items):
+        return []
+    text = setup.tree.text(key.file) or ""
+    line = text[text.rfind("\n", 0, key.start) + 1 : key.start]
+    end = "\r\n" if "\r\n" in text else "\n"
+    flow = re.compile(r"\s*:\s*\[[^\[\]{}#\n]*\]").match(text, key.end)
+    if flow and not line.strip(" "):
+        inner, deeper = line + _STEP, line + 2 * _STEP
+        body = "".join(f"{end}{inner}{i.service}:{end}{deeper}condition: {conditions[i.service]}" for i in items)
+        return [Edit(start=key.end, end=flow.end(), text=f":{body}")]
+    edits = []
+    for item in items:
+        start = text.rfind("\n", 0, item.at.start) + 1
+        dash = re.fullmatch(r"( *)-( +)[\"']?", text[start : item.at.start])
+        if dash is None or item.at.start < key.start:
+            return []
+        indent = dash[1] if len(dash[1]) > len(line) else dash[1] + _STEP
+        block = f"{indent}{item.service}:{end}{indent}{_STEP}condition: {conditions[item.service]}"
+        stop = item.at.end + (text[item.at.end : item.at.end + 1] in ("'", '"') and dash[0].endswith(("'", '"')))
+        edits.append(Edit(start=start, end=stop, text=block))
+    return edits
