@@ -169,7 +169,7 @@ def _with_image(run: _Run, target: Target, found: tuple[Finding, ...], shared: d
         target=replace(target, image_id=run.measured.image_id, platform=scan.image.platform),
         findings=(
             *found,
-            *image_findings(scan, image, project),
+            *image_findings(scan, image, project, run.setup.setup),
             *secrets_of(scan, attributed, run.hits),
         ),
         skipped=(*project.context.skipped, *run.setup.setup.tree.skipped, *scan.skipped),

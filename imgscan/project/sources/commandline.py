@@ -24,6 +24,7 @@ _BEFORE: Final = frozenset(
         "hatch",
     }
 )  # fmt: skip
+_NO_SERVING: Final = frozenset({"build", "optimize", "test", "lint", "migrate", "check", "export", "generate", "info"})
 _FURTHEST: Final = 12
 _ADDRESS: Final = re.compile(r"(?:tcp://)?(?P<host>\[[0-9a-fA-F:]*\]|[A-Za-z0-9_.*-]*):(?P<port>\d{1,5})")
 _VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_]\w*)(?::?-([^}]*))?\}?")
@@ -52,11 +53,11 @@ def served_by(words: Sequence[str], at: SourceLine) -> Served | None:
 
 def _match(words: Sequence[str], index: int) -> tuple[CommandServer | None, int]:
     name = posixpath.basename(words[index])
-    following = next((word for word in words[index + 1 : index + 6] if not word.startswith("-") or word == "-S"), "")
-    server = COMMAND_SERVERS.get((name, following))
+    behind = [word for word in words[index + 1 : index + _FURTHEST] if not word.startswith("-") or word == "-S"]
+    server = next((found for word in behind if (found := COMMAND_SERVERS.get((name, word))) is not None), None)
     if server is not None:
         return server, 1
-    return COMMAND_SERVERS.get((name,)), 1
+    return None if behind and behind[0] in _NO_SERVING else COMMAND_SERVERS.get((name,)), 1
 
 
 def _bind(server: CommandServer, words: Sequence[str], at: SourceLine) -> Bind:
