@@ -19,7 +19,7 @@ from imgscan.acceptance import (
     open_findings,
 )
 from imgscan.coverage import is_whole, join_coverage, limit_skipped
-from imgscan.detect import filemodes, imageconfig, leftbehind, size
+from imgscan.detect import danglinglinks, filemodes, imageconfig, leftbehind, size
 from imgscan.detect.layerfacts import large_files, visible_modes
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.dockerfile.context import BuildContext
@@ -149,6 +149,7 @@ def image_findings(
     yield from size.detect(image, large_files(scan.facts, scan.stacked))
     yield from leftbehind.detect({layer: facts.groups for layer, facts in enumerate(scan.facts)}, image.layers)
     yield from filemodes.detect(visible_modes(scan.facts, scan.stacked), image.layers)
+    yield from danglinglinks.detect(scan.facts, scan.stacked, image.layers, _needed(project))
     yield from imageconfig.detect(scan.image.config, dockerfile=dockerfile, target=target, build_args=build_args)
     yield from _observed(scan, project, setup)
 
@@ -167,6 +168,16 @@ def _observed(scan: ImageScan, project: Project | None, setup: Setup | None) -> 
     path = next((entry.partition("=")[2] for entry in config.env if entry.startswith("PATH=")), None)
     exists = final_paths(scan.stacked, observed.names_in(tests))
     yield from observed.detect(tests, exists, path, config.workdir)
+
+
+def _needed(project: Project | None) -> danglinglinks.Needed:
+    """What the project's manifests ask for at run time."""
+    if project is None:
+        return lambda name: None
+    from imgscan.project.manifests import run_time_needs
+
+    needs = run_time_needs(project.context)
+    return needs.get
 
 
 def secrets_of(scan: ImageScan, attributed: Attributed, project_hits: Iterable[LocatedHit]) -> list[Finding]:

@@ -25,8 +25,8 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
 
     Finds what would make the build slow, what secrets would reach it, which of the project's own files contradict each
     other, and what is wrong with its compose files, health checks, volumes, variables, networks, wrapper and backup
-    scripts; weighs the risks. Builds and runs nothing, needs no engine, unless --verify asks for proofs. Without a
-    Dockerfile in CONTEXT those that its compose files build are checked, each with its own context.
+    scripts; weighs the risks. Builds and runs nothing, needs no engine, but with --verify. Without a Dockerfile in
+    CONTEXT those that its compose files build are checked, each with its own context.
     """
     params = merged_params(ctx, ctx.params["context"])
     from imgscan.assess import make_report
@@ -45,8 +45,8 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     found = search_projects(projects, session)
     around = search_setup(setup, session, found.paths)
     verified = run_proofs(params, session, setup)
-    secrets = secret_findings((*found.hits, *around))
     names = [project.dockerfile.file for project in projects.projects]
+    secrets = secret_findings((*found.hits, *around))
     report = make_report(
         target=Target(kind="context", ref=str(params["context"]), dockerfile=names[0] if names else None),
         findings=(*found.findings, *setup.findings, *secrets, *verified.findings),

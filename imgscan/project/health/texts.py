@@ -175,20 +175,24 @@ def _green(scene: Scene, check: Check) -> Iterator[Finding]:
 
 
 def _never_fails(scene: Scene, check: Check) -> tuple[str | None, list[Edit]]:
+    """Why a check always succeeds, and the edits that let it fail."""
     text = check.script if check.script is not None else (check.commands[-1].text if check.commands else "")
+    strict = argument_after(scene.setup, check.mark, "curl", "-f") if check.mark and _curl_takes_all(check) else []
     end = _GREEN_END.search(text.strip())
     if end:
         found = end[0].strip(" \"'")
         edits = replaced(scene.setup, check.mark, found, "|| exit 1") if check.mark else []
-        return f"it ends with `{found}`", edits
+        return f"it ends with `{found}`", edits + strict
     programs = [command.words[0] for command in check.commands if command.words]
     if programs and all(program in _GREEN for program in programs):
         return f"`{programs[0]}` always succeeds", []
-    calls_of_curl = list(calls(check, "curl"))
-    piped = re.search(r"(?<!\|)\|(?!\|)", check.text)
-    if calls_of_curl and not piped and not any(_FAILS.fullmatch(w) for c in calls_of_curl for w in c.words[1:]):
-        if any("%{http_code}" in word for call in calls_of_curl for word in call.words):
-            return None, []
-        edits = argument_after(scene.setup, check.mark, "curl", "-f") if check.mark else []
-        return "curl without -f exits 0 for the answer 500 as well", edits
+    if _curl_takes_all(check):
+        return "curl without -f exits 0 for the answer 500 as well", strict
     return None, []
+
+
+def _curl_takes_all(check: Check) -> bool:
+    """Whether curl's exit code decides, and curl succeeds whatever the answer's status is."""
+    words = [word for call in calls(check, "curl") for word in call.words[1:]]
+    piped = re.search(r"(?<!\|)\|(?!\|)", check.text)
+    return bool(words) and not piped and not any(_FAILS.fullmatch(w) or "%{http_code}" in w for w in words)
