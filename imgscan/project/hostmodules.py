@@ -17,7 +17,7 @@ from imgscan.dockerfile.ignore import is_ignored
 from imgscan.model import Evidence, Finding, Fix, Location, Place
 from imgscan.project.ignorepatch import ignore_file_of, ignore_patch
 from imgscan.project.manifests import Package
-from imgscan.project.sites import Project
+from imgscan.project.sites import Project, Site
 from imgscan.rulebook import make_finding
 
 _NAMED: Final = 6
@@ -31,16 +31,25 @@ def detect_host_files(project: Project) -> Iterator[Finding]:
             continue
         for transfer in view.transfers:
             if transfer.from_stage is None and transfer.is_directory and not transfer.opaque:
-                exposed = _exposed(project, view, transfer)
+                before, after = _installs(project, view, transfer)
+                exposed = _exposed(project, before or after, transfer)
                 there = any(path in project.simulation.index.folders for path in exposed)
                 # Without any ignore file, what may come is said once, by context-no-ignore-file.
                 if exposed and (there or project.context.rules is not None):
-                    yield _finding(project, transfer, exposed)
+                    yield _finding(project, transfer, exposed, () if before else after)
 
 
-def _exposed(project: Project, view: StageView, transfer: Transfer) -> list[str]:
+def _installs(project: Project, view: StageView, transfer: Transfer) -> tuple[tuple[Site, ...], tuple[Site, ...]]:
+    """The installs whose node_modules are there before the COPY, and those of pnpm in the stage after it: npm removes
+    what it finds, pnpm asks, or builds on it."""
+    ordinal = transfer.command.instruction.ordinal
+    before = project.providers(view.stage.index, ordinal)
+    own = (site for site in project.sites if site.stage == view.stage.index and site.install.manager == "pnpm")
+    return before, tuple(site for site in own if site.run.command.instruction.ordinal > ordinal)
+
+
+def _exposed(project: Project, installed: tuple[Site, ...], transfer: Transfer) -> list[str]:
     """The node_modules of members that the COPY would bring over those of the stage, from the context's root."""
-    installed = project.providers(view.stage.index, transfer.command.instruction.ordinal)
     roots = {site.workspace.root for site in installed if site.workspace is not None}
     members = {package.folder: package for root in sorted(roots) for package in _members(project, root)}
     found: list[str] = []
@@ -72,19 +81,24 @@ def _passes(project: Project, transfer: Transfer, path: str) -> bool:
     return not (inside and transfer.excludes and is_excluded(transfer.excludes, inside))
 
 
-def _finding(project: Project, transfer: Transfer, exposed: list[str]) -> Finding:
+def _finding(project: Project, transfer: Transfer, exposed: list[str], after: tuple[Site, ...]) -> Finding:
     command = transfer.command
     folders = project.simulation.index.folders
     there = [path for path in exposed if path in folders]
     others = _other_patterns(project)
     file = ignore_file_of(project.context)
     when = f"{_listed(there)} are there now" if there else "as soon as somebody installs on the host"
+    line = command.instruction.line
+    if after:
+        what = (
+            f"line {line} brings what the host installed before line {after[0].run.command.instruction.line} installs"
+        )
+        harm = "pnpm stops to ask whether to remove it, or keeps the host's links"
+    else:
+        what, harm = f"line {line} copies over what was installed", "the host's links and platform replace the image's"
     return make_finding(
         "tech-host-files-over-build",
-        message=(
-            f"line {command.instruction.line} copies over what was installed: {file} lets {_listed(exposed)} through; "
-            f"{when}, the host's links and platform replace the image's."
-        ),
+        message=f"{what}: {file} lets {_listed(exposed)} through; {when}, {harm}.",
         location=dockerfile_line(command),
         places=(dockerfile_line(command), Location(place=Place.CONTEXT, path=file)),
         evidence=Evidence.DERIVED if there else Evidence.PATTERN,
