@@ -22,7 +22,7 @@ _OVERRIDES: Final = (
     "docker-compose.override.yaml",
 )
 _DEEPEST: Final = 3
-_MOST: Final = 100
+_MOST: Final = 500
 _VARIANT: Final = re.compile(r"(?:docker-)?compose[.-]([\w.-]+)\.ya?ml")
 _YAML: Final = re.compile(r"[\w.-]+\.ya?ml")
 _COMPOSE_FOLDERS: Final = frozenset({"docker", "compose", ".docker", "deploy", "infra"})

@@ -14,7 +14,7 @@ from imgscan.project.compose.interpolate import replace_variables
 from imgscan.project.compose.load import Loader
 from imgscan.project.compose.nodes import MapNode, child, entries_of, scalar, text_of
 from imgscan.project.compose.places import folder_of
-from imgscan.project.compose.records import ComposeProject, Mark, Text
+from imgscan.project.compose.records import ComposeProject, Mark, Service, Text
 from imgscan.project.compose.references import check_references
 from imgscan.project.compose.services import Reading, read_service
 from imgscan.project.compose.toplevel import read_networks, read_secrets, read_volumes, with_default_network
@@ -51,23 +51,16 @@ def read_project(
     loader = Loader(tree=tree, problems=list(environment.problems))
     name = _name(loader, files, environment)
     known = normal_name(name.value if name else directory.rpartition("/")[2] or tree.root.resolve().name)
-    environment = replace(environment, values={**environment.values, _PROJECT_NAME: known})
+    # Compose sets both itself; it is taken to be started in the project directory.
+    environment = replace(environment, values={"PWD": ".", **environment.values, _PROJECT_NAME: known})
     root = loader.load(files, directory, environment)
-    if not root.entries and not loader.problems:
-        loader.problem("schema", "empty compose file", root.at)
-    if not known or (name is not None and name.at.file not in files and name.raw != known):
-        at = name.at if name else root.at
-        loader.problem("schema", "the project name is empty or has letters that it may not have", at)
+    _check_root(loader, root, name, known)
     reading = Reading(
         tree=tree,
         values=environment.values,
         active_profiles=frozenset((*profiles, *_profiles(environment, profiles))),
     )
-    services = {
-        service: with_default_network(read_service(service, entry, reading))
-        for service, entry in entries_of(child(root, "services")).items()
-        if isinstance(entry.node, MapNode)
-    }
+    services = _services(root, reading)
     project = ComposeProject(
         files=tuple(files),
         directory=directory,
@@ -87,6 +80,23 @@ def read_project(
         values=environment.values,
     )
     return replace(project, problems=(*project.problems, *check_references(project, root)))
+
+
+def _check_root(loader: Loader, root: MapNode, name: Text | None, known: str) -> None:
+    if not root.entries and not loader.problems:
+        loader.problem("schema", "empty compose file", root.at)
+    told = name is not None and name.at.file not in loader.files
+    if not known or (told and name is not None and name.raw != known):
+        at = name.at if name else root.at
+        loader.problem("schema", "the project name is empty or has letters that it may not have", at)
+
+
+def _services(root: MapNode, reading: Reading) -> dict[str, Service]:
+    return {
+        service: with_default_network(read_service(service, entry, reading))
+        for service, entry in entries_of(child(root, "services")).items()
+        if isinstance(entry.node, MapNode)
+    }
 
 
 def normal_name(text: str) -> str:
