@@ -34,7 +34,10 @@ def read_composes(
     found in the tree. `env_files` are what `--env-file` names, `profiles` what `--profile` does."""
     if compose_files:
         return (read_project(tree, compose_files, profiles, env_files, declared=True),)
-    return tuple(read_project(tree, files, profiles, env_files) for files in find_projects(tree))
+    return tuple(
+        read_project(tree, found.files, profiles, env_files, started_in=found.started_in)
+        for found in find_projects(tree)
+    )
 
 
 def read_project(
@@ -44,10 +47,14 @@ def read_project(
     env_files: Sequence[str] = (),
     *,
     declared: bool = False,
+    started_in: str | None = None,
 ) -> ComposeProject:
-    """One project of files that are merged; its directory is that of the first one."""
+    """One project of files that are merged; its directory is that of the first one. `started_in`: the folder whose
+    .env named them (COMPOSE_FILE), if it is another one."""
     directory = folder_of(files[0])
     environment = project_environment(tree, directory, env_files)
+    if started_in is not None and started_in != directory and not env_files:
+        environment = project_environment(tree, started_in, ()).over(environment)
     loader = Loader(tree=tree, problems=list(environment.problems))
     name = _name(loader, files, environment)
     known = normal_name(name.value if name else directory.rpartition("/")[2] or tree.root.resolve().name)

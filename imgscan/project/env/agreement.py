@@ -74,7 +74,7 @@ def _differing(facts: Facts, name: str, places: list[Variable]) -> Finding:
         identity=(first.at.file, name),
         fix=Fix(
             text=f"Give {name} the same default everywhere, or none and a line in the example.",
-            patch=patch_of(facts.setup, first.at.file, edits) if len(edits) == len(others) else None,
+            patch=patch_of(facts.setup, first.at.file, edits) if len(edits) == len(others) and shown else None,
         ),
     )
 
