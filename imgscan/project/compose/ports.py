@@ -58,9 +58,8 @@ def _text(node: MapNode, key: str) -> str | None:
 
 
 def _short(text: str) -> _Spec:
-    rest, slash, protocol = text.partition("/")
-    if not slash:
-        protocol = "tcp"
+    rest, _, protocol = text.partition("/")
+    protocol = protocol.partition("/")[0] or "tcp"
     head, _, target = rest.rpartition(":")
     host_ip, _, published = head.rpartition(":")
     if not target:
