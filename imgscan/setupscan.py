@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from imgscan.detect.secrets.assignments import ENV_ASSIGNMENT
 from imgscan.detect.secrets.documents import Document, compose_documents, env_file_documents, scan_documents
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.marks import mark_at_line
@@ -42,6 +43,9 @@ def _text(setup: Setup, path: str, taken: frozenset[str]) -> str | None:
 
 def _located(text: str, found: Iterator[tuple[Document, SecretHit]]) -> Iterator[LocatedHit]:
     for document, hit in found:
+        # Values that only their name makes secret are judged where it is known what reads them (`project.exposure`).
+        if hit.rule.id == ENV_ASSIGNMENT:
+            continue
         location = Location(
             place=document.place,
             path=document.path,

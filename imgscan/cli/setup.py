@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from imgscan.cli.session import Session
 from imgscan.detect.secrets.findings import LocatedHit
@@ -16,6 +17,8 @@ from imgscan.project.setup import Setup, read_setup
 from imgscan.project.stakes import Stakes, stakes_of
 from imgscan.project.survey import setup_findings
 from imgscan.setupscan import scan_setup
+
+_MOST_VALUES: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +75,17 @@ def _inside(root: Path, files: tuple[Path, ...]) -> tuple[str, ...]:
 def _learn(setup: Setup, session: Session) -> None:
     """Remember the secrets of files of variables and of compose files, so that no text shows them: these files may lie
     outside of the build context, which is searched apart."""
+    for name, value in islice(_values(setup), _MOST_VALUES):
+        # A word (`postgres`) may be the name of a service as well; to replace it everywhere would spoil the report.
+        if not value.isalpha():
+            session.learn_values({name: value})
+
+
+def _values(setup: Setup) -> Iterator[tuple[str, str]]:
     for env in setup.envs:
-        session.learn_values({entry.name: entry.value for entry in env.entries})
+        yield from ((entry.name, entry.value) for entry in env.entries)
     for project in setup.composes:
         for service in project.services.values():
-            given = {name: var.value.value for name, var in service.environment.items() if var.value is not None}
-            session.learn_values(given)
-            if service.build is not None:
-                args = service.build.args
-                session.learn_values({name: var.value.value for name, var in args.items() if var.value is not None})
+            args = service.build.args if service.build is not None else {}
+            given = (*service.environment.items(), *args.items())
+            yield from ((name, var.value.value) for name, var in given if var.value is not None)

@@ -15,17 +15,21 @@ from imgscan.diff import Edit, FileChange, apply_edits, diff_without
 from imgscan.project.compose.records import Mark, Service
 from imgscan.project.setup import Setup
 
-_ASSIGNED: Final = re.compile(r"([A-Za-z_][\w.-]{0,127})[\"']?\s*[:=]\s*[\"']?([^\s\"'#]{1,500})")
+_ASSIGNED: Final = re.compile(r"([A-Za-z_][\w.-]{0,127})[\"']?[ \t]*[:=][ \t]*[\"']?([^\s\"'#]{1,500})")
 # A variable, but none with a default that is written out: that is a value like any other.
 _REFERENCE: Final = re.compile(r"\$(?!\{\w{1,100}:?-[^}$])")
 _CREDENTIALS: Final = re.compile(r"://[^\s/:@\"']{0,200}:(?![\s$]|\$\{)[^\s@/\"']{1,200}@")
+_FLOW_LIST: Final = re.compile(r"([\"']?depends_on[\"']?)[ \t]*:\s*\[[^\[\]{}#\n]*\]")
 _STEP: Final = "  "
+_LONGEST: Final = 20_000
+_LARGEST: Final = 128 << 10
 
 
 def patch_of(setup: Setup, path: str, edits: Iterable[Edit]) -> str | None:
-    """The diff of edits of one file; None if there is none to be made, they overlap, or it would show a secret."""
+    """The diff of edits of one file; None if there is none to be made, they overlap, the file has more than 128 Ki
+    characters, or the diff would show a secret."""
     text = setup.tree.text(path)
-    if text is None:
+    if text is None or len(text) > _LARGEST:
         return None
     try:
         after = apply_edits(text, edits)
@@ -48,7 +52,9 @@ def shows_secret(text: str) -> bool:
 
 
 def written(setup: Setup, mark: Mark) -> str:
-    """The text at a mark; empty where the file cannot be read."""
+    """The text at a mark; empty where the file cannot be read, or the text is longer than 20,000 characters."""
+    if mark.end - mark.start > _LONGEST:
+        return ""
     return (setup.tree.text(mark.file) or "")[mark.start : mark.end]
 
 
@@ -122,11 +128,11 @@ def long_dependencies(setup: Setup, service: Service, conditions: dict[str, str]
     text = setup.tree.text(key.file) or ""
     line = text[text.rfind("\n", 0, key.start) + 1 : key.start]
     end = "\r\n" if "\r\n" in text else "\n"
-    flow = re.compile(r"\s*:\s*\[[^\[\]{}#\n]*\]").match(text, key.end)
+    flow = _FLOW_LIST.match(text, key.start)
     if flow and not line.strip(" "):
         inner, deeper = line + _STEP, line + 2 * _STEP
         body = "".join(f"{end}{inner}{i.service}:{end}{deeper}condition: {conditions[i.service]}" for i in items)
-        return [Edit(start=key.end, end=flow.end(), text=f":{body}")]
+        return [Edit(start=flow.end(1), end=flow.end(), text=f":{body}")]
     edits = []
     for item in items:
         start = text.rfind("\n", 0, item.at.start) + 1
