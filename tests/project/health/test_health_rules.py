@@ -202,6 +202,36 @@ BAD = {
             "main.py": WEB,
         },
     ),
+    "uvicorn in the exec form": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['8000:8000']"),
+            "Dockerfile": 'FROM python:3.13-slim\nCMD ["uvicorn", "main:app", "--port", "8000"]\n',
+        },
+    ),
+    "flask in the shell form": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['5000:5000']"),
+            "Dockerfile": "FROM python:3.13-slim\nCMD flask run\n",
+        },
+    ),
+    "runserver of Django in a list": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose(
+                "web:\n  build: .\n  ports: ['8000:8000']\n  command: ['python', 'manage.py', 'runserver']"
+            ),
+            "Dockerfile": "FROM python:3.13-slim\n",
+        },
+    ),
+    "gunicorn with a host": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['1:80']\n  command: 'gunicorn -b 127.0.0.1:80 a:a'"),
+            "Dockerfile": "FROM python:3.13-slim\n",
+        },
+    ),
     "vite by a package script": (
         "ops-loopback-bind",
         {
@@ -269,6 +299,12 @@ PATCHED = {
     "loopback by a fallback",
     "fastify's default",
     "uvicorn.run",
+    "uvicorn's command line",
+    "uvicorn in the exec form",
+    "flask in the shell form",
+    "runserver of Django in a list",
+    "gunicorn with a host",
+    "vite by a package script",
     "no restart policy",
     "short stop",
     "no check at all",
