@@ -146,7 +146,7 @@ def test_the_environment_of_a_service() -> None:
         "A": ("two", "two.env"),
         "B": ("compose", "compose.yml"),
         "E": ("dotenv", "one.env"),
-        "F": ("one", "two.env"),
+        "F": ("two", "two.env"),
         "C": (None, "compose.yml"),
         "D": ("dotenv", "compose.yml"),
     }
