@@ -22,6 +22,11 @@ for tool in openssl:openssl gpg:gnupg keytool:default-jre-headless zip:zip cpio:
     apt_install "${tool#*:}" || say "apt could not install ${tool#*:}; some tests will say so"
   fi
 done
+# The HTML report is looked at in a browser.
+if ! command -v chromium >/dev/null && is_root && is_debian_like; then
+  say "installing chromium for the tests of the HTML report"
+  apt_install chromium || say "apt could not install chromium; the tests of the HTML report will say so"
+fi
 # The registry tests start a registry of their own on loopback, and sign their certificates and tokens themselves.
 if ! { command -v docker-registry && command -v openssl; } >/dev/null && is_root && is_debian_like; then
   say "installing docker-registry and openssl for the registry tests"
