@@ -150,6 +150,12 @@ def new_findings(delta: Delta, fail_on: Severity | None) -> tuple[Finding, ...]:
     return tuple(f for f in delta.new if fail_on is None or f.severity.rank >= fail_on.rank)
 
 
+def figures_of(report: Report) -> dict[str, float]:
+    """The figures of one report by key, for those that it has; findings are counted for every severity."""
+    found = {figure.key: figure.head for figure in _figures(report, report) if figure.head is not None}
+    return {**{f"findings-{severity}": 0.0 for severity in Severity}, **found}
+
+
 def _by_fingerprint(report: Report) -> dict[str, Finding]:
     return {finding.fingerprint: finding for finding in open_findings(report.findings)}
 

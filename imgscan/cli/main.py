@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "optimize": ("imgscan.cli.optimize", "Propose a patch for faster rebuilds, and prove it by building."),
     "compare": ("imgscan.cli.compare", "Say what changed from one report, or image, to another."),
     "baseline": ("imgscan.cli.baseline", "Accept the findings of JSON reports from now on."),
+    "history": ("imgscan.cli.history", "Keep reports over time: trends, and what is new since the last run."),
     "rules": ("imgscan.cli.rules", "List every rule."),
     "explain": ("imgscan.cli.rules", "Explain a rule: why, how to fix it, a bad and a good example."),
     "schema": ("imgscan.cli.schema", "Print the JSON Schema of the report or of the configuration."),

@@ -60,7 +60,7 @@ def change_text(figure: Figure) -> str:
     if not figure.differs:
         return SAME
     sign = "+" if change > 0 else "−"
-    text = f"{sign}{_plain_value(figure.unit, abs(change))}"
+    text = f"{sign}{value_text(figure.unit, abs(change))}"
     share = abs(change) / figure.base if figure.base and figure.unit in (Unit.BYTES, Unit.SECONDS) else 0.0
     return f"{text} ({sign}{share * 100:.1f} %)" if share else text
 
@@ -69,10 +69,11 @@ def _value(figure: Figure, value: float | None, side: int) -> str:
     if value is None:
         return "-"
     total = figure.of[side]
-    return f"{value:.0f} of {total}" if total is not None else _plain_value(figure.unit, value)
+    return f"{value:.0f} of {total}" if total is not None else value_text(figure.unit, value)
 
 
-def _plain_value(unit: Unit, value: float) -> str:
+def value_text(unit: Unit, value: float) -> str:
+    """A value as people write it."""
     match unit:
         case Unit.BYTES:
             return human_bytes(round(value))
