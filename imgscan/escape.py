@@ -55,6 +55,16 @@ def markdown_block(text: str, language: str = "") -> str:
     return "\n".join((f"{fence}{language}", *lines, fence))
 
 
+def workflow_data(text: str) -> str:
+    """Text as the data of a workflow command of GitHub Actions: `%` and line ends as the runner decodes them."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def workflow_property(text: str) -> str:
+    """Text as a property of a workflow command, where `:` and `,` end a value too."""
+    return workflow_data(plain(text)).replace(":", "%3A").replace(",", "%2C")
+
+
 def shorten(text: str, width: int) -> str:
     """At most `width` characters, the middle replaced by an ellipsis."""
     if len(text) <= width:
