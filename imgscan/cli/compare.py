@@ -71,13 +71,14 @@ def compare(ctx: click.Context, /, **params: Any) -> int:  # noqa: ANN401 - clic
     both if its fingerprint is, wherever it moved; seconds differ only beyond the spread of their runs.
     """
     from imgscan.cli.output import plan_outputs, write_atomically
+    from imgscan.cli.session import NOT_ASKED
     from imgscan.delta import compare as compare_reports
     from imgscan.delta import new_findings
     from imgscan.report import Style
     from imgscan.report.compared import RENDERERS
 
     outputs = plan_outputs(params["formats"], quiet=params["quiet"])
-    base, head = (_open(params[side], {**params, **_NOT_ASKED}) for side in ("base", "head"))
+    base, head = (_open(params[side], {**params, **NOT_ASKED}) for side in ("base", "head"))
     delta = compare_reports(base, head)
     style = Style(color=use_color(params["color"]), verbose=params["verbose"])
     for output in outputs:
@@ -89,13 +90,6 @@ def compare(ctx: click.Context, /, **params: Any) -> int:  # noqa: ANN401 - clic
     fail_on = None if params["fail_on"] == "never" else Severity(params["fail_on"])
     failed = params["fail_on_new"] and fail_on is not None and new_findings(delta, fail_on)
     return EXIT_FINDINGS if failed else EXIT_GO
-
-
-_NOT_ASKED = {
-    "fail_on": "never", "budgets": (), "dive_ci": None, "baseline": None, "rule_files": (), "exit_zero": False,
-    "strict": False, "allow": (),
-}  # fmt: skip
-"""What a scan takes and a comparison does not ask for."""
 
 
 def _open(name: str, params: Mapping[str, Any]) -> Report:

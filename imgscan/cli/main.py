@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "lint": ("imgscan.cli.lint", "Check Dockerfile, .dockerignore and context without an engine."),
     "rebuild": ("imgscan.cli.rebuild", "Time rebuilds, or predict them: of any edit, of the latest commits."),
     "optimize": ("imgscan.cli.optimize", "Propose a patch for faster rebuilds, and prove it by building."),
+    "explore": ("imgscan.cli.explore", "Look around in an image: layers, files, wasted bytes, findings."),
     "compare": ("imgscan.cli.compare", "Say what changed from one report, or image, to another."),
     "baseline": ("imgscan.cli.baseline", "Accept the findings of JSON reports from now on."),
     "history": ("imgscan.cli.history", "Keep reports over time: trends, and what is new since the last run."),
