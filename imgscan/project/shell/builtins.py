@@ -287,9 +287,7 @@ def _line_matches(pattern: str, letters: str, line: str) -> bool | None:
     elif "E" in letters:
         expression = pattern
     else:
-        expression = re.sub(
-            r"\\?([|(){}+?])", lambda found: found[1] if len(found[0]) == 2 else "\\" + found[1], pattern
-        )
+        expression = re.sub(r"\\?([|(){}+?])", lambda found: found[1] if len(found[0]) == 2 else "\\" + found[1], pattern)
     if re.search(r"\\[bBwW<>]", expression):
         expression = expression.replace("\\<", "\\b").replace("\\>", "\\b")
     if "w" in letters:

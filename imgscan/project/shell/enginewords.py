@@ -14,43 +14,12 @@ from typing import Final
 _PROGRAMS: Final = frozenset({"docker", "podman", "nerdctl", "docker.exe"})
 _COMPOSE_PROGRAMS: Final = frozenset({"docker-compose", "podman-compose", "docker-compose.exe"})
 _ENGINE_VALUES: Final = frozenset(
-    {
-        "-c",
-        "--context",
-        "-H",
-        "--host",
-        "-l",
-        "--log-level",
-        "--config",
-        "--tlscacert",
-        "--tlscert",
-        "--tlskey",
-        "--namespace",
-        "-n",
-    }
+    {"-c", "--context", "-H", "--host", "-l", "--log-level", "--config", "--tlscacert", "--tlscert", "--tlskey",
+     "--namespace", "-n"}
 )
 _COMPOSE_VALUES: Final = frozenset(
-    {
-        "-f",
-        "--file",
-        "-p",
-        "--project-name",
-        "--profile",
-        "--progress",
-        "--env-file",
-        "--project-directory",
-        "--ansi",
-        "--parallel",
-        "--workdir",
-        "-H",
-        "--host",
-        "--tlscacert",
-        "--tlscert",
-        "--tlskey",
-        "-c",
-        "--context",
-        "--log-level",
-    }
+    {"-f", "--file", "-p", "--project-name", "--profile", "--progress", "--env-file", "--project-directory", "--ansi",
+     "--parallel", "--workdir", "-H", "--host", "--tlscacert", "--tlscert", "--tlskey", "-c", "--context", "--log-level"}
 )
 _VERB_VALUES: Final[dict[str, frozenset[str]]] = {
     "down": frozenset({"-t", "--timeout", "--rmi"}),

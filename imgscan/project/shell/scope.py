@@ -53,9 +53,7 @@ class Constants:
     def assign(self, name: str, value: str) -> None:
         """`${name:=value}`: its default is what an expansion gives."""
 
-    def set(
-        self, name: str, values: list[str] | None, *, append: bool = False, array: bool = False, maybe: bool
-    ) -> None:
+    def set(self, name: str, values: list[str] | None, *, append: bool = False, array: bool = False, maybe: bool) -> None:
         """An assignment; `maybe`: it stands in a branch that may not run, and then two values make it unknown."""
         before = self.known.get(name)
         if append and values is not None:
