@@ -19,7 +19,7 @@ from imgscan.acceptance import (
     open_findings,
 )
 from imgscan.coverage import is_whole, join_coverage, limit_skipped
-from imgscan.detect import filemodes, imageconfig, leftbehind, size
+from imgscan.detect import danglinglinks, filemodes, imageconfig, leftbehind, size
 from imgscan.detect.layerfacts import large_files, visible_modes
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.dockerfile.context import BuildContext
@@ -52,6 +52,7 @@ from imgscan.verification import passed_risks
 from imgscan.waivers import WaiverEntry, counting, waiver_notes
 
 if TYPE_CHECKING:
+    from imgscan.project.setup import Setup
     from imgscan.project.stakes import Stakes
 
 
@@ -138,15 +139,45 @@ def image_report(scan: ImageScan, attributed: Attributed) -> ImageReport:
     )
 
 
-def image_findings(scan: ImageScan, image: ImageReport, project: Project | None) -> Iterator[Finding]:
-    """What the image's size, files and configuration say."""
+def image_findings(
+    scan: ImageScan, image: ImageReport, project: Project | None, setup: Setup | None = None
+) -> Iterator[Finding]:
+    """What the image's size, files and configuration say, also to the health checks of the compose files of `setup`."""
     dockerfile = project.dockerfile if project else None
     target = project.target if project else None
     build_args = project.build_args if project else {}
     yield from size.detect(image, large_files(scan.facts, scan.stacked))
     yield from leftbehind.detect({layer: facts.groups for layer, facts in enumerate(scan.facts)}, image.layers)
     yield from filemodes.detect(visible_modes(scan.facts, scan.stacked), image.layers)
+    yield from danglinglinks.detect(scan.facts, scan.stacked, image.layers, _needed(project))
     yield from imageconfig.detect(scan.image.config, dockerfile=dockerfile, target=target, build_args=build_args)
+    yield from _observed(scan, project, setup)
+
+
+def _observed(scan: ImageScan, project: Project | None, setup: Setup | None) -> Iterator[Finding]:
+    """Health checks whose program is not in the image; nothing is said of one that could not be read as a whole."""
+    from imgscan.layers.finalpaths import final_paths
+    from imgscan.project.health import observed
+
+    config = scan.image.config
+    tests = [test for test in (observed.image_test(config.healthcheck),) if test is not None]
+    if project is not None and setup is not None:
+        tests += observed.compose_tests(setup, project.dockerfile.file, project.target)
+    if not tests or scan.skipped:
+        return
+    path = next((entry.partition("=")[2] for entry in config.env if entry.startswith("PATH=")), None)
+    exists = final_paths(scan.stacked, observed.names_in(tests))
+    yield from observed.detect(tests, exists, path, config.workdir)
+
+
+def _needed(project: Project | None) -> danglinglinks.Needed:
+    """What the project's manifests ask for at run time."""
+    if project is None:
+        return lambda name: None
+    from imgscan.project.manifests import run_time_needs
+
+    needs = run_time_needs(project.context)
+    return needs.get
 
 
 def secrets_of(scan: ImageScan, attributed: Attributed, project_hits: Iterable[LocatedHit]) -> list[Finding]:

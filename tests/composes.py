@@ -202,7 +202,7 @@ def _host_path(source: str, root: Path) -> str:
     """A source that is outside of the project, as compose resolves it."""
     if source.startswith("~"):
         return "/nonexistent" + source[1:]
-    return os.path.normpath(root / source) if source.startswith("..") else source
+    return os.path.normpath(root / source) if source == ".." or source.startswith("../") else source
 
 
 def _doubled(text: str | None) -> str | None:

@@ -88,14 +88,21 @@ def setup_options(command: F) -> F:
 
 NO_TIMING = click.option("--no-timing", is_flag=True, envvar="IMGSCAN_NO_TIMING", help="Build once, time no rebuilds.")
 
+NETWORK = click.option(
+    "--network",
+    metavar="MODE",
+    envvar="IMGSCAN_NETWORK",
+    help="Network of RUN steps: default, host, none.",
+)
+VERIFY = click.option(
+    "--verify",
+    is_flag=True,
+    envvar="IMGSCAN_VERIFY",
+    help="Prove it by running: a copy of the project in a scratch compose project, its scripts in a sandbox.",
+)
 
 MEASURING: Final = (
-    click.option(
-        "--network",
-        metavar="MODE",
-        envvar="IMGSCAN_NETWORK",
-        help="Network of RUN steps: default, host, none.",
-    ),
+    NETWORK,
     click.option("--platform", envvar="IMGSCAN_PLATFORM", help="Build for os/arch[/variant]."),
     click.option(
         "--repeats",

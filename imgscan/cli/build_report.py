@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgscan.cli.build_options import NO_TIMING, measuring_options, project_options, setup_options
+from imgscan.cli.build_options import NO_TIMING, VERIFY, measuring_options, project_options, setup_options
 from imgscan.cli.build_progress import BuildProgress
 from imgscan.cli.options import merged_params, scanning_options, shared_options
 from imgscan.errors import InputError
-from imgscan.model import Digest, Finding, Report, Target
+from imgscan.model import Coverage, Digest, Finding, Report, Target
 
 if TYPE_CHECKING:
     from imgscan.assess import Project
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from imgscan.build.reach import Reach
     from imgscan.cli.session import Session
     from imgscan.cli.setup import OpenedSetup
-    from imgscan.contextscan import ContextScan
+    from imgscan.detect.secrets.findings import LocatedHit
     from imgscan.engine import Engine
+    from imgscan.verify.run import Verified
 
 
 @click.command("build-report")
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @setup_options
 @measuring_options
 @NO_TIMING
+@VERIFY
 @scanning_options
 @shared_options
 @click.pass_context
@@ -64,7 +66,8 @@ def run(params: Mapping[str, Any]) -> Report:
     from imgscan.build.reach import find_reach
     from imgscan.cli.measuring import make_plan
     from imgscan.cli.session import open_project, open_session
-    from imgscan.cli.setup import open_setup
+    from imgscan.cli.setup import open_setup, search_setup
+    from imgscan.cli.verifying import run_proofs
     from imgscan.contextscan import scan_context
     from imgscan.engine import Engine
 
@@ -72,6 +75,7 @@ def run(params: Mapping[str, Any]) -> Report:
         session = stack.enter_context(closing(open_session(params)))
         project = open_project(params, session.progress)
         setup = open_setup(params, session)
+        verified = run_proofs(params, session, setup)
         progress = session.progress
         # Last, so that what is wrong with the project is told without an engine.
         engine = stack.enter_context(Engine.connect())
@@ -82,10 +86,12 @@ def run(params: Mapping[str, Any]) -> Report:
         context_scan = scan_context(project.context, project.dockerfile, session.scanner, progress)
         session.learn(context_scan.hits)
         session.learn_values(project.build_args)
+        around = search_setup(setup, session, {file.path for file in project.context.files})
         steps = BuildProgress(progress)
         with measure(engine, plan, progress=steps.show, clean=session.redactor.clean) as measured:
             steps.finish(measured)
-            run_of_it = _Run(session, project, engine, reach, measured, context_scan, setup)
+            hits = (*context_scan.hits, *around)
+            run_of_it = _Run(session, project, engine, reach, measured, hits, context_scan.coverage, setup, verified)
             report = _assemble(run_of_it, str(params["context"]))
         progress.clear()
         return session.redactor.sweep(report)
@@ -100,8 +106,10 @@ class _Run:
     engine: Engine
     reach: Reach
     measured: Measured
-    context_scan: ContextScan
+    hits: tuple[LocatedHit, ...]
+    coverage: Coverage
     setup: OpenedSetup
+    verified: Verified
 
 
 def _assemble(run: _Run, ref: str) -> Report:
@@ -114,7 +122,11 @@ def _assemble(run: _Run, ref: str) -> Report:
     from imgscan.detect.secrets.findings import secret_findings
 
     measured, project = run.measured, run.project
-    found = (*patched_findings(project, measured.timings, run.session.redactor), *run.setup.findings)
+    found = (
+        *patched_findings(project, measured.timings, run.session.redactor),
+        *run.setup.findings,
+        *run.verified.findings,
+    )
     failure = measured.cold.failure
     if failure is not None:
         failure = explain_failure(failure, found, project.dockerfile)
@@ -127,13 +139,14 @@ def _assemble(run: _Run, ref: str) -> Report:
         "cache": metrics,
         "unpacked": run.session.scanner.unpack,
         "stakes": run.setup.stakes,
+        "verifications": run.verified.verifications,
     }
     if measured.image is None:
         return make_report(
             target=target,
-            findings=(*found, *secret_findings(run.context_scan.hits)),
+            findings=(*found, *secret_findings(run.hits)),
             skipped=(*project.context.skipped, *run.setup.setup.tree.skipped),
-            coverage=run.context_scan.coverage,
+            coverage=run.coverage,
             **shared,
         )
     return _with_image(run, target, found, shared)
@@ -156,12 +169,12 @@ def _with_image(run: _Run, target: Target, found: tuple[Finding, ...], shared: d
         target=replace(target, image_id=run.measured.image_id, platform=scan.image.platform),
         findings=(
             *found,
-            *image_findings(scan, image, project),
-            *secrets_of(scan, attributed, run.context_scan.hits),
+            *image_findings(scan, image, project, run.setup.setup),
+            *secrets_of(scan, attributed, run.hits),
         ),
         skipped=(*project.context.skipped, *run.setup.setup.tree.skipped, *scan.skipped),
         image=image,
-        coverage=merge_coverage(scan.coverage, run.context_scan.coverage),
+        coverage=merge_coverage(scan.coverage, run.coverage),
         **shared,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from imgscan.cli.build_options import project_options, setup_options
+from imgscan.cli.build_options import NETWORK, VERIFY, project_options, setup_options
 from imgscan.cli.options import NO_UNPACK, merged_params, shared_options
 
 
@@ -15,6 +15,8 @@ from imgscan.cli.options import NO_UNPACK, merged_params, shared_options
 @click.argument("context", type=click.Path(path_type=Path), default=".")
 @project_options
 @setup_options
+@NETWORK
+@VERIFY
 @NO_UNPACK
 @shared_options
 @click.pass_context
@@ -23,15 +25,17 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
 
     Finds what would make the build slow, what secrets would reach it, which of the project's own files contradict each
     other, and what is wrong with its compose files, health checks, volumes, variables, networks, wrapper and backup
-    scripts; weighs the risks. Builds and runs nothing, needs no engine. Without a Dockerfile in CONTEXT those that its
-    compose files build are checked, each with its own context.
+    scripts; weighs the risks. Builds and runs nothing, needs no engine, but with --verify. Without a Dockerfile in
+    CONTEXT those that its compose files build are checked, each with its own context.
     """
     params = merged_params(ctx, ctx.params["context"])
     from imgscan.assess import make_report
     from imgscan.cli.output import exit_code, plan_outputs, write_reports
     from imgscan.cli.projects import open_projects, search_projects
     from imgscan.cli.session import open_session
-    from imgscan.cli.setup import open_setup
+    from imgscan.cli.setup import open_setup, search_setup
+    from imgscan.cli.verifying import run_proofs
+    from imgscan.detect.secrets.findings import secret_findings
     from imgscan.model import Target
 
     outputs = plan_outputs(params["formats"], quiet=params["quiet"])
@@ -39,16 +43,20 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     setup = open_setup(params, session)
     projects = open_projects(params, setup.setup, session.progress)
     found = search_projects(projects, session)
+    around = search_setup(setup, session, found.paths)
+    verified = run_proofs(params, session, setup)
     names = [project.dockerfile.file for project in projects.projects]
+    secrets = secret_findings((*found.hits, *around))
     report = make_report(
         target=Target(kind="context", ref=str(params["context"]), dockerfile=names[0] if names else None),
-        findings=(*found.findings, *setup.findings),
+        findings=(*found.findings, *setup.findings, *secrets, *verified.findings),
         gate=session.gate,
         rule_packs=session.scanner.pack_names,
         skipped=(*found.skipped, *projects.skipped, *setup.setup.tree.skipped),
         coverage=found.coverage,
         unpacked=session.scanner.unpack,
         stakes=setup.stakes,
+        verifications=verified.verifications,
     )
     report = session.redactor.sweep(report)
     session.progress.clear()

@@ -13,7 +13,7 @@ from imgscan.assess import Project, configured_findings
 from imgscan.cli.session import Session, open_project, patched_findings
 from imgscan.contextscan import scan_context
 from imgscan.coverage import join_coverage
-from imgscan.detect.secrets.findings import LocatedHit, secret_findings
+from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.dockerfile.locate import find_default
 from imgscan.errors import InputError
 from imgscan.model import Coverage, Finding, Location, Place, Skipped
@@ -35,9 +35,11 @@ class Projects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
-    """What Dockerfiles and contexts say."""
+    """What Dockerfiles and contexts say; `hits` are their secrets, `paths` the files that were searched for some."""
 
     findings: tuple[Finding, ...]
+    hits: tuple[LocatedHit, ...]
+    paths: frozenset[str]
     skipped: tuple[Skipped, ...]
     coverage: Coverage | None
 
@@ -96,9 +98,10 @@ def search_projects(projects: Projects, session: Session) -> Searched:
         hits += [replace(hit, location=_moved(folder, hit.location)) for hit in scan.hits]
         skipped += [replace(item, where=posixpath.join(folder, item.where)) for item in project.context.skipped]
         coverages.append(scan.coverage)
-    findings += secret_findings(hits)
     return Searched(
         findings=tuple(findings),
+        hits=tuple(hits),
+        paths=frozenset(posixpath.join(p.folder, file.path) for p in projects.projects for file in p.context.files),
         skipped=tuple(skipped),
         coverage=join_coverage(coverages) if coverages else None,
     )

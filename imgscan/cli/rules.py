@@ -36,7 +36,8 @@ _RULE_FILES = click.option(
 @_RULE_FILES
 @click.argument("prefix", default="")
 def rules(style: str, rule_files: tuple[Path, ...], prefix: str) -> None:
-    """List the rules whose id begins with PREFIX (secret-, layer-, cache-, context-, config-, tech-)."""
+    """List the rules whose id begins with PREFIX (secret-, layer-, cache-, context-, config-, tech-, data-,
+    ops-, env-, net-, backup-)."""
     chosen = [rule for rule in all_rules(rule_files).values() if rule.id.startswith(prefix)]
     if not chosen:
         raise InputError(f"no rule begins with {prefix!r}", next_step="imgscan rules lists all")
@@ -97,6 +98,8 @@ def explanation(rule: Rule) -> str:
         "Good",
         textwrap.indent(rule.good, _INDENT),
     ]
+    if rule.cites:
+        parts += ["", "Checks of the risk catalogue", _paragraph(", ".join(rule.cites))]
     if rule.source:
         parts += ["", "Source", _paragraph(rule.source)]
     return "\n".join(parts)
@@ -118,6 +121,8 @@ def rules_page(book: Iterable[Rule]) -> str:
         parts += ["", f"## {rule.id}", "", f"{_prose(rule.title)}."]
         parts += ["", f"**Why.** {_prose(rule.why)}", "", f"**Fix.** {_prose(rule.fix)}"]
         parts += ["", "Bad:", "", _fence(rule.bad), "", "Good:", "", _fence(rule.good)]
+        if rule.cites:
+            parts += ["", f"Checks of the risk catalogue: {', '.join(rule.cites)}."]
         if rule.source:
             parts += ["", f"Source: {_prose(rule.source)}"]
     return "\n".join(parts) + "\n"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from imgscan.cli.session import Session
+from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.dockerfile.context import check_root
 from imgscan.errors import InputError
 from imgscan.model import Finding
 from imgscan.project.setup import Setup, read_setup
 from imgscan.project.stakes import Stakes, stakes_of
 from imgscan.project.survey import setup_findings
+from imgscan.setupscan import scan_setup
+
+_MOST_VALUES: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,13 @@ def open_setup(params: Mapping[str, Any], session: Session) -> OpenedSetup:
     return OpenedSetup(setup=setup, findings=tuple(setup_findings(setup)), stakes=stakes_of(setup))
 
 
+def search_setup(opened: OpenedSetup, session: Session, taken: Collection[str]) -> tuple[LocatedHit, ...]:
+    """The secrets of the set-up's files but those `taken`, which were searched with a build context."""
+    hits = scan_setup(opened.setup, session.scanner, taken)
+    session.learn(hits)
+    return hits
+
+
 def _inside(root: Path, files: tuple[Path, ...]) -> tuple[str, ...]:
     """The paths as the set-up names its files: relative to the root, with slashes. They are meant from the working
     directory, as those of `docker compose -f` are."""
@@ -63,12 +75,17 @@ def _inside(root: Path, files: tuple[Path, ...]) -> tuple[str, ...]:
 def _learn(setup: Setup, session: Session) -> None:
     """Remember the secrets of files of variables and of compose files, so that no text shows them: these files may lie
     outside of the build context, which is searched apart."""
+    for name, value in islice(_values(setup), _MOST_VALUES):
+        # A word (`postgres`) may be the name of a service as well; to replace it everywhere would spoil the report.
+        if not value.isalpha():
+            session.learn_values({name: value})
+
+
+def _values(setup: Setup) -> Iterator[tuple[str, str]]:
     for env in setup.envs:
-        session.learn_values({entry.name: entry.value for entry in env.entries})
+        yield from ((entry.name, entry.value) for entry in env.entries)
     for project in setup.composes:
         for service in project.services.values():
-            given = {name: var.value.value for name, var in service.environment.items() if var.value is not None}
-            session.learn_values(given)
-            if service.build is not None:
-                args = service.build.args
-                session.learn_values({name: var.value.value for name, var in args.items() if var.value is not None})
+            args = service.build.args if service.build is not None else {}
+            given = (*service.environment.items(), *args.items())
+            yield from ((name, var.value.value) for name, var in given if var.value is not None)

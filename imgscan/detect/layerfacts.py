@@ -6,6 +6,7 @@ In: entries, one by one. Out: `LayerFacts`, of a size that does not grow with th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -22,14 +23,18 @@ _SPECIAL_MODES = 0o6002
 _WITH_MODES = frozenset((EntryKind.FILE, EntryKind.HARDLINK, EntryKind.DIRECTORY))
 _MOST_LARGE = 1_000
 _MOST_MODES = 20_000
+_MOST_LINKS = 20_000
+_PACKAGE_LINK = re.compile(rb"(?:.*/)?node_modules/(?:@[^/]+/)?[^/.@][^/]*")
 
 
 class LayerFacts(msgspec.Struct, kw_only=True):
-    """One layer: its largest files, what of it the path tables know, the entries whose modes say something."""
+    """One layer: its largest files, what of it the path tables know, the entries whose modes say something, the links
+    to packages in node_modules."""
 
     large: list[ListedEntry] = []
     groups: Groups = msgspec.field(default_factory=Groups)
     modes: list[ListedEntry] = []
+    links: list[ListedEntry] = []
 
 
 class FactsBuilder:
@@ -50,6 +55,8 @@ class FactsBuilder:
                     self._facts.large = _largest(self._facts.large)
         if entry.mode & _SPECIAL_MODES and entry.kind in _WITH_MODES and len(self._facts.modes) < _MOST_MODES:
             self._facts.modes.append(entry)
+        if entry.kind is EntryKind.SYMLINK and len(self._facts.links) < _MOST_LINKS and _is_package_link(entry.path):
+            self._facts.links.append(entry)
 
     def finish(self) -> LayerFacts:
         """The facts of the present layer; the next entry begins another one."""
@@ -84,6 +91,11 @@ def visible_modes(facts: Sequence[LayerFacts], stacked: Stacked) -> Iterable[tup
 def watched_paths(facts: LayerFacts) -> frozenset[bytes]:
     """The paths of a layer whose status is asked for."""
     return frozenset(entry.path for entry in facts.large)
+
+
+def _is_package_link(path: bytes) -> bool:
+    """Whether a link stands for a package that something imports: not inside of a store, no program."""
+    return b"node_modules" in path and b"/.pnpm/" not in path and _PACKAGE_LINK.fullmatch(path) is not None
 
 
 def _largest(entries: list[ListedEntry]) -> list[ListedEntry]:

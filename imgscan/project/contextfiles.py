@@ -19,6 +19,7 @@ from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, S
 from imgscan.project.contextread import ContextReader
 from imgscan.project.ignorefile import detect_ignore_file
 from imgscan.project.leakyinstructions import detect_deletions, detect_secret_names
+from imgscan.project.writtensecrets import detect_written_secrets
 from imgscan.rulebook import make_finding
 from imgscan.units import human_bytes
 
@@ -57,6 +58,7 @@ def detect(
     yield from _history(simulation)
     yield from detect_deletions(simulation, [secret.path for secret in secrets])
     yield from detect_secret_names(simulation, build_args or {})
+    yield from detect_written_secrets(simulation)
     yield from _large(simulation)
 
 

@@ -78,6 +78,16 @@ def load_packages(context: BuildContext, reader: ContextReader) -> dict[str, Pac
     return found
 
 
+def run_time_needs(context: BuildContext) -> dict[str, bool]:
+    """Every package that a manifest of the context asks for by name: True if one does so at run time, False if all do
+    for development only."""
+    needs: dict[str, bool] = {}
+    for package in load_packages(context, ContextReader(context)).values():
+        needs.update({name: needs.get(name, False) for name in package.dev_dependencies})
+        needs.update(dict.fromkeys(package.dependencies, True))
+    return needs
+
+
 def load_workspaces(
     context: BuildContext, reader: ContextReader, packages: Mapping[str, Package]
 ) -> tuple[Workspace, ...]:

@@ -15,8 +15,9 @@ from imgscan.diff import Edit, FileChange, apply_edits, diff_without
 from imgscan.project.compose.records import Mark, Service
 from imgscan.project.setup import Setup
 
-_ASSIGNED: Final = re.compile(r"([A-Za-z_][\w.-]{0,127})[\"']?\s*[:=]\s*[\"']?([^\s\"'#]{1,500})")
+_ASSIGNED: Final = re.compile(r"([A-Za-z_][\w.-]{0,127})[\"']?[ \t]*[:=][ \t]*[\"']?([^\s\"'#]{1,500})")
 _CREDENTIALS: Final = re.compile(r"://[^\s/:@\"']{0,200}:(?![\s$]|\$\{)[^\s@/\"']{1,200}@")
+_FLOW_LIST: Final = re.compile(r"([\"']?depends_on[\"']?)[ \t]*:\s*\[[^\[\]{}#\n]*\]")
 _STEP: Final = "  "
 
 
@@ -120,11 +121,11 @@ def long_dependencies(setup: Setup, service: Service, conditions: dict[str, str]
     text = setup.tree.text(key.file) or ""
     line = text[text.rfind("\n", 0, key.start) + 1 : key.start]
     end = "\r\n" if "\r\n" in text else "\n"
-    flow = re.compile(r"\s*:\s*\[[^\[\]{}#\n]*\]").match(text, key.end)
+    flow = _FLOW_LIST.match(text, key.start)
     if flow and not line.strip(" "):
         inner, deeper = line + _STEP, line + 2 * _STEP
         body = "".join(f"{end}{inner}{i.service}:{end}{deeper}condition: {conditions[i.service]}" for i in items)
-        return [Edit(start=key.end, end=flow.end(), text=f":{body}")]
+        return [Edit(start=flow.end(1), end=flow.end(), text=f":{body}")]
     edits = []
     for item in items:
         start = text.rfind("\n", 0, item.at.start) + 1

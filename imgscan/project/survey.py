@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from imgscan.project.setup import Setup
 
 SETUP_DETECTORS: Final[dict[str, tuple[str, ...]]] = {
-    "DATA-001": (),
+    "DATA-001": ("imgscan.project.data.detect:detect",),
     "OPS-001": ("imgscan.project.health.detect:detect",),
+    "SEC-001": ("imgscan.project.exposure.composevalues:detect", "imgscan.project.exposure.tracked:detect"),
     "CONFIG-001": (),
     "TECH-002": ("imgscan.project.network.detect:detect",),
-    "OPS-003": (),
+    "OPS-003": ("imgscan.project.backup.detect:detect",),
 }
 """`module:function` of each; a function takes a `Setup` and gives findings."""
 

@@ -157,8 +157,8 @@ def _edits(section: EditSection) -> Iterator[str]:
 def _risks(report: Report) -> Iterator[str]:
     if not report.risks:
         return
-    yield "\n### Risk register"
-    yield from _bullets(total_lines(report))
+    yield "\n### Risk register\n"
+    yield from (f"- {line}" for line in total_lines(report))
     if report.risk_summary is not None:
         yield f"\n**Recommendation:** {markdown(report.risk_summary.recommendation)}"
     rows = []
@@ -185,12 +185,14 @@ def _mitigation(section: RiskSection) -> Iterator[str]:
     if section.steps:
         yield "\n**To do**\n"
         yield from (f"{number}. {markdown(step)}" for number, step in enumerate(section.steps, start=1))
-    yield f"\n**In general:** {markdown(section.advice)}"
+    if section.advice:
+        yield f"\n**In general:** {markdown(section.advice)}"
     for patch in section.patches:
         yield f"\n{markdown_block(patch, 'diff')}"
     if section.more_patches:
         yield f"\n{section.more_patches} more {'patch' if section.more_patches == 1 else 'patches'} in the JSON report."
-    yield f"\n**Verify by:**\n\n{markdown_block(section.verify_by, 'sh')}"
+    if section.verify_by:
+        yield f"\n**Verify by:**\n\n{markdown_block(section.verify_by, 'sh')}"
     yield "\n</details>"
 
 

@@ -324,7 +324,8 @@ def _mitigation(section: RiskSection, pen: _Pen) -> Iterator[str]:
         yield f"  {number}. {first.strip()}"
         yield from rest
     yield from pen.wrap(f"in general: {section.advice}", "     ")
-    yield f"     verify by: {plain(section.verify_by)}"
+    if section.verify_by:
+        yield f"     verify by: {plain(section.verify_by)}"
 
 
 def _coverage(report: Report, pen: _Pen) -> Iterator[str]:

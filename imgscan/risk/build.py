@@ -93,7 +93,7 @@ def _source_edit_s(facts: Facts) -> float | None:
 def weigh_build(facts: Facts) -> Weight | NotApplicable:
     """TECH-001: a failed build, or files that contradict each other, weigh 3; patterns 2. Without a monorepo it is
     weighed only on such evidence."""
-    mine = counted(facts, "TECH-001")
+    mine = (*counted(facts, "TECH-001"), *_bloat(facts))
     if facts.build is not None and facts.build.failure is not None:
         return Weight(probability=3, impact=3, evidence=mine, because="the image does not build")
     broken = _breaking(mine)
@@ -102,7 +102,9 @@ def weigh_build(facts: Facts) -> Weight | NotApplicable:
         because = "the project's own files contradict each other"
         return Weight(probability=3, impact=impact, evidence=mine, because=because)
     if mine:
-        return Weight(probability=2, impact=2, evidence=mine, because="patterns known to break builds")
+        bloat = all(cites(f, *_BLOAT) for f in mine)
+        because = "the image has more than it needs, or another lot each time" if bloat else "known to break builds"
+        return Weight(probability=2, impact=2, evidence=mine, because=f"{number(mine, 'point')}: {because}")
     if not facts.dockerfile:
         return NotApplicable(why="no Dockerfile was looked at")
     if facts.stakes is None:
@@ -114,6 +116,14 @@ def weigh_build(facts: Facts) -> Weight | NotApplicable:
     weight = quiet(facts, "TECH-001", 3, because)
     verified = weight.verified or (built and not accepted_count(facts, "TECH-001"))
     return Weight(probability=weight.probability, impact=3, because=weight.because, verified=verified)
+
+
+def _bloat(facts: Facts) -> tuple[Finding, ...]:
+    """What a monorepo's image was seen to have too much of; these findings belong to no risk by themselves."""
+    if facts.stakes is None or not facts.stakes.workspaces:
+        return ()
+    medium = (f for f in facts.findings if f.severity.rank >= Severity.MEDIUM.rank)
+    return tuple(f for f in medium if f.risk_id is None and cites(f, "TECH-001-12"))
 
 
 def _breaking(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from imgscan.model import Finding, Severity
+from imgscan.model import Finding, Place, Severity
 from imgscan.risk.weights import (
     NO_COMPOSE,
     NOT_LOOKED_AT,
@@ -67,7 +67,7 @@ def weigh_operation(facts: Facts) -> Weight | NotApplicable:
     broken = proven(mine) or tuple(f for f in strong(mine) if cites(f, *_FAILS_TO_START))
     if broken:
         return Weight(probability=3, impact=impact, evidence=mine, because=_sentence(broken[0].message))
-    unchecked = [f for f in facts.findings if cites(f, *_NO_CHECK)]
+    unchecked = [f for f in facts.findings if cites(f, *_NO_CHECK) and f.location.place is Place.COMPOSE]
     if stakes is not None and mine and len(unchecked) >= len(stakes.services):
         return Weight(probability=3, impact=impact, evidence=mine, because="no service has a health check")
     if mine:
@@ -138,7 +138,10 @@ def weigh_backup(facts: Facts, data: Weight | NotApplicable) -> Weight | NotAppl
         return Weight(probability=2, impact=impact, evidence=mine, because=because)
     if "OPS-003" in facts.verified:
         return quiet(facts, "OPS-003", impact, "a backup was restored and compared")
-    return Weight(probability=2, impact=impact, because="no restore was rehearsed: --verify does")
+    kept = ", ".join(store.service for store in stakes.lasting) if stakes is not None else "the services"
+    backed_up = stakes is None or stakes.backups
+    because = "no restore was rehearsed: --verify does" if backed_up else f"nothing backs up the data of {kept}"
+    return Weight(probability=2, impact=impact, because=because)
 
 
 def _failing(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -99,13 +99,20 @@ def test_weight(
     assert risk.priority == priority(risk.score)
 
 
-def test_build_risk_is_not_weighed_without_evidence() -> None:
+def test_what_nobody_looked_at_does_not_apply() -> None:
     risks = assess(Facts(findings=(), build=MEASURED, cache=None, image_scanned=True))
-    assert [risk.id for risk in risks] == ["SEC-001", "PERF-001"]
+    assert [risk.id for risk in risks if risk.applies] == ["SEC-001", "PERF-001"]
+    assert {risk.not_applicable for risk in risks if not risk.applies} == {"the project's own files were not looked at"}
+    assert {risk.score for risk in risks if not risk.applies} == {1}
 
 
-def test_every_assessor_has_a_catalogue_entry() -> None:
-    assert set(ASSESSORS) <= set(load_catalog())
+def test_an_image_alone_has_the_risk_of_secrets() -> None:
+    risks = assess(Facts(findings=(), build=None, cache=None, image_scanned=True, dockerfile=False))
+    assert [risk.id for risk in risks if risk.applies] == ["SEC-001"]
+
+
+def test_every_risk_has_an_assessor() -> None:
+    assert list(ASSESSORS) == list(load_catalog())
 
 
 def test_catalogue_is_the_specification() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from fakes import finding, risk
 
-from imgscan.model import Budget, BuildFailure, Finding, Risk, Severity, Verdict
+from imgscan.model import Budget, BuildFailure, Finding, Risk, Severity, Verdict, Waiver
 from imgscan.risk.verdict import judge
 
 BROKEN = Budget(key="image-size", limit="100 MB", actual="110 MB", broken=True)
 KEPT = Budget(key="image-size", limit="100 MB", actual="90 MB", broken=False)
+WAIVER = Waiver(owner="Ada", reason="a demo", expires="2027-01-31")
 LOW_RISK = risk(score=3, probability=1, priority="LOW")
 
 
@@ -24,6 +25,8 @@ LOW_RISK = risk(score=3, probability=1, priority="LOW")
         pytest.param((), (risk(score=6, impact=2),), (), None, Verdict.NO_GO, id="risk-high"),
         pytest.param((), (risk(verified=True),), (), None, Verdict.GO, id="risk-mitigated"),
         pytest.param((), (LOW_RISK,), (), None, Verdict.GO, id="risk-low"),
+        pytest.param((), (risk(waiver=WAIVER),), (), None, Verdict.GO, id="risk-waived"),
+        pytest.param((), (risk(applies=False),), (), None, Verdict.GO, id="risk-that-does-not-apply"),
         pytest.param((), (), (BROKEN,), None, Verdict.NO_GO, id="budget-broken"),
         pytest.param((), (), (KEPT,), None, Verdict.GO, id="budget-kept"),
     ],

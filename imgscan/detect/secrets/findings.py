@@ -160,6 +160,8 @@ def _message(group: list[_Weighed], location: Location, status: Status | None, s
         Place.FILE: f"in {location.path}",
         Place.CONTEXT: f"in {location.path}, which reaches the build",
         Place.DOCKERFILE: f"written in {location.path}",
+        Place.COMPOSE: f"written in {location.path}",
+        Place.SCRIPT: f"written in {location.path}",
         Place.HISTORY: "in the image's history",
         Place.ENV: f"in the image's environment ({location.path})",
         Place.LABEL: f"in the image's label {location.path}",

@@ -17,7 +17,11 @@ _RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 class PortError(Exception):
-    """The text of what is wrong with a port."""
+    """The text of what is wrong with a port. `refused`: compose says so too."""
+
+    def __init__(self, message: str, *, refused: bool = True) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,7 @@ def _range(written: str, what: str) -> range:
 
 def _expanded(spec: _Spec, at: Mark) -> Iterator[Port]:
     if len(spec.target) > _MOST:
-        raise PortError(f"a range of more than {_MOST:,} ports")
+        raise PortError(f"a range of more than {_MOST:,} ports is not read", refused=False)
     # One port and a range on the host: the engine takes any free one of it.
     published = spec.published
     if published is not None and len(spec.target) > 1 and len(published) != len(spec.target):

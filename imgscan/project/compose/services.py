@@ -223,7 +223,7 @@ def _ports(name: str, node: Node, reading: Reading) -> tuple[Port, ...]:
                 key = (port.host_ip or "0.0.0.0", port.published, port.target, port.protocol)  # noqa: S104
                 found[key] = port
         except PortError as error:
-            reading.problem(f"services.{name}.ports: {error}", item)
+            reading.problem(f"services.{name}.ports: {error}", item, fatal=error.refused)
     return tuple(found.values())
 
 

@@ -173,9 +173,9 @@ def within(path: str, folder: str) -> bool:
 
 def _base(setup: Setup, service: Service) -> str | None:
     """The image that a built one is made FROM, when its last stage is FROM an image."""
-    from imgscan.dockerfile.parse import parse  # noqa: PLC0415 - only for services that are built
-    from imgscan.dockerfile.stages import base_image, parent_stages, target_stage  # noqa: PLC0415
-    from imgscan.errors import ImgscanError  # noqa: PLC0415
+    from imgscan.dockerfile.parse import parse
+    from imgscan.dockerfile.stages import base_image, parent_stages, target_stage
+    from imgscan.errors import ImgscanError
 
     build = service.build
     text = setup.dockerfiles.get(build.dockerfile or "") if build is not None else None

@@ -98,7 +98,7 @@ def is_disabled(service: Service, image: ServiceImage) -> bool:
         return True
     built = image.last("HEALTHCHECK")
     no_test = service.healthcheck is None or service.healthcheck.test is None
-    return built is not None and no_test and built.words[:1] == ("NONE",)
+    return built is not None and no_test and built.value.strip().upper() == "NONE"
 
 
 def may_be_checked(service: Service, image: ServiceImage) -> bool:
@@ -109,9 +109,10 @@ def may_be_checked(service: Service, image: ServiceImage) -> bool:
 
 
 def _of_dockerfile(command: Command) -> Check | None:
-    if command.words[:1] != ("CMD",) or len(command.words) < 2:
+    kind, _, rest = command.value.lstrip().partition(" ")
+    words = command.words[1:] if command.is_json else (rest.strip(),)
+    if kind.upper() != "CMD" or not words or not words[0]:
         return None
-    words = command.words[1:]
     script = None if command.is_json else words[0]
     return Check(
         location=dockerfile_line(command),

@@ -110,7 +110,8 @@ def circle_from(project: ComposeProject, start: str) -> tuple[str, ...]:
     waiting = [start]
     for name in waiting:
         service = project.services.get(name)
-        for other in service.depends_on if service else ():
+        # Those that only start with a profile are not there for compose, unless it is asked for.
+        for other in service.depends_on if service and service.active else ():
             if other == start:
                 return _way(came_from, start, name)
             if other not in came_from:

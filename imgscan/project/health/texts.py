@@ -20,7 +20,7 @@ from imgscan.rulebook import make_finding
 _IPV4: Final = ("0.0.0.0", "127.0.0.1")  # noqa: S104 - nothing is bound here
 _GREEN_END: Final = re.compile(r"(?:\|\||;)\s*(?:exit\s+0|true|:)\s*(?:[\"']?\s*)?$")
 _GREEN: Final = frozenset({"true", ":", "/bin/true", "echo"})
-_FAILS: Final = re.compile(r"-[a-zA-Z]*f|--fail")
+_FAILS: Final = re.compile(r"-[a-zA-Z]*f[a-zA-Z]*|--fail(?:-with-body)?")
 
 
 def detect(scene: Scene) -> Iterator[Finding]:

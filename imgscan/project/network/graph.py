@@ -7,8 +7,8 @@ configuration files of proxies and monitors, and defaults in the sources.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from imgscan.model import SourceLine
@@ -39,7 +39,8 @@ class Edge:
 
     `server` is the service of the project that the host means, None for any other host. `at` is the line that says so;
     `mark` its place in a compose file, for patches. `source`: environment, env_file, image, command, config, default.
-    `name` is the variable or the directive, `browser`: it may be meant for a browser, which the host's ports are for.
+    `name` is the variable or the directive, `browser`: it may be meant for a browser, which the host's ports are for,
+    `shared`: the same line is given to several services, and not each of them need use it.
     """
 
     client: str
@@ -52,6 +53,7 @@ class Edge:
     scheme: str | None = None
     mark: Mark | None = None
     browser: bool = False
+    shared: bool = False
 
 
 def edges(project: ComposeProject, setup: Setup) -> tuple[Edge, ...]:
@@ -62,8 +64,19 @@ def edges(project: ComposeProject, setup: Setup) -> tuple[Edge, ...]:
             if edge.server != service.name:
                 found[edge] = None
             if len(found) >= _MOST_EDGES:
-                return tuple(found)
-    return tuple(found)
+                return _marked(found)
+    return _marked(found)
+
+
+def _marked(found: Iterable[Edge]) -> tuple[Edge, ...]:
+    """The edges, with those that come from one line for several services marked."""
+    edges = list(found)
+    clients: dict[tuple[SourceLine, str], set[str]] = {}
+    for edge in edges:
+        clients.setdefault((edge.at, edge.name), set()).add(edge.client)
+    return tuple(
+        replace(edge, shared=edge.source != "default" and len(clients[edge.at, edge.name]) > 1) for edge in edges
+    )
 
 
 def _service_edges(project: ComposeProject, setup: Setup, service: Service) -> Iterator[Edge]:

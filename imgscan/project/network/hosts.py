@@ -74,7 +74,7 @@ def _localhost(view: View, edge: Edge, client: Scene) -> Iterator[Finding]:
         return
     known = view.scenes[meant].image.known if meant else None
     store = known is not None and known.kind in STORES
-    sure = store and not web
+    sure = store and not web and not edge.shared
     hint = f"; {meant} is meant" if meant else ""
     yield make_finding(
         "net-localhost",
@@ -163,7 +163,7 @@ def _unknown(view: View, edge: Edge, client: Scene) -> Iterator[Finding]:
         location=location_of(view, edge),
         evidence=Evidence.DERIVED if near else Evidence.PATTERN,
         identity=view.identity(edge),
-        severity=None if near and edge.source != "default" else Severity.MEDIUM,
+        severity=None if near and edge.source != "default" and not edge.shared else Severity.MEDIUM,
         fix=Fix(
             text=f"Use the name of a service{': `' + near + '`' if near else ''}, or give it that name as an alias.",
             patch=_other_host(view, edge, near) if near else None,
@@ -224,6 +224,7 @@ def _unreachable(view: View, edge: Edge, client: Scene, server: Scene) -> Iterat
         location=location_of(view, edge),
         evidence=Evidence.DERIVED,
         identity=(view.identity(edge)[0], edge.client, edge.server or ""),
+        severity=Severity.MEDIUM if edge.shared else None,
         fix=Fix(
             text=f"Put {edge.client} on {min(far)} as well.",
             patch=patch_of(view.setup, client.service.at.file, _joined(view, client, min(far))),

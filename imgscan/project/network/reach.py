@@ -88,7 +88,7 @@ def _order(view: View) -> Iterator[Finding]:
             location=location_of(view, edge),
             evidence=Evidence.ABSENT,
             identity=(view.identity(edge)[0], client.name, server.name),
-            severity=None if store else Severity.LOW,
+            severity=None if store and not edge.shared else Severity.LOW,
             fix=Fix(
                 text=f"Add {server.name} to the `depends_on` of {client.name}, with `condition: {condition}`.",
                 patch=patch_of(view.setup, client.service.at.file, edits),

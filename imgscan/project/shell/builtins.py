@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _QUIET: Final = frozenset(
-    "cd pushd popd trap umask ulimit wait sleep mkdir touch chmod chown cp mv ln date clear tput stty hash alias".split()
+    ["cd", "pushd", "popd", "trap", "umask", "ulimit", "wait", "sleep", "mkdir", "touch", "chmod", "chown", "cp", "mv", "ln", "date", "clear", "tput", "stty", "hash", "alias"]
 )
 _FAILS_OR_NOT: Final = frozenset({"type", "which"})
 
@@ -58,13 +58,13 @@ def _program(run: Evaluation, words: list[str], node: Node) -> None:
     elif not _script(run, inner):
         _foreign(run, inner)
     if ends:
-        from imgscan.project.shell.evaluate import ExitSignal  # noqa: PLC0415 - the two modules are one machine
+        from imgscan.project.shell.evaluate import ExitSignal
 
         raise ExitSignal
 
 
 def _foreign(run: Evaluation, words: list[str]) -> None:
-    from imgscan.project.shell.evaluate import Made  # noqa: PLC0415
+    from imgscan.project.shell.evaluate import Made
 
     run.made.append(Made(tuple(words), run.asked, run.sure))
     if words[0] == "grep" or words[0] in ("egrep", "fgrep"):
@@ -108,7 +108,7 @@ def _shell(run: Evaluation, words: list[str], node: Node) -> None:
 
 
 def _text(run: Evaluation, text: str, arguments: list[str]) -> None:
-    from imgscan.project.shell.evaluate import StopSignal  # noqa: PLC0415
+    from imgscan.project.shell.evaluate import StopSignal
 
     if FROM_ARGUMENTS in text:
         raise StopSignal("it runs a text that it makes of its arguments")
@@ -179,14 +179,14 @@ def _test(run: Evaluation, words: list[str], node: Node) -> None:
 
 
 def _exit(run: Evaluation, words: list[str], node: Node) -> None:
-    from imgscan.project.shell.evaluate import ExitSignal  # noqa: PLC0415
+    from imgscan.project.shell.evaluate import ExitSignal
 
     run.status = not words or words[0] == "0"
     raise ExitSignal
 
 
 def _return(run: Evaluation, words: list[str], node: Node) -> None:
-    from imgscan.project.shell.evaluate import ReturnSignal  # noqa: PLC0415
+    from imgscan.project.shell.evaluate import ReturnSignal
 
     if words:
         run.status = words[0] == "0" if is_known(words[0]) else None
@@ -202,7 +202,7 @@ def _continue(run: Evaluation, words: list[str], node: Node) -> None:
 
 
 def _leave(words: list[str], *, again: bool) -> None:
-    from imgscan.project.shell.evaluate import LoopSignal  # noqa: PLC0415
+    from imgscan.project.shell.evaluate import LoopSignal
 
     raise LoopSignal(again, int(words[0]) if words and words[0].isdigit() and len(words[0]) < 3 else 1)
 
@@ -218,7 +218,7 @@ def _source(run: Evaluation, words: list[str], node: Node) -> None:
 
 
 def _eval(run: Evaluation, words: list[str], node: Node) -> None:
-    from imgscan.project.shell.evaluate import StopSignal  # noqa: PLC0415
+    from imgscan.project.shell.evaluate import StopSignal
 
     text = " ".join(words)
     if not is_known(text):
@@ -227,7 +227,7 @@ def _eval(run: Evaluation, words: list[str], node: Node) -> None:
 
 
 def _unfollowed(run: Evaluation, words: list[str], node: Node) -> None:
-    from imgscan.project.shell.evaluate import StopSignal  # noqa: PLC0415
+    from imgscan.project.shell.evaluate import StopSignal
 
     raise StopSignal("it reads its options by getopts")
 

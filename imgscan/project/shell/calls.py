@@ -199,8 +199,9 @@ class CallWalk:
             elif child.is_named and target is None:
                 target = one_word(text, self.constants)
         if operator.endswith("&") and target is not None and (target.text or "").rstrip("-").isdigit():
-            return Redirect(operator=f"{operator}{target.text}", descriptor=descriptor, target=None)
-        return Redirect(operator=operator, descriptor=descriptor, target=target)
+            operator, target = f"{operator}{target.text}", None
+        start, end = self.syntax.offset(node.start_byte), self.syntax.offset(node.end_byte)
+        return Redirect(operator=operator, descriptor=descriptor, target=target, start=start, end=end)
 
     def heredoc(self, node: Node) -> str | None:
         """The text of a heredoc, whose place the plain redirect has taken."""

@@ -15,6 +15,7 @@ from typing import Final
 from imgscan.project.compose.nodes import ListNode, MapNode, Node, Scalar
 from imgscan.project.compose.records import Argv, ComposeProject
 from imgscan.project.compose.yamltree import read_yaml
+from imgscan.project.shell.options import option_changes
 from imgscan.project.shell.records import ShellKind
 from imgscan.project.shell.text import Snippet
 
@@ -125,24 +126,29 @@ def package_snippets(file: str, text: str) -> Iterator[Snippet]:
 
 
 def compose_snippets(compose: ComposeProject) -> Iterator[Snippet]:
-    """`command:` and `entrypoint:` of services that are given to a shell, and cron lines there are not looked for."""
+    """`command:` and `entrypoint:` of services, where they are given to a shell."""
     for service in compose.services.values():
         for argv in (service.entrypoint, service.command):
-            script = _inner(argv) if argv is not None else None
-            if argv is not None and script is not None:
+            found = _inner(argv) if argv is not None else None
+            if argv is not None and found is not None:
+                script, options = found
                 yield Snippet(
-                    file=argv.at.file, name=service.name, kind=ShellKind.COMPOSE, line=argv.at.line, text=script
+                    file=argv.at.file,
+                    name=service.name,
+                    kind=ShellKind.COMPOSE,
+                    line=argv.at.line,
+                    text=script,
+                    options=options,
                 )
 
 
-def _inner(argv: Argv) -> str | None:
-    """The script of `sh -c SCRIPT`, or the command itself as a script of one line."""
+def _inner(argv: Argv) -> tuple[str, frozenset[str]] | None:
+    """The script of `sh -c SCRIPT` and the options that the shell is given, None for a command without a shell."""
     words = list(argv.words)
     if words and posixpath.basename(words[0]) in _SHELLS:
         for at, word in enumerate(words[1:], start=1):
             if word.startswith("-") and "c" in word and not word.startswith("--") and at + 1 < len(words):
-                return words[at + 1]
+                on, _ = option_changes(tuple(words[1 : at + 1]))
+                return words[at + 1], frozenset(on)
         return None
-    if argv.shell:
-        return words[0] if words else None
-    return None
+    return (words[0], frozenset()) if argv.shell and words else None

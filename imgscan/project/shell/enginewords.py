@@ -26,10 +26,7 @@ _VERB_VALUES: Final[dict[str, frozenset[str]]] = {
     "rm": frozenset(),
     "exec": frozenset({"-e", "--env", "-u", "--user", "-w", "--workdir", "--index", "--env-file", "--detach-keys"}),
     "run": frozenset(
-        """-e --env -u --user -w --workdir --name --entrypoint -v --volume -p --publish -l --label --network --env-file
-        --mount --platform --pull --restart --add-host --cap-add --cap-drop --cpus -m --memory --device --dns -h
-        --hostname --ip --link --log-driver --log-opt --pid --security-opt --shm-size --stop-timeout --tmpfs --ulimit
-        --userns --volumes-from --net --cidfile --gpus --health-cmd --runtime --volume-driver""".split()
+        ["-e", "--env", "-u", "--user", "-w", "--workdir", "--name", "--entrypoint", "-v", "--volume", "-p", "--publish", "-l", "--label", "--network", "--env-file", "--mount", "--platform", "--pull", "--restart", "--add-host", "--cap-add", "--cap-drop", "--cpus", "-m", "--memory", "--device", "--dns", "-h", "--hostname", "--ip", "--link", "--log-driver", "--log-opt", "--pid", "--security-opt", "--shm-size", "--stop-timeout", "--tmpfs", "--ulimit", "--userns", "--volumes-from", "--net", "--cidfile", "--gpus", "--health-cmd", "--runtime", "--volume-driver"]
     ),
     "create": frozenset({"-d", "--driver", "--label", "-o", "--opt", "--name"}),
     "prune": frozenset({"--filter"}),
@@ -44,7 +41,8 @@ _GROUPS: Final = frozenset({"volume", "container", "system", "image", "network",
 @dataclass(frozen=True, slots=True)
 class EngineCall:
     """A call. `compose`: of compose; `verb`: `down`, `volume rm`, `system prune`, `exec`; `options`: by name, long ones
-    with `--`, with their value if they take one; `arguments` are the rest. `globals` are options before the verb."""
+    with `--`, with their value if they take one (`given`: all of them, one that comes twice is there twice); `arguments`
+    are the rest. `globals` are options before the verb."""
 
     program: str
     compose: bool
@@ -52,6 +50,7 @@ class EngineCall:
     options: dict[str, str | None] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     globals: tuple[tuple[str, str | None], ...] = ()
+    given: tuple[tuple[str, str | None], ...] = ()
 
     def has(self, *names: str) -> bool:
         """Whether one of the switches is on: given, and not with `=false`."""
@@ -81,8 +80,8 @@ def engine_call(words: Sequence[str]) -> EngineCall | None:
     if not compose and verb in _GROUPS and at < len(words):
         verb = f"{verb} {words[at]}" if verb != "container" else words[at]
         at += 1
-    options, arguments = _verb_options(verb, words[at:])
-    return EngineCall(program, compose, verb, options, arguments, tuple(given))
+    after, arguments = _verb_options(verb, words[at:])
+    return EngineCall(program, compose, verb, dict(after), arguments, tuple(given), tuple(after))
 
 
 def _options(words: Sequence[str], at: int, values: frozenset[str]) -> tuple[int, list[tuple[str, str | None]]]:
@@ -103,11 +102,11 @@ def _options(words: Sequence[str], at: int, values: frozenset[str]) -> tuple[int
     return at, given
 
 
-def _verb_options(verb: str, words: Sequence[str]) -> tuple[dict[str, str | None], tuple[str, ...]]:
+def _verb_options(verb: str, words: Sequence[str]) -> tuple[list[tuple[str, str | None]], tuple[str, ...]]:
     """Options after the verb. `exec` and `run` end at their first argument: the rest is the command inside."""
     short = verb.rpartition(" ")[2]
     values = _VERB_VALUES.get(short, frozenset())
-    options: dict[str, str | None] = {}
+    options: list[tuple[str, str | None]] = []
     arguments: list[str] = []
     at = 0
     while at < len(words):
@@ -123,26 +122,28 @@ def _verb_options(verb: str, words: Sequence[str]) -> tuple[dict[str, str | None
         elif word.startswith("--"):
             name, equals, value = word.partition("=")
             if not equals and name in values:
-                options[name] = words[at + 1] if at + 1 < len(words) else None
+                options.append((name, words[at + 1] if at + 1 < len(words) else None))
                 at += 1
             else:
-                options[name] = value if equals else None
+                options.append((name, value if equals else None))
         else:
             at += _cluster(word, words[at + 1] if at + 1 < len(words) else None, values, options)
         at += 1
     return options, tuple(arguments)
 
 
-def _cluster(word: str, following: str | None, values: frozenset[str], options: dict[str, str | None]) -> int:
+def _cluster(
+    word: str, following: str | None, values: frozenset[str], options: list[tuple[str, str | None]]
+) -> int:
     """Short options in one word; 1 if the last takes the following word."""
     for place in range(1, len(word)):
         name = f"-{word[place]}"
         rest = word[place + 1 :]
         if name in values:
-            options[name] = rest.removeprefix("=") if rest else following
+            options.append((name, rest.removeprefix("=") if rest else following))
             return 0 if rest else 1
         if rest.startswith("="):
-            options[name] = rest[1:]
+            options.append((name, rest[1:]))
             return 0
-        options[name] = None
+        options.append((name, None))
     return 0

@@ -25,7 +25,7 @@ _MOST_LOOPS: Final = 100
 _DEEPEST: Final = 24
 _TESTS: Final = frozenset({"-v"})
 _OF_THE_MACHINE: Final = frozenset(
-    "HOME PATH USER LOGNAME PWD OLDPWD SHELL UID EUID HOSTNAME TERM LANG RANDOM SECONDS PPID TMPDIR OSTYPE".split()
+    ["HOME", "PATH", "USER", "LOGNAME", "PWD", "OLDPWD", "SHELL", "UID", "EUID", "HOSTNAME", "TERM", "LANG", "RANDOM", "SECONDS", "PPID", "TMPDIR", "OSTYPE"]
 )
 
 
@@ -56,15 +56,15 @@ class Path:
     stopped: str | None = None
 
 
-class ExitSignal(Exception):  # noqa: N818 - it is how the reading ends, no error
+class ExitSignal(Exception):
     """`exit`, `exec`, or a failure under errexit."""
 
 
-class ReturnSignal(Exception):  # noqa: N818
+class ReturnSignal(Exception):
     """`return`."""
 
 
-class LoopSignal(Exception):  # noqa: N818
+class LoopSignal(Exception):
     """`break` and `continue`."""
 
     def __init__(self, again: bool, levels: int = 1) -> None:
@@ -73,7 +73,7 @@ class LoopSignal(Exception):  # noqa: N818
         self.levels = levels
 
 
-class StopSignal(Exception):  # noqa: N818
+class StopSignal(Exception):
     """What this does not follow, or too much of it."""
 
 

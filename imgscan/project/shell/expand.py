@@ -315,7 +315,7 @@ def _edited(value: str, rest: str, scope: Scope) -> str:
 
 
 def _trimmed(value: str, rest: str, scope: Scope) -> str:
-    import re2  # noqa: PLC0415
+    import re2
 
     longest = rest[:2] in ("##", "%%")
     expression = to_regex(expand_pattern(rest[2 if longest else 1 :], scope))

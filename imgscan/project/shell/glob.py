@@ -63,7 +63,7 @@ def matches(pieces: list[Piece], text: str) -> bool | None:
 
 def search(expression: str, text: str) -> bool | None:
     """Whether a regular expression is found in a text; None for one that cannot be compiled."""
-    import re2  # noqa: PLC0415 - a compiled library, needed for few projects
+    import re2
 
     if len(expression) > _MAX_PATTERN:
         return None

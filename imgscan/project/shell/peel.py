@@ -6,12 +6,13 @@ In: words and the script's own forwarding functions. Out: layers. What only a ru
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from imgscan.project.shell.enginewords import EngineCall, engine_call
-from imgscan.project.shell.records import Call, Redirect, ShellKind, Word
+from imgscan.project.shell.options import option_changes
+from imgscan.project.shell.records import Call, ShellKind, Word
 from imgscan.project.shell.text import Snippet, read_text
 
 _SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
@@ -45,12 +46,14 @@ _MOST_INNER: Final = 200
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program that a call runs: its words (unknown parts are NULs), the containers on the way to it, outermost
-    first, the redirects that hold inside, and whether it is in a pipeline or ignored there."""
+    first, its call in the shell that it is given to (`siblings` are all calls there), and whether it runs on another
+    machine."""
 
     words: tuple[str, ...]
     through: tuple[EngineCall, ...] = ()
     inner: Call | None = None
     remote: bool = False
+    siblings: tuple[Call, ...] = ()
 
     @property
     def name(self) -> str:
@@ -65,15 +68,11 @@ def programs(call: Call, forwards: Mapping[str, tuple[Word, ...]] | None = None)
     return tuple(peeler.found)
 
 
-def inner_redirects(program: Program) -> tuple[Redirect, ...]:
-    """Redirects inside of the shell that the program is given to."""
-    return program.inner.redirects if program.inner is not None else ()
-
-
 @dataclass(slots=True)
 class _Peeler:
     forwards: Mapping[str, tuple[Word, ...]]
     found: list[Program] = field(default_factory=list)
+    siblings: tuple[Call, ...] = ()
 
     def peel(
         self, words: list[str], through: tuple[EngineCall, ...], inner: Call | None, depth: int, remote: bool
@@ -91,7 +90,7 @@ class _Peeler:
         if name == "ssh":
             self._ssh(words, through, depth)
             return
-        self.found.append(Program(tuple(words), through, inner, remote))
+        self.found.append(Program(tuple(words), through, inner, remote, self.siblings))
         engine = engine_call(words)
         if engine is not None and engine.verb in ("exec", "run") and len(engine.arguments) > 1:
             command = list(engine.arguments[1:])
@@ -101,13 +100,24 @@ class _Peeler:
     def _script(self, words: list[str], through: tuple[EngineCall, ...], depth: int, remote: bool) -> None:
         for at, word in enumerate(words[1:], start=1):
             if _is_script_option(word) and at + 1 < len(words):
-                self._text(words[at + 1], through, depth, remote)
+                on, _ = option_changes(tuple(words[1 : at + 1]))
+                self._text(words[at + 1], through, depth, remote, frozenset(on))
                 return
 
-    def _text(self, text: str, through: tuple[EngineCall, ...], depth: int, remote: bool) -> None:
-        snippet = Snippet(file="", name="", kind=ShellKind.SCRIPT, line=1, text=text.replace("\0", "${UNKNOWN}"))
-        for inner in read_text(snippet).calls[:_MOST_INNER]:
+    def _text(
+        self,
+        text: str,
+        through: tuple[EngineCall, ...],
+        depth: int,
+        remote: bool,
+        options: frozenset[str] = frozenset(),
+    ) -> None:
+        made = text.replace("\0", "${UNKNOWN}")
+        snippet = Snippet(file="", name="", kind=ShellKind.SCRIPT, line=1, text=made, options=options)
+        before, self.siblings = self.siblings, read_text(snippet).calls[:_MOST_INNER]
+        for inner in self.siblings:
             self.peel([word.shape for word in inner.words], through, inner, depth + 1, remote)
+        self.siblings = before
 
     def _ssh(self, words: list[str], through: tuple[EngineCall, ...], depth: int) -> None:
         rest = _after_options(words[1:], frozenset(f"-{letter}" for letter in "bcDEeFIiJLlmOopQRSWw"))
@@ -140,10 +150,3 @@ def _after_options(words: list[str], values: frozenset[str]) -> list[str]:
             return words[at + 1 :]
         at += 2 if words[at] in values else 1
     return words[at:]
-
-
-def all_programs(calls: Sequence[Call], forwards: Mapping[str, tuple[Word, ...]]) -> Iterator[tuple[Call, Program]]:
-    """Each call with each program that it runs."""
-    for call in calls:
-        for program in programs(call, forwards):
-            yield call, program

@@ -33,11 +33,14 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect:
-    """`> file`, `< file`, `2>&1`. `operator` as written; `target` None for a descriptor."""
+    """`> file`, `< file`, `2>&1`. `operator` as written; `target` None for a descriptor. `start` and `end` are its place
+    in the text."""
 
     operator: str
     descriptor: int | None
     target: Word | None
+    start: int = 0
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

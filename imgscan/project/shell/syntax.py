@@ -43,8 +43,8 @@ class Syntax:
 @cache
 def _parser() -> Parser:
     # Loading the grammar takes longer than `imgscan --help` may: only who reads scripts pays for it.
-    import tree_sitter  # noqa: PLC0415
-    import tree_sitter_bash  # noqa: PLC0415
+    import tree_sitter
+    import tree_sitter_bash
 
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 

@@ -42,13 +42,15 @@ UNKNOWN: Final = Value()
 @dataclass(slots=True, kw_only=True)
 class Module:
     """A parsed file. `env_names` are its names for the process's environment, `values` the expressions that names and
-    properties stand for; one that stands for several is None. `imports` are the packages that it takes from."""
+    properties stand for, None for several; `top` are those declared outside of functions. `imports` are the packages
+    that it takes from."""
 
     path: str
     syntax: Syntax
     env_names: set[str] = field(default_factory=set)
     values: dict[str, Node | None] = field(default_factory=dict)
     imports: set[str] = field(default_factory=set)
+    top: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,12 +102,25 @@ def _declare(module: Module, node: Node) -> None:
         if name.isidentifier():
             module.env_names.add(name)
     elif node.type == "variable_declarator" and name_node is not None and name_node.type == "identifier":
-        _remember(module, name, value)
+        _remember(module, name, value, top=_is_top(node))
 
 
-def _remember(module: Module, name: str, value: Node | None) -> None:
-    if name and value is not None:
-        module.values[name] = None if name in module.values else value
+def _remember(module: Module, name: str, value: Node | None, *, top: bool = False) -> None:
+    """A name of the whole module goes before those of functions, which several may have."""
+    if not name or value is None or (name in module.top and not top):
+        return
+    known = name in module.values and (name in module.top) == top
+    module.values[name] = None if known else value
+    if top:
+        module.top.add(name)
+
+
+def _is_top(node: Node) -> bool:
+    for _ in range(3):
+        node = node.parent or node
+        if node.type == "program":
+            return True
+    return False
 
 
 def _import(module: Module, node: Node) -> None:

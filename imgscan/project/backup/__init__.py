@@ -1,0 +1,1 @@
+"""OPS-003: scripts that back up and restore, and how they fail without saying so."""

@@ -1,0 +1,129 @@
+"""The list of proofs and what has come of them. In: outcomes as they happen. Out: `Verification`s, and a finding for
+each that failed, by the rule that speaks of the same thing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from imgscan.escape import plain, shorten
+from imgscan.model import Evidence, Finding, Location, Outcome, Place, Rule, Verification
+from imgscan.rulebook import load_rules, make_finding
+
+_MAX_EVIDENCE: Final = 1_500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A proof that can be carried out: the risk it is about, the points of that risk's list which a failure proves, and
+    what it does, in a few words."""
+
+    risk_id: str
+    cites: tuple[str, ...]
+    about: str
+
+
+PROOFS: Final[Mapping[str, Kind]] = {
+    "configuration": Kind(
+        risk_id="CONFIG-001", cites=("CONFIG-001-01",), about="compose takes the project with the example's variables"
+    ),
+    "data-volumes": Kind(risk_id="DATA-001", cites=("DATA-001-01",), about="what `down -v` would delete"),
+    "wrapper": Kind(risk_id="DATA-001", cites=("DATA-001-08",), about="the wrapper keeps every spelling of -v away"),
+    "image-build": Kind(risk_id="TECH-001", cites=(), about="the images build from a clean copy"),
+    "start": Kind(risk_id="OPS-001", cites=(), about="all services start and become healthy on fresh volumes"),
+    "cold-start": Kind(
+        risk_id="OPS-001", cites=("OPS-001-09", "OPS-001-05"), about="nobody starts before what they need answers"
+    ),
+    "bind": Kind(risk_id="OPS-001", cites=("OPS-001-10",), about="servers listen where others can reach them"),
+    "peers": Kind(risk_id="TECH-002", cites=(), about="every connection of the service graph can be made"),
+    "restore-drill": Kind(risk_id="OPS-003", cites=(), about="a backup restores to the same rows, and faults are told"),
+    "canary": Kind(risk_id="SEC-001", cites=("SEC-001-01",), about="no secret file's content reaches an image"),
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Proofs:
+    """What has come of a run so far. `clean` takes secrets out of texts; `folders` are those of copies: paths in them are
+    told as paths of the project."""
+
+    clean: Callable[[str], str] = str
+    folders: tuple[str, ...] = ()
+    clock: Callable[[], float] = time.monotonic
+    results: list[Verification] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    _started: float | None = None
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count the seconds of what is recorded in the block from its beginning."""
+        before, self._started = self._started, self.clock()
+        try:
+            yield
+        finally:
+            self._started = before
+
+    def passed(self, name: str, evidence: str, subject: str = "") -> None:
+        """It was carried out and held."""
+        self._add(name, Outcome.PASSED, evidence, subject, ())
+
+    def unverified(self, name: str, why: str, subject: str = "") -> None:
+        """It could not be carried out."""
+        self._add(name, Outcome.NOT_VERIFIED, why, subject, ())
+
+    def failed(
+        self,
+        name: str,
+        evidence: str,
+        subject: str = "",
+        *,
+        cites: tuple[str, ...] | None = None,
+        file: str | None = None,
+        line: int | None = None,
+    ) -> None:
+        """It was carried out and showed the fault; `cites` names the points if they are not the proof's own."""
+        points = PROOFS[name].cites if cites is None else cites
+        record = self._add(name, Outcome.FAILED, evidence, subject, points)
+        rule = rule_citing(points)
+        if rule is None:
+            return
+        place = Place.SCRIPT if file is not None and not file.endswith((".yml", ".yaml")) else Place.COMPOSE
+        about = f"{record.subject}: " if record.subject else ""
+        self.findings.append(
+            make_finding(
+                rule.id,
+                message=f"proven by running it: {about}{shorten(record.evidence, 300)}",
+                location=Location(place=place, path=file, line=line),
+                evidence=Evidence.PROVEN,
+                identity=("proven", name, record.subject),
+            )
+        )
+
+    def _add(self, name: str, outcome: Outcome, evidence: str, subject: str, cites: tuple[str, ...]) -> Verification:
+        now = self.clock()
+        record = Verification(
+            name=name,
+            risk_id=PROOFS[name].risk_id,
+            outcome=outcome,
+            evidence=shorten(plain(self.clean(self._relative(evidence))), _MAX_EVIDENCE),
+            seconds=round(now - (self._started if self._started is not None else now), 2),
+            subject=shorten(plain(self.clean(subject)), 200),
+            cites=cites,
+        )
+        if self._started is not None:
+            self._started = now
+        self.results.append(record)
+        return record
+
+    def _relative(self, text: str) -> str:
+        for folder in self.folders:
+            text = text.replace(f"{folder}/", "").replace(folder, ".")
+        return text
+
+
+def rule_citing(points: tuple[str, ...]) -> Rule | None:
+    """The first rule that cites one of the points, in the points' order."""
+    rules = load_rules().values()
+    return next((rule for point in points for rule in rules if point in rule.cites), None)

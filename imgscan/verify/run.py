@@ -1,0 +1,348 @@
+"""All proofs of a project, in order. In: its folder, an engine or none. Out: `Verified`: what was proven, what could not
+be, and findings for what failed.
+
+Everything happens in copies below a folder of ours and in a scratch project on the engine; both are gone at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from imgscan.errors import EngineError
+from imgscan.model import Finding, Verification
+from imgscan.progress import Progress
+from imgscan.project.compose.records import ComposeProject
+from imgscan.project.setup import Setup, read_setup
+from imgscan.project.stakes import stakes_of
+from imgscan.verify.bench import Bench, open_bench, work_folder
+from imgscan.verify.canary import prove_canary
+from imgscan.verify.coldstart import slow_mounts
+from imgscan.verify.composecli import HOW_TO_GET, Compose, ComposeError, find_compose
+from imgscan.verify.database import find_database
+from imgscan.verify.drill import Scripts, drill, find_scripts
+from imgscan.verify.images import NoImageError
+from imgscan.verify.passing import Passage
+from imgscan.verify.prepare import Prepared, make_secret_files, prepare
+from imgscan.verify.projectcopy import copy_project, inside
+from imgscan.verify.proofs import Proofs
+from imgscan.verify.sandbox import NoSandboxError, Sandbox, make_sandbox
+from imgscan.verify.scratch import Scratch, Terms, make_scratch, refusals, services_of
+from imgscan.verify.stack import Stack, State, make_stack
+from imgscan.verify.stackproofs import Scene, make_scene, probe_binds, probe_peers, start
+from imgscan.verify.volumes import prove_volumes
+from imgscan.verify.wrapper import prove_wrappers, wrapper_candidates
+
+if TYPE_CHECKING:
+    from imgscan.engine import Engine
+
+_ON_THE_ENGINE: Final = (
+    "configuration",
+    "data-volumes",
+    "image-build",
+    "canary",
+    "start",
+    "cold-start",
+    "bind",
+    "peers",
+)
+_RUNNING: Final = ("start", "cold-start", "bind", "peers")
+_MISSING_ENV: Final = re.compile(r"env file (\S.*?) not found")
+_MOST_MISSING: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to prove: the project's folder, its compose files and profiles if they were named, base images to
+    substitute, the network of RUN steps. `connect` gives the engine or raises EngineError."""
+
+    root: Path
+    connect: Callable[[], Engine]
+    compose_files: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    bases: Mapping[str, str] = field(default_factory=dict)
+    network: str | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What came of it."""
+
+    verifications: tuple[Verification, ...]
+    findings: tuple[Finding, ...]
+
+
+def verify(wanted: Wanted, progress: Progress, clean: Callable[[str], str] = str) -> Verified:
+    """Carry out every proof that applies. Raises InputError for a project too large to copy, OSError when the disk is
+    full; an engine that goes away in the middle leaves the rest unverified."""
+    with work_folder() as work:
+        copies = tuple(str(work / name) for name in ("project", "scripts", "canary"))
+        proofs = Proofs(clean=clean, folders=copies)
+        progress.stage("copying the project")
+        copy_project(wanted.root, work / "scripts")
+        setup = read_setup(
+            wanted.root,
+            compose_files=wanted.compose_files,
+            profiles=wanted.profiles,
+        )
+        project = max(setup.composes, key=lambda item: len(item.services), default=None)
+        _Run(wanted=wanted, progress=progress, proofs=proofs, work=work).all(setup, project)
+    return Verified(verifications=tuple(proofs.results), findings=tuple(proofs.findings))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    wanted: Wanted
+    progress: Progress
+    proofs: Proofs
+    work: Path
+
+    def all(self, setup: Setup, project: ComposeProject | None) -> None:
+        """Everything: first what needs no engine."""
+        if project is None or not project.services:
+            return
+        scripts = self.work / "scripts"
+        prepare(scripts, project)
+        room = self._room(scripts, setup)
+        if room is not None and wrapper_candidates(setup):
+            self.progress.stage("trying the wrapper scripts in a sandbox")
+            prove_wrappers(setup, room, self.proofs)
+        try:
+            with self.wanted.connect() as engine:
+                compose = find_compose(engine.host, self.wanted.environment)
+                if compose is None:
+                    self._skip(setup, f"no compose: {HOW_TO_GET}")
+                    return
+                self._with_engine(engine, compose, project, room)
+        except EngineError as error:
+            done = {item.name for item in self.proofs.results}
+            why = f"no engine: {error.what}. {error.next_step}" if not done & set(_ON_THE_ENGINE) else error.what
+            self._skip(setup, why)
+
+    def _room(self, scripts: Path, setup: Setup) -> Sandbox | None:
+        if not wrapper_candidates(setup) and find_scripts(setup) is None:
+            return None
+        work = self.work / "room"
+        work.mkdir(mode=0o755)
+        try:
+            return make_sandbox(scripts, work)
+        except NoSandboxError as error:
+            for name in wrapper_candidates(setup):
+                self.proofs.unverified("wrapper", str(error), name)
+            return None
+
+    def _skip(self, setup: Setup, why: str, names: tuple[str, ...] = _ON_THE_ENGINE) -> None:
+        """What is left, and applies, cannot be carried out."""
+        done = {item.name for item in self.proofs.results}
+        left = [name for name in names if name not in done]
+        if names is _ON_THE_ENGINE and find_scripts(setup) is not None and "restore-drill" not in done:
+            left.append("restore-drill")
+        for name in left:
+            self.proofs.unverified(name, why)
+
+    def _with_engine(self, engine: Engine, compose: Compose, project: ComposeProject, room: Sandbox | None) -> None:
+        copy = self.work / "project"
+        copy_project(self.wanted.root, copy)
+        prepared = prepare(copy, project)
+        # Read again: the copy has the variables that the example gives.
+        setup = read_setup(copy, compose_files=project.files, profiles=self.wanted.profiles)
+        again = next((item for item in setup.composes if item.files == project.files), project)
+        config = self._configuration(compose, prepared)
+        if config is None:
+            self._skip(setup, "compose refuses the project")
+            return
+        scene = make_scene(setup, again, config)
+        with open_bench(
+            engine,
+            compose,
+            self.work,
+            bases=self.wanted.bases,
+            network=self.wanted.network,
+            say=self.progress.stage,
+        ) as bench:
+            _Staged(run=self, bench=bench, scene=scene, prepared=prepared, room=room).all()
+
+    def _configuration(self, compose: Compose, prepared: Prepared) -> dict[str, Any] | None:
+        self.progress.stage("asking compose what the project means")
+        with self.proofs.timed():
+            config, told, refused = _ask(compose, prepared)
+            if refused:
+                evidence = f"compose refuses it: {'; '.join(refused)}"
+                self.proofs.failed("configuration", evidence, cites=("CONFIG-001-06", "CONFIG-001-01"))
+                return config
+            unset = [" ".join(line.split()) for line in told.splitlines() if "variable is not set" in line]
+            if unset:
+                self.proofs.failed("configuration", "; ".join(unset[:10]))
+            else:
+                used = ", ".join(prepared.from_examples) or "no file of variables"
+                self.proofs.passed("configuration", f"compose {_version(compose)} takes it with {used}")
+        return config
+
+
+def _ask(compose: Compose, prepared: Prepared) -> tuple[dict[str, Any] | None, str, list[str]]:
+    """The project, what compose said of it, and what it refused. A file of variables that is missing is made, empty, so
+    that there is something to say of the rest."""
+    refused: list[str] = []
+    for _ in range(_MOST_MISSING):
+        try:
+            config, told = compose.config(prepared.files, directory=prepared.directory, env_file=prepared.env_file)
+        except ComposeError as error:
+            refused.append(" ".join(str(error).split()))
+            missing = _MISSING_ENV.search(str(error))
+            file = inside(prepared.copy, missing[1]) if missing else None
+            if file is None or file.exists():
+                return None, "", refused
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        else:
+            return config, told, refused
+    return None, "", refused
+
+
+@dataclass(slots=True, kw_only=True)
+class _Staged:
+    """The proofs on the engine."""
+
+    run: _Run
+    bench: Bench
+    scene: Scene
+    prepared: Prepared
+    room: Sandbox | None
+
+    def all(self) -> None:
+        """Volumes, images, the running project, the drill."""
+        proofs, config, copy = self.run.proofs, self.scene.config, self.prepared.copy
+        self.bench.say("asking what down -v would delete")
+        prove_volumes(self.bench, self.scene, stakes_of(self.scene.setup), proofs, self._terms({}, {}))
+        reasons = list(refusals(config, str(copy)))
+        images = self._images()
+        self._canary(images)
+        if images is None or reasons:
+            why = f"not run: {'; '.join(reasons[:3])}" if reasons else "an image is missing"
+            self.run._skip(self.scene.setup, why, _RUNNING)
+            self._no_drill(why)
+            return
+        slow = dict(slow_mounts(config, copy, self.bench.work))
+        stack = make_stack(self.bench, self._scratch(images, slow))
+        self.bench.say("starting the project's copy on fresh volumes")
+        states = start(stack, self.scene, proofs, slowed=frozenset(slow))
+        if states is None:
+            self.run._skip(self.scene.setup, "nothing of the project runs", _RUNNING)
+            self._no_drill("nothing of the project runs")
+            return
+        self.bench.say("looking who listens and who reaches whom")
+        probe_binds(stack, self.scene, states, proofs)
+        probe_peers(stack, self.scene, states, proofs)
+        self._drill(stack, states)
+
+    def _images(self) -> dict[str, str] | None:
+        images: dict[str, str] = {}
+        proofs, whole = self.run.proofs, True
+        with proofs.timed():
+            for name, service in services_of(self.scene.config).items():
+                self.bench.say(f"making the image of {name}")
+                try:
+                    images[name] = self.bench.images.image_of(name, service, self.prepared.copy)
+                except NoImageError as error:
+                    whole = False
+                    file, line = self.scene.line(name)
+                    if error.failed:
+                        proofs.failed("image-build", str(error), name, file=file, line=line)
+                    else:
+                        proofs.unverified("image-build", str(error), name)
+                    continue
+                if name in self.bench.images.built:
+                    seconds = self.bench.images.built[name].trace.seconds
+                    proofs.passed("image-build", f"built from the copy in {seconds:.1f} s", name)
+        return images if whole else None
+
+    def _canary(self, images: Mapping[str, str] | None) -> None:
+        proofs = self.run.proofs
+        builds = {
+            name: service["build"]
+            for name, service in services_of(self.scene.config).items()
+            if isinstance(service.get("build"), dict)
+        }
+        if not builds:
+            return
+        if images is None:
+            proofs.unverified("canary", "an image does not build")
+            return
+        self.bench.say("building with markers in place of secrets")
+        copy = self.bench.work / "canary"
+        copy_project(self.run.wanted.root, copy)
+        prepare(copy, self.scene.project)
+        make_secret_files(_moved(self.scene.config, self.prepared.copy, copy), copy, self.bench.work)
+        moved = {name: _moved(build, self.prepared.copy, copy) for name, build in builds.items()}
+        prove_canary(self.bench, copy, moved, proofs, self.run.progress)
+
+    def _drill(self, stack: Stack, states: Mapping[str, State]) -> None:
+        setup, proofs = self.scene.setup, self.run.proofs
+        scripts = find_scripts(setup)
+        if scripts is None:
+            return
+        if self.room is None:
+            self._no_drill("no sandbox can be made for the scripts")
+            return
+        database = find_database(stack, self.scene.config, states)
+        if database is None:
+            self._no_drill("no running service is a PostgreSQL server, the only one that the drill knows")
+            return
+        self.bench.say("backing up, hurting and restoring the database of the copy")
+        passage = Passage(
+            stack=stack,
+            config=self.scene.config,
+            containers={name: state.container for name, state in states.items()},
+            user=database.user,
+        )
+        self._give_scripts_their_owner(scripts)
+        drill(setup, self.room, database, passage, proofs, scripts)
+
+    def _give_scripts_their_owner(self, scripts: Scripts) -> None:
+        """The scripts' copy has the secrets that the stack was given."""
+        for key, item in (self.scene.config.get("secrets") or {}).items():
+            source = Path(str((item or {}).get("file") or ""))
+            target = self.run.work / "scripts" / os.path.relpath(source, self.prepared.copy)
+            if key and source.is_file() and self.prepared.copy in source.parents and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(source.read_bytes())
+
+    def _no_drill(self, why: str) -> None:
+        scripts = find_scripts(self.scene.setup)
+        if scripts is not None:
+            self.run.proofs.unverified("restore-drill", why, scripts.backup.file)
+
+    def _terms(self, images: Mapping[str, str], slow: Mapping[str, tuple[tuple[str, str], ...]]) -> Terms:
+        config = self.scene.config
+        return Terms(
+            name=self.bench.name,
+            label=self.bench.label,
+            images={name: images.get(name, "scratch") for name in services_of(config)},
+            copy=str(self.prepared.copy),
+            secret_files=make_secret_files(config, self.prepared.copy, self.bench.work),
+            extra_mounts=slow,
+        )
+
+    def _scratch(self, images: Mapping[str, str], slow: Mapping[str, tuple[tuple[str, str], ...]]) -> Scratch:
+        return make_scratch(self.scene.config, self._terms(images, slow))
+
+
+def _moved(value: Any, before: Path, after: Path) -> Any:  # noqa: ANN401 - a tree of builtins
+    """A part of a compose document with the paths of one copy become those of another."""
+    if isinstance(value, str):
+        inside = value == str(before) or value.startswith(f"{before}/")
+        return f"{after}{value[len(str(before)) :]}" if inside else value
+    if isinstance(value, dict):
+        return {key: _moved(item, before, after) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_moved(item, before, after) for item in value]
+    return value
+
+
+def _version(compose: Compose) -> str:
+    return ".".join(map(str, compose.version))

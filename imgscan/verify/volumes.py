@@ -1,0 +1,56 @@
+"""What `down -v` would delete, by asking compose without doing it. In: the scratch project. Out: a proof for every
+service that keeps data."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from imgscan.project.stakes import Stakes
+from imgscan.verify.bench import Bench
+from imgscan.verify.proofs import Proofs
+from imgscan.verify.scratch import Terms, make_scratch, services_of
+from imgscan.verify.stackproofs import Scene
+
+_REMOVING: Final = re.compile(r"Volume\s+\"?(\S+?)\"?\s+Remov")
+
+
+def prove_volumes(bench: Bench, scene: Scene, stakes: Stakes, proofs: Proofs, terms: Terms) -> None:
+    """Ask for the volumes that would go, under the scratch project's names: should a compose take `--dry-run` for
+    something else, it finds nothing to delete."""
+    stores = [store.service for store in stakes.lasting if store.service in services_of(scene.config)]
+    if not stores:
+        return
+    with proofs.timed():
+        scratch = make_scratch(scene.config, terms)
+        file = bench.work / "volumes.json"
+        file.write_text(json.dumps(scratch.document), encoding="utf-8")
+        words = ("-p", bench.name, "-f", str(file), "--env-file", "/dev/null", "down", "-v", "--dry-run")
+        ran = bench.compose.run(*words, timeout_s=60)
+        if ran.code != 0:
+            proofs.unverified("data-volumes", f"compose has no dry run: {' '.join(ran.text.split())[-300:]}")
+            return
+        going = set(_REMOVING.findall(ran.text))
+        for service in sorted(set(stores)):
+            _judge(scene, service, _named_volumes(services_of(scene.config)[service]), going, scratch.volumes, proofs)
+
+
+def _judge(
+    scene: Scene, service: str, keys: list[str], going: set[str], names: Mapping[str, str], proofs: Proofs
+) -> None:
+    file, line = scene.line(service)
+    lost = [key for key in keys if names.get(key) in going]
+    if lost:
+        evidence = f"`down -v` deletes {', '.join(lost)}, where {service} keeps its data"
+        proofs.failed("data-volumes", evidence, service, file=file, line=line)
+    elif keys:
+        proofs.passed("data-volumes", f"`down -v` leaves {', '.join(keys)} alone", service)
+    else:
+        proofs.unverified("data-volumes", "its data are in no volume with a name, which no dry run lists", service)
+
+
+def _named_volumes(service: Mapping[str, Any]) -> list[str]:
+    mounts = service.get("volumes") or ()
+    return [str(m["source"]) for m in mounts if isinstance(m, dict) and m.get("type") == "volume" and m.get("source")]
