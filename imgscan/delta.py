@@ -57,7 +57,7 @@ class Figure:
     @property
     def worse(self) -> bool:
         """Whether it changed for the worse, beyond noise."""
-        return self.differs and (self.change or 0.0) > 0 == self.less_is_better
+        return self.differs and ((self.change or 0.0) > 0) is self.less_is_better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
