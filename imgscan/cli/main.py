@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "lint": ("imgscan.cli.lint", "Check Dockerfile, .dockerignore and context without an engine."),
     "rebuild": ("imgscan.cli.rebuild", "Time rebuilds, or predict them: of any edit, of the latest commits."),
     "optimize": ("imgscan.cli.optimize", "Propose a patch for faster rebuilds, and prove it by building."),
+    "comment": ("imgscan.cli.comment", "Say what changed on a pull request, in one comment that stays."),
     "baseline": ("imgscan.cli.baseline", "Accept the findings of JSON reports from now on."),
     "rules": ("imgscan.cli.rules", "List every rule."),
     "explain": ("imgscan.cli.rules", "Explain a rule: why, how to fix it, a bad and a good example."),
