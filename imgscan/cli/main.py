@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "optimize": ("imgscan.cli.optimize", "Propose a patch for faster rebuilds, and prove it by building."),
     "explore": ("imgscan.cli.explore", "Look around in an image: layers, files, wasted bytes, findings."),
     "compare": ("imgscan.cli.compare", "Say what changed from one report, or image, to another."),
+    "comment": ("imgscan.cli.comment", "Say what changed on a pull request, in one comment that stays."),
     "baseline": ("imgscan.cli.baseline", "Accept the findings of JSON reports from now on."),
     "history": ("imgscan.cli.history", "Keep reports over time: trends, and what is new since the last run."),
     "rules": ("imgscan.cli.rules", "List every rule."),
