@@ -15,6 +15,12 @@ from typing import Final
 _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
 # Characters with a meaning in GitHub's and GitLab's Markdown, `@` and `#` because they notify people and link issues.
 _MARKDOWN_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+\-!|~@:$^=])")
+# The forges look for these in the rendered text, where an entity is the character it stands for: mentions (@org/team,
+# a@b.example), references (#1, !1, $1, %1, ~label, &1, ^alert, GH-1) and web addresses. A word joiner, which nobody
+# sees, ends what they look for. In code they look for no mentions and references, so a path stays as it is there.
+_ACTIVE: Final = re.compile(r"(?<=[@#!$%~&^])(?=[\w\"'(:])|(?<=://)|(?<=www)(?=\.)|(?<=gh-)(?=\d)", re.IGNORECASE)
+_ACTIVE_IN_CODE: Final = re.compile(r"(?<=[\w.+-]@)(?=\w)|(?<=://)|(?<=www)(?=\.)", re.IGNORECASE)
+_WORD_JOINER: Final = "\u2060"
 
 
 def path_text(path: bytes) -> str:
@@ -38,13 +44,17 @@ def _visible(ch: str) -> str:
 
 def markdown(text: str) -> str:
     """Text for Markdown prose or a table cell: nothing in it is markup, a mention, a link or a cell border."""
-    escaped = html.escape(plain(text), quote=False)
-    return _MARKDOWN_SPECIAL.sub(lambda m: f"&#{ord(m.group(1))};", escaped)
+    return _entities(_ACTIVE.sub(_WORD_JOINER, plain(text)))
 
 
 def markdown_code(text: str) -> str:
     """Text as inline code that is safe in a table cell too: an HTML code element, since backticks cannot be escaped."""
-    return f"<code>{markdown(text)}</code>"
+    return f"<code>{_entities(_ACTIVE_IN_CODE.sub(_WORD_JOINER, plain(text)))}</code>"
+
+
+def _entities(text: str) -> str:
+    escaped = _MARKDOWN_SPECIAL.sub(lambda m: f"&#{ord(m.group(1))};", html.escape(text, quote=False))
+    return escaped.replace(_WORD_JOINER, f"&#{ord(_WORD_JOINER)};")
 
 
 def workflow_data(text: str) -> str:
