@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "rebuild": ("imgscan.cli.rebuild", "Time rebuilds, or predict them: of any edit, of the latest commits."),
     "optimize": ("imgscan.cli.optimize", "Propose a patch for faster rebuilds, and prove it by building."),
     "compare": ("imgscan.cli.compare", "Say what changed from one report, or image, to another."),
+    "comment": ("imgscan.cli.comment", "Say what changed on a pull request, in one comment that stays."),
     "baseline": ("imgscan.cli.baseline", "Accept the findings of JSON reports from now on."),
     "history": ("imgscan.cli.history", "Keep reports over time: trends, and what is new since the last run."),
     "rules": ("imgscan.cli.rules", "List every rule."),

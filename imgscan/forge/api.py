@@ -1,7 +1,7 @@
 """The API of a forge: requests with a token -> documents of a known shape, page by page.
 
-The token goes to the origin the user named and nowhere else: neither a link to the next page nor a redirect leads out of
-it. What may be over soon is tried again, within limits; everything else becomes an error that says what to do.
+The token goes to the origin the user named and nowhere else: neither a link to the next page nor a redirect leads out
+of it. What may be over soon is tried again, within limits; everything else becomes an error that says what to do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAX_ERROR_BYTES: Final = 1 << 16
 _READ_BYTES: Final = 1 << 16
 _SLOWEST_S: Final = 180.0
 _MAX_REDIRECTS: Final = 3
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_REDIRECTS: Final = frozenset({301, 302, 307, 308})
 _IDEMPOTENT: Final = frozenset({"GET", "PATCH", "PUT", "DELETE"})
 _WAITING: Final = (
     "Retry-After",
@@ -162,7 +162,7 @@ class Api:
             raise EngineError(
                 error.what,
                 cause=error.cause,
-                next_step="--api-url is the address of the API; REQUESTS_CA_BUNDLE names further certificate authorities",
+                next_step="--api-url is the address of the API; REQUESTS_CA_BUNDLE names more certificate authorities",
             ) from error
 
     def _inside(self, url: str, location: str, what: str) -> str:

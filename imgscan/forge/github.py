@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from imgscan.errors import EngineError
 from imgscan.forge.api import Api, Credential
 from imgscan.forge.refusals import RefusedError
 from imgscan.forge.sticky import Comment
@@ -98,6 +97,4 @@ def find_pull_request(api: Api, repository: str, *, owner: str, branch: str, sha
 
 
 def _comment(found: _Comment) -> Comment:
-    if found.id <= 0:
-        raise EngineError("GitHub tells of a comment without a number")
     return Comment(id=found.id, author=found.user.login if found.user else "", body=found.body or "")

@@ -64,7 +64,7 @@ def _final(host: str, variable: str, status: int, said: str) -> EngineError:
                 cause=said,
                 next_step=f"see that it is one of {host}, whole, and has not expired"
                 if variable != "CI_JOB_TOKEN"
-                else "a job's own token cannot write notes: put a project access token with scope api into GITLAB_TOKEN",
+                else "a job's own token cannot write notes: give a project access token with scope api in GITLAB_TOKEN",
             )
         case 403:
             return RefusedError(
@@ -83,6 +83,8 @@ def _final(host: str, variable: str, status: int, said: str) -> EngineError:
             return EngineError(
                 f"{host} does not take the comment", cause=said, next_step="--dry-run prints it; is the thread locked?"
             )
+        case _:
+            pass
     return EngineError(said, next_step="--api-url is the address of the API; --dry-run prints the comment")
 
 

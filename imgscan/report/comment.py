@@ -91,9 +91,14 @@ def marker(name: str) -> str:
     return f"<!-- imgscan:v1:{name} -->"
 
 
+def is_url(text: str) -> bool:
+    """Whether it is a plain http(s) address."""
+    return _URL.fullmatch(text) is not None
+
+
 def check_url(url: str) -> str:
-    """The address as it is. Raises InputError for anything but a plain http(s) address."""
-    if url and not _URL.fullmatch(url):
+    """The address as it is, or "". Raises InputError for anything but a plain http(s) address."""
+    if url and not is_url(url):
         raise InputError("the address of the whole report is no http(s) address", next_step="see --report-url")
     return url
 
