@@ -18,9 +18,11 @@ _MARKDOWN_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+\-!|~@:$^=])")
 # The forges look for these in the rendered text, where an entity is the character it stands for: mentions (@org/team,
 # a@b.example), references (#1, !1, $1, %1, ~label, &1, ^alert, GH-1) and web addresses. A word joiner, which nobody
 # sees, ends what they look for. In code they look for no mentions and references, so a path stays as it is there.
-_ACTIVE: Final = re.compile(r"(?<=[@#!$%~&^])(?=[\w\"'(:])|(?<=://)|(?<=www)(?=\.)|(?<=gh-)(?=\d)", re.IGNORECASE)
-_ACTIVE_IN_CODE: Final = re.compile(r"(?<=[\w.+-]@)(?=\w)|(?<=://)|(?<=www)(?=\.)", re.IGNORECASE)
+_ACTIVE: Final = re.compile(r"(?<=[@#!$%~&^])(?=[\w\"'(:])|(?=://)|(?<=www)(?=\.)|(?<=gh-)(?=\d)", re.IGNORECASE)
+_ACTIVE_IN_CODE: Final = re.compile(r"(?<=[\w.+-]@)(?=\w)|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 _WORD_JOINER: Final = "\u2060"
+# What begins like an item of a numbered list is one where a line or an item begins with it.
+_NUMBERED: Final = re.compile(r"\A(\s*\d+)\.")
 
 
 def path_text(path: bytes) -> str:
@@ -44,7 +46,8 @@ def _visible(ch: str) -> str:
 
 def markdown(text: str) -> str:
     """Text for Markdown prose or a table cell: nothing in it is markup, a mention, a link or a cell border."""
-    return _entities(_ACTIVE.sub(_WORD_JOINER, plain(text)))
+    escaped = _entities(_ACTIVE.sub(_WORD_JOINER, plain(text)))
+    return _NUMBERED.sub(r"\1&#46;", escaped)
 
 
 def markdown_code(text: str) -> str:

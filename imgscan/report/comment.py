@@ -298,7 +298,9 @@ def _fitted(blocks: Sequence[_Block], foot: str, style: CommentStyle) -> str:
         last = max(at for at, block in enumerate(kept) if block.rank == worst)
         del kept[last]
         place = f"at {style.url}" if style.url else "in the JSON report of this run"
-        text = _joined(kept, f"> Too long for a comment: {len(blocks) - len(kept)} parts are only {place}.", foot)
+        left = len(blocks) - len(kept)
+        parts = "1 part is" if left == 1 else f"{left} parts are"
+        text = _joined(kept, f"> Too long for a comment: {parts} only {place}.", foot)
     return text
 
 
@@ -314,4 +316,5 @@ def _length(text: str) -> int:
 
 
 def _prose(text: str) -> str:
-    return markdown(shorten(text, _TEXT))
+    # Blanks at the beginning of an item would make it a block of code.
+    return markdown(shorten(text.strip(), _TEXT))

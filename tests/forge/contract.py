@@ -100,6 +100,8 @@ class Contract:
                 return False
             case "string":
                 return _TEXTS.get(schema.get("format", ""), "text")
+            case _:
+                pass
         properties = schema.get("properties", {})
         return {name: self._least(properties[name]) for name in schema.get("required", ()) if name in properties}
 

@@ -302,9 +302,12 @@ def test_pages_without_end() -> None:
     ids=["empty", "html", "object", "id-as-text", "deep", "body-as-number"],
 )
 def test_an_answer_that_is_none(body: bytes) -> None:
-    with serving(lambda asked: Reply(body=body)) as server, closing(github.open_api(f"http://{server.host}", credential())) as api:  # fmt: skip
-        with pytest.raises(EngineError, match="is not what its API promises"):
-            list(github.GitHub(api, REPOSITORY, 7).comments())
+    with (
+        serving(lambda asked: Reply(body=body)) as server,
+        closing(github.open_api(f"http://{server.host}", credential())) as api,
+        pytest.raises(EngineError, match="is not what its API promises"),
+    ):
+        list(github.GitHub(api, REPOSITORY, 7).comments())
 
 
 def test_a_server_that_repeats_the_token_is_not_quoted() -> None:
@@ -316,9 +319,11 @@ def test_nobody_there() -> None:
     with serving(lambda asked: Reply()) as server:
         host = server.host
     waits = Waits()
-    with closing(github.open_api(f"http://{host}", credential(), waits.effects())) as api:
-        with pytest.raises(EngineError) as caught:
-            post(github.GitHub(api, REPOSITORY, 7), marker=MARK, body=BODY, create=True)
+    with (
+        closing(github.open_api(f"http://{host}", credential(), waits.effects())) as api,
+        pytest.raises(EngineError) as caught,
+    ):
+        post(github.GitHub(api, REPOSITORY, 7), marker=MARK, body=BODY, create=True)
     assert host in caught.value.what
     assert "cannot be reached" in caught.value.cause
 
