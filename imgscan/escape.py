@@ -22,7 +22,7 @@ _ACTIVE: Final = re.compile(r"(?<=[@#!$%~&^])(?=[\w\"'(:])|(?=://)|(?<=www)(?=\.
 _ACTIVE_IN_CODE: Final = re.compile(r"(?<=[\w.+-]@)(?=\w)|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 _WORD_JOINER: Final = "\u2060"
 # What begins like an item of a numbered list is one where a line or an item begins with it.
-_NUMBERED: Final = re.compile(r"\A(\s*\d+)\.")
+_NUMBERED: Final = re.compile(r"\A(\s*\d+)\.(?=\s|\Z)")
 
 
 def path_text(path: bytes) -> str:

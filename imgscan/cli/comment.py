@@ -84,10 +84,14 @@ def comment(forge: str, report: Path, base: Path | None, **options: Any) -> int:
     A comment is made if something changed against --base, or without it if there is a finding. Nothing is deleted when
     all is mended: the comment says so.
     """
+    from imgscan.forge.api import is_private
     from imgscan.report.comment import When, is_worth_saying, marker
+    from imgscan.source.registryhttp import host_of
 
     head, before = _read(report), _read_base(base, options)
     place = None if options["dry_run"] else _place(forge, options)
+    if place is not None and not is_private(place.api_url):
+        _tell(f"{host_of(place.api_url)} is asked over plain HTTP: whoever is on the way can read the token", options)
     body = _body(head, before, _style(forge, place, options))
     create = is_worth_saying(head, before, When(options["when"]))
     if place is None:

@@ -15,6 +15,7 @@ from imgscan.errors import EngineError, InputError
 from imgscan.escape import plain, shorten
 from imgscan.forge.refusals import LimitedError, UnsureError, gave_up, refusal, wait_of
 from imgscan.source.backoff import Backoff, Effects, TransientError
+from imgscan.source.reference import is_loopback
 from imgscan.source.registryhttp import Answer, Transport, host_of, origin_of
 
 T = TypeVar("T")
@@ -237,6 +238,12 @@ def check_base(url: str) -> str:
             next_step="--api-url https://github.example.com/api/v3 or https://gitlab.example.com/api/v4",
         )
     return url.rstrip("/")
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read what is sent there."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or is_loopback(parts.netloc)
 
 
 def next_link(header: str) -> str:

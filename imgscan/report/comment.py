@@ -48,9 +48,8 @@ _EACH: Final = 3
 _MOST_FOLDED: Final = 50
 _MOST_REASONS: Final = 5
 _MOST_PATCHES: Final = 3
-_TEXT: Final = 200
+_TEXT: Final = 300
 _PATCH_LINES: Final = 200
-_DIFF_STARTS: Final = (" ", "+", "-", "@@")
 
 
 class When(StrEnum):
@@ -245,13 +244,13 @@ def _patches(report: Report, delta: Delta | None) -> Iterator[_Block]:
 
 
 def _fenced(patch: str) -> Iterator[str]:
-    """A diff as a block of code, whose fence is longer than any in it. A line that no diff has gets a blank before it:
-    GitLab takes a line that begins with a slash for a command."""
+    """A diff as a block of code, whose fence is longer than any in it. A line that begins with a slash, as none of a
+    diff does, gets a blank before it: GitLab might take it for a command."""
     lines = [plain(shorten(line, 2 * _TEXT)) for line in patch.removesuffix("\n").split("\n")]
     longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     yield f"{fence}diff"
-    yield from (line if line.startswith(_DIFF_STARTS) else f" {line}" for line in lines)
+    yield from (f" {line}" if not line or line.startswith("/") else line for line in lines)
     yield fence
 
 

@@ -83,7 +83,10 @@ def actions(job: Job) -> Job:
 def test_a_pull_request_from_the_first_run_to_the_last(actions: Job) -> None:
     fake = fake_github()
     base = ("--base", actions.write("base.json", CLEAN))
-    clean, leaky = actions.write("clean.json", CLEAN), actions.write("leaky.json", report(image=image(size_bytes=300_000_000)))
+    clean, leaky = (
+        actions.write("clean.json", CLEAN),
+        actions.write("leaky.json", report(image=image(size_bytes=300_000_000))),
+    )
 
     quiet = actions.run("github", clean, *base, fake=fake)
     assert (quiet.returncode, fake.comments) == (0, {})

@@ -16,7 +16,7 @@ from webserver import Asked, Reply, serving
 
 from imgscan.errors import EngineError, ImgscanError, InputError
 from imgscan.forge import github, gitlab
-from imgscan.forge.api import Api, Credential, check_base, next_link
+from imgscan.forge.api import Api, Credential, check_base, is_private, next_link
 from imgscan.forge.post import Forge, Posted, post
 from imgscan.forge.refusals import GoneError, RefusedError
 from imgscan.forge.sticky import Act
@@ -335,6 +335,19 @@ def test_nobody_there() -> None:
 def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(InputError):
         check_base(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("https://x.example/api/v4", True),
+        ("http://127.0.0.1:80", True),
+        ("http://[::1]/x", True),
+        ("http://x.example", False),
+    ],
+)
+def test_who_can_read_the_token(url: str, private: bool) -> None:
+    assert is_private(url) is private
 
 
 @pytest.mark.parametrize(
