@@ -46,6 +46,10 @@ if ! { command -v docker-registry && command -v openssl; } >/dev/null && is_root
     say "apt could not install docker-registry and openssl; the registry tests will say so"
   fi
 fi
+# The compose files that the tests read are compared with what docker compose makes of them.
+for suite in sid trixie; do
+  SUITE=$suite "$root/.ci/compose.sh" >/dev/null
+done
 "$root/sample_images/bases/make.sh"
 "$root/.venv/bin/python" "$root/sample_images/plant.py"
 exec "$@"

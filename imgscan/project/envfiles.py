@@ -11,7 +11,10 @@ from imgscan.project.compose.environment import EXAMPLES
 from imgscan.project.setup import EnvText
 from imgscan.project.tree import ProjectTree
 
-_NAME: Final = re.compile(r"\.env(\.[\w.-]+)?|[\w.-]+\.env|\.env-[\w.-]+|env\.example")
+_NAME: Final = re.compile(
+    r"\.env([.-](?![\w.-]*\.?(?:[cm]?[jt]s|py|json|ya?ml|md|rb|go)$)[\w.-]+)?|[\w.-]+\.env"
+    r"|[\w.-]*\.?env\.(example|sample|dist|template|tmpl|tpl|defaults?)"
+)
 _EXAMPLE: Final = re.compile(r"(^|[.-])(example|sample|dist|template|tmpl|tpl|default|defaults)([.-]|$)")
 _MOST: Final = 200
 

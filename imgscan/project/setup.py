@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
+from imgscan.errors import InputError
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.shell.records import ShellText
 from imgscan.project.sources.records import Sources
@@ -65,32 +64,23 @@ def read_setup(
     # Imported when a project is read: YAML, the schema and the grammars of shells take too long for `--help`.
     from imgscan.project.compose.read import read_composes
     from imgscan.project.envfiles import read_envs
+    from imgscan.project.shell.read import read_shells
+    from imgscan.project.sources.read import read_sources
 
     tree = read_tree(root)
+    for path in (*compose_files, *env_files):
+        if path not in tree.files:
+            raise InputError(f"there is no file {path} in {root}", next_step="name files of the project, from its root")
     composes = read_composes(tree, compose_files, profiles, env_files)
     referred = (f.path for c in composes for s in c.services.values() for f in s.env_files if f.path)
     return Setup(
         tree=tree,
         composes=composes,
         envs=read_envs(tree, (*referred, *env_files)),
-        shells=_shells(tree, composes),
-        sources=_sources(tree),
+        shells=read_shells(tree, composes),
+        sources=read_sources(tree),
         dockerfiles=_dockerfiles(tree, composes),
     )
-
-
-def _shells(tree: ProjectTree, composes: tuple[ComposeProject, ...]) -> tuple[ShellText, ...]:
-    if find_spec("imgscan.project.shell.read") is None:
-        return ()
-    read: tuple[ShellText, ...] = import_module("imgscan.project.shell.read").read_shells(tree, composes)
-    return read
-
-
-def _sources(tree: ProjectTree) -> Sources:
-    if find_spec("imgscan.project.sources.read") is None:
-        return Sources()
-    read: Sources = import_module("imgscan.project.sources.read").read_sources(tree)
-    return read
 
 
 def _dockerfiles(tree: ProjectTree, composes: tuple[ComposeProject, ...]) -> dict[str, str]:

@@ -15,7 +15,7 @@ SETUP_DETECTORS: Final[dict[str, tuple[str, ...]]] = {
     "OPS-001": ("imgscan.project.health.detect:detect",),
     "SEC-001": ("imgscan.project.exposure.composevalues:detect", "imgscan.project.exposure.tracked:detect"),
     "PERF-001": ("imgscan.project.nocacheflags:detect",),
-    "CONFIG-001": (),
+    "CONFIG-001": ("imgscan.project.env.detect:detect",),
     "TECH-002": ("imgscan.project.network.detect:detect",),
     "OPS-003": ("imgscan.project.backup.detect:detect",),
 }

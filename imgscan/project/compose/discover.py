@@ -34,17 +34,28 @@ def find_projects(tree: ProjectTree) -> list[tuple[str, ...]]:
     """The projects at the root and in folders three deep; `compose.override` goes with what it overrides, each other
     variant makes a project of its own over the same base."""
     found: list[tuple[str, ...]] = []
-    for folder in ("", *sorted(f for f in tree.folders if f.count("/") < _DEEPEST)):
-        found.extend(_of_folder(tree, folder))
+    for folder, names in sorted(_by_folder(tree).items()):
+        found.extend(_of_folder(tree, folder, names))
         if len(found) >= _MOST:
             break
     return found[:_MOST]
 
 
-def _of_folder(tree: ProjectTree, folder: str) -> Iterator[tuple[str, ...]]:
-    base = _first(tree, folder, DEFAULTS)
-    override = _first(tree, folder, _OVERRIDES)
-    names = [path.rpartition("/")[2] for path in _files(tree, folder)]
+def _by_folder(tree: ProjectTree) -> dict[str, list[str]]:
+    """The names of YAML files by folder."""
+    names: dict[str, list[str]] = {}
+    for path in tree.files:
+        folder, _, name = path.rpartition("/")
+        if name.endswith((".yml", ".yaml")) and (not folder or folder.count("/") < _DEEPEST):
+            names.setdefault(folder, []).append(name)
+    return names
+
+
+def _of_folder(tree: ProjectTree, folder: str, names: list[str]) -> Iterator[tuple[str, ...]]:
+    base, override = (
+        next((posixpath.join(folder, name) for name in wanted if name in names), None)
+        for wanted in (DEFAULTS, _OVERRIDES)
+    )
     if base is not None:
         yield (base, override) if override else (base,)
     for name in names:
@@ -55,14 +66,6 @@ def _of_folder(tree: ProjectTree, folder: str) -> Iterator[tuple[str, ...]]:
             yield (base, path) if base and not _stands_alone(tree, path) else (path,)
         elif folder.rpartition("/")[2] in _COMPOSE_FOLDERS and _YAML.fullmatch(name) and _declares_only(tree, path):
             yield (path,)
-
-
-def _files(tree: ProjectTree, folder: str) -> Iterator[str]:
-    return (path for path in tree.files if path.rpartition("/")[0] == folder)
-
-
-def _first(tree: ProjectTree, folder: str, names: tuple[str, ...]) -> str | None:
-    return next((path for name in names if (path := posixpath.join(folder, name)) in tree.files), None)
 
 
 def _stands_alone(tree: ProjectTree, path: str) -> bool:

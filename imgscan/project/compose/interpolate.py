@@ -75,12 +75,11 @@ def _replace(text: str, state: _State, depth: int) -> str:
         start, end, name, operator, operand = piece
         parts.append(text[at:start])
         at = end
-        if name is None:
-            state.invalid = True
-        elif name == "$":
+        if name is None or len(state.uses) >= _MOST:
+            state.invalid = True  # compose goes no further either
+            return ""
+        if name == "$":
             parts.append("$")
-        elif len(state.uses) >= _MOST:
-            state.invalid = True
         else:
             use = Use(name=name, operator=operator, operand=operand, text=text[start:end], depth=depth)
             state.uses.append(use)

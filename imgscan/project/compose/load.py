@@ -6,7 +6,7 @@ it includes is imported, and it is merged over what came before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -29,10 +29,13 @@ from imgscan.project.compose.nodes import (
 from imgscan.project.compose.places import folder_of, inside, is_remote
 from imgscan.project.compose.records import Mark, Problem, Variable
 from imgscan.project.compose.schema import check_schema
-from imgscan.project.compose.yamltree import read_yaml
+from imgscan.project.compose.yamltree import Documents, read_yaml
 from imgscan.project.tree import MAX_BYTES, ProjectTree
 
-_MOST_FILES: Final = 200
+_MOST_FILES: Final = 100
+_MOST_LOADS: Final = 200
+_MOST_VARIABLES: Final = 20_000
+_LONGEST_CHAIN: Final = 50
 _SECTIONS: Final = ("services", "volumes", "networks", "secrets", "configs", "models")
 
 
@@ -44,10 +47,18 @@ class Loader:
     problems: list[Problem] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    loads: int = 0
+    _read: dict[tuple[str, str, int], tuple[Environment, list[MapNode]]] = field(default_factory=dict)
+    _parsed: dict[tuple[str, str], Documents] = field(default_factory=dict)
+    _extensions: dict[tuple[str, int], tuple[object, Node]] = field(default_factory=dict)
 
     def load(self, files: Sequence[str], base: str, environment: Environment, above: tuple[str, ...] = ()) -> MapNode:
         """The files merged; `base` is the folder of relative paths, `above` the files that include these."""
         merged: MapNode | None = None
+        self.loads += 1
+        if self.loads > _MOST_LOADS:
+            self.problem("limit", f"more than {_MOST_LOADS} files are included", _start_of(files[0]))
+            return MapNode(at=_start_of(files[0]), entries={})
         for path in files:
             for document in self._documents(path, base, environment):
                 extended = self._extended(document, path, environment)
@@ -59,6 +70,12 @@ class Loader:
             at = _start_of(files[0] if files else "")
             return MapNode(at=at, entries={})
         return _resets_gone(merged)
+
+    def yaml(self, path: str, base: str) -> Documents:
+        """A file as it is written, parsed once; one that is not there is empty."""
+        if (path, base) not in self._parsed:
+            self._parsed[path, base] = read_yaml(self.tree.text(path) or "", path, base)
+        return self._parsed[path, base]
 
     def problem(self, kind: str, message: str, at: Mark, *, fatal: bool = True) -> None:
         """Remember what is wrong, once."""
@@ -73,6 +90,13 @@ class Loader:
         return merged if isinstance(merged, MapNode) else base
 
     def _documents(self, path: str, base: str, environment: Environment) -> list[MapNode]:
+        """The documents of a file; one that several services extend is read once."""
+        key = (path, base, id(environment))
+        if key not in self._read:
+            self._read[key] = (environment, self._read_file(path, base, environment))
+        return self._read[key][1]
+
+    def _read_file(self, path: str, base: str, environment: Environment) -> list[MapNode]:
         text = self.tree.text(path)
         if len(self.files) >= _MOST_FILES:
             self.problem("limit", f"more than {_MOST_FILES} files", _start_of(path))
@@ -86,7 +110,7 @@ class Loader:
             return []
         if path not in self.files:
             self.files.append(path)
-        documents = read_yaml(text, path, base)
+        documents = self.yaml(path, base)
         for problem in documents.problems:
             if problem not in self.problems:
                 self.problems.append(problem)
@@ -119,14 +143,26 @@ class Loader:
     def _service(
         self,
         name: str,
-        services: dict[str, Entry] | object,
+        services: Mapping[str, Entry],
         path: str,
         environment: Environment,
         seen: tuple[tuple[str, str], ...],
     ) -> Node:
-        """A service with what it extends below it."""
-        known = services if isinstance(services, dict) else {}
-        node = known[name].node
+        """A service with what it extends below it; worked out once."""
+        key = (name, id(services))
+        if key not in self._extensions:
+            self._extensions[key] = (services, self._merged_service(name, services, path, environment, seen))
+        return self._extensions[key][1]
+
+    def _merged_service(
+        self,
+        name: str,
+        services: Mapping[str, Entry],
+        path: str,
+        environment: Environment,
+        seen: tuple[tuple[str, str], ...],
+    ) -> Node:
+        node = services[name].node
         extends = entries_of(node).get("extends")
         if extends is None or not isinstance(node, MapNode):
             return node
@@ -135,12 +171,15 @@ class Loader:
         if reference is None:
             self.problem("schema", f"extends.{name}.service is required", extends.at)
             return without
+        if len(seen) > _LONGEST_CHAIN:
+            self.problem("limit", f"more than {_LONGEST_CHAIN} services extend each other", extends.at)
+            return without
         if (path, name) in seen:
             chain = " -> ".join(f"{one} in {file}" for file, one in (*seen, (path, name)))
             self.problem("reference", f"Circular reference with extends: {chain}", extends.at)
             return without
         file = scalar(child(extends.node, "file"))
-        other, others = path, known
+        other, others = path, services
         if file is not None:
             found = self._other_services(file, environment)
             if found is None:
@@ -158,7 +197,7 @@ class Loader:
         self.problems += merger.problems
         return merged
 
-    def _other_services(self, file: Scalar, environment: Environment) -> tuple[str, dict[str, Entry]] | None:
+    def _other_services(self, file: Scalar, environment: Environment) -> tuple[str, Mapping[str, Entry]] | None:
         path = inside(self.tree, file.base, file.value)
         if path is None or path not in self.tree.files:
             outside = path is None
@@ -292,6 +331,9 @@ class Interpolation:
 
     def _record(self, node: Scalar, replaced: Replaced, where: str) -> None:
         at = node.at.start
+        if len(self.loader.variables) > _MOST_VARIABLES:
+            self.loader.problem("limit", f"more than {_MOST_VARIABLES:,} variables", _start_of(node.at.file))
+            return
         for use in replaced.uses:
             place = self.text.find(use.text, at if use.depth == 0 else node.at.start, node.at.end)
             if use.depth == 0 and place >= 0:

@@ -18,7 +18,6 @@ from imgscan.project.compose.records import ComposeProject, Mark, Text
 from imgscan.project.compose.references import check_references
 from imgscan.project.compose.services import Reading, read_service
 from imgscan.project.compose.toplevel import read_networks, read_secrets, read_volumes, with_default_network
-from imgscan.project.compose.yamltree import read_yaml
 from imgscan.project.tree import ProjectTree
 
 _PROJECT_NAME: Final = "COMPOSE_PROJECT_NAME"
@@ -49,10 +48,10 @@ def read_project(
     """One project of files that are merged; its directory is that of the first one."""
     directory = folder_of(files[0])
     environment = project_environment(tree, directory, env_files)
-    name = _name(tree, files, environment)
+    loader = Loader(tree=tree, problems=list(environment.problems))
+    name = _name(loader, files, environment)
     known = normal_name(name.value if name else directory.rpartition("/")[2] or tree.root.resolve().name)
     environment = replace(environment, values={**environment.values, _PROJECT_NAME: known})
-    loader = Loader(tree=tree, problems=list(environment.problems))
     root = loader.load(files, directory, environment)
     if not root.entries and not loader.problems:
         loader.problem("schema", "empty compose file", root.at)
@@ -106,11 +105,11 @@ def _profiles(environment: Environment, named: Sequence[str]) -> list[str]:
     return [one.strip() for one in environment.values.get("COMPOSE_PROFILES", "").split(",") if one.strip()]
 
 
-def _name(tree: ProjectTree, files: Sequence[str], environment: Environment) -> Text | None:
+def _name(loader: Loader, files: Sequence[str], environment: Environment) -> Text | None:
     """The name that a file fixes: a file of variables before the last `name:` of the compose files."""
     found = None
     for path in files:
-        for root in read_yaml(tree.text(path) or "", path).roots:
+        for root in loader.yaml(path, folder_of(files[0])).roots:
             name = scalar(child(root, "name"))
             if name is not None and name.value:
                 replaced = replace_variables(name.value, environment.values)
@@ -118,7 +117,7 @@ def _name(tree: ProjectTree, files: Sequence[str], environment: Environment) -> 
     told = environment.values.get(_PROJECT_NAME)
     if told and found is None:
         source = environment.sources[_PROJECT_NAME]
-        text = tree.text(source) or ""
+        text = loader.tree.text(source) or ""
         at = max(text.find(_PROJECT_NAME), 0)
         mark = Mark(file=source, line=text.count("\n", 0, at) + 1, column=1, start=at, end=at + len(_PROJECT_NAME))
         return Text(value=normal_name(told), raw=told, at=mark)

@@ -201,14 +201,17 @@ def service_environment(
     """The variables that a service is started with: value and the file that gives it, by name. `environment:` goes over
     `env_file:`, later files over earlier ones. None: passed on from wherever compose is run. `values` are those that
     compose itself has."""
+    own = {name: one.value.value for name, one in service.environment.items() if one.value is not None}
     found: dict[str, tuple[str | None, str]] = {}
+    given = dict(own)
     for env_file in service.env_files:
         text = tree.text(env_file.path) if env_file.path else None
         if text is None or env_file.path is None:
             continue
-        earlier = {name: value for name, (value, _) in found.items() if value is not None}
-        for entry in read_dotenv(text, env_file.path, values, earlier).entries:
+        # A line's references are to what compose has, then to `environment:`, then to the lines before it.
+        for entry in read_dotenv(text, env_file.path, own | dict(values), given).entries:
             found[entry.name] = (entry.value, env_file.path)
+            given[entry.name] = entry.value
     for name, variable in service.environment.items():
         found[name] = (variable.value.value if variable.value else None, variable.at.file)
     return found

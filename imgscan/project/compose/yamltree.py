@@ -17,6 +17,7 @@ from typing import Any, Final
 from imgscan.project.compose.nodes import OVERRIDE, RESET, Entry, ListNode, MapNode, Node, Scalar, integer, real
 from imgscan.project.compose.records import Mark, Problem
 
+_MOST_DOCUMENTS: Final = 50
 MOST_NODES: Final = 100_000
 """Nodes of a document with every alias counted as what it stands for."""
 _DEEPEST: Final = 100
@@ -75,12 +76,19 @@ class _Reader:
     sizes: dict[int, tuple[int, Node]] = field(default_factory=dict)
     stack: list[_Open] = field(default_factory=list)
     merges: int = 0
+    total: int = 0
+    events: int = 0
+    seen: int = 0
 
     def documents(self) -> Iterator[Node]:
         import yaml
 
         for event in self._events(yaml):
             done: Node | None = None
+            self.events += 1
+            if self.events > 2 * MOST_NODES:
+                at = self._mark(event.start_mark, event.end_mark)
+                raise _FaultError("limit", f"more than {MOST_NODES:,} values", at)
             match event:
                 case yaml.AliasEvent():
                     done = self._aliased(event)
@@ -98,8 +106,13 @@ class _Reader:
                 continue
             if self.stack:
                 self.stack[-1].nodes.append(done)
-            else:
-                yield done
+                continue
+            self.total += self._size(done)
+            self.seen += 1
+            if self.total > MOST_NODES or self.seen > _MOST_DOCUMENTS:
+                message = f"more than {_MOST_DOCUMENTS} documents, or {MOST_NODES:,} values in them"
+                raise _FaultError("limit", message, done.at)
+            yield done
 
     def _events(self, yaml: Any) -> Iterator[Any]:  # noqa: ANN401 - a module that is imported late
         try:
@@ -116,7 +129,10 @@ class _Reader:
             raise _FaultError("yaml", "control characters are not allowed", at) from None
 
     def _mark(self, start: Any, end: Any) -> Mark:  # noqa: ANN401 - the parser's marks have no stub in C
-        return Mark(file=self.file, line=start.line + 1, column=start.column + 1, start=start.index, end=end.index)
+        # The parser does not count a byte order mark.
+        ahead = self.text.startswith("\ufeff")
+        begin, stop = start.index + ahead, end.index + ahead
+        return Mark(file=self.file, line=start.line + 1, column=start.column + 1, start=begin, end=stop)
 
     def _start(self, event: Any, is_map: bool) -> None:  # noqa: ANN401
         if len(self.stack) >= _DEEPEST:
@@ -130,11 +146,11 @@ class _Reader:
     def _end(self, event: Any) -> Node:  # noqa: ANN401
         opened = self.stack.pop()
         start = opened.event.start_mark
-        if opened.event.flow_style:
-            end: int = event.end_mark.index
-        else:  # the parser ends a block where the next thing begins, after blank lines and comments
-            end = max((node.at.end for node in opened.nodes if node.at.start >= start.index), default=start.index)
-        at = replace(self._mark(start, start), end=end)
+        at = self._mark(start, event.end_mark)
+        if not opened.event.flow_style:
+            # The parser ends a block where the next thing begins, after blank lines and comments.
+            ends = [node.at.end for node in opened.nodes if node.at.start >= at.start]
+            at = replace(at, end=max(ends, default=at.start))
         tag = self._tag(opened.event)
         node: Node
         if opened.is_map:

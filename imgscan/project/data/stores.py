@@ -85,7 +85,13 @@ def split_image(reference: str) -> tuple[str, str | None]:
     colon = name.find(":", slash + 1)
     tag = name[colon + 1 :] if colon >= 0 else ("" if not digest else None)
     repository = name[:colon] if colon >= 0 else name
-    for prefix in ("docker.io/", "index.docker.io/", "registry-1.docker.io/", "library/", "public.ecr.aws/docker/library/"):
+    for prefix in (
+        "docker.io/",
+        "index.docker.io/",
+        "registry-1.docker.io/",
+        "library/",
+        "public.ecr.aws/docker/library/",
+    ):
         repository = repository.removeprefix(prefix)
     return repository, tag
 

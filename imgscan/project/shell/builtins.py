@@ -22,7 +22,29 @@ if TYPE_CHECKING:
 
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _QUIET: Final = frozenset(
-    ["cd", "pushd", "popd", "trap", "umask", "ulimit", "wait", "sleep", "mkdir", "touch", "chmod", "chown", "cp", "mv", "ln", "date", "clear", "tput", "stty", "hash", "alias"]
+    [
+        "cd",
+        "pushd",
+        "popd",
+        "trap",
+        "umask",
+        "ulimit",
+        "wait",
+        "sleep",
+        "mkdir",
+        "touch",
+        "chmod",
+        "chown",
+        "cp",
+        "mv",
+        "ln",
+        "date",
+        "clear",
+        "tput",
+        "stty",
+        "hash",
+        "alias",
+    ]
 )
 _FAILS_OR_NOT: Final = frozenset({"type", "which"})
 
@@ -287,7 +309,9 @@ def _line_matches(pattern: str, letters: str, line: str) -> bool | None:
     elif "E" in letters:
         expression = pattern
     else:
-        expression = re.sub(r"\\?([|(){}+?])", lambda found: found[1] if len(found[0]) == 2 else "\\" + found[1], pattern)
+        expression = re.sub(
+            r"\\?([|(){}+?])", lambda found: found[1] if len(found[0]) == 2 else "\\" + found[1], pattern
+        )
     if re.search(r"\\[bBwW<>]", expression):
         expression = expression.replace("\\<", "\\b").replace("\\>", "\\b")
     if "w" in letters:

@@ -275,9 +275,7 @@ class CallWalk:
         for number, operand in enumerate(operands):
             following = operators[number] if number < len(operators) else ""
             last = operands[-1]
-            ignored = following == "||" or (
-                bool(operators) and number < len(operands) - 1 and operators[-1] == "||"
-            )
+            ignored = following == "||" or (bool(operators) and number < len(operands) - 1 and operators[-1] == "||")
             ignored = ignored and bool(_ALWAYS_TRUE.match(self.syntax.source(last)))
             inner = replace(
                 here,

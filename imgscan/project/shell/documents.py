@@ -25,17 +25,37 @@ _KEYS: Final = frozenset(
 _MOST: Final = 2_000
 _SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "zsh"})
 _CI_NAMES: Final = frozenset(
-    {".gitlab-ci.yml", ".gitlab-ci.yaml", ".travis.yml", ".drone.yml", ".woodpecker.yml", "bitbucket-pipelines.yml",
-     "azure-pipelines.yml", "azure-pipelines.yaml", ".appveyor.yml", "cloudbuild.yaml"}
+    {
+        ".gitlab-ci.yml",
+        ".gitlab-ci.yaml",
+        ".travis.yml",
+        ".drone.yml",
+        ".woodpecker.yml",
+        "bitbucket-pipelines.yml",
+        "azure-pipelines.yml",
+        "azure-pipelines.yaml",
+        ".appveyor.yml",
+        "cloudbuild.yaml",
+    }
 )
-_CI_FOLDERS: Final = (".github/workflows/", ".github/actions/", ".circleci/", ".woodpecker/", ".gitlab/", ".gitea/workflows/", ".forgejo/workflows/")
+_CI_FOLDERS: Final = (
+    ".github/workflows/",
+    ".github/actions/",
+    ".circleci/",
+    ".woodpecker/",
+    ".gitlab/",
+    ".gitea/workflows/",
+    ".forgejo/workflows/",
+)
 _FAILS_AT_ONCE: Final = frozenset({"errexit"})
 
 
 def is_ci_file(path: str) -> bool:
     """Whether a path is that of a CI system's configuration."""
     name = posixpath.basename(path)
-    return name.endswith((".yml", ".yaml")) and (name in _CI_NAMES or any(folder in f"{path}" for folder in _CI_FOLDERS))
+    return name.endswith((".yml", ".yaml")) and (
+        name in _CI_NAMES or any(folder in f"{path}" for folder in _CI_FOLDERS)
+    )
 
 
 def ci_snippets(file: str, text: str) -> Iterator[Snippet]:

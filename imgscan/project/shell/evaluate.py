@@ -25,7 +25,25 @@ _MOST_LOOPS: Final = 100
 _DEEPEST: Final = 24
 _TESTS: Final = frozenset({"-v"})
 _OF_THE_MACHINE: Final = frozenset(
-    ["HOME", "PATH", "USER", "LOGNAME", "PWD", "OLDPWD", "SHELL", "UID", "EUID", "HOSTNAME", "TERM", "LANG", "RANDOM", "SECONDS", "PPID", "TMPDIR", "OSTYPE"]
+    [
+        "HOME",
+        "PATH",
+        "USER",
+        "LOGNAME",
+        "PWD",
+        "OLDPWD",
+        "SHELL",
+        "UID",
+        "EUID",
+        "HOSTNAME",
+        "TERM",
+        "LANG",
+        "RANDOM",
+        "SECONDS",
+        "PPID",
+        "TMPDIR",
+        "OSTYPE",
+    ]
 )
 
 

@@ -15,9 +15,15 @@ from imgscan.project.shell.options import option_changes
 from imgscan.project.shell.records import ShellKind
 from imgscan.project.shell.text import Snippet
 
-_RULE: Final = re.compile(r"^(?P<targets>[^\s:=#][^:=#\n]{0,400}?)\s*::?(?!=)\s*(?P<needs>[^=;#\n]{0,2000})(?:;(?P<inline>[^\n]*))?")
-_VARIABLE: Final = re.compile(r"^\s*(?:export\s+|override\s+)?(?P<name>[\w.-]+)\s*(?P<op>\?|:{1,3}|\+)?=\s*(?P<value>.*)$", re.A)
-_USE: Final = re.compile(r"\$(?:\((?P<round>[\w.-]+)\)|\{(?P<curly>[\w.-]+)\}|(?P<dollar>\$)|(?P<auto>[@<^*?+%]))", re.A)
+_RULE: Final = re.compile(
+    r"^(?P<targets>[^\s:=#][^:=#\n]{0,400}?)\s*::?(?!=)\s*(?P<needs>[^=;#\n]{0,2000})(?:;(?P<inline>[^\n]*))?"
+)
+_VARIABLE: Final = re.compile(
+    r"^\s*(?:export\s+|override\s+)?(?P<name>[\w.-]+)\s*(?P<op>\?|:{1,3}|\+)?=\s*(?P<value>.*)$", re.A
+)
+_USE: Final = re.compile(
+    r"\$(?:\((?P<round>[\w.-]+)\)|\{(?P<curly>[\w.-]+)\}|(?P<dollar>\$)|(?P<auto>[@<^*?+%]))", re.A
+)
 _CALL: Final = re.compile(r"\$\([^()]*(?:\([^()]*\)[^()]*)*\)")
 _ASKS: Final = re.compile(r"\bread\b|-t\s+[01]\b")
 _MOST: Final = 2_000

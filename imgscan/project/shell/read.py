@@ -101,8 +101,16 @@ class _Reader:
         if self.chars > _MOST_CHARS or len(snippet.text) > MAX_TEXT:
             self.texts.append(
                 ShellText(
-                    file=snippet.file, name=snippet.name, kind=snippet.kind, line=snippet.line, text="", calls=(),
-                    options=snippet.options, reads=(), shebang=snippet.shebang, executable=snippet.executable,
+                    file=snippet.file,
+                    name=snippet.name,
+                    kind=snippet.kind,
+                    line=snippet.line,
+                    text="",
+                    calls=(),
+                    options=snippet.options,
+                    reads=(),
+                    shebang=snippet.shebang,
+                    executable=snippet.executable,
                     broken=True,
                 )
             )

@@ -17,7 +17,45 @@ _READ: Final = re.compile(r"\$(?:\{[#!]?)?([A-Za-z_]\w*)", re.A)
 _ENGINES: Final = ("docker", "docker-compose", "podman", "podman-compose", "sudo", "nerdctl")
 _MOST_READS: Final = 500
 _OF_THE_SHELL: Final = frozenset(
-    ["BASH", "BASHPID", "BASH_SOURCE", "BASH_COMMAND", "BASH_LINENO", "BASH_REMATCH", "BASH_VERSION", "BASH_VERSINFO", "COMP_WORDS", "COMP_CWORD", "DIRSTACK", "EPOCHSECONDS", "EUID", "FUNCNAME", "HOSTNAME", "HOSTTYPE", "IFS", "LINENO", "MACHTYPE", "MAPFILE", "OLDPWD", "OPTARG", "OPTIND", "OSTYPE", "PIPESTATUS", "PPID", "PWD", "RANDOM", "REPLY", "SECONDS", "SHELL", "SHELLOPTS", "SHLVL", "UID", "MAKE_AUTOMATIC", "MAKE_COMPUTED", "GITHUB_EXPRESSION"]
+    [
+        "BASH",
+        "BASHPID",
+        "BASH_SOURCE",
+        "BASH_COMMAND",
+        "BASH_LINENO",
+        "BASH_REMATCH",
+        "BASH_VERSION",
+        "BASH_VERSINFO",
+        "COMP_WORDS",
+        "COMP_CWORD",
+        "DIRSTACK",
+        "EPOCHSECONDS",
+        "EUID",
+        "FUNCNAME",
+        "HOSTNAME",
+        "HOSTTYPE",
+        "IFS",
+        "LINENO",
+        "MACHTYPE",
+        "MAPFILE",
+        "OLDPWD",
+        "OPTARG",
+        "OPTIND",
+        "OSTYPE",
+        "PIPESTATUS",
+        "PPID",
+        "PWD",
+        "RANDOM",
+        "REPLY",
+        "SECONDS",
+        "SHELL",
+        "SHELLOPTS",
+        "SHLVL",
+        "UID",
+        "MAKE_AUTOMATIC",
+        "MAKE_COMPUTED",
+        "GITHUB_EXPRESSION",
+    ]
 )
 
 
@@ -50,7 +88,9 @@ class Constants:
     def assign(self, name: str, value: str) -> None:
         """`${name:=value}`: its default is what an expansion gives."""
 
-    def set(self, name: str, values: list[str] | None, *, append: bool = False, array: bool = False, maybe: bool) -> None:
+    def set(
+        self, name: str, values: list[str] | None, *, append: bool = False, array: bool = False, maybe: bool
+    ) -> None:
         """An assignment; `maybe`: it stands in a branch that may not run, and then two values make it unknown."""
         before = self.known.get(name)
         if append and values is not None:

@@ -106,9 +106,16 @@ ACCEPTED: dict[str, Case] = {
                       X:
                 """,
             "one.env": "ONE=1\nBOTH=one\nA=from file\nREF=${ONE}-${FROM_DOTENV}\n",
-            "two.env": "TWO='2'\nBOTH=\"two $BOTH\"\n",
+            "two.env": "TWO='2'\nBOTH=\"two $BOTH\"\nOWN=$TWO\n",
             ".env": "FROM_DOTENV=dotenv\n",
         }
+    ),
+    "references-of-env-files": replace(
+        one(
+            "services: {a: {image: a, env_file: [one.env, two.env], environment: {C: compose, D: }}}",
+            **{"one.env": "A=1\nC=1\n", "two.env": "B=$A\nA=2\nE=$A$B\nF=$C\nG=$D\nD=3\nH=$D\n", ".env": "B=dot\n"},
+        ),
+        suites=("sid",),
     ),
     "interpolation": one(
         r"""
