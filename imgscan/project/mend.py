@@ -19,12 +19,15 @@ _ASSIGNED: Final = re.compile(r"([A-Za-z_][\w.-]{0,127})[\"']?[ \t]*[:=][ \t]*[\
 _CREDENTIALS: Final = re.compile(r"://[^\s/:@\"']{0,200}:(?![\s$]|\$\{)[^\s@/\"']{1,200}@")
 _FLOW_LIST: Final = re.compile(r"([\"']?depends_on[\"']?)[ \t]*:\s*\[[^\[\]{}#\n]*\]")
 _STEP: Final = "  "
+_LONGEST: Final = 20_000
+_LARGEST: Final = 128 << 10
 
 
 def patch_of(setup: Setup, path: str, edits: Iterable[Edit]) -> str | None:
-    """The diff of edits of one file; None if there is none to be made, they overlap, or it would show a secret."""
+    """The diff of edits of one file; None if there is none to be made, they overlap, the file has more than 128 Ki
+    characters, or the diff would show a secret."""
     text = setup.tree.text(path)
-    if text is None:
+    if text is None or len(text) > _LARGEST:
         return None
     try:
         after = apply_edits(text, edits)
@@ -47,7 +50,9 @@ def shows_secret(text: str) -> bool:
 
 
 def written(setup: Setup, mark: Mark) -> str:
-    """The text at a mark; empty where the file cannot be read."""
+    """The text at a mark; empty where the file cannot be read, or the text is longer than 20,000 characters."""
+    if mark.end - mark.start > _LONGEST:
+        return ""
     return (setup.tree.text(mark.file) or "")[mark.start : mark.end]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from imgscan.model import Location, Place
 from imgscan.project.compose.records import ComposeProject, Mark, Service
 from imgscan.project.health.checks import Check, check_of
 from imgscan.project.knownimages import KnownImage
 from imgscan.project.listening import Listening, listening_of
-from imgscan.project.network.graph import Edge, edges
+from imgscan.project.network.graph import MOST_SERVICES, Edge, edges
 from imgscan.project.process import Process, processes_of
 from imgscan.project.serviceimages import ServiceImage, service_images
 from imgscan.project.setup import Setup
@@ -65,12 +66,12 @@ class Scene:
 
 
 def scenes_of(setup: Setup) -> Iterator[Scene]:
-    """A scene for each service."""
+    """A scene for each service, of 500 in a project."""
     for project in setup.composes:
         images = service_images(project, setup)
         found = edges(project, setup)
         checks = {name: check_of(service, images[name]) for name, service in project.services.items()}
-        for name, service in project.services.items():
+        for name, service in islice(project.services.items(), MOST_SERVICES):
             yield Scene(
                 setup=setup,
                 project=project,

@@ -48,7 +48,7 @@ _BUILTINS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
+class CheckedTest:
     """A check as the engine runs it: words that are run as they are, or the one text that a shell runs. `who` names it
     in messages, `where` is its place."""
 
@@ -58,19 +58,19 @@ class Test:
     script: str | None = None
 
 
-def image_test(healthcheck: tuple[str, ...] | None, where: Location | None = None) -> Test | None:
+def image_test(healthcheck: tuple[str, ...] | None, where: Location | None = None) -> CheckedTest | None:
     """The check of an image's configuration (`Test` of its Healthcheck)."""
     place = where or Location(place=Place.HEALTHCHECK, path="Healthcheck")
     if not healthcheck or len(healthcheck) < 2:
         return None
     if healthcheck[0] == "CMD-SHELL":
-        return Test(who="the image's health check", where=place, script=healthcheck[1])
+        return CheckedTest(who="the image's health check", where=place, script=healthcheck[1])
     if healthcheck[0] == "CMD":
-        return Test(who="the image's health check", where=place, words=healthcheck[1:])
+        return CheckedTest(who="the image's health check", where=place, words=healthcheck[1:])
     return None
 
 
-def compose_tests(setup: Setup, dockerfile: str, target: str | None) -> Iterator[Test]:
+def compose_tests(setup: Setup, dockerfile: str, target: str | None) -> Iterator[CheckedTest]:
     """The checks that compose files give to services that are built by a Dockerfile (a path of the tree)."""
     for project in setup.composes:
         for service in project.services.values():
@@ -80,16 +80,16 @@ def compose_tests(setup: Setup, dockerfile: str, target: str | None) -> Iterator
             check = check_of(service, service_image(service, setup))
             if check is not None and check.mark is not None:
                 who = f"the health check of service {service.name}"
-                yield Test(who=who, where=check.location, words=check.words, script=check.script)
+                yield CheckedTest(who=who, where=check.location, words=check.words, script=check.script)
 
 
-def names_in(tests: Iterable[Test]) -> frozenset[str]:
+def names_in(tests: Iterable[CheckedTest]) -> frozenset[str]:
     """The last components of the paths that `detect` asks for."""
     found = {posixpath.basename(program) for test in tests for program in programs_of(test)}
     return frozenset({*found, posixpath.basename(_SHELL)})
 
 
-def programs_of(test: Test) -> tuple[str, ...]:
+def programs_of(test: CheckedTest) -> tuple[str, ...]:
     """The programs that a check calls, as written; those of the shell itself are none."""
     if test.script is None:
         words = test.words[:1]
@@ -105,7 +105,7 @@ def programs_of(test: Test) -> tuple[str, ...]:
 
 
 def detect(
-    tests: Iterable[Test], exists: Callable[[str], bool], path: str | None = None, workdir: str = "/"
+    tests: Iterable[CheckedTest], exists: Callable[[str], bool], path: str | None = None, workdir: str = "/"
 ) -> Iterator[Finding]:
     """The findings. `path` is the image's PATH, `workdir` its working directory."""
     folders = (path or DEFAULT_PATH).split(":")
@@ -126,7 +126,7 @@ def _places(program: str, folders: list[str], workdir: str) -> list[str]:
     return [posixpath.join(folder or workdir or "/", program) for folder in folders]
 
 
-def _missing(test: Test, program: str) -> Finding:
+def _missing(test: CheckedTest, program: str) -> Finding:
     return make_finding(
         "ops-health-binary-missing",
         message=f"{test.who} calls {program}, which is not in the image: it fails every time.",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from imgscan.diff import Edit
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.health.bases import base_kind, lacks
 from imgscan.project.health.checks import Check, is_disabled, may_be_checked
-from imgscan.project.mend import into_service, lines_before, patch_of
+from imgscan.project.mend import into_service, lines_before, long_dependencies, patch_of, replaced
 from imgscan.project.scene import Scene, at, key_of
 from imgscan.project.sources.scope import routes_of
 from imgscan.rulebook import make_finding
@@ -38,6 +39,8 @@ def _only_base_knows(scene: Scene) -> bool:
 def _missing(scene: Scene) -> Finding:
     lines = ["healthcheck:", *(f"  {line}" for line in suggested(scene))]
     edits = into_service(scene.setup, scene.service, lines) if len(lines) > 1 else []
+    if edits:
+        edits += _waiting(scene)
     surely = scene.image.known is not None or scene.image.built
     what = "" if surely else ", unless its image brings one"
     return make_finding(
@@ -49,6 +52,21 @@ def _missing(scene: Scene) -> Finding:
         severity=None if scene.is_used and surely else Severity.LOW,
         fix=Fix(text=_advice(scene), patch=patch_of(scene.setup, scene.service.at.file, edits)),
     )
+
+
+def _waiting(scene: Scene) -> Iterator[Edit]:
+    """Those that depend on the service wait for the check that it gets."""
+    for other in scene.project.services.values():
+        needed = other.depends_on.get(scene.name)
+        key = other.keys.get(f"depends_on.{scene.name}.condition")
+        if needed is None or needed.condition != "service_started" or needed.at.file != scene.service.at.file:
+            continue
+        if key is not None:
+            yield from replaced(scene.setup, key, "service_started", "service_healthy")
+        else:
+            checked = {name for name in other.depends_on if name == scene.name or scene.checks.get(name) is not None}
+            conditions = {n: "service_healthy" if n in checked else "service_started" for n in other.depends_on}
+            yield from long_dependencies(scene.setup, other, conditions)
 
 
 def suggested(scene: Scene) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Final
 from imgscan.diff import Edit
 from imgscan.model import Evidence, Finding, Fix, Location, Place, Severity
 from imgscan.project.compose.records import Variable
-from imgscan.project.health.bases import base_kind
+from imgscan.project.health.bases import base_kind, installs
 from imgscan.project.health.checks import Check, calls, probes_of
 from imgscan.project.listening import Listener
 from imgscan.project.mend import argument_after, patch_of, replaced
@@ -37,7 +37,7 @@ def detect(scene: Scene) -> Iterator[Finding]:
 def _localhost(scene: Scene, check: Check) -> Iterator[Finding]:
     probe = next((p for p in probes_of(check) if p.host == "localhost" and p.program == "wget"), None)
     kind = base_kind(scene.image)
-    if probe is None or kind in ("slim", "distroless", "scratch"):
+    if probe is None or kind in ("slim", "distroless", "scratch") or installs(scene.image, "wget"):
         return
     bind = next((each for each in scene.listening.listeners if _is_ipv4_only(each)), None)
     derived = bind is not None and kind == "alpine"
@@ -175,20 +175,24 @@ def _green(scene: Scene, check: Check) -> Iterator[Finding]:
 
 
 def _never_fails(scene: Scene, check: Check) -> tuple[str | None, list[Edit]]:
+    """Why a check always succeeds, and the edits that let it fail."""
     text = check.script if check.script is not None else (check.commands[-1].text if check.commands else "")
+    strict = argument_after(scene.setup, check.mark, "curl", "-f") if check.mark and _curl_takes_all(check) else []
     end = _GREEN_END.search(text.strip())
     if end:
         found = end[0].strip(" \"'")
         edits = replaced(scene.setup, check.mark, found, "|| exit 1") if check.mark else []
-        return f"it ends with `{found}`", edits
+        return f"it ends with `{found}`", edits + strict
     programs = [command.words[0] for command in check.commands if command.words]
     if programs and all(program in _GREEN for program in programs):
         return f"`{programs[0]}` always succeeds", []
-    calls_of_curl = list(calls(check, "curl"))
-    piped = re.search(r"(?<!\|)\|(?!\|)", check.text)
-    if calls_of_curl and not piped and not any(_FAILS.fullmatch(w) for c in calls_of_curl for w in c.words[1:]):
-        if any("%{http_code}" in word for call in calls_of_curl for word in call.words):
-            return None, []
-        edits = argument_after(scene.setup, check.mark, "curl", "-f") if check.mark else []
-        return "curl without -f exits 0 for the answer 500 as well", edits
+    if _curl_takes_all(check):
+        return "curl without -f exits 0 for the answer 500 as well", strict
     return None, []
+
+
+def _curl_takes_all(check: Check) -> bool:
+    """Whether curl's exit code decides, and curl succeeds whatever the answer's status is."""
+    words = [word for call in calls(check, "curl") for word in call.words[1:]]
+    piped = re.search(r"(?<!\|)\|(?!\|)", check.text)
+    return bool(words) and not piped and not any(_FAILS.fullmatch(w) or "%{http_code}" in w for w in words)

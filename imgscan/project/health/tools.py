@@ -33,7 +33,7 @@ def detect(scene: Scene) -> Iterator[Finding]:
         "ops-health-tool-unavailable",
         message=(
             f"the health check of {scene.name} runs {missing}, which {what} does not have and nothing installs: "
-            "the check fails for ever."
+            "it never asks anything."
         ),
         location=check.location,
         evidence=Evidence.DERIVED,

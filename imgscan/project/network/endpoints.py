@@ -16,7 +16,7 @@ _MOST: Final = 20
 _HOST: Final = r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})"
 _URL: Final = re.compile(
     rf"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{{0,30}})://(?:[^\s/'\"<>,]{{0,512}}@)?(?P<hosts>(?:{_HOST})(?::\d{{1,5}})?"
-    rf"(?:,(?:{_HOST})(?::\d{{1,5}})?){{0,10}})(?![A-Za-z0-9_{{$])"
+    rf"(?:,(?![A-Za-z][A-Za-z0-9+.-]{{0,30}}://)(?:{_HOST})(?::\d{{1,5}})?){{0,10}})(?![A-Za-z0-9_{{$])"
 )
 _ONE: Final = re.compile(rf"(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?")
 _LIST: Final = re.compile(rf"(?:{_HOST}):\d{{2,5}}(?:\s*[,;]\s*(?:{_HOST}):\d{{2,5}}){{0,10}}")

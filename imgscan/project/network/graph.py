@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from imgscan.model import SourceLine
@@ -16,7 +17,7 @@ from imgscan.project.compose.records import Argv, ComposeProject, Mark, Service
 from imgscan.project.knownimages import known_image
 from imgscan.project.network.configs import config_endpoints
 from imgscan.project.network.endpoints import WEB_SCHEMES, Endpoint, endpoints_of
-from imgscan.project.network.names import find_server, is_any_address
+from imgscan.project.network.names import find_server, is_any_address, services_by_name
 from imgscan.project.network.variables import Setting, is_complete, settings_of, source_defaults
 from imgscan.project.network.wording import (
     BIND_NAMES,
@@ -31,6 +32,8 @@ from imgscan.project.setup import Setup
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
 _MOST_EDGES: Final = 2_000
+MOST_SERVICES: Final = 500
+"""So many services of a project are looked at; every one of them can still be found by the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +59,24 @@ class Edge:
     shared: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """A project with its services by the names that they answer to."""
+
+    project: ComposeProject
+    by_name: Mapping[str, list[str]]
+
+    def find(self, client: Service, host: str) -> str | None:
+        """The service that a client means by a host."""
+        return find_server(self.project, client, host, self.by_name)
+
+
 def edges(project: ComposeProject, setup: Setup) -> tuple[Edge, ...]:
     """Every edge of a project, in the order of services and of what is said of them."""
     found: dict[Edge, None] = {}
-    for service in project.services.values():
-        for edge in _service_edges(project, setup, service):
+    scope = _Scope(project=project, by_name=services_by_name(project))
+    for service in islice(project.services.values(), MOST_SERVICES):
+        for edge in _service_edges(scope, setup, service):
             if edge.server != service.name:
                 found[edge] = None
             if len(found) >= _MOST_EDGES:
@@ -79,43 +95,43 @@ def _marked(found: Iterable[Edge]) -> tuple[Edge, ...]:
     )
 
 
-def _service_edges(project: ComposeProject, setup: Setup, service: Service) -> Iterator[Edge]:
+def _service_edges(scope: _Scope, setup: Setup, service: Service) -> Iterator[Edge]:
     settings = settings_of(service, setup)
     for setting in settings.values():
-        yield from _setting_edges(project, service, setting, settings)
+        yield from _setting_edges(scope, service, setting, settings)
     for argv in (service.entrypoint, service.command):
         if argv is not None:
-            yield from _command_edges(project, service, argv)
+            yield from _command_edges(scope, service, argv)
     for directive, endpoint, at in config_endpoints(service, setup):
-        yield _edge(project, service, endpoint, at=at, source="config", name=directive)
+        yield _edge(scope, service, endpoint, at=at, source="config", name=directive)
     if is_complete(service, setup):
         for setting in source_defaults(service, setup, settings):
-            yield from _setting_edges(project, service, setting, settings)
+            yield from _setting_edges(scope, service, setting, settings)
 
 
-def _command_edges(project: ComposeProject, service: Service, argv: Argv) -> Iterator[Edge]:
+def _command_edges(scope: _Scope, service: Service, argv: Argv) -> Iterator[Edge]:
     """Words of a command with an address in them; only where that is a service, since much else looks like one."""
     at = SourceLine(file=argv.at.file, line=argv.at.line)
     for word in argv.words:
         for endpoint in endpoints_of(word) or endpoints_of(word.partition("=")[2]):
-            if find_server(project, service, endpoint.host) is not None:
-                yield _edge(project, service, endpoint, at=at, source="command", name="command")
+            if scope.find(service, endpoint.host) is not None:
+                yield _edge(scope, service, endpoint, at=at, source="command", name="command")
 
 
 def _setting_edges(
-    project: ComposeProject, service: Service, setting: Setting, settings: Mapping[str, Setting]
+    scope: _Scope, service: Service, setting: Setting, settings: Mapping[str, Setting]
 ) -> Iterator[Edge]:
     upper = words_of(setting.name)
     if upper & NO_ADDRESS or is_any_address(setting.value):
         return
     browser = is_for_browser(setting.name)
-    found = endpoints_of(setting.value) or tuple(_bare(project, service, setting, settings))
+    found = endpoints_of(setting.value) or tuple(_bare(scope, service, setting, settings))
     for endpoint in found:
-        if upper & BIND_WORDS and find_server(project, service, endpoint.host) is None:
+        if upper & BIND_WORDS and scope.find(service, endpoint.host) is None:
             continue
         web = endpoint.scheme is None or endpoint.scheme in WEB_SCHEMES
         yield _edge(
-            project,
+            scope,
             service,
             endpoint,
             at=setting.at,
@@ -126,15 +142,13 @@ def _setting_edges(
         )
 
 
-def _bare(
-    project: ComposeProject, service: Service, setting: Setting, settings: Mapping[str, Setting]
-) -> Iterator[Endpoint]:
+def _bare(scope: _Scope, service: Service, setting: Setting, settings: Mapping[str, Setting]) -> Iterator[Endpoint]:
     """`X_HOST=db`, with the port of `X_PORT`; unknown names count only where the variable surely names a host."""
     value, name = setting.value.strip(), setting.name.upper()
     ending = name.rpartition("_")[2]
     if ending not in HOST_ENDINGS or not _BARE.fullmatch(value):
         return
-    server = find_server(project, service, value)
+    server = scope.find(service, value)
     if server is None and (ending not in UNKNOWN_ENDINGS or name in BIND_NAMES or value.isdigit()):
         return
     beside = settings.get(setting.name[: len(setting.name) - len(ending)] + ("PORT" if name.isupper() else "port"))
@@ -143,7 +157,7 @@ def _bare(
 
 
 def _edge(
-    project: ComposeProject,
+    scope: _Scope,
     service: Service,
     endpoint: Endpoint,
     *,
@@ -153,10 +167,10 @@ def _edge(
     mark: Mark | None = None,
     browser: bool = False,
 ) -> Edge:
-    server = find_server(project, service, endpoint.host)
+    server = scope.find(service, endpoint.host)
     port = endpoint.port
     if port is None and server is not None:
-        port = _only_port(project.services[server])
+        port = _only_port(scope.project.services[server])
     return Edge(
         client=service.name,
         server=server,

@@ -24,6 +24,7 @@ from imgscan.project.network.names import (
     networks_of,
     resolves_elsewhere,
 )
+from imgscan.project.network.reach import dependency_edits
 from imgscan.project.network.view import View, address, location_of, ports_of
 from imgscan.project.network.wording import words_of
 from imgscan.project.scene import Scene, at, key_of
@@ -122,7 +123,9 @@ def _other_host(view: View, edge: Edge, name: str) -> str | None:
     if len(found) != 1:
         return None
     edit = Edit(start=mark.start + found[0].start(), end=mark.start + found[0].end(), text=name)
-    return patch_of(view.setup, mark.file, [edit])
+    client, server = view.scenes[edge.client], view.scenes[name]
+    waits = dependency_edits(view, client, server) if client.service.at.file == mark.file else []
+    return patch_of(view.setup, mark.file, [edit, *waits])
 
 
 def _gateway(view: View, edge: Edge, client: Scene) -> Iterator[Finding]:

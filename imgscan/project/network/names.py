@@ -65,14 +65,26 @@ def names_of(service: Service) -> frozenset[str]:
     return frozenset(name.lower() for name in names if name)
 
 
-def find_server(project: ComposeProject, client: Service, host: str) -> str | None:
-    """The service that a client means by a name; those it shares a network with come first."""
+def services_by_name(project: ComposeProject) -> Mapping[str, list[str]]:
+    """The services that answer to each name."""
+    found: dict[str, list[str]] = {}
+    for service in project.services.values():
+        for name in names_of(service):
+            found.setdefault(name, []).append(service.name)
+    return found
+
+
+def find_server(
+    project: ComposeProject, client: Service, host: str, by_name: Mapping[str, list[str]] | None = None
+) -> str | None:
+    """The service that a client means by a name; those it shares a network with come first. `by_name` is
+    `services_by_name`, for whoever asks often."""
     wanted = host.lower()
     for link in client.links:
         target, _, alias = link.partition(":")
         if (alias or target).lower() == wanted and target in project.services:
             return target
-    candidates = [name for name, service in project.services.items() if wanted in names_of(service)]
+    candidates = (services_by_name(project) if by_name is None else by_name).get(wanted, [])
     near = networks_of(project, client)
     reachable = [name for name in candidates if networks_of(project, project.services[name]) & near]
     return next(iter(reachable or candidates), None)

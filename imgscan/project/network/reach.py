@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from imgscan.diff import Edit
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.knownimages import STORES
 from imgscan.project.mend import into_service, patch_of
@@ -71,15 +72,13 @@ def _order(view: View) -> Iterator[Finding]:
     for edge, client, server in view.between():
         if edge.browser or edge.source in ("image", "default") or (client.name, server.name) in told:
             continue
-        if server.name in _waited_for(view, client.name) or client.name in _waited_for(view, server.name):
+        if server.name in waited_for(view, client.name) or client.name in waited_for(view, server.name):
             continue
-        if mode_of(client.service).removeprefix("service:") == server.name:
+        if not _starts_with(client, server):
             continue
         told.add((client.name, server.name))
         store = server.image.known is not None and server.image.known.kind in STORES
-        condition = "service_healthy" if server.check is not None else "service_started"
-        lines = ["depends_on:", f"  {server.name}:", f"    condition: {condition}"]
-        edits = into_service(view.setup, client.service, lines) if "depends_on" not in client.service.keys else []
+        edits = dependency_edits(view, client, server)
         yield make_finding(
             "net-dependency-missing",
             message=(
@@ -90,13 +89,33 @@ def _order(view: View) -> Iterator[Finding]:
             identity=(view.identity(edge)[0], client.name, server.name),
             severity=None if store and not edge.shared else Severity.LOW,
             fix=Fix(
-                text=f"Add {server.name} to the `depends_on` of {client.name}, with `condition: {condition}`.",
+                text=f"Add {server.name} to the `depends_on` of {client.name}, with `condition: {_condition(server)}`.",
                 patch=patch_of(view.setup, client.service.at.file, edits),
             ),
         )
 
 
-def _waited_for(view: View, name: str) -> frozenset[str]:
+def _starts_with(client: Scene, server: Scene) -> bool:
+    """Whether the server is there whenever the client is: a dependency on one that is not makes compose refuse."""
+    profiles = frozenset(server.service.profiles)
+    return not profiles or (bool(client.service.profiles) and frozenset(client.service.profiles) <= profiles)
+
+
+def _condition(server: Scene) -> str:
+    return "service_healthy" if server.check is not None else "service_started"
+
+
+def dependency_edits(view: View, client: Scene, server: Scene) -> list[Edit]:
+    """A dependency of one service on another that it does not wait for yet; nothing where it has others."""
+    if "depends_on" in client.service.keys or server.name in waited_for(view, client.name):
+        return []
+    if client.name in waited_for(view, server.name):
+        return []
+    lines = ["depends_on:", f"  {server.name}:", f"    condition: {_condition(server)}"]
+    return into_service(view.setup, client.service, lines)
+
+
+def waited_for(view: View, name: str) -> frozenset[str]:
     """What a service waits for, directly or by way of others; links wait too."""
     seen: set[str] = set()
     waiting = [name]

@@ -24,7 +24,7 @@ class View:
     def between(self) -> Iterator[tuple[Edge, Scene, Scene]]:
         """The edges that lead to a service, with client and server."""
         for edge in self.edges:
-            if edge.server is not None:
+            if edge.server is not None and edge.server in self.scenes:
                 yield edge, self.scenes[edge.client], self.scenes[edge.server]
 
     def outward(self) -> Iterator[tuple[Edge, Scene]]:

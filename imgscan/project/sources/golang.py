@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _HELPERS: Final = re.compile(
     r"(?:.*\.)?(?:get_?env|env_?or|env_?or_?default|getenv_?or|must_?getenv|lookup_?env|env)\w*", re.IGNORECASE
 )
-_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]{1,127}")
+_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _FIRST_IS_ADDRESS: Final = {"http.ListenAndServe": "net/http", "http.ListenAndServeTLS": "net/http"}
 _METHODS: Final = {
     "Run": "gin",

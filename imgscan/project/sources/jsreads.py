@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]{1,127}")
+_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _PARSERS: Final = frozenset({"parse", "safeParse", "parseAsync", "validate", "validateSync", "cast", "parseEnv"})
 _CLEANERS: Final = frozenset({"cleanEnv", "parseEnv", "envsafe", "createEnv", "makeEnv", "customCleanEnv"})
 _GETTERS: Final = re.compile(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _CONVERSIONS: Final = frozenset({"Number", "parseInt", "String", "parseFloat", "BigInt"})
 _ENDING: Final = re.compile(r"\.[cm]?[jt]sx?$")
-_DEEPEST: Final = 40
+_DEEPEST: Final = 12
 _FIRST_ARGUMENT: Final = re.compile(r"\b([A-Za-z_$][\w$]*)\(\s*process\.env\s*[,)]")
 
 

@@ -82,6 +82,6 @@ def _reads(path: str, text: str) -> Iterator[EnvRead]:
                 line=bisect_right(starts, found.start()),
                 default=default,
                 required=not handled
-                and bool(_REQUIRED.match(found[0]) or path.endswith(("properties", "yml", "yaml"))),
+                and bool(_REQUIRED.search(found[0]) or path.endswith(("properties", "yml", "yaml"))),
                 optional=handled,
             )

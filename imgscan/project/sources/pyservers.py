@@ -120,7 +120,7 @@ def _bind(module: PyModule, node: ast.Call, server: _Server) -> Bind:
         framework=server.framework,
         host=host.literal if host.literal != "" else _ANY,
         host_variable=host.variable,
-        port=written if server.port is not None else server.default_port,
+        port=server.default_port if server.port is None and written is None else written,
         port_variable=port.variable,
         framework_host=LIBRARY_HOSTS.get(server.framework) if server.host is None else None,
         host_known=server.host is None or host.known or _is_none(server.host),

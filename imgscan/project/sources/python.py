@@ -14,7 +14,7 @@ from imgscan.project.sources.pyvalues import PyModule, constant, dotted, env_rea
 from imgscan.project.sources.records import EnvRead, Sources
 
 _MARKS = ("environ", "getenv", "BaseSettings", "config(", "env(", "env.", ".run(", "serve(", "Server(", ".listen(",
-          "make_server", "run_app", "route", "path(", ".get(", "launch(", "Env(")  # fmt: skip
+          "make_server", "run_app", "route", "path(", ".get(", "launch(", "Env(", "secure_port(")  # fmt: skip
 
 
 def read(texts: Mapping[str, str], manifests: Mapping[str, str]) -> Sources:

@@ -12,7 +12,7 @@ from typing import Final
 
 _MOST_NODES: Final = 300_000
 _DEEPEST: Final = 20
-_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]{1,127}")
+_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _GETTERS: Final = frozenset({"os.environ.get", "environ.get", "os.getenv", "getenv", "os.environ.setdefault"})
 _ENV_CALLS: Final = re.compile(
     r"(?:self\.)?_?(?:env|environ|config|decouple\.config|AutoConfig|get_env|getenv|get_env_variable|env_config)"

@@ -22,7 +22,9 @@ def compose(body: str, top: str = "") -> str:
 
 
 def db(check: str, more: str = "") -> str:
-    return compose(f"db:\n  image: postgres:17\n  restart: always\n{more}  healthcheck:\n    {check}\n    start_period: 60s")
+    return compose(
+        f"db:\n  image: postgres:17\n  restart: always\n{more}  healthcheck:\n    {check}\n    start_period: 60s"
+    )
 
 
 def built(check: str, more: str = "") -> str:
@@ -48,7 +50,11 @@ BAD = {
     "no check at all": ("ops-health-missing", {"compose.yaml": compose("db:\n  image: postgres:17")}),
     "no check of a built service": (
         "ops-health-missing",
-        {"compose.yaml": compose("web:\n  build: .\n  ports: ['3000:3000']"), "Dockerfile": ALPINE, "index.js": EXPRESS},
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['3000:3000']"),
+            "Dockerfile": ALPINE,
+            "index.js": EXPRESS,
+        },
     ),
     "switched off": (
         "ops-health-disabled",
@@ -78,7 +84,8 @@ BAD = {
         "ops-health-localhost",
         {
             "compose.yaml": compose("web:\n  build: ."),
-            "Dockerfile": ALPINE + "HEALTHCHECK --start-period=30s CMD wget -q http://localhost:3000/healthz || exit 1\n",
+            "Dockerfile": ALPINE
+            + "HEALTHCHECK --start-period=30s CMD wget -q http://localhost:3000/healthz || exit 1\n",
             "index.js": EXPRESS,
         },
     ),
@@ -125,7 +132,10 @@ BAD = {
     ),
     "short depends_on": (
         "ops-depends-on-started",
-        {"compose.yaml": db("test: pg_isready -h 127.0.0.1") + "  api:\n    image: x/api\n    depends_on:\n      - db\n"},
+        {
+            "compose.yaml": db("test: pg_isready -h 127.0.0.1")
+            + "  api:\n    image: x/api\n    depends_on:\n      - db\n"
+        },
     ),
     "short depends_on in brackets": (
         "ops-depends-on-started",
@@ -133,7 +143,10 @@ BAD = {
     ),
     "list at the key's own depth": (
         "ops-depends-on-started",
-        {"compose.yaml": db("test: pg_isready -h 127.0.0.1") + '  api:\n    image: x/api\n    depends_on:\n    - "db" # why\n'},
+        {
+            "compose.yaml": db("test: pg_isready -h 127.0.0.1")
+            + '  api:\n    image: x/api\n    depends_on:\n    - "db" # why\n'
+        },
     ),
     "waits for nothing": (
         "ops-depends-on-unchecked",
@@ -182,7 +195,9 @@ BAD = {
     "uvicorn's command line": (
         "ops-loopback-bind",
         {
-            "compose.yaml": compose("web:\n  build: .\n  ports: ['8000:8000']\n  command: uvicorn main:app --port 8000"),
+            "compose.yaml": compose(
+                "web:\n  build: .\n  ports: ['8000:8000']\n  command: uvicorn main:app --port 8000"
+            ),
             "Dockerfile": "FROM python:3.13-slim\n",
             "main.py": WEB,
         },
@@ -198,11 +213,18 @@ BAD = {
     "no restart policy": ("ops-restart-missing", {"compose.yaml": compose("db:\n  image: postgres:17")}),
     "shell in front": (
         "ops-signals-lost",
-        {"compose.yaml": compose("web:\n  build: ."), "Dockerfile": "FROM node:24\nCMD node migrate.js && node index.js\n"},
+        {
+            "compose.yaml": compose("web:\n  build: ."),
+            "Dockerfile": "FROM node:24\nCMD node migrate.js && node index.js\n",
+        },
     ),
     "short stop": (
         "ops-stop-grace-short",
-        {"compose.yaml": compose("db:\n  image: postgres:17\n  volumes: ['d:/var/lib/postgresql/data']", "volumes: {d: {}}\n")},
+        {
+            "compose.yaml": compose(
+                "db:\n  image: postgres:17\n  volumes: ['d:/var/lib/postgresql/data']", "volumes: {d: {}}\n"
+            )
+        },
     ),
     "curl in a slim image": ("ops-health-tool-unavailable", node(SLIM, "test: curl -f http://127.0.0.1:3000/healthz")),
     "curl in alpine": (
@@ -288,7 +310,10 @@ GOOD = {
     ),
     "or exit 1": ("ops-health-always-green", node(SLIM, "test: node check.js || exit 1")),
     "curl -fsS": ("ops-health-always-green", node(SLIM, "test: curl -fsS http://127.0.0.1:3000/healthz")),
-    "curl --fail": ("ops-health-always-green", node(SLIM, "test: curl --silent --fail localhost:3000/healthz || exit 1")),
+    "curl --fail": (
+        "ops-health-always-green",
+        node(SLIM, "test: curl --silent --fail localhost:3000/healthz || exit 1"),
+    ),
     "curl into grep": ("ops-health-always-green", node(SLIM, "test: curl -s localhost:3000/healthz | grep -q ok")),
     "installed": (
         "ops-health-tool-unavailable",
@@ -350,13 +375,19 @@ GOOD = {
     "check of the built image": (
         "ops-depends-on-unchecked",
         {
-            "compose.yaml": compose("w:\n  build: .\napi:\n  image: x\n  depends_on: {w: {condition: service_healthy}}"),
+            "compose.yaml": compose(
+                "w:\n  build: .\napi:\n  image: x\n  depends_on: {w: {condition: service_healthy}}"
+            ),
             "Dockerfile": ALPINE + "HEALTHCHECK CMD node check.js\n",
         },
     ),
     "no host means every address": (
         "ops-loopback-bind",
-        {"compose.yaml": compose("web:\n  build: .\n  ports: ['3000:3000']"), "Dockerfile": ALPINE, "index.js": EXPRESS},
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['3000:3000']"),
+            "Dockerfile": ALPINE,
+            "index.js": EXPRESS,
+        },
     ),
     "the variable is given": (
         "ops-loopback-bind",
@@ -377,9 +408,83 @@ GOOD = {
     "gunicorn instead of app.run": (
         "ops-loopback-bind",
         {
-            "compose.yaml": compose("web:\n  build: .\n  ports: ['1:8000']\n  command: gunicorn -b 0.0.0.0:8000 app:app"),
+            "compose.yaml": compose(
+                "web:\n  build: .\n  ports: ['1:8000']\n  command: gunicorn -b 0.0.0.0:8000 app:app"
+            ),
             "Dockerfile": "FROM python:3.13-slim\n",
             "app.py": "from flask import Flask\napp = Flask('x')\nif __name__ == '__main__':\n    app.run()\n",
+        },
+    ),
+    "vite's configuration has a host": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['5173:5173']"),
+            "Dockerfile": 'FROM node:24\nCMD ["npm", "run", "dev"]\n',
+            "package.json": '{"scripts": {"dev": "vite"}}',
+            "vite.config.ts": "export default defineConfig({ server: { host: true } });\n",
+        },
+    ),
+    "a variable before the command": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['3000:3000']"),
+            "Dockerfile": 'FROM node:24\nCMD ["npm", "run", "dev"]\n',
+            "package.json": '{"scripts": {"dev": "HOST=0.0.0.0 nuxt dev"}}',
+        },
+    ),
+    "gunicorn with PORT": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose(
+                "web:\n  build: .\n  ports: ['1:1']\n  command: gunicorn a:a\n  environment: {PORT: '1'}"
+            ),
+            "Dockerfile": "FROM python:3.13\n",
+        },
+    ),
+    "a socket": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['1:1']\n  command: uvicorn a:a --uds /run/x.sock"),
+            "Dockerfile": "FROM python:3.13\n",
+        },
+    ),
+    "rails in production": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['1:3000']\n  command: bin/rails server"),
+            "Dockerfile": "FROM ruby:3.4\nENV RAILS_ENV=production\n",
+        },
+    ),
+    "a script beside the server": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['1:3001']"),
+            "Dockerfile": ALPINE.replace("index.js", "dist/main.js"),
+            "scripts/login.js": SERVE % "'127.0.0.1'",
+        },
+    ),
+    "nobody is to reach it": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: ."),
+            "Dockerfile": ALPINE.replace("EXPOSE 3000\n", ""),
+            "index.js": SERVE % "'127.0.0.1'",
+        },
+    ),
+    "wget of GNU on alpine": (
+        "ops-health-localhost",
+        node(
+            ALPINE.replace("COPY", "RUN apk add --no-cache wget\nCOPY", 1),
+            "test: wget -q http://localhost:3000/healthz",
+        ),
+    ),
+    "an image that may have a check": (
+        "ops-depends-on-unchecked",
+        {
+            "compose.yaml": compose(
+                "m:\n  image: mysql/mysql-server:8\n  healthcheck: {test: [CMD, a]}\n"
+                "api:\n  image: x\n  depends_on: {m: {condition: service_healthy}}"
+            )
         },
     ),
     "tests do not serve": (
@@ -393,7 +498,10 @@ GOOD = {
     ),
     "exec": (
         "ops-signals-lost",
-        {"compose.yaml": compose("web:\n  build: ."), "Dockerfile": "FROM node:24\nCMD node m.js && exec node index.js\n"},
+        {
+            "compose.yaml": compose("web:\n  build: ."),
+            "Dockerfile": "FROM node:24\nCMD node m.js && exec node index.js\n",
+        },
     ),
     "init": (
         "ops-signals-lost",
@@ -401,7 +509,11 @@ GOOD = {
     ),
     "only one service of the circle starts": (
         "ops-depends-on-circle",
-        {"compose.yaml": compose("a:\n  image: a\n  depends_on: [b]\nb:\n  image: b\n  profiles: [p]\n  depends_on: [a]")},
+        {
+            "compose.yaml": compose(
+                "a:\n  image: a\n  depends_on: [b]\nb:\n  image: b\n  profiles: [p]\n  depends_on: [a]"
+            )
+        },
     ),
 }
 
@@ -451,3 +563,31 @@ def test_no_patch_shows_a_password() -> None:
 
 def test_without_compose_there_is_nothing_to_say() -> None:
     assert not list(detect(setup_of({"index.js": SERVE % "'127.0.0.1'", "Dockerfile": ALPINE})))
+
+
+def severities(rule: str, files: dict[str, str]) -> list[Severity]:
+    return [finding.severity for finding in detect(setup_of(files)) if finding.rule_id == rule]
+
+
+def test_one_of_several_servers_may_be_another_ones() -> None:
+    files = BAD["loopback in a call"][1]
+    assert severities("ops-loopback-bind", files) == [Severity.HIGH]
+    other = files | {
+        "Dockerfile": ALPINE.replace("index.js", "dist/main.js"),
+        "metrics.js": SERVE % "'127.0.0.1'",
+    }
+    assert severities("ops-loopback-bind", other) == [Severity.MEDIUM]
+
+
+def test_options_that_are_spread_may_have_a_host() -> None:
+    files = BAD["fastify's default"][1]
+    spread = files | {"index.js": files["index.js"].replace("{ port", "{ ...options, port")}
+    assert severities("ops-loopback-bind", files) == [Severity.HIGH]
+    assert severities("ops-loopback-bind", spread) == [Severity.MEDIUM]
+
+
+def test_a_check_that_only_the_image_may_have_is_doubted_quietly() -> None:
+    text = compose(
+        "m:\n  image: mysql/mysql-server:8\napi:\n  image: x\n  depends_on: {m: {condition: service_healthy}}"
+    )
+    assert severities("ops-depends-on-unchecked", {"compose.yaml": text}) == [Severity.LOW]
