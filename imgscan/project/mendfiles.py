@@ -1,5 +1,5 @@
-"""Changes of several files, new scripts and modes as one patch. In: edits, new texts. Out: a unified diff, or none where
-it would show a secret or a file cannot be written as text."""
+"""Changes of several files, new scripts and modes as one patch. In: edits, new texts. Out: a unified diff, or none
+where it would show a secret or a file cannot be written as text."""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ from imgscan.rulebook import make_finding
 _TEMPORARY: Final = re.compile(r"tmp|temp|partial|\.part\b|\.new\b|mktemp|incomplete|/dev/|-$", re.I)
 _DATED: Final = re.compile(r"\$\(|date|stamp|time|`|\$\{?(?:now|ts|today)\b|%", re.I)
 _BINARY: Final = re.compile(r"^-F ?[cdt]|^--format=?(?:c|d|t)|--archive|^-Z|--gzip|custom$")
-_STOPS: Final = re.compile(r"\b(?:stop|pause|down)\b|pg_(?:start_backup|backup_start)|FLUSH TABLES WITH READ LOCK|fsyncLock")
+_STOPS: Final = re.compile(
+    r"\b(?:stop|pause|down)\b|pg_(?:start_backup|backup_start)|FLUSH TABLES WITH READ LOCK|fsyncLock"
+)
 
 
 def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
@@ -56,7 +58,8 @@ def _pipeline(setup: Setup, job: Job) -> Iterator[Finding]:
     edits = pipefail_edits(setup, job.text) if job.program.inner is None else []
     yield make_finding(
         "backup-no-pipefail",
-        message=f"{where(job.text)} pipes {job.program.name} into {after} without pipefail: when the dump fails, the status "
+        message=f"{where(job.text)} pipes {job.program.name} into {after} without pipefail: when the dump "
+        "fails, the status "
         "is that of the last program, 0, and an empty backup is kept.",
         location=in_script(job.text, job.call),
         evidence=Evidence.DERIVED,
@@ -73,7 +76,8 @@ def _pipefail_advice(job: Job, after: str) -> str:
         return f"Give the shell inside `-o pipefail` (`bash -o pipefail -c`), or run {after} outside of the container."
     if job.text.shebang is not None and not re.search(r"\bbash\b", job.text.shebang):
         return (
-            f"`set -o pipefail` where {job.text.shebang.split('/')[-1]} knows it (busybox does, dash does not yet); else "
+            f"`set -o pipefail` where {job.text.shebang.split('/')[-1]} knows it (busybox does, dash does not "
+            "yet); else "
             f"write {job.program.name}'s output to a file first and run {after} on it."
         )
     return f"`set -euo pipefail` at the top of {job.text.file}."
@@ -92,13 +96,17 @@ def _terminal(setup: Setup, job: Job) -> Iterator[Finding]:
         return
     if not asked and engine.program != "docker-compose" and not job.automatic:
         return
-    binary = any(_BINARY.search(word) for word in job.program.words[1:]) or job.program.name in ("pg_restore", "mongorestore")
+    binary = any(_BINARY.search(word) for word in job.program.words[1:]) or job.program.name in (
+        "pg_restore",
+        "mongorestore",
+    )
     what = "asks for a terminal (-t)" if asked else "does not say -T"
     yield make_finding(
         "backup-tty",
         message=f"{where(job.text)} passes the bytes of {job.program.name} through `{engine.program} "
         f"{'compose ' if engine.compose and engine.program == 'docker' else ''}exec`, which {what}: "
-        f"{'a binary dump is damaged' if binary else 'line ends are changed'}, and without a terminal (cron, CI) it may fail.",
+        f"{'a binary dump is damaged' if binary else 'line ends are changed'}, and without a terminal (cron, "
+        "CI) it may fail.",
         location=in_script(job.text, job.call),
         evidence=Evidence.PATTERN,
         identity=_identity(job),
@@ -111,9 +119,14 @@ def _terminal(setup: Setup, job: Job) -> Iterator[Finding]:
 
 
 def _terminal_severity(job: Job, asked: bool, binary: bool) -> Severity:
-    if asked and binary and job.automatic:
+    if not job.automatic:
+        return Severity.MEDIUM if asked and binary else Severity.LOW
+    if asked and binary:
         return Severity.HIGH
-    return Severity.MEDIUM if asked or (job.container is not None and job.container.program == "docker-compose") else Severity.LOW
+    # The plugin looks whether its output is a terminal, the first generation always makes one; neither looks at the
+    # input, which a restore reads from a file.
+    first_generation = job.container is not None and job.container.program == "docker-compose"
+    return Severity.MEDIUM if asked or first_generation or job.restores else Severity.LOW
 
 
 def _reads(job: Job) -> bool:
@@ -159,7 +172,11 @@ def _final_name(setup: Setup, job: Job) -> Iterator[Finding]:
 def _is_moved(text: ShellText, raw: str) -> bool:
     plain = raw.strip("\"'")
     for call in text.calls:
-        if call.words and call.words[0].text in ("mv", "rename", "install") and any(plain and plain in word.raw for word in call.words[1:-1]):
+        if (
+            call.words
+            and call.words[0].text in ("mv", "rename", "install")
+            and any(plain and plain in word.raw for word in call.words[1:-1])
+        ):
             return True
     return False
 
@@ -170,14 +187,16 @@ def _raw_copy(job: Job) -> Iterator[Finding]:
         return
     yield make_finding(
         "backup-raw-copy",
-        message=f"{where(job.text)} copies the files of {job.store} with {job.program.name} while the server runs: the copy "
+        message=f"{where(job.text)} copies the files of {job.store} with {job.program.name} while the server "
+        "runs: the copy "
         "may not be a state that the server ever had.",
         location=in_script(job.text, job.call),
         evidence=Evidence.PATTERN,
         identity=_identity(job),
         severity=None if job.automatic else Severity.LOW,
         fix=Fix(
-            text=f"Dump {job.store} with its own program from inside its container, or stop the service while its files are "
+            text=f"Dump {job.store} with its own program from inside its container, or stop the service while "
+            "its files are "
             "copied, and start it again whatever happens (`trap`)."
         ),
     )
@@ -185,9 +204,17 @@ def _raw_copy(job: Job) -> Iterator[Finding]:
 
 def _password(job: Job) -> Iterator[Finding]:
     given = [word for word in job.program.words[1:] if re.match(r"-p.|--password=.", word)]
-    given += [part for part in (*job.call.assignments, *job.place.assignments) if re.match(r"(?:PGPASSWORD|MYSQL_PWD)=.", part)]
+    given += [
+        part
+        for part in (*job.call.assignments, *job.place.assignments)
+        if re.match(r"(?:PGPASSWORD|MYSQL_PWD)=.", part)
+    ]
     for engine in job.program.through:
-        given += [value for key, value in engine.given if key in ("-e", "--env") and value and "PASSW" in value.partition("=")[0]]
+        given += [
+            value
+            for key, value in engine.given
+            if key in ("-e", "--env") and value and "PASSW" in value.partition("=")[0]
+        ]
     for text in given:
         value = text.partition("=")[2] if "=" in text else text[2:]
         value = value.strip("\"'")
@@ -197,12 +224,14 @@ def _password(job: Job) -> Iterator[Finding]:
             continue
         yield make_finding(
             "backup-password",
-            message=f"{where(job.text)} gives {job.program.name} a password that stands in the file, line {job.call.line}.",
+            message=f"{where(job.text)} gives {job.program.name} a password that stands in the file, line "
+            f"{job.call.line}.",
             location=in_script(job.text, job.call),
             evidence=Evidence.PATTERN,
             identity=_identity(job),
             fix=Fix(
-                text="Run the dump inside the container over its socket, or read the password from a file that is not in git "
+                text="Run the dump inside the container over its socket, or read the password from a file that "
+                "is not in git "
                 "(PGPASSFILE, --defaults-extra-file). Change the one that was written down."
             ),
         )

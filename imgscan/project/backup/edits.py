@@ -59,9 +59,7 @@ def replace_in_call(setup: Setup, text: ShellText, call: Call, pattern: str, mad
     if len(places) != 1:
         return None
     one = places[0]
-    return patch_of(
-        setup, text.file, [Edit(start=start + one.start(), end=start + one.end(), text=one.expand(made))]
-    )
+    return patch_of(setup, text.file, [Edit(start=start + one.start(), end=start + one.end(), text=one.expand(made))])
 
 
 def pipefail_edits(setup: Setup, text: ShellText) -> list[Edit]:
@@ -91,7 +89,11 @@ def renamed(setup: Setup, text: ShellText, call: Call, redirect: Redirect) -> st
     rest = source[redirect.end : line_end].strip()
     start = source.rfind("\n", 0, call.start) + 1
     indent = re.match(r"[ \t]*", source[start:])
-    if (rest and not rest.startswith("#")) or re.search(r"[;`)]|\bif\b|\bwhile\b", source[start : call.start]) or call.guarded:
+    if (
+        (rest and not rest.startswith("#"))
+        or re.search(r"[;`)]|\bif\b|\bwhile\b", source[start : call.start])
+        or call.guarded
+    ):
         return None
     if "errexit" in call.options:
         move = f"\n{indent[0] if indent else ''}mv -- {raw}.partial {raw}"

@@ -41,10 +41,14 @@ _RESTORES: Final[dict[str, str]] = {
     "mongorestore": "MongoDB",
 }
 _EVERYTHING: Final = frozenset({"restic", "borg", "borgmatic", "duplicity", "kopia", "rclone"})
-_UNPACKS: Final = frozenset({"gunzip", "zcat", "gzcat", "gzip", "pigz", "xzcat", "zstdcat", "zstd", "unzip", "cat", "bzcat", "pv"})
+_UNPACKS: Final = frozenset(
+    {"gunzip", "zcat", "gzcat", "gzip", "pigz", "xzcat", "zstdcat", "zstd", "unzip", "cat", "bzcat", "pv"}
+)
 _COPIES: Final = frozenset({"tar", "cp", "rsync", "zip"})
 _ABOUT: Final = re.compile(r"restore|backup|dump|import|recover", re.I)
-_DUMP_FILE: Final = re.compile(r"\.(?:sql|dump|bak|pgdump|backup|custom|archive)(?:\.(?:gz|xz|zst|bz2))?$|backup|dump", re.I)
+_DUMP_FILE: Final = re.compile(
+    r"\.(?:sql|dump|bak|pgdump|backup|custom|archive)(?:\.(?:gz|xz|zst|bz2))?$|backup|dump", re.I
+)
 _BACKUP_IMAGES: Final = re.compile(r"backup|restic|borgmatic|pgbackrest|wal-g|barman|walg")
 _MOST: Final = 300
 
@@ -126,7 +130,11 @@ def _really_restores(text: ShellText, call: Call, program: Program) -> bool:
     place = program.inner or call
     named = f"{text.name} {call.function or ''}"
     files = [word for at, word in enumerate(words) if words[at - 1] in ("-f", "--file") and at]
-    files += [redirect.target.shape for redirect in (*place.redirects, *call.redirects) if redirect.operator == "<" and redirect.target]
+    files += [
+        redirect.target.shape
+        for redirect in (*place.redirects, *call.redirects)
+        if redirect.operator == "<" and redirect.target
+    ]
     if place.heredoc is not None or call.heredoc is not None:
         return False
     about = bool(_ABOUT.search(named)) or any(_DUMP_FILE.search(file) and "init" not in file for file in files)
@@ -138,15 +146,21 @@ def _fed(text: ShellText, call: Call) -> bool:
     """Whether the program before it in the pipeline unpacks a file."""
     if call.place == 0:
         return False
-    before = (one for one in text.calls if one.pipe == call.pipe and one.place < call.place and one.function == call.function)
+    before = (
+        one for one in text.calls if one.pipe == call.pipe and one.place < call.place and one.function == call.function
+    )
     return any(one.words and one.words[0].text in _UNPACKS for one in before)
 
 
 def _copied_store(setup: Setup, text: ShellText, call: Call, program: Program) -> str | None:
     """The store whose live files a `tar`, `cp` or `docker cp` copies to somewhere else."""
-    if not re.search(r"backup|bak|dump|archive|snapshot", f"{text.name} {call.function or ''} {' '.join(program.words)}", re.I):
+    if not re.search(
+        r"backup|bak|dump|archive|snapshot", f"{text.name} {call.function or ''} {' '.join(program.words)}", re.I
+    ):
         return None
-    if program.name == "tar" and not re.match(r"-?[a-zA-Z]*c|--create", program.words[1] if len(program.words) > 1 else ""):
+    if program.name == "tar" and not re.match(
+        r"-?[a-zA-Z]*c|--create", program.words[1] if len(program.words) > 1 else ""
+    ):
         return None
     sources = [word for word in program.words[1:] if not word.startswith("-")]
     mounted = [mount for engine in program.through for mount in _mounts(engine)]
@@ -158,11 +172,19 @@ def _copied_store(setup: Setup, text: ShellText, call: Call, program: Program) -
         if any(_volume_is(name, folder, names) for name in mounted):
             return stateful.store.name
         inside = bool(program.through) or program.name == "docker"
-        paths = [source.rpartition(":")[2] if program.name == "docker" else source for source in sources[: None if program.name == "tar" else -1]]
+        paths = [
+            source.rpartition(":")[2] if program.name == "docker" else source
+            for source in sources[: None if program.name == "tar" else -1]
+        ]
         if any(inside and within(stateful.data, path.rstrip("/")) and len(path) > 4 for path in paths):
             return stateful.store.name
         plain = folder.lstrip("./").rstrip("/")
-        if stateful.holder is not None and stateful.holder.kind == "bind" and plain and any(path.lstrip("./").rstrip("/") == plain for path in paths):
+        if (
+            stateful.holder is not None
+            and stateful.holder.kind == "bind"
+            and plain
+            and any(path.lstrip("./").rstrip("/") == plain for path in paths)
+        ):
             return stateful.store.name
     return None
 

@@ -46,13 +46,15 @@ def _retention(setup: Setup, dumps: Sequence[Job]) -> Iterator[Finding]:
             if _deletes_by_age(text, call) and not _after_success(call, [job for job in dumps if job.text is text]):
                 yield make_finding(
                     "backup-retention-by-age",
-                    message=f"{where(text)} deletes by age, `{written_call(text, call, 80)}`, whether or not a new backup was "
+                    message=f"{where(text)} deletes by age, `{written_call(text, call, 80)}`, whether or not a "
+                    "new backup was "
                     "made: after a week of failures the last good one goes.",
                     location=in_script(text, call),
                     evidence=Evidence.PATTERN,
                     identity=(text.file, text.name, written_call(text, call)),
                     fix=Fix(
-                        text="Delete after a successful dump only (`set -e` before it, the deletion after it), and by number: "
+                        text="Delete after a successful dump only (`set -e` before it, the deletion after it), "
+                        "and by number: "
                         "list the backups newest first and delete from the 15th on."
                     ),
                 )
@@ -60,11 +62,16 @@ def _retention(setup: Setup, dumps: Sequence[Job]) -> Iterator[Finding]:
 
 def _deletes_by_age(text: ShellText, call: Call) -> bool:
     words = [word.shape for word in call.words]
-    if not words or words[0] != "find" or not any(re.fullmatch(r"-[mc](?:time|min)|-!?-?newer\w*", word) for word in words):
+    if (
+        not words
+        or words[0] != "find"
+        or not any(re.fullmatch(r"-[mc](?:time|min)|-!?-?newer\w*", word) for word in words)
+    ):
         return False
     removes = "-delete" in words or any(word == "rm" for word in words)
     removes = removes or any(
-        one.pipe == call.pipe and one.place > call.place and any(word.text == "rm" for word in one.words) for one in text.calls
+        one.pipe == call.pipe and one.place > call.place and any(word.text == "rm" for word in one.words)
+        for one in text.calls
     )
     return removes and bool(_BACKUP.search(" ".join((*words, text.name))))
 
@@ -73,7 +80,9 @@ def _after_success(call: Call, dumps: Sequence[Job]) -> bool:
     """Whether the deletion is not reached when the dump fails."""
     before = [job for job in dumps if job.call.start < call.start and job.call.function == call.function]
     return bool(before) and all(
-        "errexit" in job.call.options and not job.call.ignored and (job.place.piped < 2 or "pipefail" in job.place.options)
+        "errexit" in job.call.options
+        and not job.call.ignored
+        and (job.place.piped < 2 or "pipefail" in job.place.options)
         for job in before
     )
 
@@ -88,7 +97,11 @@ def _places(setup: Setup, dumps: Sequence[Job]) -> Iterator[Finding]:
         if inside:
             yield from _same_volume(setup, job, redirect.target.shape)
             continue
-        if job.text.kind is ShellKind.SCRIPT and job.text.file not in private and not _PRIVATE.search(_with_sources(setup, job)):
+        if (
+            job.text.kind is ShellKind.SCRIPT
+            and job.text.file not in private
+            and not _PRIVATE.search(_with_sources(setup, job))
+        ):
             private.add(job.text.file)
             yield _readable(setup, job)
         yield from _in_context(setup, job, redirect.target.shape)
@@ -127,7 +140,8 @@ def _same_volume(setup: Setup, job: Job, target: str) -> Iterator[Finding]:
         if within(posixpath.normpath(target.rpartition("/")[0] or "."), holder.target):
             yield make_finding(
                 "backup-same-volume",
-                message=f"{where(job.text)} writes the dump to {target.rpartition('/')[0]} in {stateful.service.name}: that is "
+                message=f"{where(job.text)} writes the dump to {target.rpartition('/')[0]} in "
+                f"{stateful.service.name}: that is "
                 "in the volume that it is a backup of.",
                 location=in_script(job.text, job.call),
                 evidence=Evidence.DERIVED,
@@ -154,10 +168,15 @@ def _in_context(setup: Setup, job: Job, target: str) -> Iterator[Finding]:
         text = setup.tree.text(file)
         if text is not None and _is_ignored(text, f"{relative}/{posixpath.basename(path) or 'backup.dump'}"):
             continue
-        edits = {file: [Edit(start=len(text), end=len(text), text=("" if text.endswith("\n") else "\n") + f"{relative}\n")]} if text is not None else {}
+        edits = (
+            {file: [Edit(start=len(text), end=len(text), text=("" if text.endswith("\n") else "\n") + f"{relative}\n")]}
+            if text is not None
+            else {}
+        )
         yield make_finding(
             "backup-in-context",
-            message=f"{where(job.text)} writes dumps to {folder}, which lies in the build context {context or '.'} and is not "
+            message=f"{where(job.text)} writes dumps to {folder}, which lies in the build context "
+            f"{context or '.'} and is not "
             "ignored.",
             location=in_script(job.text, job.call),
             evidence=Evidence.DERIVED,
@@ -220,7 +239,8 @@ def _crlf(setup: Setup, text: ShellText, source: str) -> Finding:
     edits = [Edit(start=found.start(), end=found.end(), text="\n") for found in re.finditer("\r\n", source)]
     return make_finding(
         "backup-crlf",
-        message=f"{text.file} has line ends of Windows: no Unix kernel starts it, and its words end in a carriage return.",
+        message=f"{text.file} has line ends of Windows: no Unix kernel starts it, and its words end in a "
+        "carriage return.",
         location=in_script(text),
         evidence=Evidence.DERIVED,
         identity=(text.file,),
@@ -244,7 +264,7 @@ def _callers(setup: Setup, script: ShellText) -> Iterator[ShellText]:
 def _not_executable(text: ShellText, caller: ShellText) -> Finding:
     return make_finding(
         "backup-not-executable",
-        message=f"{where(caller)} calls {text.file}, which may not be executed: \"Permission denied\".",
+        message=f'{where(caller)} calls {text.file}, which may not be executed: "Permission denied".',
         location=in_script(text),
         evidence=Evidence.DERIVED,
         identity=(text.file,),
@@ -259,7 +279,8 @@ def _relative(job: Job) -> Iterator[Finding]:
     if target is not None and target.text and not target.text.startswith(("/", "~")) and not moves:
         yield make_finding(
             "backup-relative-path",
-            message=f"cron runs {job.text.file}, which writes to {target.text}, a path relative to wherever it is started.",
+            message=f"cron runs {job.text.file}, which writes to {target.text}, a path relative to wherever it "
+            "is started.",
             location=in_script(job.text, job.call),
             evidence=Evidence.DERIVED,
             identity=(job.text.file, target.text),

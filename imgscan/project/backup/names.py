@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from imgscan.model import Confidence, Evidence, Finding, Fix
+from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.backup.edits import replace_in_call
 from imgscan.project.backup.jobs import Job
 from imgscan.project.compose.records import Service
@@ -21,7 +21,6 @@ from imgscan.rulebook import make_finding
 
 _GRANTS: Final = re.compile(r"^\s*(?:create\s+(?:role|user)\s|grant\s+[\w, ]+\s+(?:on|to)\s)", re.I | re.M)
 _CLIENT: Final = re.compile(r"postgresql-?(?P<debian>client-)?(?P<major>\d{2})(?P<alpine>-client)?\b")
-_USERS: Final = {"PostgreSQL": "POSTGRES_USER", "MySQL": "MYSQL_USER", "MariaDB": "MARIADB_USER"}
 
 
 def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
@@ -37,14 +36,14 @@ def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
     yield from _client(setup, jobs, stores)
 
 
-def _disagree(job: Job, message: str, name: str, fix: Fix, confidence: Confidence | None = None) -> Finding:
+def _disagree(job: Job, message: str, name: str, fix: Fix) -> Finding:
     return make_finding(
         "backup-names-disagree",
         message=message,
         location=in_script(job.text, job.call),
         evidence=Evidence.DERIVED,
         identity=(job.text.file, job.text.name, job.program.name, name),
-        confidence=confidence,
+        severity=None if job.automatic else Severity.LOW,
         fix=fix,
     )
 
@@ -62,14 +61,19 @@ def _container(setup: Setup, job: Job, stores: list[Stateful]) -> Iterator[Findi
         return
     what = "service" if engine.compose else "container"
     meant = right[0].name if engine.compose else _container_name(right[0])
-    patch = replace_in_call(setup, job.text, job.call, rf"(?<![\w./-]){re.escape(name)}(?![\w./-])", meant) if meant else None
+    patch = (
+        replace_in_call(setup, job.text, job.call, rf"(?<![\w./-]){re.escape(name)}(?![\w./-])", meant)
+        if meant
+        else None
+    )
     yield _disagree(
         job,
         f"{where(job.text)} runs {job.program.name} in the {what} {name}, which no compose file makes; "
         f"{job.store} is the service {right[0].name}.",
         name,
         Fix(
-            text=f"`docker compose exec -T {right[0].name} {job.program.name} …` finds the container whatever its name.",
+            text=f"`docker compose exec -T {right[0].name} {job.program.name} …` finds the container whatever "
+            "its name.",
             patch=patch if len(right) == 1 else None,
         ),
     )
@@ -101,39 +105,53 @@ def _credentials(setup: Setup, job: Job, stores: list[Stateful]) -> Iterator[Fin
     user, database = _option(job, "-U", "--username"), _option(job, "-d", "--dbname")
     known_user = _value(stateful.service, "POSTGRES_USER", "postgres")
     if user is not None and known_user is not None and user != known_user:
-        yield _wrong(setup, job, stateful, "user", user, known_user, rf"(-U\s*|--username[= ]){re.escape(user)}(?![\w.-])")
+        yield _wrong(
+            setup, job, stateful, "user", user, known_user, rf"(-U\s*|--username[= ]){re.escape(user)}(?![\w.-])"
+        )
     known = _value(stateful.service, "POSTGRES_DB", known_user)
     if database is None or known is None or re.search(r"[:=/]", database):
         return
-    if database not in (known, "postgres", "template1") and not _makes_databases(setup):
-        yield _wrong(setup, job, stateful, "database", database, known, rf"(-d\s*|--dbname[= ]){re.escape(database)}(?![\w.-])")
+    if database not in (known, "postgres", "template1") and not _makes_database(setup, database):
+        yield _wrong(
+            setup, job, stateful, "database", database, known, rf"(-d\s*|--dbname[= ]){re.escape(database)}(?![\w.-])"
+        )
 
 
 def _wrong(setup: Setup, job: Job, stateful: Stateful, what: str, given: str, known: str, pattern: str) -> Finding:
     return _disagree(
         job,
-        f"{where(job.text)} calls {job.program.name} with the {what} {given}; the {what} of {stateful.service.name} is {known}.",
+        f"{where(job.text)} calls {job.program.name} with the {what} {given}; the {what} of "
+        f"{stateful.service.name} is {known}.",
         f"{what} {given}",
         Fix(
             text=f"Use {known}, or take it from the container: `sh -c '{job.program.name} -U \"$POSTGRES_USER\" …'`.",
-            patch=replace_in_call(setup, job.text, job.call, pattern, rf"\g<1>{known}") if re.fullmatch(r"[\w.-]+", known) else None,
+            patch=replace_in_call(setup, job.text, job.call, pattern, rf"\g<1>{known}")
+            if re.fullmatch(r"[\w.-]+", known)
+            else None,
         ),
     )
 
 
 def _meant(job: Job, stores: list[Stateful]) -> Stateful | None:
-    """The service whose store a job is about: that of its container, or the only one of its kind."""
+    """The service whose store a job is about: that of its container."""
     engine = job.container
     of_kind = [one for one in stores if one.store.name == job.store]
     if engine is not None and engine.compose and engine.arguments:
-        return next((one for one in of_kind if one.service.name == engine.arguments[0]), None)
-    if engine is not None and engine.arguments:
-        return next((one for one in of_kind if _container_name(one.service) == engine.arguments[0]), None)
-    return None
+        found = [one for one in of_kind if one.service.name == engine.arguments[0]]
+    elif engine is not None and engine.arguments:
+        found = [one for one in of_kind if _container_name(one.service) == engine.arguments[0]]
+    else:
+        return None
+    # Several compose projects may have a service of that name: only where they agree is there something to say.
+    values = {
+        (_value(one.service, "POSTGRES_USER", "postgres"), _value(one.service, "POSTGRES_DB", "")) for one in found
+    }
+    return found[0] if len(values) == 1 else None
 
 
 def _option(job: Job, short: str, long: str) -> str | None:
-    """The value of an option, None when it is not there or not known."""
+    """The value of an option; None when it is not there, not known, or may be set by somebody else."""
+    certain = [word.text for word in job.place.words if word.text is not None]
     words = job.program.words
     for at, word in enumerate(words):
         value = None
@@ -144,7 +162,7 @@ def _option(job: Job, short: str, long: str) -> str | None:
         elif word.startswith(short) and len(word) > 2 and not word.startswith("--"):
             value = word[2:]
         if value:
-            return value if is_known(value) and "$" not in value else None
+            return value if is_known(value) and "$" not in value and any(value in text for text in certain) else None
     return None
 
 
@@ -157,11 +175,11 @@ def _value(service: Service, name: str, default: str | None) -> str | None:
     return None if service.env_files or service.build is not None or f"{name}_FILE" in service.environment else default
 
 
-def _makes_databases(setup: Setup) -> bool:
-    """Whether an init script or a migration may make more databases."""
-    return any(path.endswith(".sql") and "create database" in (setup.tree.text(path) or "").lower() for path in setup.tree.files) or any(
-        re.search(r"create database|createdb", text.text, re.I) for text in setup.shells
-    )
+def _makes_database(setup: Setup, name: str) -> bool:
+    """Whether an init script or a script makes a database of that name."""
+    made = re.compile(rf"(?:create\s+database|createdb)\b[^;\n]*\b{re.escape(name)}\b", re.I)
+    texts = (setup.tree.text(path) or "" for path in setup.tree.files if path.endswith(".sql"))
+    return any(made.search(text) for text in texts) or any(made.search(text.text) for text in setup.shells)
 
 
 def _first_generation(setup: Setup, job: Job) -> Iterator[Finding]:
@@ -184,13 +202,19 @@ def _roles(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
     dumps = [job for job in jobs if job.program.name == "pg_dump" and job.automatic]
     if not dumps or any(job.program.name in ("pg_dumpall", "pg_basebackup") for job in jobs):
         return
-    granting = next((path for path in setup.tree.files if path.endswith(".sql") and _GRANTS.search(setup.tree.text(path) or "")), None)
-    if granting is None or any(re.search(r"-O\b|--no-owner", " ".join(job.program.words)) and "-x" in job.program.words for job in dumps):
+    granting = next(
+        (path for path in setup.tree.files if path.endswith(".sql") and _GRANTS.search(setup.tree.text(path) or "")),
+        None,
+    )
+    if granting is None or any(
+        re.search(r"-O\b|--no-owner", " ".join(job.program.words)) and "-x" in job.program.words for job in dumps
+    ):
         return
     first = dumps[0]
     yield make_finding(
         "backup-without-roles",
-        message=f"{granting} makes roles or grants, and {where(first.text)} dumps a database without the server's roles.",
+        message=f"{granting} makes roles or grants, and {where(first.text)} dumps a database without the "
+        "server's roles.",
         location=in_script(first.text, first.call),
         evidence=Evidence.PATTERN,
         identity=(first.text.file, granting),

@@ -38,7 +38,12 @@ def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
         if job.restores:
             yield from _errors(setup, job)
             yield from _over_live(job)
-    dumps = [job for job in jobs if not job.restores and job.text.kind in (ShellKind.SCRIPT, ShellKind.MAKE, ShellKind.COMPOSE, ShellKind.CRON, ShellKind.PACKAGE)]
+    dumps = [
+        job
+        for job in jobs
+        if not job.restores
+        and job.text.kind in (ShellKind.SCRIPT, ShellKind.MAKE, ShellKind.COMPOSE, ShellKind.CRON, ShellKind.PACKAGE)
+    ]
     if dumps:
         yield from _not_verified(setup, dumps)
         yield from _no_restore(setup, jobs, dumps)
@@ -47,7 +52,11 @@ def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
 def _errors(setup: Setup, job: Job) -> Iterator[Finding]:
     words = job.program.words
     if job.program.name == "psql":
-        if any("ON_ERROR_STOP" in word for word in words) or _one_transaction(words) or "ON_ERROR_STOP" in job.text.text:
+        if (
+            any("ON_ERROR_STOP" in word for word in words)
+            or _one_transaction(words)
+            or "ON_ERROR_STOP" in job.text.text
+        ):
             return
         option = "-v ON_ERROR_STOP=1"
     elif job.program.name == "pg_restore":
@@ -68,7 +77,9 @@ def _one_transaction(words: tuple[str, ...]) -> bool:
 def _only_a_list(words: tuple[str, ...]) -> bool:
     """`pg_restore -f file` writes SQL, and `-l` a list: no database is touched."""
     database = any(word in ("-d", "--dbname") or word.startswith(("-d", "--dbname=")) for word in words[1:])
-    return not database and any(word in ("-f", "--file", "-l", "--list") or word.startswith("--file=") for word in words)
+    return not database and any(
+        word in ("-f", "--file", "-l", "--list") or word.startswith("--file=") for word in words
+    )
 
 
 def _errors_finding(setup: Setup, job: Job, option: str | None) -> Finding:
@@ -81,7 +92,8 @@ def _errors_finding(setup: Setup, job: Job, option: str | None) -> Finding:
         patch = after_program(setup, job.text, job.call, name, option)
     return make_finding(
         "backup-restore-errors",
-        message=f"{where(job.text)} restores with {name} {'--force' if option is None else f'without {option}'}: it goes on "
+        message=f"{where(job.text)} restores with {name} "
+        f"{'--force' if option is None else f'without {option}'}: it goes on "
         "after errors, ends with status 0, and a truncated dump passes for a restored one.",
         location=in_script(job.text, job.call),
         evidence=Evidence.DERIVED if job.automatic else Evidence.PATTERN,
@@ -98,7 +110,8 @@ def _over_live(job: Job) -> Iterator[Finding]:
         return
     yield make_finding(
         "backup-restore-over-live",
-        message=f"{where(job.text)} restores with {job.program.name} into a database that it neither empties nor makes anew.",
+        message=f"{where(job.text)} restores with {job.program.name} into a database that it neither empties "
+        "nor makes anew.",
         location=in_script(job.text, job.call),
         evidence=Evidence.PATTERN,
         identity=(job.text.file, job.text.name, job.program.name),
@@ -110,17 +123,21 @@ def _over_live(job: Job) -> Iterator[Finding]:
 
 
 def _not_verified(setup: Setup, dumps: Sequence[Job]) -> Iterator[Finding]:
-    if any(_VERIFIES.search(text.text) or _TRIAL.search(posixpath.basename(text.name)) for text in _about(setup, dumps)):
+    if any(
+        _VERIFIES.search(text.text) or _TRIAL.search(posixpath.basename(text.name)) for text in _about(setup, dumps)
+    ):
         return
     first = dumps[0]
     yield make_finding(
         "backup-not-verified",
-        message=f"nothing reads back what {where(first.text)} writes: no list of contents, no checksum, no trial restore.",
+        message=f"nothing reads back what {where(first.text)} writes: no list of contents, no checksum, no "
+        "trial restore.",
         location=in_script(first.text, first.call),
         evidence=Evidence.ABSENT,
         identity=(first.text.file, first.text.name),
         fix=Fix(
-            text=f"After the dump: {_check_of(first)}, `sha256sum` beside it, and now and then a restore into a scratch "
+            text=f"After the dump: {_check_of(first)}, `sha256sum` beside it, and now and then a restore into a "
+            "scratch "
             "database."
         ),
     )
@@ -138,24 +155,34 @@ def _about(setup: Setup, dumps: Sequence[Job]) -> Iterator[ShellText]:
     for text in setup.shells:
         if text.kind is ShellKind.README:
             continue
-        if (text.file in files and text.kind is ShellKind.SCRIPT) or re.search(r"backup|restore|dump|verify", f"{text.file} {text.name}", re.I):
+        if (text.file in files and text.kind is ShellKind.SCRIPT) or re.search(
+            r"backup|restore|dump|verify", f"{text.file} {text.name}", re.I
+        ):
             yield text
     yield from (job.text for job in dumps)
 
 
 def _no_restore(setup: Setup, jobs: Sequence[Job], dumps: Sequence[Job]) -> Iterator[Finding]:
     restores = [job for job in jobs if job.restores]
-    named = [text for text in setup.shells if _RESTORE_NAME.search(f"{posixpath.basename(text.file)} {text.name}") and text.kind is not ShellKind.CI]
+    named = [
+        text
+        for text in setup.shells
+        if _RESTORE_NAME.search(f"{posixpath.basename(text.file)} {text.name}") and text.kind is not ShellKind.CI
+    ]
     first = dumps[0]
-    if not restores and not named and not _RESTORE_NAME.search(first.text.text):
+    if not restores and not named and not _RESTORE_NAME.search(first.text.text.replace("pg_restore", "")):
         yield make_finding(
             "backup-no-restore",
-            message=f"{where(first.text)} makes backups of {first.store if first.store != '*' else 'the data'}; nothing in "
+            message=f"{where(first.text)} makes backups of {first.store if first.store != '*' else 'the data'}; "
+            "nothing in "
             "the project restores one.",
             location=in_script(first.text, first.call),
             evidence=Evidence.ABSENT,
             identity=(first.text.file, first.text.name),
-            fix=Fix(text="Write the restore beside it (`scripts/restore.sh FILE`): into a new database, swapped in when whole."),
+            fix=Fix(
+                text="Write the restore beside it (`scripts/restore.sh FILE`): into a new database, swapped in "
+                "when whole."
+            ),
         )
         return
     if not _tried(setup):

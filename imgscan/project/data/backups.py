@@ -20,7 +20,10 @@ def detect(setup: Setup) -> Iterator[Finding]:
     stores = [one for one in stateful_services(setup) if one.records and one.holder is not None]
     if not stores or backup_services(setup) or any(not job.restores for job in find_jobs(setup)):
         return
-    if any(re.search(r"backup", path.rpartition("/")[2], re.I) and path.endswith((".py", ".js", ".ts", ".rb", ".go")) for path in setup.tree.files):
+    if any(
+        re.search(r"backup", path.rpartition("/")[2], re.I) and path.endswith((".py", ".js", ".ts", ".rb", ".go"))
+        for path in setup.tree.files
+    ):
         return
     first = stores[0]
     names = sorted({f"{one.service.name} ({one.store.name})" for one in stores})
@@ -31,7 +34,8 @@ def detect(setup: Setup) -> Iterator[Finding]:
         evidence=Evidence.ABSENT,
         identity=(first.service.at.file, *names),
         fix=Fix(
-            text=f"Add a script that dumps {first.service.name} to a file outside of its volume, checks it, and one that "
+            text=f"Add a script that dumps {first.service.name} to a file outside of its volume, checks it, and "
+            "one that "
             "restores it; run both.",
             patch=_scripts(setup, first) if first.store.name == "PostgreSQL" else None,
         ),

@@ -86,6 +86,7 @@ def _git_matches(pattern: str, path: str) -> bool:
 def _finding(setup: Setup, stateful: Stateful, source: str, reached: list[str], in_git: bool) -> Finding:
     mount, service = stateful.holder, stateful.service
     reach = [f"the build context {context or '.'}" for context in reached] + (["git"] if in_git else [])
+    files = sorted({_ignore_file(setup, context) for context in reached} | ({".gitignore"} if in_git else set()))
     edits: dict[str, list[Edit]] = {}
     new: dict[str, str] = {}
     for context in reached:
@@ -96,13 +97,13 @@ def _finding(setup: Setup, stateful: Stateful, source: str, reached: list[str], 
         _append(setup, ".gitignore", f"/{source}/", edits, new)
     return make_finding(
         "data-bind-mount",
-        message=f"the data of {service.name} ({stateful.store.name}) lie in {source}, within reach of {' and '.join(reach)}.",
+        message=f"the data of {service.name} ({stateful.store.name}) lie in {source}, within reach of "
+        f"{' and '.join(reach)}.",
         location=in_compose(mount.at if mount is not None else service.at),
         evidence=Evidence.DERIVED,
         identity=(service.at.file, service.name, source),
         fix=Fix(
-            text=f"Use a named volume at {stateful.data}, or add {source} to "
-            f"{' and '.join(sorted({_ignore_file(setup, c) for c in reached} | ({'.gitignore'} if in_git else set())))}.",
+            text=f"Use a named volume at {stateful.data}, or add {source} to {' and '.join(files)}.",
             patch=patch_of_files(setup, edits, new),
         ),
     )
@@ -115,4 +116,6 @@ def _append(setup: Setup, file: str, line: str, edits: dict[str, list[Edit]], ne
     if text is None:
         new[file] = f"{line}\n"
     else:
-        edits[file] = [Edit(start=len(text), end=len(text), text=("" if text.endswith("\n") or not text else "\n") + f"{line}\n")]
+        edits[file] = [
+            Edit(start=len(text), end=len(text), text=("" if text.endswith("\n") or not text else "\n") + f"{line}\n")
+        ]

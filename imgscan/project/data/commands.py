@@ -31,7 +31,9 @@ _SAYS_SO: Final = re.compile(
     r"test|e2e|integration|smoke|bench|(?:^|[-_:./])ci(?:$|[-_:./])|demo|example|seed|recreate|rebuild",
     re.I,
 )
-_DATA_FOLDER: Final = re.compile(r"(?:^|/)(?:pg|postgres|mysql|maria|mongo|redis|db)[-_]?data(?:/|$|\*)|(?:^|/)pgdata(?:/|$)", re.I)
+_DATA_FOLDER: Final = re.compile(
+    r"(?:^|/)(?:pg|postgres|mysql|maria|mongo|redis|db)[-_]?data(?:/|$|\*)|(?:^|/)pgdata(?:/|$)", re.I
+)
 _VOLUMES_FLAG: Final = re.compile(r"[ \t]+(?:-v|--volumes)(?=[ \t\"';&|)]|$)")
 _MOST: Final = 200
 
@@ -161,23 +163,33 @@ def _lost(stake: _Stake, engine: EngineCall | None, what: Removal) -> str:
         return f"the volume {', '.join(_shown(name) for name in what.names)}"
     if what.removes is Removes.UNUSED:
         return "every volume that no container uses at that moment, data volumes among them"
-    names = sorted({f"{volume.name} ({stateful.store.name} of {stateful.service.name})" for stateful, volume in stake.managed})
+    names = sorted(
+        {f"{volume.name} ({stateful.store.name} of {stateful.service.name})" for stateful, volume in stake.managed}
+    )
     return f"the volumes that compose manages{': ' + ', '.join(names[:4]) if names else ''}"
 
 
 def _shown(name: str) -> str:
     """A name with its unknown parts as an ellipsis."""
-    return name if is_known(name) else f"{head(name)}…{tail(name)}" if head(name) or tail(name) else "that a variable names"
+    return (
+        name
+        if is_known(name)
+        else f"{head(name)}…{tail(name)}"
+        if head(name) or tail(name)
+        else "that a variable names"
+    )
 
 
 def _advice(text: ShellText, engine: EngineCall | None, what: Removal) -> str:
     if what.removes is Removes.MANAGED:
         return (
-            f"Leave -v out of {where(text)}. Give deletion a command of its own that needs a terminal, makes a backup and "
+            f"Leave -v out of {where(text)}. Give deletion a command of its own that needs a terminal, makes a "
+            "backup and "
             "asks for the volume's name."
         )
     return (
-        f"Let {where(text)} ask first: `[ -t 0 ] || exit 3`, then `read -r answer` and a comparison with the volume's name, "
+        f"Let {where(text)} ask first: `[ -t 0 ] || exit 3`, then `read -r answer` and a comparison with the "
+        "volume's name, "
         "after a backup."
     )
 

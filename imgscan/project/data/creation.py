@@ -17,8 +17,10 @@ from imgscan.project.shell.glob import is_known
 from imgscan.project.shell.peel import programs
 from imgscan.project.shell.records import Call, ShellKind, ShellText
 
-_PROSE: Final = (".md", ".markdown", ".txt", ".rst", ".adoc", ".ps1", ".bat", ".cmd", ".py", ".js", ".mjs", ".ts", ".yml",
-                 ".yaml", ".tf")  # fmt: skip
+_PROSE: Final = (
+    *(".md", ".markdown", ".txt", ".rst", ".adoc", ".ps1", ".bat", ".cmd"),
+    *(".py", ".js", ".mjs", ".ts", ".yml", ".yaml", ".tf"),
+)
 _NAMES: Final = frozenset({"justfile", "Justfile", "Taskfile", "Rakefile", "Vagrantfile", "README"})
 _CREATES: Final = re.compile(r"volume[\"', \]]+create\b|docker_volume\b|docker_volumes?:|volumes\.create\(")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z", re.A)
@@ -80,7 +82,8 @@ def creation_edits(setup: Setup, name: str) -> tuple[dict[str, list[Edit]], dict
 def _script(name: str) -> str:
     return (
         "#!/bin/sh\n"
-        "# Run it once before `docker compose up`: compose does not create external volumes, and so cannot delete them.\n"
+        "# Run it once before `docker compose up`: compose does not create external volumes, and so cannot "
+        "delete them.\n"
         "set -eu\n"
         f"docker volume create {name} >/dev/null\n"
     )

@@ -58,15 +58,20 @@ def _managers(setup: Setup, volume: Volume) -> Iterator[tuple[ComposeProject, Vo
                 yield compose, other
 
 
-def _unnamed(setup: Setup, compose: ComposeProject, volume: Volume, others: list[tuple[ComposeProject, Volume]]) -> Finding:
+def _unnamed(
+    setup: Setup, compose: ComposeProject, volume: Volume, others: list[tuple[ComposeProject, Volume]]
+) -> Finding:
     elsewhere = next((other for _, other in others if other.named is not None and other.real_name != volume.name), None)
     name = (elsewhere.real_name if elsewhere is not None else None) or volume.name
     miss = (
-        f", but {elsewhere.at.file} names it {elsewhere.real_name}: the two do not meet" if elsewhere is not None else ""
+        f", but {elsewhere.at.file} names it {elsewhere.real_name}: the two do not meet"
+        if elsewhere is not None
+        else ""
     )
     return make_finding(
         "data-external-unnamed",
-        message=f"the external volume {volume.name} has no `name:`: compose looks for a volume called {volume.name}{miss}.",
+        message=f"the external volume {volume.name} has no `name:`: compose looks for a volume called "
+        f"{volume.name}{miss}.",
         location=in_compose(volume.at),
         evidence=Evidence.DERIVED,
         identity=(volume.at.file, volume.name),
@@ -81,7 +86,10 @@ def _unnamed(setup: Setup, compose: ComposeProject, volume: Volume, others: list
 def _name_patch(setup: Setup, volume: Volume, name: str) -> str | None:
     text = setup.tree.text(volume.at.file) or ""
     written = text[volume.at.start : volume.at.end]
-    found = re.search(r"\n(?P<indent>[ ]+)external:[ ]*true[ ]*(?:#[^\n]*)?(?=\r?\n|$)", written + text[volume.at.end :].split("\n", 1)[0])
+    found = re.search(
+        r"\n(?P<indent>[ ]+)external:[ ]*true[ ]*(?:#[^\n]*)?(?=\r?\n|$)",
+        written + text[volume.at.end :].split("\n", 1)[0],
+    )
     if found is None or found.start() > len(written):
         return None
     at = volume.at.start + found.end()
@@ -96,14 +104,12 @@ def _name_patch(setup: Setup, volume: Volume, name: str) -> str | None:
 def _not_created(setup: Setup, volume: Volume, others: list[tuple[ComposeProject, Volume]]) -> Finding:
     name = volume.real_name or volume.name
     idle = next((compose for compose, _ in others if not compose.services), None)
-    note = (
-        f" {idle.files[0]} declares it, but has no service, so `up` with that file creates nothing." if idle else ""
-    )
+    note = f" {idle.files[0]} declares it, but has no service, so `up` with that file creates nothing." if idle else ""
     edits, new = creation_edits(setup, name)
     return make_finding(
         "data-external-not-created",
-        message=f"nothing in the project creates the external volume {name}: `up` ends with \"external volume not found\" "
-        f"where it is not there already.{note}",
+        message=f"nothing in the project creates the external volume {name}: where it is not there already, `up` ends "
+        f"with 'external volume not found'.{note}",
         location=in_compose(volume.at),
         evidence=Evidence.DERIVED,
         identity=(volume.at.file, volume.name),
@@ -119,11 +125,13 @@ def _managed_elsewhere(volume: Volume, compose: ComposeProject, other: Volume) -
     what = (
         f"`down -v` with {other.at.file} deletes the volume that {volume.at.file} relies on"
         if same and compose.services
-        else f"it has no service and creates nothing by itself; used together with {volume.at.file}, one of the two wins"
+        else f"it has no service and creates nothing by itself; used together with {volume.at.file}, one of the "
+        "two wins"
     )
     return make_finding(
         "data-volume-managed-elsewhere",
-        message=f"{other.at.file} declares {other.name} ({other.real_name or other.name}) without `external: true`: {what}.",
+        message=f"{other.at.file} declares {other.name} ({other.real_name or other.name}) without `external: "
+        f"true`: {what}.",
         location=in_compose(other.at),
         evidence=Evidence.DERIVED,
         identity=(other.at.file, other.name, volume.at.file),
@@ -147,13 +155,15 @@ def _project_names(setup: Setup) -> Iterator[Finding]:
         name = normal_name(folder) or "app"
         yield make_finding(
             "data-project-name",
-            message=f"{base} has no `name:`: the volume {volume.name} of {stateful.service.name} is called after the folder "
+            message=f"{base} has no `name:`: the volume {volume.name} of {stateful.service.name} is called "
+            "after the folder "
             "that the file lies in.",
             location=in_compose(volume.at),
             evidence=Evidence.ABSENT,
             identity=(base,),
             fix=Fix(
-                text=f"Write `name: {name}` at the top of {base}; with the folder's present name the present volumes stay.",
+                text=f"Write `name: {name}` at the top of {base}; with the folder's present name the present "
+                "volumes stay.",
                 patch=_project_patch(setup, base, name),
             ),
         )

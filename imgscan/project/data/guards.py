@@ -6,6 +6,7 @@ before it, and on which nothing hangs on what this does not follow.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -13,10 +14,11 @@ from typing import Final
 from imgscan.project.data.removal import Removes, removal
 from imgscan.project.data.spellings import HARMLESS, SPELLINGS, Spelling
 from imgscan.project.shell.enginewords import EngineCall, engine_call
-from imgscan.project.shell.evaluate import Path, Script, paths
-from imgscan.project.shell.glob import is_known
+from imgscan.project.shell.evaluate import paths
+from imgscan.project.shell.glob import FROM_ARGUMENTS, is_known
+from imgscan.project.shell.ways import Path, Script
 
-_PASSED: Final = ("$@", "$*", "${@", "${*", "$1", "${1")
+_PARAMETERS: Final = re.compile(r"\$(?:[@*#1]|\{[@*#1])|\bfor\s+\w+\s*(?:;|\n\s*do\b)")
 
 
 class Answer(StrEnum):
@@ -42,11 +44,16 @@ class Wrapper:
 
 def judge_wrapper(script: Script) -> Wrapper | None:
     """The wrapper that the script is, None if it is none: it must let some harmless call through as it is given."""
-    if not any(mark in script.text for mark in _PASSED):
+    if not looks_at_arguments(script.text):
         return None
     if not any(_lets_through(script, words) for words in HARMLESS):
         return None
     return Wrapper(script.path, tuple((spelling, _answer(script, spelling)) for spelling in SPELLINGS))
+
+
+def looks_at_arguments(text: str) -> bool:
+    """Whether a script's text speaks of its parameters at all."""
+    return _PARAMETERS.search(text) is not None
 
 
 def _lets_through(script: Script, words: tuple[str, ...]) -> bool:
@@ -76,7 +83,11 @@ def _answer(script: Script, spelling: Spelling) -> Answer:
                     answer = Answer.UNKNOWN
                 continue
             deleted = removal(call)
-            if deleted is None or made.asked:
+            if made.asked:
+                continue
+            if deleted is None:
+                if any(FROM_ARGUMENTS in word for word in made.words):
+                    answer = Answer.UNKNOWN
                 continue
             if deleted.removes is spelling.removes:
                 if made.sure:

@@ -17,6 +17,9 @@ from imgscan.rulebook import load_yaml, rules_dir
 _NEWEST: Final = 99
 _MAJOR: Final = re.compile(r"^v?(\d{1,3})(?=[.\-]|$)")
 _DEFAULT_TAGS: Final = frozenset({"", "latest", "alpine", "bookworm", "trixie", "bullseye", "slim"})
+_SETTINGS: Final = re.compile(
+    r"/docker-entrypoint|/etc/|/run/|/tmp|\.sock$|/(?:conf|config|initdb|init|scripts|certs|backups?|dumps?|logs?)(?:/|$)|\.\w{1,5}$"
+)
 _KEEPS_REDIS: Final = re.compile(r"appendonly|--save|redis\.conf|valkey\.conf")
 
 
@@ -36,7 +39,8 @@ class Store:
 @dataclass(frozen=True, slots=True)
 class Stateful:
     """A service with a store. `major` is the version that its tag says (99: a tag that moves), None if it is not known;
-    `data` the path the data are at; `holder` the mount that holds them, if one does."""
+    `data` the path the data are at; `holder` the mount that holds them, if one does; `meant` the one that was meant to,
+    at whatever path."""
 
     compose: ComposeProject
     service: Service
@@ -46,6 +50,7 @@ class Stateful:
     major: int | None
     data: str
     holder: ServiceMount | None
+    meant: ServiceMount | None
 
     @property
     def records(self) -> bool:
@@ -120,7 +125,34 @@ def _stateful(setup: Setup, compose: ComposeProject, service: Service) -> Statef
         return None
     data = _data_path(service, store, major)
     holders = [mount for mount in service.mounts if holds(mount.target, data, store.volumes)]
-    return Stateful(compose, service, store, repository, tag, major, data, holders[0] if holders else None)
+    holders += [mount for mount in service.mounts if _is_told(service, mount)]
+    holder = holders[0] if holders else None
+    meant = holder or next((mount for mount in service.mounts if _meant_for_data(mount, data)), None)
+    return Stateful(compose, service, store, repository, tag, major, data, holder, meant)
+
+
+def _is_told(service: Service, mount: ServiceMount) -> bool:
+    """Whether the command or a variable names the place of a volume (`--dbpath`, `--storage.tsdb.path`)."""
+    if mount.kind != "volume" or mount.source is None or len(mount.target) < 3:
+        return False
+    words = [
+        *(service.command.words if service.command else ()),
+        *(service.entrypoint.words if service.entrypoint else ()),
+    ]
+    words += [item.value.value for item in service.environment.values() if item.value is not None]
+    return any(mount.target.rstrip("/") in word for word in words)
+
+
+def _meant_for_data(mount: ServiceMount, data: str) -> bool:
+    """A writable named volume at a path that is no place for settings, nor for a part of the data alone; others may be
+    for something else."""
+    return (
+        not within(mount.target, data)
+        and mount.kind == "volume"
+        and mount.source is not None
+        and not mount.read_only
+        and not _SETTINGS.search(mount.target)
+    )
 
 
 def _row(repository: str, tag: str | None) -> tuple[Store | None, int | None]:
@@ -129,7 +161,7 @@ def _row(repository: str, tag: str | None) -> tuple[Store | None, int | None]:
         return None, None
     major = major_version(tag)
     if major is None:
-        return (rows[-1] if len(rows) == 1 else rows[-1]), None
+        return rows[-1], None
     return next((row for row in rows if row.since <= major), rows[-1]), major
 
 

@@ -72,8 +72,8 @@ def backup_script(files: Sequence[str], service: str) -> str:
     """A script that dumps the PostgreSQL of a service to a folder beside the project, whole or not at all."""
     return f"""\
 #!/usr/bin/env bash
-# Dumps the database of {service} to BACKUP_DIR (default: ../backups), with a checksum, and keeps the newest 14. A dump gets
-# its name only when it is whole.
+# Dumps the database of {service} to BACKUP_DIR (default: ../backups), with a checksum, and keeps the newest 14. A dump
+# gets its name only when it is whole.
 # shellcheck disable=SC2016  # expanded by the shell in the container
 set -Eeuo pipefail
 umask 077
@@ -84,7 +84,10 @@ dir=${{BACKUP_DIR:-../backups}}
 mkdir -p "$dir"
 tmp=$(mktemp "$dir/.partial.XXXXXX")
 trap 'rm -f -- "$tmp"' EXIT
-"${{compose[@]}}" exec -T {service} sh -ceu 'exec pg_dump --format=custom -U "${{POSTGRES_USER:-postgres}}" "${{POSTGRES_DB:-${{POSTGRES_USER:-postgres}}}}"' >"$tmp"
+"${{compose[@]}}" exec -T {service} sh -ceu '
+  user=${{POSTGRES_USER:-postgres}}
+  exec pg_dump --format=custom -U "$user" "${{POSTGRES_DB:-$user}}"
+' >"$tmp"
 "${{compose[@]}}" exec -T {service} pg_restore --list <"$tmp" >/dev/null
 out=$dir/$(date -u +%Y%m%dT%H%M%SZ).dump
 mv -- "$tmp" "$out"
@@ -103,8 +106,8 @@ def restore_script(files: Sequence[str], service: str) -> str:
     """A script that restores such a dump beside the live database and swaps the two by name."""
     return f"""\
 #!/usr/bin/env bash
-# Restores a dump of scripts/backup.sh beside the live database of {service} and swaps the two by name: a restore that fails
-# changes nothing, and the replaced database is kept.
+# Restores a dump of scripts/backup.sh beside the live database of {service} and swaps the two by name: a restore that
+# fails changes nothing, and the replaced database is kept.
 # shellcheck disable=SC2016  # expanded by the shell in the container
 set -Eeuo pipefail
 file=$(realpath -- "${{1:?usage: scripts/restore.sh FILE}}")
@@ -117,12 +120,14 @@ inside() {{ "${{compose[@]}}" exec -T {service} sh -ceu "$@"; }}
 sql() {{ inside 'exec psql -X -q -v ON_ERROR_STOP=1 -U "${{POSTGRES_USER:-postgres}}" -d postgres -c "$1"' -- "$1"; }}
 name=$(inside 'printf %s "${{POSTGRES_DB:-${{POSTGRES_USER:-postgres}}}}"')
 sql "create database restore_$stamp template template0"
-inside 'exec pg_restore --exit-on-error --single-transaction --no-owner -U "${{POSTGRES_USER:-postgres}}" -d "$1"' -- "restore_$stamp" <"$file"
+inside '
+  exec pg_restore --exit-on-error --single-transaction --no-owner -U "${{POSTGRES_USER:-postgres}}" -d "$1"
+' -- "restore_$stamp" <"$file"
 sql "select pg_terminate_backend(pid) from pg_stat_activity where datname = '$name'" >/dev/null
 sql "alter database \\"$name\\" rename to \\"replaced_$stamp\\""
 sql "alter database restore_$stamp rename to \\"$name\\""
 echo "restored into $name; the database it replaced is replaced_$stamp"
-"""
+"""  # noqa: S608 - a shell script
 
 
 def _compose(files: Sequence[str]) -> str:

@@ -11,8 +11,8 @@ from typing import Final
 
 from imgscan.diff import Edit
 from imgscan.model import Evidence, Finding, Fix
-from imgscan.project.compose.records import ServiceMount, Volume
 from imgscan.project.compose.read import normal_name
+from imgscan.project.compose.records import ServiceMount, Volume
 from imgscan.project.data.creation import creation_edits
 from imgscan.project.data.places import in_compose
 from imgscan.project.data.stores import Stateful, stateful_services, within
@@ -24,7 +24,6 @@ from imgscan.rulebook import make_finding
 _OLD_MOUNT: Final = "/var/lib/postgresql/data"
 _NEW_MOUNT: Final = "/var/lib/postgresql"
 _SINCE: Final = 18
-_SETTINGS: Final = re.compile(r"/docker-entrypoint|/etc/|/run/|/tmp|\.sock$|/(?:conf|config|initdb|init|scripts|certs|backups?|dumps?|logs?)(?:/|$)|\.\w{1,5}$")
 
 
 def detect(setup: Setup) -> Iterator[Finding]:
@@ -33,24 +32,21 @@ def detect(setup: Setup) -> Iterator[Finding]:
     for stateful in stateful_services(setup):
         if stateful.repository == "postgres" and _refuses_to_start(stateful):
             yield _postgres_mount(setup, stateful)
-            continue
-        if stateful.holder is None:
+        elif stateful.holder is None:
             yield from _without_volume(setup, stateful)
-            continue
-        volume = stateful.compose.volumes.get(stateful.holder.source or "")
-        if stateful.holder.kind == "volume" and volume is not None and not volume.external:
-            key = (volume.at.file, volume.name)
-            if stateful.kept and key not in managed:
-                managed.add(key)
-                yield _managed(setup, stateful, volume)
         elif stateful.holder.kind == "volume" and stateful.holder.source is None and stateful.records:
             yield _missing(stateful, "an anonymous volume")
+    for stateful, volume in data_volumes(setup):
+        key = (volume.at.file, volume.name)
+        if not volume.external and key not in managed:
+            managed.add(key)
+            yield _managed(setup, stateful, volume)
 
 
 def data_volumes(setup: Setup) -> Iterator[tuple[Stateful, Volume]]:
-    """Named volumes that hold a store's data."""
+    """Named volumes that hold a store's data, or are meant to."""
     for stateful in stateful_services(setup):
-        holder = stateful.holder
+        holder = stateful.meant
         volume = stateful.compose.volumes.get(holder.source or "") if holder and holder.kind == "volume" else None
         if volume is not None and stateful.kept:
             yield stateful, volume
@@ -70,14 +66,16 @@ def _managed(setup: Setup, stateful: Stateful, volume: Volume) -> Finding:
     return make_finding(
         "data-managed-volume",
         message=(
-            f"the volume {volume.name} holds the data of {stateful.service.name} ({stateful.store.name}) and belongs to "
+            f"the volume {volume.name} holds the data of {stateful.service.name} ({stateful.store.name}) and "
+            "belongs to "
             f"compose: `{command}` deletes it without a question."
         ),
         location=in_compose(volume.at),
         evidence=Evidence.DERIVED,
         identity=(volume.at.file, volume.name),
         fix=Fix(
-            text=f"Declare {volume.name} with `external: true` and `name: {name}` (the name it has now), and create it with "
+            text=f"Declare {volume.name} with `external: true` and `name: {name}` (the name it has now), and "
+            "create it with "
             f"`docker volume create {name}` before `up`.",
             patch=_external_patch(setup, volume, name),
         ),
@@ -95,7 +93,9 @@ def _external_patch(setup: Setup, volume: Volume, name: str) -> str | None:
     indent = text[start : volume.at.start]
     if indent.strip(" ") or "#" in written:
         return None
-    found = re.fullmatch(rf"([\"']?{re.escape(volume.name)}[\"']?)\s*:?\s*(?:\{{\s*\}}|null|~)?(?P<name>\n\s+name:[^\n]*)?\s*", written)
+    found = re.fullmatch(
+        rf"([\"']?{re.escape(volume.name)}[\"']?)\s*:?\s*(?:\{{\s*\}}|null|~)?(?P<name>\n\s+name:[^\n]*)?\s*", written
+    )
     if found is None:
         return None
     # A key without a value may end before its colon.
@@ -112,23 +112,21 @@ def _external_patch(setup: Setup, volume: Volume, name: str) -> str | None:
 
 def _without_volume(setup: Setup, stateful: Stateful) -> Iterator[Finding]:
     service = stateful.service
-    if not stateful.kept or any(mount.kind == "tmpfs" and within(stateful.data, mount.target) for mount in service.mounts):
+    if not stateful.kept or any(
+        mount.kind == "tmpfs" and within(stateful.data, mount.target) for mount in service.mounts
+    ):
         return
-    beside = [mount for mount in service.mounts if _meant_for_data(mount, stateful)]
-    if beside and stateful.tag is not None:
-        yield _misses(setup, stateful, beside[0])
-    elif stateful.records and not beside:
+    if stateful.meant is not None and stateful.tag is not None:
+        yield _misses(setup, stateful, stateful.meant)
+    elif stateful.records and stateful.meant is None:
         yield _missing(stateful, "an anonymous volume" if stateful.store.volumes else "the container itself")
-
-
-def _meant_for_data(mount: ServiceMount, stateful: Stateful) -> bool:
-    """A writable named volume at a path that is no place for settings; others may be for something else."""
-    return mount.kind == "volume" and mount.source is not None and not mount.read_only and not _SETTINGS.search(mount.target)
 
 
 def _misses(setup: Setup, stateful: Stateful, mount: ServiceMount) -> Finding:
     service = stateful.service
-    inside = next((volume for volume in stateful.store.volumes if volume != mount.target and within(volume, mount.target)), None)
+    inside = next(
+        (volume for volume in stateful.store.volumes if volume != mount.target and within(volume, mount.target)), None
+    )
     because = (
         f"the image declares the volume {inside} below it, which gets an anonymous volume"
         if inside
@@ -137,7 +135,8 @@ def _misses(setup: Setup, stateful: Stateful, mount: ServiceMount) -> Finding:
     edits = replaced(setup, mount.at, f":{mount.target}", f":{stateful.data}")
     return make_finding(
         "data-mount-misses",
-        message=f"{service.name} mounts {mount.source} at {mount.target}, but {because}: the data are not in the volume.",
+        message=f"{service.name} mounts {mount.source} at {mount.target}, but {because}: the data are not in "
+        "the volume.",
         location=in_compose(mount.at),
         evidence=Evidence.DERIVED,
         identity=(service.at.file, service.name, mount.target),
@@ -154,14 +153,16 @@ def _missing(stateful: Stateful, into: str) -> Finding:
     return make_finding(
         "data-volume-missing",
         message=(
-            f"{service.name} ({stateful.store.name}) mounts nothing at {stateful.data}: its data go to {into}, which the "
+            f"{service.name} ({stateful.store.name}) mounts nothing at {stateful.data}: its data go to {into}, "
+            "which the "
             "next `down` and `up` replace with an empty one."
         ),
         location=in_compose(service.at),
         evidence=Evidence.DERIVED,
         identity=(service.at.file, service.name),
         fix=Fix(
-            text=f"Mount a named volume: `{service.name}_data:{stateful.data}` under `volumes:` of {service.name}, declared "
+            text=f"Mount a named volume: `{service.name}_data:{stateful.data}` under `volumes:` of "
+            f"{service.name}, declared "
             "`external: true` with a name at the top level. If the data may be lost, say so: `tmpfs:` at that path."
         ),
     )
@@ -192,9 +193,12 @@ def _postgres_mount(setup: Setup, stateful: Stateful) -> Finding:
         evidence=Evidence.DERIVED,
         identity=(service.at.file, service.name),
         fix=Fix(
-            text=f"Mount it at {_NEW_MOUNT} for a new database. If the volume holds the data of an older version, name that "
+            text=f"Mount it at {_NEW_MOUNT} for a new database. If the volume holds the data of an older "
+            "version, name that "
             "version in the tag (`postgres:17`) until they are upgraded with pg_upgrade or a dump.",
-            patch=_pin(setup, stateful) if moving else patch_of(setup, mount.at.file, replaced(setup, mount.at, _OLD_MOUNT, _NEW_MOUNT)),
+            patch=_pin(setup, stateful)
+            if moving
+            else patch_of(setup, mount.at.file, replaced(setup, mount.at, _OLD_MOUNT, _NEW_MOUNT)),
         ),
     )
 

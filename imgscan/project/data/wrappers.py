@@ -11,7 +11,7 @@ from typing import Final
 
 from imgscan.diff import Edit
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity
-from imgscan.project.data.guards import Answer, Wrapper, judge_wrapper
+from imgscan.project.data.guards import Answer, Wrapper, judge_wrapper, looks_at_arguments
 from imgscan.project.data.places import in_compose, in_script
 from imgscan.project.data.spellings import Spelling
 from imgscan.project.data.templates import GUARD, wrapper_script
@@ -20,14 +20,13 @@ from imgscan.project.mend import patch_of
 from imgscan.project.mendfiles import patch_of_files
 from imgscan.project.setup import Setup
 from imgscan.project.shell.enginewords import engine_call
-from imgscan.project.shell.evaluate import Script
 from imgscan.project.shell.peel import programs
 from imgscan.project.shell.read import source_candidates
 from imgscan.project.shell.records import ShellKind, ShellText
+from imgscan.project.shell.ways import Script
 from imgscan.rulebook import make_finding
 
 _MOST_SCRIPTS: Final = 100
-_PARAMETERS: Final = re.compile(r"\$(?:[@*1]|\{[@*1])")
 
 
 def detect(setup: Setup) -> Iterator[Finding]:
@@ -54,13 +53,13 @@ def find_wrappers(setup: Setup) -> list[tuple[ShellText, Wrapper]]:
 
 
 def _may_wrap(text: ShellText) -> bool:
-    if text.broken or not _PARAMETERS.search(text.text):
+    if text.broken or not looks_at_arguments(text.text):
         return False
     calls = (engine_call(program.words) for call in text.calls for program in programs(call, text.forwards))
     return any(call is not None and call.compose for call in calls) or bool(re.search(r"\bcompose\b", text.text))
 
 
-def _finder(setup: Setup) -> "Finder":
+def _finder(setup: Setup) -> Finder:
     return Finder(setup)
 
 
@@ -107,8 +106,10 @@ def _bypassed(setup: Setup, text: ShellText, wrapper: Wrapper) -> Finding | None
         severity=None if guarded else Severity.MEDIUM,
         confidence=None if guarded else Confidence.MEDIUM,
         fix=Fix(
-            text=f"Look at every argument in {text.file}, whatever its place, and refuse each that asks for volumes in any "
-            "form; give deletion a verb of its own that needs a terminal, makes a backup and asks for the volume's name.",
+            text=f"Look at every argument in {text.file}, whatever its place, and refuse each that asks for "
+            "volumes in any "
+            "form; give deletion a verb of its own that needs a terminal, makes a backup and asks for the "
+            "volume's name.",
             patch=_guard_patch(setup, text),
         ),
     )
@@ -133,7 +134,9 @@ def _guard_patch(setup: Setup, text: ShellText) -> str | None:
 
 
 def _missing(setup: Setup, wrappers: list[ShellText]) -> Iterator[Finding]:
-    managed = [(stateful, volume) for stateful, volume in data_volumes(setup) if not volume.external and stateful.records]
+    managed = [
+        (stateful, volume) for stateful, volume in data_volumes(setup) if not volume.external and stateful.records
+    ]
     if not managed or wrappers:
         return
     raw = _raw_call(setup)
@@ -151,7 +154,8 @@ def _missing(setup: Setup, wrappers: list[ShellText]) -> Iterator[Finding]:
         identity=(volume.at.file, volume.name),
         places=(Location(place=Place.SCRIPT, path=raw[0].file, line=raw[1]), in_compose(volume.at)),
         fix=Fix(
-            text=f"Make {volume_name(setup, stateful, volume)} external, and let one script (scripts/dev-ctl.sh) create it, "
+            text=f"Make {volume_name(setup, stateful, volume)} external, and let one script "
+            "(scripts/dev-ctl.sh) create it, "
             "start and stop the containers, and refuse every way to delete it; name that script in the README.",
             patch=patch_of_files(setup, {}, new),
         ),

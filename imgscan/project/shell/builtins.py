@@ -14,6 +14,7 @@ from imgscan.project.shell import conditions
 from imgscan.project.shell.glob import FROM_ARGUMENTS, UNKNOWN, is_known, search, tail
 from imgscan.project.shell.options import option_changes
 from imgscan.project.shell.peel import strip_prefixes
+from imgscan.project.shell.ways import ExitSignal, LoopSignal, Made, ReturnSignal, StopSignal
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -80,14 +81,10 @@ def _program(run: Evaluation, words: list[str], node: Node) -> None:
     elif not _script(run, inner):
         _foreign(run, inner)
     if ends:
-        from imgscan.project.shell.evaluate import ExitSignal
-
         raise ExitSignal
 
 
 def _foreign(run: Evaluation, words: list[str]) -> None:
-    from imgscan.project.shell.evaluate import Made
-
     run.made.append(Made(tuple(words), run.asked, run.sure))
     if words[0] == "grep" or words[0] in ("egrep", "fgrep"):
         run.status = _grep(words, run.stdin)
@@ -130,8 +127,6 @@ def _shell(run: Evaluation, words: list[str], node: Node) -> None:
 
 
 def _text(run: Evaluation, text: str, arguments: list[str]) -> None:
-    from imgscan.project.shell.evaluate import StopSignal
-
     if FROM_ARGUMENTS in text:
         raise StopSignal("it runs a text that it makes of its arguments")
     made = text.replace(UNKNOWN, "$HOME")
@@ -201,15 +196,11 @@ def _test(run: Evaluation, words: list[str], node: Node) -> None:
 
 
 def _exit(run: Evaluation, words: list[str], node: Node) -> None:
-    from imgscan.project.shell.evaluate import ExitSignal
-
     run.status = not words or words[0] == "0"
     raise ExitSignal
 
 
 def _return(run: Evaluation, words: list[str], node: Node) -> None:
-    from imgscan.project.shell.evaluate import ReturnSignal
-
     if words:
         run.status = words[0] == "0" if is_known(words[0]) else None
     raise ReturnSignal
@@ -224,8 +215,6 @@ def _continue(run: Evaluation, words: list[str], node: Node) -> None:
 
 
 def _leave(words: list[str], *, again: bool) -> None:
-    from imgscan.project.shell.evaluate import LoopSignal
-
     raise LoopSignal(again, int(words[0]) if words and words[0].isdigit() and len(words[0]) < 3 else 1)
 
 
@@ -240,8 +229,6 @@ def _source(run: Evaluation, words: list[str], node: Node) -> None:
 
 
 def _eval(run: Evaluation, words: list[str], node: Node) -> None:
-    from imgscan.project.shell.evaluate import StopSignal
-
     text = " ".join(words)
     if not is_known(text):
         raise StopSignal("it uses eval on what is not known")
@@ -249,8 +236,6 @@ def _eval(run: Evaluation, words: list[str], node: Node) -> None:
 
 
 def _unfollowed(run: Evaluation, words: list[str], node: Node) -> None:
-    from imgscan.project.shell.evaluate import StopSignal
-
     raise StopSignal("it reads its options by getopts")
 
 

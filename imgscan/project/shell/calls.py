@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from imgscan.project.shell.asking import Asking
+from imgscan.project.shell.expand import expand, expand_one
 from imgscan.project.shell.options import option_changes
 from imgscan.project.shell.records import Call, Redirect, Word
 from imgscan.project.shell.scope import Constants, one_word, words
@@ -87,9 +88,9 @@ class CallWalk:
         elif kind == "function_definition":
             self.function(node)
         elif kind == "list":
-            return self.list(node, here)
+            return self.and_or_list(node, here)
         elif kind == "pipeline":
-            return self.pipeline([child for child in node.children if child.is_named], here)
+            return self.pipeline(node, here)
         elif kind == "redirected_statement":
             return self.redirected(node, here)
         elif kind == "if_statement":
@@ -189,15 +190,20 @@ class CallWalk:
         """`2> file`, `>&2`, `< file`, `<<EOF`."""
         if self.heredoc(node) is not None:
             return Redirect(operator="<<", descriptor=None, target=None)
-        descriptor, operator, target = None, "", None
+        descriptor, operator, written = None, "", ""
         for child in node.children:
             text = self.syntax.source(child)
             if child.type == "file_descriptor":
                 descriptor = int(text) if text.isdigit() and len(text) < 4 else None
             elif not child.is_named and not operator:
                 operator = text
-            elif child.is_named and target is None:
-                target = one_word(text, self.constants)
+            elif child.is_named and not written:
+                # The grammar gives the parts of a word that has backquotes in it one by one.
+                written = self.syntax.data[child.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
+                written = (
+                    re.split(r"\s", written, maxsplit=1)[0] if child.type == "word" and "`" not in written else written
+                )
+        target = one_word(written, self.constants) if written else None
         if operator.endswith("&") and target is not None and (target.text or "").rstrip("-").isdigit():
             operator, target = f"{operator}{target.text}", None
         start, end = self.syntax.offset(node.start_byte), self.syntax.offset(node.end_byte)
@@ -241,9 +247,10 @@ class CallWalk:
             array = value is not None and value.type == "array"
             if value is not None and array:
                 parts = [self.syntax.source(child) for child in value.children if child.is_named]
-                values = [word.shape for part in parts for word in words(part, self.constants)]
+                values = [text for part in parts for text in expand(part, self.constants)]
             else:
-                values = [one_word(raw, self.constants).shape]
+                values = [expand_one(raw, self.constants)]
+            self.constants.note_reads(raw)
             if self.asking.tests_reply(raw):
                 self.asking.replies.add(name)
             maybe = here.conditional or here.function is not None
@@ -255,7 +262,7 @@ class CallWalk:
         if name is not None and body is not None:
             self.bodies.append((self.syntax.source(name), body))
 
-    def list(self, node: Node, here: Here) -> bool:
+    def and_or_list(self, node: Node, here: Here) -> bool:
         """`a && b || c`, which nest to the left."""
         operands: list[Node] = []
         operators: list[str] = []
@@ -291,13 +298,15 @@ class CallWalk:
             after = after or (guards and not asked)
         return after
 
-    def pipeline(self, stages: list[Node], here: Here) -> bool:
+    def pipeline(self, node: Node, here: Here) -> bool:
         """`a | b | c`."""
         here = self._numbered(here)
         after = here.guarded
-        for number, stage in enumerate(stages):
-            redirects = here.redirects if number == len(stages) - 1 else ()
-            inner = replace(here, place=number, piped=len(stages), redirects=redirects)
+        stages = _stages(node)
+        for number, (stage, written) in enumerate(stages):
+            redirects = tuple(self.redirect(one) for one in written)
+            last = here.redirects if number == len(stages) - 1 else ()
+            inner = replace(here, place=number, piped=len(stages), redirects=(*redirects, *last))
             after = self.statement(stage, inner) or after
         return after
 
@@ -371,3 +380,17 @@ class CallWalk:
             else:
                 self.substitutions(child, here)
         return after
+
+
+def _stages(node: Node) -> list[tuple[Node, list[Node]]]:
+    """The programs of a pipeline with redirects of their own; the grammar nests `a | b 2>&1 | c` to the left."""
+    found: list[tuple[Node, list[Node]]] = []
+    for child in node.children:
+        body = child.child_by_field_name("body") if child.type == "redirected_statement" else child
+        if body is not None and body.type == "pipeline":
+            found += _stages(body)
+            if child is not body:
+                found[-1][1].extend(one for one in child.children if one.type == "file_redirect")
+        elif child.is_named:
+            found.append((child, []))
+    return found

@@ -81,7 +81,7 @@ def _below(root: Node, file: str) -> Iterator[Snippet]:
             waiting += [(item, name, options) for item in reversed(node.items)]
         elif isinstance(node, MapNode):
             options = _job_options(node, options)
-            for key, entry in reversed(node.entries.items()):
+            for key, entry in reversed(tuple(node.entries.items())):
                 if key in _KEYS and not isinstance(entry.node, MapNode):
                     yield from _scripts(entry.node, file, name or key, options)
                 else:

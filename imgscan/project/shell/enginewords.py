@@ -121,8 +121,8 @@ _GROUPS: Final = frozenset({"volume", "container", "system", "image", "network",
 @dataclass(frozen=True, slots=True)
 class EngineCall:
     """A call. `compose`: of compose; `verb`: `down`, `volume rm`, `system prune`, `exec`; `options`: by name, long ones
-    with `--`, with their value if they take one (`given`: all of them, one that comes twice is there twice); `arguments`
-    are the rest. `globals` are options before the verb."""
+    with `--`, with their value if they take one (`given`: all of them, one that comes twice twice); `arguments` are the
+    rest. `globals` are options before the verb."""
 
     program: str
     compose: bool
@@ -142,7 +142,8 @@ def engine_call(words: Sequence[str]) -> EngineCall | None:
     if not words:
         return None
     program = posixpath.basename(words[0])
-    at, given = 1, []
+    at = 1
+    given: list[tuple[str, str | None]] = []
     compose = program in _COMPOSE_PROGRAMS
     if program in _PROGRAMS:
         at, given = _options(words, at, _ENGINE_VALUES)
@@ -212,9 +213,7 @@ def _verb_options(verb: str, words: Sequence[str]) -> tuple[list[tuple[str, str 
     return options, tuple(arguments)
 
 
-def _cluster(
-    word: str, following: str | None, values: frozenset[str], options: list[tuple[str, str | None]]
-) -> int:
+def _cluster(word: str, following: str | None, values: frozenset[str], options: list[tuple[str, str | None]]) -> int:
     """Short options in one word; 1 if the last takes the following word."""
     for place in range(1, len(word)):
         name = f"-{word[place]}"

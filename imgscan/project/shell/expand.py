@@ -1,7 +1,7 @@
 """Words of the shell -> the fields that they become, with a mark for every part that only a run would tell.
 
-In: a word as written and a `Scope` that knows variables. Out: fields, or the pieces of a pattern. Grammar: POSIX.1-2017,
-XCU 2.2 and 2.6, and bash's arrays, `${x/a/b}`, `${x,,}`, `${x:1:2}`. No command of a substitution is run.
+In: a word as written and a `Scope` that knows variables. Out: fields, or the pieces of a pattern. Grammar:
+POSIX.1-2017, XCU 2.2 and 2.6, and bash's arrays, `${x/a/b}`, `${x,,}`, `${x:1:2}`. No command of a substitution is run.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ class Scope(Protocol):
 
     def substitution(self, text: str) -> str:
         """What `$(text)` gives."""
+
+    def guess(self, text: str) -> str:
+        """What `${name:-text}` gives where the variable is not set."""
 
     def assign(self, name: str, value: str) -> None:
         """`${name:=value}` has set a variable."""
@@ -174,7 +177,7 @@ def _dollar(raw: str, at: int, scope: Scope, depth: int) -> tuple[list[str], int
         return [scope.substitution(raw[at + 1 : end])], end + 1, False
     following = raw[at + 1 : at + 2]
     if raw.startswith("$((", at):
-        return [_from(scope, raw[at:])], closing(raw, at + 1), False
+        return [scope.substitution(raw[at + 2 :])], closing(raw, at + 1), False
     if following == "(":
         end = closing(raw, at + 1)
         return [scope.substitution(raw[at + 2 : end - 1])], end, False
@@ -188,12 +191,8 @@ def _dollar(raw: str, at: int, scope: Scope, depth: int) -> tuple[list[str], int
     name = found[0]
     if name in ("@", "*"):
         return _all(name, scope), found.end(), name == "@"
-    values = _values(name, scope)
-    return [values[0] if values else scope.unset(name)], found.end(), False
-
-
-def _from(scope: Scope, text: str) -> str:
-    return scope.substitution(text)
+    held = _values(name, scope)
+    return [held[0] if held else scope.unset(name)], found.end(), False
 
 
 def _all(name: str, scope: Scope) -> list[str]:
@@ -223,16 +222,14 @@ def _parameter(inner: str, scope: Scope, depth: int) -> tuple[list[str], bool]:
     prefix, name, index, rest = found["prefix"], found["name"], found["index"], inner[found.end() :]
     every = index in ("@", "*") or (index is None and name in ("@", "*"))
     values = (scope.values("@" if name in ("@", "*") else name) if every else _values(name, scope)) or None
-    if every and values is None and scope.values("@" if name in ("@", "*") else name) is None:
-        values = None if rest else [UNKNOWN if not scope.unset(name) else scope.unset(name)]
     if prefix == "!":
         return [UNKNOWN], False
     if prefix == "#" and not rest:
         return [_length(values, every)], False
     if not every and index is not None and values is not None:
         values = _element(values, index)
-    values = _operate(values, rest, name, scope, every, depth)
-    return values, every and "*" not in (name, index)
+    made = _operate(values, rest, name, scope, every, depth)
+    return made, every and "*" not in (name, index)
 
 
 def _length(values: list[str] | None, every: bool) -> str:
@@ -253,7 +250,8 @@ def _operate(values: list[str] | None, rest: str, name: str, scope: Scope, every
     if operator:
         return _default(values, operator, rest[len(operator) :], name, scope, depth)
     if values is None:
-        return [] if every and not scope.unset(name) else [scope.unset(name)]
+        empty = scope.values("@" if name in ("@", "*") else name) is not None
+        return [] if every and empty else [part for part in [scope.unset(name)] if part or not every]
     if not rest:
         return values
     if rest.startswith(":"):
@@ -275,7 +273,7 @@ def _default(values: list[str] | None, operator: str, operand: str, name: str, s
     made = _operand(operand, scope, depth)
     if operator.endswith("="):
         scope.assign(name, " ".join(made))
-    return made
+    return [scope.guess(text) for text in made]
 
 
 def _operand(operand: str, scope: Scope, depth: int) -> list[str]:

@@ -13,12 +13,14 @@ FROM_ARGUMENTS: Final = "\x01"
 """The same, made of the script's own arguments."""
 _CLASSES: Final = frozenset({"alnum", "alpha", "blank", "cntrl", "digit", "lower", "punct", "space", "upper", "xdigit"})
 _MAX_PATTERN: Final = 2_000
+GUESSED: Final = "\x02"
+"""Marks a text that holds only where a variable of the environment is not set: the default of `${NAME:-default}`."""
 Piece = tuple[str, bool]
 """A part of a word and whether quotes took its special characters away."""
 
 
 def is_known(text: str) -> bool:
-    """Whether no part of a text is unknown."""
+    """Whether no part of a text is unknown; a guess counts as known."""
     return UNKNOWN not in text and FROM_ARGUMENTS not in text
 
 

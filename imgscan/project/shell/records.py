@@ -33,8 +33,8 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect:
-    """`> file`, `< file`, `2>&1`. `operator` as written; `target` None for a descriptor. `start` and `end` are its place
-    in the text."""
+    """`> file`, `< file`, `2>&1`. `operator` as written; `target` None for a descriptor. `start` and `end` are its
+    place in the text."""
 
     operator: str
     descriptor: int | None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from imgscan.project.shell.expand import expand, expand_one
-from imgscan.project.shell.glob import FROM_ARGUMENTS, UNKNOWN, head, is_known
+from imgscan.project.shell.glob import FROM_ARGUMENTS, GUESSED, UNKNOWN, head, is_known
 from imgscan.project.shell.records import Word
 
 _READ: Final = re.compile(r"\$(?:\{[#!]?)?([A-Za-z_]\w*)", re.A)
@@ -85,6 +85,10 @@ class Constants:
         """Commands are not run."""
         return UNKNOWN
 
+    def guess(self, text: str) -> str:
+        """The default, marked: another program may have set the variable."""
+        return text + GUESSED
+
     def assign(self, name: str, value: str) -> None:
         """`${name:=value}`: its default is what an expansion gives."""
 
@@ -113,7 +117,7 @@ class Constants:
 
 
 def _engine(values: list[str] | None) -> bool:
-    return bool(values) and values is not None and values[0].split(" ")[0] in _ENGINES
+    return bool(values) and values is not None and values[0].strip(GUESSED).split(" ")[0] in _ENGINES
 
 
 def words(raw: str, constants: Constants) -> tuple[Word, ...]:
@@ -129,5 +133,7 @@ def one_word(raw: str, constants: Constants) -> Word:
 
 
 def _word(raw: str, shape: str) -> Word:
-    shape = shape.replace(FROM_ARGUMENTS, UNKNOWN)
-    return Word(raw=raw, text=shape if is_known(shape) else None, literal_head=head(shape), shape=shape)
+    certain = GUESSED not in shape
+    shape = shape.replace(FROM_ARGUMENTS, UNKNOWN).replace(GUESSED, "")
+    text = shape if certain and is_known(shape) else None
+    return Word(raw=raw, text=text, literal_head=head(shape), shape=shape)

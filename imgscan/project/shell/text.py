@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -15,7 +16,6 @@ from imgscan.project.shell.syntax import parse_shell
 
 _PASSED_ON: Final = frozenset({'"$@"', "$@", '"${@}"', '"$*"', "$*"})
 _DEEPEST: Final = 4
-_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,20 +90,8 @@ def read_text(snippet: Snippet, sourced: Sourced | None = None) -> ShellText:
 def walk_text(snippet: Snippet, sourced: Sourced | None = None, depth: int = 0) -> _Walked:
     """The text, and what it brings to those that source it."""
     options = set(snippet.options | shebang_options(snippet.shebang))
+    plain = unread_text(snippet)
     syntax = parse_shell(snippet.text)
-    plain = ShellText(
-        file=snippet.file,
-        name=snippet.name,
-        kind=snippet.kind,
-        line=snippet.line,
-        text=snippet.text,
-        calls=(),
-        options=frozenset(options),
-        reads=(),
-        shebang=snippet.shebang,
-        executable=snippet.executable,
-        broken=True,
-    )
     constants, asking = Constants(), Asking()
     if syntax is None:
         return _Walked(plain, Library(snippet.file, constants, options, asking, {}))
@@ -118,7 +106,6 @@ def walk_text(snippet: Snippet, sourced: Sourced | None = None, depth: int = 0) 
         depth=depth,
     )
     walk.run()
-    broken = walk.broken or syntax.root.has_error
     forwards = walk.forwards | _forwards(walk.calls, walk)
     calls = tuple(replace(call, guarded=call.guarded or snippet.guarded) for call in walk.calls)
     text = replace(
@@ -126,22 +113,54 @@ def walk_text(snippet: Snippet, sourced: Sourced | None = None, depth: int = 0) 
         calls=tuple(sorted(calls, key=lambda call: (call.start, call.end))),
         options=frozenset(walk.options),
         reads=tuple(walk.constants.reads),
-        broken=broken,
+        broken=walk.broken or syntax.root.has_error,
         forwards=forwards,
         sources=tuple(walk.sources),
     )
     return _Walked(text, Library(snippet.file, walk.constants, walk.options, walk.asking, dict(forwards)))
 
 
+def unread_text(snippet: Snippet) -> ShellText:
+    """A text of which no call is known."""
+    return ShellText(
+        file=snippet.file,
+        name=snippet.name,
+        kind=snippet.kind,
+        line=snippet.line,
+        text=snippet.text,
+        calls=(),
+        options=snippet.options | shebang_options(snippet.shebang),
+        reads=(),
+        shebang=snippet.shebang,
+        executable=snippet.executable,
+        broken=True,
+    )
+
+
 def _forwards(calls: list[Call], walk: CallWalk) -> dict[str, tuple[Word, ...]]:
-    """Functions whose whole body is one command that is given all arguments."""
+    """Functions that hand all their arguments to one command: their only one, or to the same engine in each branch."""
     found: dict[str, tuple[Word, ...]] = {}
-    for name, body in walk.bodies:
+    for name in {name for name, _ in walk.bodies}:
         inside = [call for call in calls if call.function == name]
-        if len(inside) != 1 or not inside[0].words or inside[0].piped != 1:
+        given = [call for call in inside if call.words and call.piped == 1 and _passes_on(call)]
+        if not given or any(_names_arguments(call) for call in inside if call not in given):
             continue
-        call = inside[0]
-        raws = [word.raw for word in call.words]
-        if raws[-1] in _PASSED_ON and not _NOTHING.union(raws[:-1]) & _PASSED_ON and body.end_byte > body.start_byte:
-            found[name] = call.words[:-1]
+        first = tuple(given[0].words[:-1])
+        if len(inside) == 1 or (first and all(_is_compose(call) for call in given)):
+            found[name] = first
     return found
+
+
+def _passes_on(call: Call) -> bool:
+    """Whether a call ends with all arguments and has none of them before."""
+    raws = [word.raw for word in call.words]
+    return raws[-1] in _PASSED_ON and not _PASSED_ON.intersection(raws[:-1])
+
+
+def _names_arguments(call: Call) -> bool:
+    return any(re.search(r"\$[@*1]|\$\{[@*1]", word.raw) for word in call.words)
+
+
+def _is_compose(call: Call) -> bool:
+    texts = [word.text for word in call.words[:-1]]
+    return "docker-compose" in texts or ("docker" in texts and "compose" in texts) or "podman-compose" in texts
