@@ -17,7 +17,12 @@ SERVER = """\
 const http = require('http');
 http.createServer((q, r) => r.end('ok')).listen(3001, process.env.HOST || '0.0.0.0');
 """
-CHECK = ["CMD", "node", "-e", "require('net').connect(3001,'127.0.0.1').on('connect',()=>process.exit(0)).on('error',()=>process.exit(1))"]
+CHECK = [
+    "CMD",
+    "node",
+    "-e",
+    "require('net').connect(3001,'127.0.0.1').on('connect',()=>process.exit(0)).on('error',()=>process.exit(1))",
+]
 
 
 @cache
@@ -47,7 +52,7 @@ def web_stack(*, host: str = "0.0.0.0", url: str = "http://web:3001/", networks:
     caller: dict[str, object] = {
         "image": NODE,
         "command": ["node", "-e", "setInterval(()=>{},1000)"],
-        "environment": {"WEB_URL": url},
+        "environment": {"UPSTREAM_URL": url},
         "depends_on": {"web": {"condition": "service_healthy"}},
         "init": True,
     }

@@ -1,4 +1,4 @@
-"""What stands behind the engine's command line in the sandbox: takes calls over a socket and lets a handler answer them.
+"""What stands behind the engine's command line in the sandbox: takes calls over a socket, lets a handler answer them.
 
 In: calls of `shim.py`, with the caller's input and outputs as descriptors. Out: exit codes. Calls are hostile: bounded
 in size and number.

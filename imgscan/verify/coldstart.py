@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ SLOW_S: Final = 4
 _SLOW_FILE: Final = "zz-imgscan-slow.sh"
 _SLOW_TEXT: Final = f"sleep {SLOW_S}\n"
 _POLL_S: Final = 0.15
+_ANSWER_S: Final = 30.0
 _DATABASES: Final = ("postgres", "postgis", "timescale", "pgvector", "mysql", "mariadb", "mongo", "percona")
 _DATABASE_VARIABLES: Final = ("POSTGRES_", "MYSQL_", "MARIADB_", "MONGO_INITDB_")
 
@@ -59,6 +60,14 @@ def watch(stack: Stack, needs: Iterable[Need]) -> Iterator[Watched]:
     finally:
         over.set()
         thread.join(10)
+
+
+def wait_for_answers(seen: Watched, needs: Iterable[Need], running: Callable[[], frozenset[str]]) -> None:
+    """Wait until every server that others need has answered, as long as it runs; half a minute at most."""
+    deadline = time.monotonic() + _ANSWER_S
+    wanted = {(need.server, need.port) for need in needs}
+    while time.monotonic() < deadline and {pair for pair in wanted - seen.answered if pair[0] in running()}:
+        time.sleep(_POLL_S)
 
 
 def _look_on(stack: Stack, needs: list[Need], seen: Watched, over: threading.Event) -> None:

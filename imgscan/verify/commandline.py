@@ -1,7 +1,7 @@
 """What a call of an engine's command line asks for: flags as the programs themselves read them. Pure.
 
-In: the words of a call. Out: `EngineCall`. The grammar is pflag's, which docker, compose and podman use: `--name=value`,
-`--name value`, `-vt0` (a cluster, of which the first that takes a value takes the rest).
+In: the words of a call. Out: `EngineCall`. The grammar is pflag's, which docker, compose and podman use:
+`--name=value`, `--name value`, `-vt0` (a cluster, of which the first that takes a value takes the rest).
 """
 
 from __future__ import annotations

@@ -64,6 +64,18 @@ class Compose:
             [*self.command, *words], env=env, timeout_s=timeout_s, cwd=cwd, stdin=stdin, max_output=max_output
         )
 
+    def exec_words(self, project: str, service: str, container: str, options: Sequence[str] = ()) -> list[str]:
+        """The words before a program that is to run in a container: the docker CLI's where there is one."""
+        if self.command[1:] == ("compose",):
+            return [self.command[0], "exec", *options, container]
+        kept = [option for option in options if option not in ("-i", "-t")]
+        return [*self.command, "-p", project, "exec", *([] if "-t" in options else ["-T"]), *kept, service]
+
+    def execute(self, project: str, service: str, container: str, command: Sequence[str], *, timeout_s: float) -> Ran:
+        """Run a program in a container of a project."""
+        words = [*self.exec_words(project, service, container), *command]
+        return run_bounded(words, env=self.environment, timeout_s=timeout_s)
+
     def config(self, files: Sequence[str], *, directory: Path, env_file: Path | None) -> tuple[dict[str, Any], str]:
         """The project as compose understands it, variables replaced, and what it warned of. Raises ComposeError."""
         ran = self.run(

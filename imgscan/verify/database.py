@@ -27,7 +27,8 @@ insert into imgscan_drill_wide select n, repeat(md5(n::text), 64) from generate_
 table without rows."""
 # Per table: name, number of rows, a checksum that does not depend on their order.
 _FINGERPRINT: Final = """
-select format('select %L, count(*), coalesce(md5(string_agg(md5(t::text), '''' order by md5(t::text))), ''-'') from %I.%I t;',
+select format(
+  'select %L, count(*), coalesce(md5(string_agg(md5(t::text), '''' order by md5(t::text))), ''-'') from %I.%I t;',
   schemaname || '.' || tablename, schemaname, tablename)
 from pg_tables where schemaname not in ('pg_catalog', 'information_schema') order by 1
 \\gexec
@@ -40,11 +41,10 @@ class DatabaseError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """A PostgreSQL server in a container: the service, its user and its database."""
+    """A PostgreSQL server in a container, its user and its database."""
 
     stack: Stack
-    service: str
-    container: str
+    state: State
     user: str
     name: str
 
@@ -52,7 +52,7 @@ class Database:
         """Run SQL and give what it wrote. Raises DatabaseError."""
         options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", self.user, "-d", database or self.name]
         script = 'printf "%s" "$0" | psql "$@"'
-        code, out = self.stack.execute(self.container, ["sh", "-c", script, text, *options], timeout_s=60)
+        code, out = self.stack.execute(self.state, ["sh", "-c", script, text, *options], timeout_s=60)
         if code != 0:
             raise DatabaseError(" ".join(out.split())[-400:])
         return out
@@ -75,7 +75,7 @@ class Database:
 
 def find_database(stack: Stack, config: Mapping[str, Any], states: Mapping[str, State]) -> Database | None:
     """The first running service that is a PostgreSQL server; None if there is none."""
-    for service, state in sorted(states.items()):
+    for _, state in sorted(states.items()):
         if not state.running:
             continue
         record = stack.inspect(state.container)
@@ -87,7 +87,7 @@ def find_database(stack: Stack, config: Mapping[str, Any], states: Mapping[str, 
         name = environment.get("POSTGRES_DB") or user
         if not _IDENTIFIER.fullmatch(user) or not _IDENTIFIER.fullmatch(name):
             continue
-        code, _ = stack.execute(state.container, ["psql", "--version"])
+        code, _ = stack.execute(state, ["psql", "--version"])
         if code == 0:
-            return Database(stack=stack, service=service, container=state.container, user=user, name=name)
+            return Database(stack=stack, state=state, user=user, name=name)
     return None

@@ -7,6 +7,7 @@ engine reach the scratch project's containers alone.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -119,7 +120,7 @@ class _Drill:
         self._refuses(reader, backup, "half of the file missing", _cut)
         self._restore(backup, stable)
         self._stopped_database()
-        told = f"{len(stable)} tables restored equal ({os.path.basename(backup)}, {self._size(backup)} bytes)"
+        told = f"{len(stable)} tables restored equal ({posixpath.basename(backup)}, {self._size(backup)} bytes)"
         return f"{told}; refused: wrong user, stopped database, flipped byte, truncated file; no file left by a failure"
 
     def _back_up(self) -> str:
@@ -130,7 +131,7 @@ class _Drill:
         new = [path for path in self._new_files(known) if self._size(path)]
         if not new:
             raise NoDrillError(f"{self.scripts.backup.file} ended well and left no file in the project")
-        if any(os.path.basename(path) == "toc.dat" for path in new):
+        if any(posixpath.basename(path) == "toc.dat" for path in new):
             raise NoDrillError(f"{self.scripts.backup.file} makes a folder, not a file")
         return new[0]
 
@@ -151,7 +152,7 @@ class _Drill:
             self.passage.wrong_user = None
 
     def _stopped_database(self) -> None:
-        self.database.stack.compose("stop", "-t", "10", self.database.service)
+        self.database.stack.compose("stop", "-t", "10", self.database.state.service)
         self._must_fail("the database stopped")
 
     def _must_fail(self, fault: str) -> None:
@@ -160,10 +161,10 @@ class _Drill:
         new = self._new_files(known)
         script = self.scripts.backup
         if ran.code == 0:
-            left = f", leaving {os.path.basename(new[0])} of {self._size(new[0])} bytes" if new else ""
+            left = f", leaving {posixpath.basename(new[0])} of {self._size(new[0])} bytes" if new else ""
             raise DrillFailedError(f"with {fault} {script.file} ends with 0{left}", script, "OPS-003-01", "OPS-003-06")
         if new:
-            left = f"{os.path.basename(new[0])} of {self._size(new[0])} bytes"
+            left = f"{posixpath.basename(new[0])} of {self._size(new[0])} bytes"
             raise DrillFailedError(f"with {fault} {script.file} fails and leaves {left}", script, "OPS-003-03")
 
     def _refuses(self, script: ShellText, backup: str, fault: str, hurt: Callable[[bytes], bytes]) -> None:
@@ -233,20 +234,20 @@ class _Drill:
 def _listed(root: Path) -> Iterator[tuple[str, tuple[int, int]]]:
     for parent, _, files in os.walk(root):
         for name in files:
-            path = os.path.join(parent, name)
-            status = os.lstat(path)
+            path = Path(parent, name)
+            status = path.lstat()
             if stat.S_ISREG(status.st_mode):
-                yield os.path.relpath(path, root), (status.st_size, status.st_mtime_ns)
+                yield path.relative_to(root).as_posix(), (status.st_size, status.st_mtime_ns)
 
 
 def _read(file: Path) -> bytes:
     # A script may have left a link in place of its file, to something of the machine.
-    with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
         return stream.read()
 
 
 def _write(file: Path, data: bytes) -> None:
-    with open(os.open(file, os.O_WRONLY | os.O_NOFOLLOW | os.O_TRUNC), "wb") as stream:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_NOFOLLOW | os.O_TRUNC), "wb") as stream:
         stream.write(data)
 
 

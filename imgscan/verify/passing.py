@@ -7,7 +7,6 @@ container. Names of services and containers mean those of the scratch project; e
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -46,10 +45,10 @@ class Passage:
         """Answer a call."""
         call = read_call(asked.program, asked.words)
         if call.subcommand == "exec" and not call.broken and len(call.operands) > 1:
-            container = self._container(call)
-            if container is not None:
+            service = self._service(call)
+            if service is not None:
                 self.passed += 1
-                return self._execute(container, call, asked)
+                return self._execute(service, call, asked)
         if call.subcommand in ("ps", "container ls") and call.has("-q", "--quiet"):
             return self._list(call, asked)
         if call.subcommand in ("version", "info", "volume inspect", "inspect", "ps", "config"):
@@ -67,28 +66,27 @@ class Passage:
         for process in running:
             end_session(process)
 
-    def _container(self, call: EngineCall) -> str | None:
+    def _service(self, call: EngineCall) -> str | None:
+        """The service that a call means, by its name or by a name that its container would have."""
         name = call.operands[0]
         if name in self.containers:
-            return self.containers[name]
+            return name
         if call.compose:
             return None
         project = str(self.config.get("name") or "")
         for service, record in services_of(self.config).items():
-            usual = (f"{project}-{service}-1", f"{project}_{service}_1")
-            if name == record.get("container_name") or name in usual or self.containers.get(service) == name:
-                return self.containers.get(service)
+            usual = (record.get("container_name"), f"{project}-{service}-1", f"{project}_{service}_1")
+            if service in self.containers and (name in usual or self.containers[service] == name):
+                return service
         return None
 
-    def _execute(self, container: str, call: EngineCall, asked: Asked) -> int:
-        docker = shutil.which("docker", path=self.stack.bench.compose.environment["PATH"])
-        if docker is None:
-            self.refused.append("docker exec: the docker CLI is not installed")
-            return REFUSED
-        command = [docker, "exec", *self._options(call), container, *self._words(call.operands[1:])]
-        process = subprocess.Popen(
+    def _execute(self, service: str, call: EngineCall, asked: Asked) -> int:
+        compose = self.stack.bench.compose
+        words = compose.exec_words(self.stack.scratch.name, service, self.containers[service], self._options(call))
+        command = [*words, *self._words(call.operands[1:])]
+        process = subprocess.Popen(  # noqa: S603 - compose or docker, and a program in a container of ours
             command,
-            env=dict(self.stack.bench.compose.environment),
+            env=dict(compose.environment),
             stdin=asked.streams[0],
             stdout=asked.streams[1],
             stderr=asked.streams[2],

@@ -84,11 +84,10 @@ def read_answer(text: str, code: int) -> str | None:
 
 def _inside(stack: Stack, client: State, host: str, port: int) -> Answer | None:
     for program, command in commands(host, port):
-        with suppress(EngineError):
-            code, text = stack.execute(client.container, command)
-            word = read_answer(text, code)
-            if word is not None:
-                return Answer(word=word, asked=f"with {program} in {client.service}")
+        code, text = stack.execute(client, command)
+        word = read_answer(text, code)
+        if word is not None:
+            return Answer(word=word, asked=f"with {program} in {client.service}")
     return None
 
 

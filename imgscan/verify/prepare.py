@@ -62,7 +62,7 @@ def _fill(copy: Path) -> Iterator[str]:
 
 def make_secret_files(config: Mapping[str, Any], copy: Path, work: Path) -> dict[str, str]:
     """A file of random text for every secret of a compose document that has none: those whose file is missing are made
-    where it belongs (so that the project's scripts find it), others in `work`. In: the document. Out: file by secret."""
+    where it belongs (so that the project's scripts find it), others in `work`. Out: file by secret."""
     made: dict[str, str] = {}
     for name, item in (config.get("secrets") or {}).items():
         written = str((item or {}).get("file") or "")

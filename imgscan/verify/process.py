@@ -53,7 +53,7 @@ def run_bounded(
     Raises OSError when it cannot be started.
     """
     started = time.monotonic()
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - callers give whole commands, never a shell's text of others
         list(command),
         env=dict(env),
         cwd=cwd,

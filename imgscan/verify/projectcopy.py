@@ -55,12 +55,12 @@ def give_to(folder: Path, owner: int) -> None:
     os.chown(folder, owner, owner)
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            os.chown(os.path.join(parent, name), owner, owner, follow_symlinks=False)
+            os.chown(Path(parent, name), owner, owner, follow_symlinks=False)
 
 
 def _copy_file(source: Path, target: Path) -> None:
     # Opened once and without following: what was a file when it was listed may have become a link.
-    with open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as reading:
+    with os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as reading:
         mode = os.fstat(reading.fileno()).st_mode & 0o777
         with target.open("xb") as writing:
             shutil.copyfileobj(reading, writing)
@@ -68,7 +68,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _copy_link(root: Path, target: Path, path: str) -> None:
-    points_to = os.readlink(root / path)
+    points_to = str((root / path).readlink())
     inside = posixpath.normpath(posixpath.join(posixpath.dirname(path), points_to))
     if not points_to.startswith("/") and inside != ".." and not inside.startswith("../"):
         (target / path).symlink_to(points_to)

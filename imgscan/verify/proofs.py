@@ -46,8 +46,8 @@ PROOFS: Final[Mapping[str, Kind]] = {
 
 @dataclass(slots=True, kw_only=True)
 class Proofs:
-    """What has come of a run so far. `clean` takes secrets out of texts; `folders` are those of copies: paths in them are
-    told as paths of the project."""
+    """What has come of a run so far. `clean` takes secrets out of texts; `folders` are those of copies, paths in
+    which are told as paths of the project."""
 
     clean: Callable[[str], str] = str
     folders: tuple[str, ...] = ()

@@ -1,5 +1,5 @@
-"""All proofs of a project, in order. In: its folder, an engine or none. Out: `Verified`: what was proven, what could not
-be, and findings for what failed.
+"""All proofs of a project, in order. In: its folder, an engine or none. Out: `Verified`: what was proven, what could
+not be, and findings for what failed.
 
 Everything happens in copies below a folder of ours and in a scratch project on the engine; both are gone at the end.
 """

@@ -1,9 +1,9 @@
 """A closed room for the project's own scripts: no network, no engine, no file of the machine but programs to read.
 
-In: a copy of the project and a command. Out: what it wrote. The room is made of namespaces (mount, process, network, IPC
-and host name; a user namespace too unless we are root): by bubblewrap where it is installed, else by util-linux. Inside
-there are the machine's program folders (read-only), the copy at `/project`, an empty home, and a PATH of chosen tools
-in which every engine's command line is `shim.py`. Where no such room can be made nothing is run.
+In: a copy of the project and a command. Out: what it wrote. The room is made of namespaces (mount, process, network,
+IPC, host name; a user namespace too unless we are root): by bubblewrap where it is installed, else by util-linux.
+Inside there are the machine's program folders (read-only), the copy at `/project`, an empty home, and a PATH of chosen
+tools in which every engine's command line is `shim.py`. Where no such room can be made nothing is run.
 """
 
 from __future__ import annotations
@@ -26,15 +26,22 @@ _PROGRAM_FOLDERS: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", 
 _SETTINGS: Final = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom")
 _LIMITS: Final = ("--cpu=60", "--fsize=268435456", "--nofile=512", "--core=0", "--nproc=2048", "--as=8589934592")
-TOOL_NAMES: Final = tuple(
-    "bash sh dash env [ arch awk b2sum base32 base64 basename bzip2 cat chmod chown cksum cmp comm cp csplit cut date dd "
-    "diff dirname du echo egrep expand expr false fgrep find flock fmt fold gawk getopt grep groups gunzip gzip head "
-    "hostname id install jq join kill ln logname ls lz4 mawk md5sum mkdir mkfifo mktemp mv nice nl nohup nproc numfmt od "
-    "paste patch pathchk perl pgrep printenv printf ps pwd readlink realpath rev rm rmdir sed seq setsid sha1sum "
-    "sha224sum sha256sum sha384sum sha512sum shred shuf sleep sort split stat stdbuf sum sync tac tail tar tee test "
-    "timeout touch tput tr true truncate tsort tty uname unexpand uniq unlink unxz unzip uptime users vdir wait wc "
-    "which whoami xargs xz xzcat yes zcat zip zstd openssl python3 gpg".split()
+# fmt: off
+TOOL_NAMES: Final = (
+    *("bash", "sh", "dash", "env", "[", "arch", "awk", "b2sum", "base32", "base64", "basename", "bzip2"),
+    *("cat", "chmod", "chown", "cksum", "cmp", "comm", "cp", "csplit", "cut", "date", "dd", "diff", "dirname"),
+    *("du", "echo", "egrep", "expand", "expr", "false", "fgrep", "find", "flock", "fmt", "fold", "gawk"),
+    *("getopt", "grep", "groups", "gunzip", "gzip", "head", "hostname", "id", "install", "jq", "join", "kill"),
+    *("ln", "logname", "ls", "lz4", "mawk", "md5sum", "mkdir", "mkfifo", "mktemp", "mv", "nice", "nl"),
+    *("nohup", "nproc", "numfmt", "od", "paste", "patch", "pathchk", "perl", "pgrep", "printenv", "printf"),
+    *("ps", "pwd", "readlink", "realpath", "rev", "rm", "rmdir", "sed", "seq", "setsid", "sha1sum"),
+    *("sha224sum", "sha256sum", "sha384sum", "sha512sum", "shred", "shuf", "sleep", "sort", "split", "stat"),
+    *("stdbuf", "sum", "sync", "tac", "tail", "tar", "tee", "test", "timeout", "touch", "tput", "tr", "true"),
+    *("truncate", "tsort", "tty", "uname", "unexpand", "uniq", "unlink", "unxz", "unzip", "uptime", "users"),
+    *("wait", "wc", "which", "whoami", "xargs", "xz", "xzcat", "yes", "zcat", "zip", "zstd", "openssl"),
+    *("python3", "gpg"),
 )
+# fmt: on
 # $1 the new root, $2 the copy, $3 the tools, $4 the interpreter's folder, $5 the user to be (empty: stay), $6 limits
 _SETUP: Final = r"""
 set -eu
@@ -60,7 +67,9 @@ printf 'root:x:0:0::/home:/bin/sh\nnobody:x:65534:65534::/home:/bin/sh\n' >"$roo
 printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
 for device in %(devices)s; do : >"$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"; done
 ln -s /proc/self/fd "$root/dev/fd"
-ln -s /proc/self/fd/0 "$root/dev/stdin"; ln -s /proc/self/fd/1 "$root/dev/stdout"; ln -s /proc/self/fd/2 "$root/dev/stderr"
+ln -s /proc/self/fd/0 "$root/dev/stdin"
+ln -s /proc/self/fd/1 "$root/dev/stdout"
+ln -s /proc/self/fd/2 "$root/dev/stderr"
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 mount -t tmpfs -o mode=1777,size=512m,nosuid,nodev tmp "$root/tmp"
 mount -t tmpfs -o mode=1777,size=16m,nosuid,nodev home "$root/home"
@@ -141,9 +150,10 @@ class Sandbox:
     def _bubblewrap(self) -> list[str]:
         command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
         for folder in (*_PROGRAM_FOLDERS, str(_interpreter_folder())):
-            if os.path.islink(folder):
-                command += ["--symlink", os.readlink(folder), folder]
-            elif os.path.isdir(folder):
+            place = Path(folder)
+            if place.is_symlink():
+                command += ["--symlink", str(place.readlink()), folder]
+            elif place.is_dir():
                 command += ["--ro-bind", folder, folder]
         for file in _SETTINGS:
             command += ["--ro-bind-try", file, file]
@@ -172,16 +182,25 @@ def make_sandbox(copy: Path, work: Path, variables: Mapping[str, str] | None = N
             return room
         reasons.append(f"{maker}: {problem}")
     raise NoSandboxError(
-        f"no sandbox can be made here ({'; '.join(reasons)}); it needs Linux with namespaces and util-linux or bubblewrap"
+        f"no sandbox can be made here ({'; '.join(reasons)}); it needs Linux, namespaces, and util-linux or bubblewrap"
     )
 
 
 _TRIAL: Final = r"""
-for file in /run/docker.sock /var/run/docker.sock /etc/shadow /sys/kernel "$1"; do [ ! -e "$file" ] || { echo "$file is there"; exit 9; }; done
-for place in /usr /tools; do if (: >"$place/.imgscan-trial") 2>/dev/null; then echo "$place can be written to"; exit 9; fi; done
-while read -r name _; do case $name in lo:|Inter-*|face*) ;; *) echo "the network $name is there"; exit 9;; esac; done </proc/net/dev
-: >/project/.imgscan-trial && rm /project/.imgscan-trial || { echo "the copy cannot be written to"; exit 9; }
-while read -r key value; do [ "$key" != CapEff: ] || [ "$value" = 0000000000000000 ] || { echo "it has privileges"; exit 9; }; done </proc/self/status
+wrong() { echo "$1"; exit 9; }
+for file in /run/docker.sock /var/run/docker.sock /etc/shadow /sys/kernel "$1"; do
+  [ ! -e "$file" ] || wrong "$file is there"
+done
+for place in /usr /tools; do
+  if (: >"$place/.imgscan-trial") 2>/dev/null; then wrong "$place can be written to"; fi
+done
+while read -r name _; do
+  case $name in lo:|Inter-*|face*) ;; *) wrong "the network $name is there" ;; esac
+done </proc/net/dev
+while read -r key value; do
+  [ "$key" != CapEff: ] || [ "$value" = 0000000000000000 ] || wrong "it has privileges"
+done </proc/self/status
+{ : >/project/.imgscan-trial && rm /project/.imgscan-trial; } || wrong "the copy cannot be written to"
 echo closed
 """
 

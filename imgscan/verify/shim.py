@@ -12,7 +12,7 @@ SOCKET = "/tools/engine.sock"
 
 def main() -> int:
     """Ask the broker; 125 (docker's own code for its failures) if nobody answers."""
-    message = json.dumps({"program": os.path.basename(sys.argv[0]), "words": sys.argv[1:]}).encode()
+    message = json.dumps({"program": sys.argv[0].rpartition("/")[2], "words": sys.argv[1:]}).encode()
     streams = []
     for number in (0, 1, 2):
         try:

@@ -28,9 +28,7 @@ class Listening:
     @property
     def loopback(self) -> bool:
         """Whether nobody but the namespace itself reaches it."""
-        parsed = ipaddress.ip_address(self.address)
-        mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-        return (mapped or parsed).is_loopback
+        return ipaddress.ip_address(self.address).is_loopback
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
@@ -65,4 +63,6 @@ def _address(text: str, byteorder: str) -> str:
     raw = bytes.fromhex(text)
     if byteorder == "little":
         raw = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
-    return str(ipaddress.ip_address(raw))
+    parsed = ipaddress.ip_address(raw)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)

@@ -94,19 +94,12 @@ class Stack:
         with self.bench.engine.calling("looking at a container"):
             return dict(self.bench.engine.api.inspect_container(container))
 
-    def execute(self, container: str, command: list[str], *, timeout_s: float = 10) -> tuple[int, str]:
-        """Run a program in a container; its exit code (126, 127: there is no such program) and what it wrote."""
-        deadline = time.monotonic() + timeout_s
-        api = self.bench.engine.api
-        with self.bench.engine.calling("running a program in a container"):
-            started = api.exec_create(container, command)["Id"]
-            output = bytearray()
-            for chunk in api.exec_start(started, stream=True):
-                output += chunk[: 65536 - len(output)] if len(output) < 65536 else b""
-                if time.monotonic() > deadline:
-                    break
-            code = api.exec_inspect(started).get("ExitCode")
-        return 124 if code is None else int(code), output.decode("utf-8", "replace")
+    def execute(self, state: State, command: list[str], *, timeout_s: float = 10) -> tuple[int, str]:
+        """Run a program in a container; its exit code (126, 127: there is no such program; 124: its time was over) and
+        what it wrote."""
+        compose, project = self.bench.compose, self.scratch.name
+        ran = compose.execute(project, state.service, state.container, command, timeout_s=timeout_s)
+        return 124 if ran.timed_out else ran.code, ran.text
 
     def log(self, container: str) -> str:
         """The last lines that a container wrote."""
@@ -118,11 +111,8 @@ class Stack:
         """The sockets of a container; None if its tables cannot be read."""
         for prefix in _local_tables(state):
             return read_sockets(prefix)
-        with suppress(EngineError):
-            code, text = self.execute(state.container, ["cat", "/proc/net/tcp", "/proc/net/tcp6"])
-            if "local_address" in text:
-                return read_sockets(text)
-        return None
+        _, text = self.execute(state, ["cat", "/proc/net/tcp", "/proc/net/tcp6"])
+        return read_sockets(text) if "local_address" in text else None
 
 
 def _local_tables(state: State) -> list[str]:

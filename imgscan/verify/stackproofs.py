@@ -13,7 +13,7 @@ from typing import Any, Final
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.network.graph import Edge, edges
 from imgscan.project.setup import Setup
-from imgscan.verify.coldstart import SLOW_S, Need, Watched, watch
+from imgscan.verify.coldstart import SLOW_S, Need, Watched, wait_for_answers, watch
 from imgscan.verify.peers import Answer, connect
 from imgscan.verify.process import Ran
 from imgscan.verify.proofs import Proofs
@@ -82,8 +82,11 @@ def start(stack: Stack, scene: Scene, proofs: Proofs, *, slowed: frozenset[str])
         with watch(stack, needs) as seen:
             ran = stack.up()
             states = stack.settle()
-        bad = _not_well(scene, states)
-        died = {state.service for state in bad} | {s.service for s in states.values() if s.restarts}
+            bad = _not_well(scene, states)
+            died = {state.service for state in bad} | {s.service for s in states.values() if s.restarts}
+            if died:
+                # Whether it was too early shows when what it needs answers at last.
+                wait_for_answers(seen, needs, lambda: _running(stack))
         _judge_order(scene, proofs, needs, seen, died, slowed)
         if bad or not states:
             # Once more on volumes that are filled now: what the slow start alone broke is the other proof's matter.
@@ -95,6 +98,10 @@ def start(stack: Stack, scene: Scene, proofs: Proofs, *, slowed: frozenset[str])
             retried = False
         _judge_start(stack, scene, proofs, states, bad, ran, retried=retried)
     return states if any(state.running for state in states.values()) else None
+
+
+def _running(stack: Stack) -> frozenset[str]:
+    return frozenset(name for name, state in stack.states().items() if state.running)
 
 
 def _judge_start(
@@ -215,28 +222,33 @@ def probe_peers(stack: Stack, scene: Scene, states: Mapping[str, State], proofs:
             elif answer.word == "OK":
                 held.append(f"{shown} ({answer.asked})")
             else:
-                _judge_edge(stack, edge, states, answer, shown, proofs)
+                _judge_edge(stack, scene, edge, states, answer, proofs)
         if held:
             proofs.passed("peers", "; ".join(held))
 
 
 def _judge_edge(
-    stack: Stack, edge: Edge, states: Mapping[str, State], answer: Answer, shown: str, proofs: Proofs
+    stack: Stack, scene: Scene, edge: Edge, states: Mapping[str, State], answer: Answer, proofs: Proofs
 ) -> None:
-    server = states.get(edge.server or "")
-    cites, why = explain(answer.word, edge, stack.listening(server) if server and server.running else None)
+    server = states.get(edge.server or edge.host)
+    listening = stack.listening(server) if server and server.running else None
+    cites, why = explain(answer.word, edge, listening, known=edge.host in services_of(scene.config))
+    shown = f"{edge.client} -> {edge.host}:{edge.port}"
     evidence = f"{answer.word}, asked {answer.asked}: {why} (from {edge.name or edge.source})"
     proofs.failed("peers", evidence, shown, cites=cites, file=edge.at.file, line=edge.at.line)
 
 
-def explain(word: str, edge: Edge, listening: tuple[Listening, ...] | None) -> tuple[tuple[str, ...], str]:
-    """The points of the list that an error of a connection proves, and what it means."""
+def explain(
+    word: str, edge: Edge, listening: tuple[Listening, ...] | None, *, known: bool
+) -> tuple[tuple[str, ...], str]:
+    """The points of the list that an error of a connection proves, and what it means. `listening` are the server's
+    sockets, `known`: a service has the host's name."""
     if edge.host in _LOOPBACK:
         return ("TECH-002-01",), f"{edge.host} is {edge.client} itself, in a container"
     if word in ("ENOTFOUND", "EAI_AGAIN", "EAI_NONAME"):
-        if edge.server is None:
+        if edge.server is None and not known:
             return ("TECH-002-02",), "no service or alias has that name"
-        return ("TECH-002-03",), f"{edge.server} shares no network with {edge.client}"
+        return ("TECH-002-03",), f"{edge.server or edge.host} shares no network with {edge.client}"
     if word == "ECONNREFUSED":
         bound = reachable(listening or (), edge.port or 0)
         if bound is False:

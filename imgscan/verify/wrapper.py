@@ -10,23 +10,23 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from imgscan.project.data.spellings import SPELLINGS
 from imgscan.project.setup import Setup
 from imgscan.project.shell.records import ShellKind, ShellText
 from imgscan.verify.broker import Asked, broker
 from imgscan.verify.commandline import EngineCall, destroys_volumes, read_call
 from imgscan.verify.proofs import Proofs
 from imgscan.verify.sandbox import PROJECT, TOOL_NAMES, NoSandboxError, Sandbox
-from imgscan.verify.spellings import PLAIN, SPELLINGS
 
+_PLAIN: Final = ("down",)
 _RUN_S: Final = 20.0
 _MOST_SCRIPTS: Final = 12
 _PASSES_ON: Final = re.compile(r"\$(?:[@*]|\{[@*]|[1-9])")
-_COMPOSE: Final = re.compile(r"\b(?:docker|podman|nerdctl)[ -]compose\b|\bcompose\b.*\bdown\b")
+_COMPOSE: Final = re.compile(r"\bcompose\b")
 _ENGINE_BY_PATH: Final = re.compile(r"(?<![\w.$}/-])(/(?:[\w.-]+/)+(?:docker|podman|nerdctl)(?:-compose)?)(?![\w./-])")
 _FOLDERS: Final = frozenset({"/bin", "/usr/bin", "/usr/local/bin"})
 
@@ -85,18 +85,23 @@ def called_by_path(script: ShellText, texts: tuple[ShellText, ...]) -> str | Non
 
 
 def _prove(script: ShellText, room: Sandbox, proofs: Proofs) -> None:
-    plain = _calls(script, room, PLAIN)
+    plain = _calls(script, room, _PLAIN)
     downs = [call for call in plain if call.compose and call.subcommand == "down"]
     if not downs:
         return
-    bypasses = [words for words in SPELLINGS if any(destroys_volumes(call) for call in _calls(script, room, words))]
-    if any(destroys_volumes(call) for call in plain):
-        bypasses.insert(0, PLAIN)
-    if not bypasses:
+    bypasses = [
+        spelling.text
+        for spelling in SPELLINGS
+        if any(destroys_volumes(call) for call in _calls(script, room, spelling.words))
+    ]
+    always = any(destroys_volumes(call) for call in plain)
+    if not bypasses and not always:
         proofs.passed("wrapper", f"none of {len(SPELLINGS)} spellings reached the engine with -v", script.file)
         return
-    shown = "; ".join(shlex.join(words) for words in bypasses)
+    shown = "; ".join(bypasses)
     evidence = f"{len(bypasses)} of {len(SPELLINGS)} calls delete volumes without a question: {shown}"
+    if always:
+        evidence = f"even a plain `down` deletes volumes; {evidence}"
     proofs.failed("wrapper", evidence, script.file, file=script.file, line=script.line)
 
 
