@@ -239,18 +239,18 @@ def _patches(report: Report, delta: Delta | None) -> Iterator[_Block]:
         if finding.fix.patch and finding.fix.patch.count("\n") <= _PATCH_LINES:
             patches.setdefault(finding.fix.patch, finding)
     for patch, finding in list(patches.items())[:_MOST_PATCHES]:
-        lines = [f"For {markdown_code(shorten(finding.rule_id, _TEXT))}: {_prose(finding.fix.text)}", ""]
-        yield from _folded("Suggested patch", [*lines, *_fenced(patch)], 9)
+        title = f"Suggested patch for {markdown_code(shorten(finding.rule_id, _TEXT))}"
+        yield from _folded(title, [f"Fix: {_prose(finding.fix.text)}", "", *_fenced(patch)], 9)
 
 
 def _fenced(patch: str) -> Iterator[str]:
-    """A diff as a block of code, whose fence is longer than any in it. A line that begins with a slash, as none of a
-    diff does, gets a blank before it: GitLab might take it for a command."""
+    """A diff as a block of code, whose fence is longer than any in it. A line that begins with a slash or
+    a comment, as none of a diff does, gets a blank before it: GitLab might take it for a command."""
     lines = [plain(shorten(line, 2 * _TEXT)) for line in patch.removesuffix("\n").split("\n")]
     longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     yield f"{fence}diff"
-    yield from (f" {line}" if not line or line.startswith("/") else line for line in lines)
+    yield from (f" {line}" if not line or line.startswith(("/", "<")) else line for line in lines)
     yield fence
 
 
@@ -269,7 +269,7 @@ def _known(report: Report, base: Report | None) -> Iterator[_Block]:
 
 
 def _folded(title: str, lines: Sequence[str], rank: int) -> Iterator[_Block]:
-    """A section that opens on a click; `title` is of our own words, for Markdown means nothing there."""
+    """A section that opens on a click. Markdown means nothing in `title`, but entities do."""
     if lines:
         head = ("", f"<details><summary>{title}</summary>", "")
         yield _Block(lines=(*head, *lines, "", "</details>"), rank=rank)

@@ -67,19 +67,24 @@ def counts_text(report: Report) -> str:
 
 
 def table(report: Report, base: Report | None, labels: tuple[str, str]) -> list[str]:
-    """Header and rows, no line if there is no row: with a base only what is not equal, at most `MOST_ROWS`."""
+    """Header and rows, no line if there is no row: with a base only what does not look the same, at most
+    `MOST_ROWS`."""
     if base is None:
         rows = [
-            f"| {markdown(figure.name)} | {_value(figure, figure.head, report)} |"
+            f"| {markdown(figure.name)} | {_value(figure, 1, report)} |"
             for figure in _shown(compare(report, report).figures)[:MOST_ROWS]
             if figure.head is not None
         ]
         return [f"| | {_label(labels[1])} |", "|:--|--:|", *rows] if rows else []
-    changed = [figure for figure in compare(base, report).figures if figure.base != figure.head]
+    changed = [
+        figure
+        for figure in compare(base, report).figures
+        if is_news(figure) or _value(figure, 0, base) != _value(figure, 1, report)
+    ]
     chosen = sorted(_shown(changed), key=lambda figure: (not is_worse(figure), not is_news(figure)))[:MOST_ROWS]
     rows = [
-        f"| {markdown(shorten(figure.name, _CELL))} | {_value(figure, figure.base, base)} "
-        f"| {_value(figure, figure.head, report)} | {_change(figure)} |"
+        f"| {markdown(shorten(figure.name, _CELL))} | {_value(figure, 0, base)} "
+        f"| {_value(figure, 1, report)} | {_change(figure)} |"
         for figure in _ordered(chosen)
     ]
     return [f"| | {_label(labels[0])} | {_label(labels[1])} | change |", "|:--|--:|--:|--:|", *rows] if rows else []
@@ -120,7 +125,9 @@ def _louder(figure: Figure) -> str:
     return f"{names[figure.key]} {human_seconds(figure.change)} slower"
 
 
-def _value(figure: Figure, value: float | None, report: Report) -> str:
+def _value(figure: Figure, side: int, report: Report) -> str:
+    """The figure before (0) or after (1), of the report of that side."""
+    value = (figure.base, figure.head)[side]
     if value is None:
         return "–"
     match figure.unit:
@@ -131,7 +138,7 @@ def _value(figure: Figure, value: float | None, report: Report) -> str:
         case Unit.RATIO:
             return percent(value)
         case Unit.COUNT:
-            whole = figure.of[0] if value == figure.base and value != figure.head else figure.of[1]
+            whole = figure.of[side]
             return f"{value:.0f}" + (f" / {whole}" if whole is not None else "")
 
 

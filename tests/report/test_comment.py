@@ -105,7 +105,9 @@ def test_what_is_equal_has_no_row() -> None:
 def test_a_few_bytes_are_noise() -> None:
     head = replace(BASE, image=image(size_bytes=110_000_900))
     assert not is_worth_saying(head, BASE, When.CHANGES)
-    assert "| 110 MB | 110 MB | ~ |" in render(head, BASE, STYLE)
+    assert "|" not in render(head, BASE, STYLE)
+    head = replace(BASE, image=image(size_bytes=9_996_000))
+    assert "| 9.99 MB | 10.0 MB | ~ |" in render(head, replace(BASE, image=image(size_bytes=9_990_000)), STYLE)
 
 
 def test_at_most_six_rows_the_worse_first() -> None:
