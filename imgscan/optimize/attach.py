@@ -34,11 +34,8 @@ def with_patches(
     original = _as_on_disk(inputs)
     substituted = original is None or original.dockerfile.text != inputs.dockerfile.text
     for finding in findings:
-        if (
-            finding.fix.patch is not None
-            and finding.location.place is Place.DOCKERFILE
-            and (substituted or is_secret(finding.fix.patch))
-        ):
+        patch = finding.fix.patch
+        if patch is not None and (is_secret(patch) or (substituted and finding.location.place is Place.DOCKERFILE)):
             yield replace(finding, fix=replace(finding.fix, patch=None))
             continue
         kind = _KINDS.get(finding.rule_id)

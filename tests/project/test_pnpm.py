@@ -312,6 +312,16 @@ def test_host_files_over_what_was_installed(
     assert [f.evidence for f in findings] == ([evidence] if evidence else [])
 
 
+@pytest.mark.parametrize(
+    ("install", "count"),
+    [pytest.param("pnpm install", 1, id="pnpm-asks"), pytest.param("npm install", 0, id="npm-removes")],
+)
+def test_host_files_before_the_install(tmp_path: Path, install: str, count: int) -> None:
+    text = HEAD + f"COPY . .\nRUN {install}\n"
+    findings = [f for f in found(tmp_path, text, {".dockerignore": "node_modules\n"}) if f.rule_id == HOST]
+    assert ["brings what the host installed before line 4" in f.message for f in findings] == [True] * count
+
+
 @pytest.mark.parametrize("ignore", ["node_modules\ndist\n", "node_modules\r\ndist\r\n", "node_modules", None])
 def test_the_patch_of_the_ignore_file_mends_it(tmp_path: Path, ignore: str | None) -> None:
     text = HEAD + COPIES + INSTALL + "COPY . .\n"
