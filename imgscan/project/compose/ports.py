@@ -69,9 +69,9 @@ def _short(text: str) -> _Spec:
     head, _, target = rest.rpartition(":")
     host_ip, _, published = head.rpartition(":")
     if not target:
-        raise PortError(f"no port specified: {text}<empty>")
+        raise PortError("no port specified")
     return _Spec(
-        host_ip=_address(host_ip, text),
+        host_ip=_address(host_ip),
         published=_range(published, "hostPort") if published else None,
         target=_range(target, "containerPort"),
         protocol=_protocol(protocol),
@@ -84,14 +84,14 @@ def _long(node: MapNode) -> _Spec:
         raise PortError("service ports is missing a target port")
     published = _text(node, "published")
     return _Spec(
-        host_ip=_address(_text(node, "host_ip") or "", "host_ip"),
+        host_ip=_address(_text(node, "host_ip") or ""),
         published=_range(published, "published") if published else None,
         target=_range(target, "target"),
         protocol=_protocol(_text(node, "protocol") or "tcp"),
     )
 
 
-def _address(written: str, text: str) -> str | None:
+def _address(written: str) -> str | None:
     """The address of the host; in brackets if it is one of IPv6, which is taken without them too."""
     bare = written[1:-1] if written.startswith("[") and written.endswith("]") else written
     if not bare:
@@ -99,23 +99,23 @@ def _address(written: str, text: str) -> str | None:
     try:
         ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
-        raise PortError(f"invalid IP address: {written} in {text}") from None
+        raise PortError("invalid IP address") from None
     return bare
 
 
 def _protocol(written: str) -> str:
     if written.lower() not in _PROTOCOLS:
-        raise PortError(f"invalid proto: {written}")
+        raise PortError("invalid protocol")
     return written.lower()
 
 
 def _range(written: str, what: str) -> range:
     match = _RANGE.fullmatch(written)
     if match is None:
-        raise PortError(f"invalid {what}: {written}")
+        raise PortError(f"invalid {what}")
     first, last = int(match[1]), int(match[2] or match[1])
     if not 0 <= first <= last <= 65_535:
-        raise PortError(f"invalid {what}: {written}")
+        raise PortError(f"invalid {what}")
     return range(first, last + 1)
 
 
