@@ -79,9 +79,9 @@ def _is_ipv4_only(listener: Listener) -> bool:
 
 def _takes_both(listener: Listener) -> bool:
     """Whether it listens on :: for IPv4 as well, as Node and Go do where they are told no host."""
-    return listener.sure and (
-        listener.bind.host == "::" or (listener.host is None and listener.bind.framework in _DUAL)
-    )
+    bind = listener.bind
+    untold = listener.host is None and bind.host is None and bind.host_variable is None and bind.framework in _DUAL
+    return listener.sure and (untold or bind.host == "::")
 
 
 def _place_of(listener: Listener) -> Location:
