@@ -120,12 +120,12 @@ def _assemble(run: _Run, ref: str) -> Report:
     from imgscan.cli.measuring import build_info
     from imgscan.cli.session import patched_findings
     from imgscan.detect.secrets.findings import secret_findings
+    from imgscan.verify.proofs import with_proofs
 
     measured, project = run.measured, run.project
     found = (
         *patched_findings(project, measured.timings, run.session.redactor),
-        *run.setup.findings,
-        *run.verified.findings,
+        *with_proofs(run.setup.findings, run.verified.faults),
     )
     failure = measured.cold.failure
     if failure is not None:

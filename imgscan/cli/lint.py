@@ -37,6 +37,7 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     from imgscan.cli.verifying import run_proofs
     from imgscan.detect.secrets.findings import secret_findings
     from imgscan.model import Target
+    from imgscan.verify.proofs import with_proofs
 
     outputs = plan_outputs(params["formats"], quiet=params["quiet"])
     session = open_session(params)
@@ -49,7 +50,7 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     secrets = secret_findings((*found.hits, *around))
     report = make_report(
         target=Target(kind="context", ref=str(params["context"]), dockerfile=names[0] if names else None),
-        findings=(*found.findings, *setup.findings, *secrets, *verified.findings),
+        findings=(*found.findings, *with_proofs(setup.findings, verified.faults), *secrets),
         gate=session.gate,
         rule_packs=session.scanner.pack_names,
         skipped=(*found.skipped, *projects.skipped, *setup.setup.tree.skipped),

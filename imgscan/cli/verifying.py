@@ -19,7 +19,7 @@ def run_proofs(params: Mapping[str, Any], session: Session, setup: OpenedSetup) 
     from imgscan.verify.run import Verified, Wanted, verify
 
     if not params["verify"]:
-        return Verified(verifications=(), findings=())
+        return Verified(verifications=(), faults=())
     wanted = Wanted(
         root=params["context"],
         connect=Engine.connect,

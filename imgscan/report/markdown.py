@@ -15,6 +15,7 @@ from imgscan.escape import markdown, markdown_block, markdown_code, shorten
 from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
+from imgscan.report.proofs import HEADERS, proof_counts, proof_rows
 from imgscan.report.register import RiskSection, risk_row, risk_sections, total_lines
 from imgscan.report.summary import (
     accepted_line,
@@ -69,6 +70,7 @@ def _lines(report: Report) -> Iterator[str]:
     for section in edit_sections(report.edits) if report.edits else ():
         yield from _edits(section)
     yield from _risks(report)
+    yield from _proofs(report)
     for title, findings in split_findings(report):
         yield from _findings(title, findings)
     yield from _accepted(report)
@@ -172,6 +174,14 @@ def _risks(report: Report) -> Iterator[str]:
     yield from _table(rows, headers)
     for section in risk_sections(report):
         yield from _mitigation(section)
+
+
+def _proofs(report: Report) -> Iterator[str]:
+    if not report.verifications:
+        return
+    yield f"\n### Proofs\n\n{proof_counts(report)}"
+    rows = [(*rest, markdown(shorten(seen, 360))) for *rest, seen in proof_rows(report)]
+    yield from _table(rows, [header.capitalize() for header in HEADERS])
 
 
 def _mitigation(section: RiskSection) -> Iterator[str]:

@@ -16,6 +16,7 @@ from imgscan.escape import plain, shorten
 from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict, WasteCause
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
+from imgscan.report.proofs import HEADERS, proof_counts, proof_rows
 from imgscan.report.register import RiskSection, not_applicable_lines, risk_row, risk_sections, total_lines
 from imgscan.report.summary import (
     accepted_line,
@@ -111,6 +112,7 @@ def _lines(report: Report, pen: _Pen) -> Iterator[str]:
     if report.image:
         yield from _image(report, report.image, pen)
     yield from _risks(report, pen)
+    yield from _proofs(report, pen)
     yield from _coverage(report, pen)
     for note in report.notes:
         yield from pen.wrap(f"note: {note}", "  ")
@@ -319,6 +321,15 @@ def _risks(report: Report, pen: _Pen) -> Iterator[str]:
         yield from pen.wrap(f"recommendation: {report.risk_summary.recommendation}", "  ")
     for section in risk_sections(report) if pen.style.verbose else ():
         yield from _mitigation(section, pen)
+
+
+def _proofs(report: Report, pen: _Pen) -> Iterator[str]:
+    if not report.verifications:
+        return
+    yield pen.heading("Proofs")
+    room = max(24, pen.width - 62)
+    yield pen.table([(*rest, shorten(plain(seen), room)) for *rest, seen in proof_rows(report)], HEADERS)
+    yield from pen.wrap(proof_counts(report), "  ")
 
 
 def _mitigation(section: RiskSection, pen: _Pen) -> Iterator[str]:

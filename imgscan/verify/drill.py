@@ -88,7 +88,9 @@ def drill(setup: Setup, room: Sandbox, database: Database, passage: Passage, pro
             evidence = run.all()
         except DrillFailedError as fault:
             cites, script = fault.cites, fault.script
-            proofs.failed("restore-drill", str(fault), subject, cites=cites, file=script.file, line=script.line)
+            proofs.failed(
+                "restore-drill", str(fault), subject, cites=cites, file=script.file, line=script.line, about=""
+            )
         except (NoDrillError, NoSandboxError, DatabaseError) as error:
             proofs.unverified("restore-drill", str(error), subject)
         else:

@@ -4,9 +4,9 @@ each that failed, by the rule that speaks of the same thing."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from imgscan.escape import plain, shorten
@@ -44,6 +44,15 @@ PROOFS: Final[Mapping[str, Kind]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What a proof found wrong; `about` is the name (of a service, a script, a host) by which a finding of the same
+    thing, made from the files alone, would speak of it."""
+
+    about: str
+    finding: Finding
+
+
 @dataclass(slots=True, kw_only=True)
 class Proofs:
     """What has come of a run so far. `clean` takes secrets out of texts; `folders` are those of copies, paths in
@@ -53,7 +62,7 @@ class Proofs:
     folders: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic
     results: list[Verification] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     _started: float | None = None
 
     @contextmanager
@@ -82,24 +91,25 @@ class Proofs:
         cites: tuple[str, ...] | None = None,
         file: str | None = None,
         line: int | None = None,
+        about: str | None = None,
     ) -> None:
-        """It was carried out and showed the fault; `cites` names the points if they are not the proof's own."""
+        """It was carried out and showed the fault; `cites` names the points if they are not the proof's own, `about`
+        the thing if it is not the subject."""
         points = PROOFS[name].cites if cites is None else cites
         record = self._add(name, Outcome.FAILED, evidence, subject, points)
         rule = rule_citing(points)
         if rule is None:
             return
         place = Place.SCRIPT if file is not None and not file.endswith((".yml", ".yaml")) else Place.COMPOSE
-        about = f"{record.subject}: " if record.subject else ""
-        self.findings.append(
-            make_finding(
-                rule.id,
-                message=f"proven by running it: {about}{shorten(record.evidence, 300)}",
-                location=Location(place=place, path=file, line=line),
-                evidence=Evidence.PROVEN,
-                identity=("proven", name, record.subject),
-            )
+        shown = f"{record.subject}: " if record.subject else ""
+        finding = make_finding(
+            rule.id,
+            message=f"proven by running it: {shown}{shorten(record.evidence, 300)}",
+            location=Location(place=place, path=file, line=line),
+            evidence=Evidence.PROVEN,
+            identity=("proven", name, record.subject),
         )
+        self.faults.append(Fault(about=subject if about is None else about, finding=finding))
 
     def _add(self, name: str, outcome: Outcome, evidence: str, subject: str, cites: tuple[str, ...]) -> Verification:
         now = self.clock()
@@ -121,6 +131,27 @@ class Proofs:
         for folder in self.folders:
             text = text.replace(f"{folder}/", "").replace(folder, ".")
         return text
+
+
+def with_proofs(found: Iterable[Finding], faults: Iterable[Fault]) -> tuple[Finding, ...]:
+    """What the files say with what a run showed: a finding of the same rule on the same file that names the same thing
+    is proven now, any other fault is a finding of its own."""
+    findings = list(found)
+    for fault in faults:
+        proof = fault.finding
+        same = [
+            at
+            for at, finding in enumerate(findings)
+            if finding.rule_id == proof.rule_id
+            and proof.location.path in (None, finding.location.path)
+            and fault.about in finding.message
+        ]
+        for at in same:
+            message = f"{findings[at].message.rstrip('.')}. {proof.message[:1].upper()}{proof.message[1:]}"
+            findings[at] = replace(findings[at], evidence=Evidence.PROVEN, message=message)
+        if not same:
+            findings.append(proof)
+    return tuple(findings)
 
 
 def rule_citing(points: tuple[str, ...]) -> Rule | None:

@@ -1,5 +1,5 @@
 """All proofs of a project, in order. In: its folder, an engine or none. Out: `Verified`: what was proven, what could
-not be, and findings for what failed.
+not be, and the faults that were seen.
 
 Everything happens in copies below a folder of ours and in a scratch project on the engine; both are gone at the end.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imgscan.errors import EngineError
-from imgscan.model import Finding, Verification
+from imgscan.model import Verification
 from imgscan.progress import Progress
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.setup import Setup, read_setup
@@ -29,7 +29,7 @@ from imgscan.verify.images import NoImageError
 from imgscan.verify.passing import Passage
 from imgscan.verify.prepare import Prepared, make_secret_files, prepare
 from imgscan.verify.projectcopy import copy_project, inside
-from imgscan.verify.proofs import Proofs
+from imgscan.verify.proofs import Fault, Proofs
 from imgscan.verify.sandbox import NoSandboxError, Sandbox, make_sandbox
 from imgscan.verify.scratch import Scratch, Terms, make_scratch, refusals, services_of
 from imgscan.verify.stack import Stack, State, make_stack
@@ -74,7 +74,7 @@ class Verified:
     """What came of it."""
 
     verifications: tuple[Verification, ...]
-    findings: tuple[Finding, ...]
+    faults: tuple[Fault, ...]
 
 
 def verify(wanted: Wanted, progress: Progress, clean: Callable[[str], str] = str) -> Verified:
@@ -92,7 +92,7 @@ def verify(wanted: Wanted, progress: Progress, clean: Callable[[str], str] = str
         )
         project = max(setup.composes, key=lambda item: len(item.services), default=None)
         _Run(wanted=wanted, progress=progress, proofs=proofs, work=work).all(setup, project)
-    return Verified(verifications=tuple(proofs.results), findings=tuple(proofs.findings))
+    return Verified(verifications=tuple(proofs.results), faults=tuple(proofs.faults))
 
 
 @dataclass(slots=True, kw_only=True)

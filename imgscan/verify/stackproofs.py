@@ -235,7 +235,7 @@ def _judge_edge(
     cites, why = explain(answer.word, edge, listening, known=edge.host in services_of(scene.config))
     shown = f"{edge.client} -> {edge.host}:{edge.port}"
     evidence = f"{answer.word}, asked {answer.asked}: {why} (from {edge.name or edge.source})"
-    proofs.failed("peers", evidence, shown, cites=cites, file=edge.at.file, line=edge.at.line)
+    proofs.failed("peers", evidence, shown, cites=cites, file=edge.at.file, line=edge.at.line, about=edge.host)
 
 
 def explain(

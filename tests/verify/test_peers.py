@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imgscan.verify.peers import read_answer
 from imgscan.verify.peerprobe import main as probe
+from imgscan.verify.peers import read_answer
 
 
 @pytest.mark.parametrize(

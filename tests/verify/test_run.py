@@ -10,11 +10,14 @@ from proofstacks import GOOD_RESTORE, ROOT, database_stack, good_backup, web_sta
 from setups import write_files
 
 from imgscan.errors import EngineError
-from imgscan.model import Outcome
+from imgscan.model import Evidence, Location, Outcome, Place, Report, Target, Tool, Verdict
 from imgscan.progress import Progress
+from imgscan.report import render
+from imgscan.report.proofs import proof_counts
+from imgscan.rulebook import make_finding
 from imgscan.verification import risk_outcomes
 from imgscan.verify.canary import mark_copy, with_marker
-from imgscan.verify.proofs import PROOFS, Proofs
+from imgscan.verify.proofs import PROOFS, Proofs, rule_citing, with_proofs
 from imgscan.verify.run import Wanted, verify
 
 QUIET = Progress(io.StringIO(), live=False, lines=False)
@@ -31,7 +34,7 @@ def test_without_an_engine_every_proof_that_needs_one_says_so(tmp_path: Path) ->
     assert names == PROOFS.keys() - {"wrapper"}
     assert {item.outcome for item in found.verifications} == {Outcome.NOT_VERIFIED}
     assert all("no engine: no container engine answers. start an engine" in i.evidence for i in found.verifications)
-    assert found.findings == ()
+    assert found.faults == ()
 
 
 def test_the_wrapper_needs_no_engine() -> None:
@@ -95,3 +98,48 @@ def test_markers_are_put_in_and_planted(tmp_path: Path) -> None:
     assert marked.planted == {"api/.env"}
     assert "abc" not in (tmp_path / ".env").read_text()
     assert all(marker in (tmp_path / path).read_text() for marker, path in marked.files.items())
+
+
+def test_a_fault_that_the_files_show_too_is_one_finding_and_proven() -> None:
+    location = Location(place=Place.SCRIPT, path="ctl.sh", line=1)
+    derived = make_finding(
+        "data-wrapper-bypass",
+        message="ctl.sh asks only for `down -v`.",
+        location=location,
+        evidence=Evidence.DERIVED,
+        identity=("ctl.sh",),
+    )
+    proofs = Proofs()
+    proofs.failed("wrapper", "11 of 18", "ctl.sh", file="ctl.sh", line=1)
+    proofs.failed("wrapper", "12 of 18", "other.sh", file="other.sh", line=1)
+    both, other = with_proofs([derived], proofs.faults)
+    assert (both.evidence, both.fingerprint) == (Evidence.PROVEN, derived.fingerprint)
+    assert both.message == "ctl.sh asks only for `down -v`. Proven by running it: ctl.sh: 11 of 18"
+    assert (other.rule_id, other.evidence, other.location.path) == ("data-wrapper-bypass", Evidence.PROVEN, "other.sh")
+
+
+@pytest.mark.parametrize("name", [name for name, kind in PROOFS.items() if kind.cites])
+def test_every_fault_has_its_rule(name: str) -> None:
+    rule = rule_citing(PROOFS[name].cites)
+    assert rule is not None
+    assert rule.risk_id == PROOFS[name].risk_id
+
+
+def test_the_proofs_stand_in_the_report() -> None:
+    proofs = Proofs()
+    proofs.passed("peers", "all of them")
+    proofs.failed("start", "it | fell", "web", cites=())
+    report = Report(
+        schema_version="1.0",
+        tool=Tool(name="imgscan", version="0"),
+        target=Target(kind="context", ref="."),
+        complete=True,
+        verdict=Verdict.GO,
+        verifications=tuple(proofs.results),
+    )
+    assert proof_counts(report) == "1 passed, 0 not verified, 1 failed"
+    table, text = render(report, "table"), render(report, "markdown")
+    assert "PROOFS" in table
+    assert "web: it | fell" in table
+    assert "### Proofs" in text
+    assert "web: it &#124; fell" in text.replace("&#58;", ":")
