@@ -24,7 +24,7 @@ from imgscan.project.tree import ProjectTree
 
 MOST_TEXTS: Final = 2_000
 _MOST_CHARS: Final = 6 << 20
-_MOST_CALLS: Final = 30_000
+_MOST_CALLS: Final = 10_000
 _SHEBANG: Final = re.compile(r"^#!\s*(\S*/)?(?:env\s+(?:-S\s*)?)?(?P<shell>(?:ba|da|a|z|k)?sh)(?=\s|$)(?P<rest>[^\n]*)")
 _EXTENSIONS: Final = (".sh", ".bash")
 _MAKEFILES: Final = frozenset({"Makefile", "makefile", "GNUmakefile"})
