@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +32,7 @@ from imgscan.verify.projectcopy import copy_project, inside
 from imgscan.verify.proofs import Fault, Proofs
 from imgscan.verify.sandbox import NoSandboxError, Sandbox, make_sandbox
 from imgscan.verify.scratch import Scratch, Terms, make_scratch, refusals, services_of
-from imgscan.verify.stack import Stack, State, make_stack
+from imgscan.verify.stack import Stack, State, frequent_checks, make_stack
 from imgscan.verify.stackproofs import Scene, make_scene, probe_binds, probe_peers, start
 from imgscan.verify.volumes import prove_volumes
 from imgscan.verify.wrapper import prove_wrappers, wrapper_candidates
@@ -219,7 +219,7 @@ class _Staged:
         proofs, config, copy = self.run.proofs, self.scene.config, self.prepared.copy
         self.bench.say("asking what down -v would delete")
         prove_volumes(self.bench, self.scene, stakes_of(self.scene.setup), proofs, self._terms({}, {}))
-        reasons = list(refusals(config, str(copy)))
+        reasons = [*refusals(config, str(copy)), *_foreign_files(self.scene, self.bench.engine)]
         images = self._images()
         self._canary(images)
         if images is None or reasons:
@@ -326,10 +326,21 @@ class _Staged:
             copy=str(self.prepared.copy),
             secret_files=make_secret_files(config, self.prepared.copy, self.bench.work),
             extra_mounts=slow,
+            checks=frequent_checks(self.bench.engine, self.scene.project, images),
         )
 
     def _scratch(self, images: Mapping[str, str], slow: Mapping[str, tuple[tuple[str, str], ...]]) -> Scratch:
         return make_scratch(self.scene.config, self._terms(images, slow))
+
+
+def _foreign_files(scene: Scene, engine: Engine) -> Iterator[str]:
+    """Files that the containers would get from elsewhere, or could not get at all."""
+    for name, service in scene.project.services.items():
+        for env_file in service.env_files:
+            if env_file.path is None and name in services_of(scene.config):
+                yield f"{name} reads {env_file.written}, which is not in the project"
+    if not engine.host.startswith(("unix://", "npipe://")):
+        yield f"the engine at {engine.host} may be on another machine, where the copy is not"
 
 
 def _moved(value: Any, before: Path, after: Path) -> Any:  # noqa: ANN401 - a tree of builtins
