@@ -85,7 +85,7 @@ def project_findings(project: Project, timings: Sequence[Timing] = ()) -> Iterat
     """What the project's own files say, and what measured rebuilds add to it."""
     # Here and not above: an image alone is scanned without all of these.
     from imgscan.detect import cachebust
-    from imgscan.project import contextfiles, workspace
+    from imgscan.project import contextfiles, workspace, workspacecache
 
     context, dockerfile = project.context, project.dockerfile
     target, build_args = project.target, project.build_args
@@ -100,6 +100,7 @@ def project_findings(project: Project, timings: Sequence[Timing] = ()) -> Iterat
     )
     yield from contextfiles.detect(context, dockerfile, target, build_args)
     yield from workspace.detect(dockerfile, context, target, build_args)
+    yield from workspacecache.detect(dockerfile, context, target, build_args)
 
 
 def configured_findings(project: Project) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from imgscan.diff import FileChange, diff_without
 from imgscan.dockerfile.locate import read_regular_file
 from imgscan.dockerfile.parse import parse
 from imgscan.errors import InputError
-from imgscan.model import Finding
+from imgscan.model import Finding, Place
 from imgscan.optimize.records import Inputs, Kind, Plan
 from imgscan.optimize.suggest import suggest
 
@@ -32,7 +32,12 @@ def with_patches(
     the disk. A patch that would show a secret is left out."""
     plans: dict[Kind, tuple[Plan, str | None]] = {}
     original = _as_on_disk(inputs)
+    substituted = original is None or original.dockerfile.text != inputs.dockerfile.text
     for finding in findings:
+        patch = finding.fix.patch
+        if patch is not None and (is_secret(patch) or (substituted and finding.location.place is Place.DOCKERFILE)):
+            yield replace(finding, fix=replace(finding.fix, patch=None))
+            continue
         kind = _KINDS.get(finding.rule_id)
         if kind is None or finding.fix.patch is not None or original is None:
             yield finding

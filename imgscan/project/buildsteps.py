@@ -13,6 +13,7 @@ from imgscan.detect.stages.producers import run_script
 from imgscan.detect.stages.records import Presence
 from imgscan.detect.stages.stagesim import chain
 from imgscan.model import Evidence, Finding, Fix
+from imgscan.project.dockerfilepatch import widen_filter
 from imgscan.project.manifests import Package, Workspace, closure
 from imgscan.project.scripts import ScriptRun, bare_name, builds_others, development_programs, script_runs, selected
 from imgscan.project.sites import Project
@@ -126,7 +127,8 @@ def _without_dependencies(project: Project, script: ScriptRun, seen: Sequence[Sc
         evidence=Evidence.DERIVED,
         identity=(command.instruction.file, package.name, script.script),
         fix=Fix(
-            text=f'Use `--filter "{bare_name(pattern)}..."` in line {command.instruction.line}: dependencies first.'
+            text=f'Use `--filter "{bare_name(pattern)}..."` in line {command.instruction.line}: dependencies first.',
+            patch=widen_filter(project.dockerfile, command, pattern) if pattern == bare_name(pattern) else None,
         ),
     )
 

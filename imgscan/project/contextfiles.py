@@ -7,6 +7,7 @@ their content where the name alone says too little; no content is ever shown.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from imgscan.detect.stages.walk import relative
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, SourceLine
 from imgscan.project.contextread import ContextReader
 from imgscan.project.ignorefile import detect_ignore_file
+from imgscan.project.ignorepatch import ignore_file_of, ignore_patch
 from imgscan.project.leakyinstructions import detect_deletions, detect_secret_names
 from imgscan.project.writtensecrets import detect_written_secrets
 from imgscan.rulebook import make_finding
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _MAX_FINDINGS: Final = 200
 _SNIFF_BYTES: Final = 1 << 20
+_SAFE_PATTERN: Final = re.compile(r"(?:\*\*/)?[\w.@+-]+", re.ASCII)
 _HISTORY: Final = frozenset({".git", ".hg", ".svn"})
 
 
@@ -53,9 +56,9 @@ def detect(
     """The findings. Raises InputError for a target that does not exist."""
     simulation = simulate(dockerfile, context, target=target, build_args=build_args or {})
     secrets = find_secret_files(context, simulation)
-    yield from (_secret_file(secret) for secret in secrets[:_MAX_FINDINGS])
+    yield from (_secret_file(secret, context) for secret in secrets[:_MAX_FINDINGS])
     yield from detect_ignore_file(context, simulation, [secret.path for secret in secrets])
-    yield from _history(simulation)
+    yield from _history(simulation, context)
     yield from detect_deletions(simulation, [secret.path for secret in secrets])
     yield from detect_secret_names(simulation, build_args or {})
     yield from detect_written_secrets(simulation)
@@ -119,7 +122,7 @@ def _takes(copy: Transfer, path: str) -> bool:
     return not copy.source or relative(path, copy.source) is not None
 
 
-def _secret_file(secret: SecretFile) -> Finding:
+def _secret_file(secret: SecretFile, context: BuildContext) -> Finding:
     line = secret.taken_by.command.instruction if secret.taken_by else None
     if line is None:
         fate = "no instruction copies it, but it is sent to the builder, one `COPY . .` away from a layer"
@@ -139,7 +142,10 @@ def _secret_file(secret: SecretFile) -> Finding:
         identity=(secret.path,),
         severity=_severity(secret),
         confidence=_confidence(secret),
-        fix=Fix(text=f"Add `{_ignore_line(secret.path)}` at the end of .dockerignore. {_ADVICE}"),
+        fix=Fix(
+            text=f"Add `{_ignore_line(secret.path)}` at the end of {ignore_file_of(context)}. {_ADVICE}",
+            patch=_keeping_out(context, _ignore_line(secret.path)),
+        ),
     )
 
 
@@ -162,11 +168,16 @@ def _confidence(secret: SecretFile) -> Confidence | None:
     return Confidence.HIGH if secret.confirmed else None
 
 
+def _keeping_out(context: BuildContext, pattern: str) -> str | None:
+    # A name that is a pattern itself, or not text, would need escapes that not every builder takes alike.
+    return ignore_patch(context, [pattern]) if _SAFE_PATTERN.fullmatch(pattern) else None
+
+
 def _ignore_line(path: str) -> str:
     return f"**/{posixpath.basename(path)}" if "/" in path else path
 
 
-def _history(simulation: Simulation) -> Iterator[Finding]:
+def _history(simulation: Simulation, context: BuildContext) -> Iterator[Finding]:
     index = simulation.index
     shipped = final_stages(simulation)
     copies = _context_copies(simulation)
@@ -190,7 +201,10 @@ def _history(simulation: Simulation) -> Iterator[Finding]:
             evidence=Evidence.DERIVED,
             identity=(folder,),
             severity=Severity.HIGH if final else None if line else Severity.LOW,
-            fix=Fix(text=f"Add `**/{posixpath.basename(folder)}` at the end of .dockerignore."),
+            fix=Fix(
+                text=f"Add `**/{posixpath.basename(folder)}` at the end of {ignore_file_of(context)}.",
+                patch=_keeping_out(context, f"**/{posixpath.basename(folder)}"),
+            ),
         )
 
 

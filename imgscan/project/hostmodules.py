@@ -13,15 +13,14 @@ from typing import Final
 from imgscan.detect.places import dockerfile_line
 from imgscan.detect.stages.records import StageView, Transfer
 from imgscan.detect.stages.walk import is_excluded, relative
-from imgscan.diff import FileChange, line_end_of, unified_diff
 from imgscan.dockerfile.ignore import is_ignored
 from imgscan.model import Evidence, Finding, Fix, Location, Place
+from imgscan.project.ignorepatch import ignore_file_of, ignore_patch
 from imgscan.project.manifests import Package
-from imgscan.project.sites import Project
+from imgscan.project.sites import Project, Site
 from imgscan.rulebook import make_finding
 
 _NAMED: Final = 6
-_IGNORE_BYTES: Final = 4 << 20
 _BUILD_STATE: Final = ".tsbuildinfo"
 
 
@@ -32,16 +31,25 @@ def detect_host_files(project: Project) -> Iterator[Finding]:
             continue
         for transfer in view.transfers:
             if transfer.from_stage is None and transfer.is_directory and not transfer.opaque:
-                exposed = _exposed(project, view, transfer)
+                before, after = _installs(project, view, transfer)
+                exposed = _exposed(project, before or after, transfer)
                 there = any(path in project.simulation.index.folders for path in exposed)
                 # Without any ignore file, what may come is said once, by context-no-ignore-file.
                 if exposed and (there or project.context.rules is not None):
-                    yield _finding(project, transfer, exposed)
+                    yield _finding(project, transfer, exposed, () if before else after)
 
 
-def _exposed(project: Project, view: StageView, transfer: Transfer) -> list[str]:
+def _installs(project: Project, view: StageView, transfer: Transfer) -> tuple[tuple[Site, ...], tuple[Site, ...]]:
+    """The installs whose node_modules are there before the COPY, and those of pnpm in the stage after it: npm removes
+    what it finds, pnpm asks, or builds on it."""
+    ordinal = transfer.command.instruction.ordinal
+    before = project.providers(view.stage.index, ordinal)
+    own = (site for site in project.sites if site.stage == view.stage.index and site.install.manager == "pnpm")
+    return before, tuple(site for site in own if site.run.command.instruction.ordinal > ordinal)
+
+
+def _exposed(project: Project, installed: tuple[Site, ...], transfer: Transfer) -> list[str]:
     """The node_modules of members that the COPY would bring over those of the stage, from the context's root."""
-    installed = project.providers(view.stage.index, transfer.command.instruction.ordinal)
     roots = {site.workspace.root for site in installed if site.workspace is not None}
     members = {package.folder: package for root in sorted(roots) for package in _members(project, root)}
     found: list[str] = []
@@ -73,26 +81,31 @@ def _passes(project: Project, transfer: Transfer, path: str) -> bool:
     return not (inside and transfer.excludes and is_excluded(transfer.excludes, inside))
 
 
-def _finding(project: Project, transfer: Transfer, exposed: list[str]) -> Finding:
+def _finding(project: Project, transfer: Transfer, exposed: list[str], after: tuple[Site, ...]) -> Finding:
     command = transfer.command
     folders = project.simulation.index.folders
     there = [path for path in exposed if path in folders]
     others = _other_patterns(project)
-    file = (project.context.rules.file if project.context.rules else None) or ".dockerignore"
+    file = ignore_file_of(project.context)
     when = f"{_listed(there)} are there now" if there else "as soon as somebody installs on the host"
+    line = command.instruction.line
+    if after:
+        what = (
+            f"line {line} brings what the host installed before line {after[0].run.command.instruction.line} installs"
+        )
+        harm = "pnpm stops to ask whether to remove it, or keeps the host's links"
+    else:
+        what, harm = f"line {line} copies over what was installed", "the host's links and platform replace the image's"
     return make_finding(
         "tech-host-files-over-build",
-        message=(
-            f"line {command.instruction.line} copies over what was installed: {file} lets {_listed(exposed)} through; "
-            f"{when}, the host's links and platform replace the image's."
-        ),
+        message=f"{what}: {file} lets {_listed(exposed)} through; {when}, {harm}.",
         location=dockerfile_line(command),
         places=(dockerfile_line(command), Location(place=Place.CONTEXT, path=file)),
         evidence=Evidence.DERIVED if there else Evidence.PATTERN,
         identity=(command.instruction.file, transfer.source, *exposed),
         fix=Fix(
             text=f"Add {', '.join(f'`{pattern}`' for pattern in others)} at the end of {file}.",
-            patch=_patch(project, file, others),
+            patch=ignore_patch(project.context, others),
         ),
     )
 
@@ -112,19 +125,6 @@ def _other_patterns(project: Project) -> list[str]:
     patterns = [f"**/{name}" for name in wanted] + ([f"**/*{_BUILD_STATE}"] if typed else [])
     probes = {pattern: pattern.replace("**/", "x/").replace("*", "x") for pattern in patterns}
     return [pattern for pattern, probe in probes.items() if rules is None or not is_ignored(rules, probe)]
-
-
-def _patch(project: Project, file: str, patterns: list[str]) -> str | None:
-    if project.context.rules is None:
-        after = "".join(f"{pattern}\n" for pattern in patterns)
-        return unified_diff((FileChange(path=".dockerignore", before=None, after=after),))
-    text = project.reader.text_beside(file, _IGNORE_BYTES)
-    if text is None:
-        return None
-    end = line_end_of(text)
-    joint = "" if text.endswith("\n") or not text else end
-    after = text + joint + "".join(f"{pattern}{end}" for pattern in patterns)
-    return unified_diff((FileChange(path=file, before=text, after=after),))
 
 
 def _listed(names: list[str]) -> str:

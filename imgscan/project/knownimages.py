@@ -6,7 +6,7 @@ without configuration). In: an image reference. Out: `KnownImage`, or the name's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 DATABASE: Final = "database"
@@ -20,8 +20,8 @@ TOOL: Final = "tool"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownImage:
     """A public image. `ports` are what it listens on, `port_variables` those of its environment that change them;
-    `slow` says that its first start takes long; `checked`: it comes with a HEALTHCHECK of its own; `test` is a health
-    check that works in it, as the shell text of a CMD-SHELL."""
+    `slow` says that its first start takes long; `checked`: it comes with a HEALTHCHECK of its own, or some of its
+    versions do; `test` is a health check that works in it, as the shell text of a CMD-SHELL."""
 
     family: str
     kind: str
@@ -133,7 +133,9 @@ _RABBIT: Final = _image(
 _ELASTIC: Final = _image("elasticsearch", SEARCH, 9200, 9300, schemes=("elasticsearch",), slow=True)
 _OPENSEARCH: Final = _image("opensearch", SEARCH, 9200, 9300, 9600, slow=True)
 _MINIO: Final = _image("minio", DATABASE, 9000, 9001, schemes=("s3",))
-_KAFKA: Final = _image("kafka", QUEUE, 9092, schemes=("kafka",), slow=True)
+# Its listeners, and with them its ports, are always configured.
+_KAFKA: Final = _image("kafka", QUEUE, schemes=("kafka",), slow=True)
+_MYSQL_SERVER: Final = replace(_MYSQL, checked=True)
 _NGINX: Final = _image("nginx", PROXY, 80, 443)
 
 KNOWN_IMAGES: Final[dict[str, KnownImage]] = {
@@ -142,10 +144,10 @@ KNOWN_IMAGES: Final[dict[str, KnownImage]] = {
     "timescale/timescaledb": _POSTGRES,
     "pgvector/pgvector": _POSTGRES,
     "ankane/pgvector": _POSTGRES,
-    "supabase/postgres": _POSTGRES,
+    "supabase/postgres": replace(_POSTGRES, checked=True),
     "bitnami/postgresql": _POSTGRES,
     "mysql": _MYSQL,
-    "mysql/mysql-server": _MYSQL,
+    "mysql/mysql-server": _MYSQL_SERVER,
     "bitnami/mysql": _MYSQL,
     "percona": _MYSQL,
     "mariadb": _MARIADB,
@@ -154,8 +156,8 @@ KNOWN_IMAGES: Final[dict[str, KnownImage]] = {
     "mongo": _MONGO,
     "bitnami/mongodb": _MONGO,
     "redis": _REDIS,
-    "redis/redis-stack": _REDIS,
-    "redis/redis-stack-server": _REDIS,
+    "redis/redis-stack": replace(_REDIS, checked=True),
+    "redis/redis-stack-server": replace(_REDIS, checked=True),
     "valkey/valkey": _REDIS,
     "bitnami/redis": _REDIS,
     "bitnami/valkey": _REDIS,
@@ -175,7 +177,7 @@ KNOWN_IMAGES: Final[dict[str, KnownImage]] = {
     "neo4j": _image("neo4j", DATABASE, 7474, 7473, 7687, schemes=("bolt", "neo4j"), slow=True),
     "influxdb": _image("influxdb", DATABASE, 8086),
     "mcr.microsoft.com/mssql/server": _image("mssql", DATABASE, 1433, schemes=("sqlserver", "mssql"), slow=True),
-    "minio/minio": _MINIO,
+    "minio/minio": replace(_MINIO, checked=True),
     "bitnami/minio": _MINIO,
     "zookeeper": _image("zookeeper", QUEUE, 2181, 2888, 3888, 8080),
     "bitnami/zookeeper": _image("zookeeper", QUEUE, 2181, 2888, 3888, 8080),

@@ -7,18 +7,21 @@ service is given.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from imgscan.project.compose.records import Service
+from imgscan.project.knownimages import STORES
 from imgscan.project.network.names import is_loopback
 from imgscan.project.network.variables import Setting, is_complete, settings_of
 from imgscan.project.process import Process, processes_of
 from imgscan.project.serviceimages import ServiceImage
 from imgscan.project.setup import Setup
 from imgscan.project.sources.commandline import Served, served_by
+from imgscan.project.sources.frameworks import CONFIG_FILES
 from imgscan.project.sources.records import Bind
-from imgscan.project.sources.scope import binds_of
+from imgscan.project.sources.scope import binds_of, folder_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,8 @@ def listening_of(service: Service, image: ServiceImage, setup: Setup) -> Listeni
     ports = frozenset(each.port for each in listeners if each.port is not None)
     known = image.known if not image.built else None
     if known is not None and not any(name in settings for name in known.port_variables) and service.command is None:
-        return Listening(listeners=listeners, ports=known.ports, complete=complete and bool(known.ports))
+        sure = complete and bool(known.ports) and known.kind in STORES and not is_configured(service)
+        return Listening(listeners=listeners, ports=known.ports, complete=sure)
     every = bool(listeners) and all(each.port is not None and each.sure for each in listeners)
     return Listening(listeners=listeners, ports=ports, complete=every)
 
@@ -66,12 +70,22 @@ def _listeners(
     processes = processes_of(service, image, setup)
     found = [served for process in processes if (served := served_by(process.words, process.at)) is not None]
     if found:
-        return [_listener(served.bind, service, settings, complete=complete, served=served) for served in found]
+        return [
+            _listener(
+                each.bind, service, settings, complete=complete, served=each, sure=not _has_config(each, service, setup)
+            )
+            for each in found
+        ]
     if processes and not any(_runs_own_code(process) for process in processes):
         return []
-    return [_listener(bind, service, settings, complete=complete) for bind in _chosen(processes, service, setup)]
+    chosen = _chosen(processes, service, setup)
+    return [_listener(bind, service, settings, complete=complete, sure=sure) for bind, sure in chosen]
 
 
+_NAMES_HOST = re.compile(r"host|bind|addr", re.IGNORECASE)
+_ASIDE = frozenset(
+    {"scripts", "tools", "examples", "example", "docs", "demo", "bench", "benchmarks", "migrations", "dev"}
+)
 _INTERPRETERS = frozenset(
     {
         "node",
@@ -99,11 +113,49 @@ def _runs_own_code(process: Process) -> bool:
     return process.words[:1] != () and ("/" in process.words[0] or process.words[0].startswith("."))
 
 
-def _chosen(processes: tuple[Process, ...], service: Service, setup: Setup) -> list[Bind]:
-    """The binds of the file that the command names, else all of the service's sources."""
+def _takes_any(served: Served, settings: Mapping[str, Setting]) -> bool:
+    """Whether the program takes every address without being told: gunicorn where PORT is set (0.0.0.0:$PORT), Rails in
+    every environment but development."""
+    if served.server.name == "gunicorn":
+        return "PORT" in settings
+    if served.server.name == "rails server":
+        given = next((settings[name].value for name in ("RAILS_ENV", "RACK_ENV") if name in settings), "development")
+        return given != "development"
+    return False
+
+
+def _has_config(served: Served, service: Service, setup: Setup) -> bool:
+    """Whether a configuration file of the program may give it a host."""
+    folder = folder_of(service, setup)
+    if folder is None:
+        return bool(service.mounts)
+    prefix = f"{folder}/" if folder else ""
+    wanted = CONFIG_FILES.get(served.server.name.split()[0])
+    for path in setup.tree.files if wanted else ():
+        if path.startswith(prefix) and path.count("/") <= prefix.count("/") + 1 and wanted:
+            name = posixpath.basename(path)
+            if wanted.fullmatch(name) and _NAMES_HOST.search(setup.tree.text(path) or ""):
+                return True
+    return False
+
+
+def is_configured(service: Service) -> bool:
+    """Whether a file from outside may tell the image's program something else than its defaults."""
+    ends = (".conf", ".cnf", ".ini", ".yml", ".yaml", ".toml", ".cfg", ".config", ".json", ".xml")
+    return any(m.kind == "bind" and (m.target.startswith("/etc") or m.target.endswith(ends)) for m in service.mounts)
+
+
+def _chosen(processes: tuple[Process, ...], service: Service, setup: Setup) -> list[tuple[Bind, bool]]:
+    """The binds of the file that the command names, else all of the service's sources; and whether these are surely
+    the ones that run: one file of several need not be."""
     binds = list(binds_of(service, setup))
     stems = {_stem(word) for process in processes for word in process.words if "." in posixpath.basename(word)}
-    return [bind for bind in binds if _stem(bind.file) in stems] or binds
+    named = [bind for bind in binds if _stem(bind.file) in stems]
+    if named:
+        return [(bind, True) for bind in named]
+    rest = [bind for bind in binds if not _ASIDE & set(bind.file.split("/")[:-1])]
+    alone = len({bind.file for bind in rest}) == 1
+    return [(bind, alone) for bind in rest]
 
 
 def _stem(path: str) -> str:
@@ -111,9 +163,16 @@ def _stem(path: str) -> str:
 
 
 def _listener(
-    bind: Bind, service: Service, settings: Mapping[str, Setting], *, complete: bool, served: Served | None = None
+    bind: Bind,
+    service: Service,
+    settings: Mapping[str, Setting],
+    *,
+    complete: bool,
+    sure: bool,
+    served: Served | None = None,
 ) -> Listener:
-    host, sure = bind.host if bind.host is not None else bind.framework_host, bind.host_known
+    configured = served is not None and not sure
+    host, sure = bind.host if bind.host is not None else bind.framework_host, bind.host_known and sure
     variables = [bind.host_variable] if bind.host_variable else []
     if served is not None and bind.host is None and bind.framework_host is not None:
         variables += served.server.host_variables
@@ -124,8 +183,8 @@ def _listener(
         if variable in service.environment or not complete or variable == "HOSTNAME":
             # The engine sets HOSTNAME itself; a value from outside is not known.
             sure = False
-    if served is not None and served.server.name == "gunicorn" and bind.host is None and "PORT" in settings:
-        host = None  # gunicorn's own default is then 0.0.0.0:$PORT
+    if served is not None and bind.host is None and (configured or _takes_any(served, settings)):
+        host = None  # or what its configuration file says
     port = bind.port
     if bind.port_variable:
         setting = settings.get(bind.port_variable)

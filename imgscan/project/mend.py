@@ -16,6 +16,8 @@ from imgscan.project.compose.records import Mark, Service
 from imgscan.project.setup import Setup
 
 _ASSIGNED: Final = re.compile(r"([A-Za-z_][\w.-]{0,127})[\"']?[ \t]*[:=][ \t]*[\"']?([^\s\"'#]{1,500})")
+# A variable, but none with a default that is written out: that is a value like any other.
+_REFERENCE: Final = re.compile(r"\$(?!\{\w{1,100}:?-[^}$])")
 _CREDENTIALS: Final = re.compile(r"://[^\s/:@\"']{0,200}:(?![\s$]|\$\{)[^\s@/\"']{1,200}@")
 _FLOW_LIST: Final = re.compile(r"([\"']?depends_on[\"']?)[ \t]*:\s*\[[^\[\]{}#\n]*\]")
 _STEP: Final = "  "
@@ -44,7 +46,7 @@ def shows_secret(text: str) -> bool:
     if _CREDENTIALS.search(text):
         return True
     return any(
-        is_secret_name(found[1]) and not found[2].startswith("$") and not is_placeholder(found[2])
+        is_secret_name(found[1]) and not _REFERENCE.match(found[2]) and not is_placeholder(found[2])
         for found in _ASSIGNED.finditer(text)
     )
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from imgscan.detect.places import dockerfile_line
 from imgscan.detect.stages.stagesim import chain
 from imgscan.model import Evidence, Finding, Fix, Severity
+from imgscan.project.dockerfilepatch import replace_word
 from imgscan.project.manifests import Package
 from imgscan.project.pnpmfacts import (
     Installed,
@@ -46,7 +47,7 @@ def detect_managers(project: Project) -> Iterator[Finding]:
             if key in seen:
                 continue
             seen.add(key)
-            yield from _pinning(installed, declared)
+            yield from _pinning(project, installed, declared)
             yield from _needs_node(installed, node)
     yield from _unapproved_builds(project)
 
@@ -60,7 +61,7 @@ def _declaring(project: Project) -> Package | None:
     return None
 
 
-def _pinning(installed: Installed, declaring: Package | None) -> Iterator[Finding]:
+def _pinning(project: Project, installed: Installed, declaring: Package | None) -> Iterator[Finding]:
     manager, version = installed.manager, installed.version
     command = installed.run.command
     line = command.instruction.line
@@ -78,7 +79,10 @@ def _pinning(installed: Installed, declaring: Package | None) -> Iterator[Findin
             evidence=Evidence.PATTERN,
             identity=(command.instruction.file, manager),
             severity=Severity.LOW if mine else None,
-            fix=Fix(text=f"Write the exact version in line {line}: `{manager}@{mine or 'X.Y.Z'}`."),
+            fix=Fix(
+                text=f"Write the exact version in line {line}: `{manager}@{mine or 'X.Y.Z'}`.",
+                patch=replace_word(project.dockerfile, command, _written(manager, version), declared) if mine else None,
+            ),
         )
         return
     if mine and declaring is not None and version_of(mine) != version_of(version):
@@ -91,8 +95,15 @@ def _pinning(installed: Installed, declaring: Package | None) -> Iterator[Findin
             location=dockerfile_line(command),
             evidence=Evidence.DERIVED,
             identity=(command.instruction.file, manager),
-            fix=Fix(text=f"Install {declared} in line {line}, or declare {manager}@{version} in {declaring.manifest}."),
+            fix=Fix(
+                text=f"Install {declared} in line {line}, or declare {manager}@{version} in {declaring.manifest}.",
+                patch=replace_word(project.dockerfile, command, f"{manager}@{version}", declared),
+            ),
         )
+
+
+def _written(manager: str, version: str) -> str:
+    return f"{manager}@{version}" if version else manager
 
 
 def _needs_node(installed: Installed, node: tuple[int, ...] | None) -> Iterator[Finding]:

@@ -105,7 +105,7 @@ def _opened(start: _Start) -> Iterator[Process]:
         return
     for simple in simple_commands(script[:_LONGEST]):
         if simple.words:
-            yield Process(words=simple.words, at=start.at)
+            yield Process(words=(*simple.assignments, *simple.words), at=start.at)
 
 
 def _expanded(process: Process, service: Service, setup: Setup, depth: int) -> Iterator[Process]:
@@ -118,7 +118,8 @@ def _expanded(process: Process, service: Service, setup: Setup, depth: int) -> I
     text, at = found
     commands = [simple for simple in simple_commands(text[:_LONGEST]) if simple.words]
     for index, simple in enumerate(commands):
-        words = (*simple.words, *rest) if index == len(commands) - 1 else simple.words
+        more = rest if index == len(commands) - 1 else ()
+        words = (*simple.assignments, *simple.words, *more)
         yield from _expanded(Process(words=words, at=at), service, setup, depth - 1)
 
 

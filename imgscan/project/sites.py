@@ -23,6 +23,7 @@ from imgscan.project.manifests import Package, Workspace, load_packages, load_wo
 
 if TYPE_CHECKING:
     from imgscan.dockerfile.context import BuildContext
+    from imgscan.dockerfile.parse import Dockerfile
 
 _MAX_SITES: Final = 100
 _NODE_TAG: Final = re.compile(r"(?:docker\.io/)?(?:library/)?node(?::(?P<tag>[\w.-]+))?(?:@.*)?")
@@ -88,10 +89,12 @@ def _calls_node(run: RunStep) -> bool:
 
 
 class Project:
-    """What the rules ask about: the simulation, the packages and workspaces, the installs."""
+    """What the rules ask about: the simulation, the packages and workspaces, the installs. With the `dockerfile` at
+    hand findings get patches."""
 
-    def __init__(self, simulation: Simulation, context: BuildContext) -> None:
+    def __init__(self, simulation: Simulation, context: BuildContext, dockerfile: Dockerfile | None = None) -> None:
         self.simulation = simulation
+        self.dockerfile = dockerfile
         self.context = context
         self.reader = ContextReader(context)
         self.packages: Mapping[str, Package] = load_packages(context, self.reader)

@@ -14,6 +14,7 @@ SETUP_DETECTORS: Final[dict[str, tuple[str, ...]]] = {
     "DATA-001": ("imgscan.project.data.detect:detect",),
     "OPS-001": ("imgscan.project.health.detect:detect",),
     "SEC-001": ("imgscan.project.exposure.composevalues:detect", "imgscan.project.exposure.tracked:detect"),
+    "PERF-001": ("imgscan.project.nocacheflags:detect",),
     "CONFIG-001": ("imgscan.project.env.detect:detect",),
     "TECH-002": ("imgscan.project.network.detect:detect",),
     "OPS-003": ("imgscan.project.backup.detect:detect",),

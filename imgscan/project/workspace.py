@@ -17,6 +17,7 @@ from imgscan.detect.stages.stagesim import chain, simulate
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.buildsteps import detect_build_steps
 from imgscan.project.deploys import detect_deploys
+from imgscan.project.dockerfilepatch import add_lines, add_source
 from imgscan.project.hostmodules import detect_host_files
 from imgscan.project.installsettings import detect_install_settings
 from imgscan.project.lockdrift import detect_drift
@@ -44,7 +45,7 @@ def detect(
 ) -> Iterator[Finding]:
     """The findings. Raises InputError for a target that does not exist."""
     simulation = simulate(dockerfile, context, target=target, build_args=build_args or {})
-    project = Project(simulation, context)
+    project = Project(simulation, context, dockerfile)
     for site in project.sites:
         yield from _workspace_file(project, site)
         yield from _member_manifests(project, site)
@@ -92,9 +93,19 @@ def _workspace_file(project: Project, site: Site) -> Iterator[Finding]:
         severity=None if names else Severity.MEDIUM,
         fix=Fix(
             text=f"Copy it with the lockfile before line {command.instruction.line}: `COPY {copies} ./`"
-            + (f", and add `!{workspace.file}` to .dockerignore." if workspace.hidden else ".")
+            + (f", and add `!{workspace.file}` to .dockerignore." if workspace.hidden else "."),
+            patch=None if workspace.hidden else _with_workspace_file(project, site, workspace.file),
         ),
     )
+
+
+def _with_workspace_file(project: Project, site: Site, file: str) -> str | None:
+    """The COPY that brings the lockfile brings the workspace file, too."""
+    where = posixpath.join(site.folder, "pnpm-lock.yaml")
+    transfer = project.at(site.stage, where, run=site.run).transfer
+    if transfer is None or transfer.from_stage is not None or transfer.is_directory:
+        return None
+    return add_source(project.dockerfile, transfer.command, transfer.source, file)
 
 
 def _member_manifests(project: Project, site: Site) -> Iterator[Finding]:
@@ -116,6 +127,8 @@ def _member_manifests(project: Project, site: Site) -> Iterator[Finding]:
     users = sorted(p.name for p in roots if any(d.name in missing for d in workspace_dependencies(workspace, p)))
     command = site.run.command
     manifests = [workspace.members[name].manifest for name in missing]
+    copies = [f"COPY {path} {posixpath.dirname(path)}/" for path in manifests]
+    plain = site.root == site.run.cwd and not workspace.root and not any(map(str.isspace, "".join(manifests)))
     yield make_finding(
         "tech-member-manifest-missing",
         message=(
@@ -127,8 +140,8 @@ def _member_manifests(project: Project, site: Site) -> Iterator[Finding]:
         evidence=Evidence.DERIVED,
         identity=(command.instruction.file, *missing),
         fix=Fix(
-            text="; ".join(f"`COPY {path} {posixpath.dirname(path)}/`" for path in manifests[:_NAMED])
-            + f" before line {command.instruction.line}."
+            text="; ".join(f"`{copy}`" for copy in copies[:_NAMED]) + f" before line {command.instruction.line}.",
+            patch=add_lines(project.dockerfile, command, copies) if plain else None,
         ),
     )
 

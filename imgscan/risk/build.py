@@ -99,12 +99,13 @@ def weigh_build(facts: Facts) -> Weight | NotApplicable:
     broken = _breaking(mine)
     if broken:
         impact = 2 if _was_built(facts, broken) else 3
-        because = "the project's own files contradict each other"
+        first = min(broken, key=lambda f: (f.location.line or 0, f.rule_id)).message.rstrip(".")
+        because = f"{number(broken, 'contradiction')} in the project's own files; the first: {first}"
         return Weight(probability=3, impact=impact, evidence=mine, because=because)
     if mine:
-        bloat = all(cites(f, *_BLOAT) for f in mine)
-        because = "the image has more than it needs, or another lot each time" if bloat else "known to break builds"
-        return Weight(probability=2, impact=2, evidence=mine, because=f"{number(mine, 'point')}: {because}")
+        first = next((f for f in mine if not cites(f, *_BLOAT)), mine[0]).message.rstrip(".")
+        because = f"{number(mine, 'point')} that may break the build, or leave too much in the image: {first}"
+        return Weight(probability=2, impact=2, evidence=mine, because=because)
     if not facts.dockerfile:
         return NotApplicable(why="no Dockerfile was looked at")
     if facts.stakes is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from projects import make_project
+from projects import make_project, read_project
 
 from imgscan.model import Evidence, Finding, Severity
 from imgscan.project.workspace import detect
@@ -312,6 +312,16 @@ def test_host_files_over_what_was_installed(
     assert [f.evidence for f in findings] == ([evidence] if evidence else [])
 
 
+@pytest.mark.parametrize(
+    ("install", "count"),
+    [pytest.param("pnpm install", 1, id="pnpm-asks"), pytest.param("npm install", 0, id="npm-removes")],
+)
+def test_host_files_before_the_install(tmp_path: Path, install: str, count: int) -> None:
+    text = HEAD + f"COPY . .\nRUN {install}\n"
+    findings = [f for f in found(tmp_path, text, {".dockerignore": "node_modules\n"}) if f.rule_id == HOST]
+    assert ["brings what the host installed before line 4" in f.message for f in findings] == [True] * count
+
+
 @pytest.mark.parametrize("ignore", ["node_modules\ndist\n", "node_modules\r\ndist\r\n", "node_modules", None])
 def test_the_patch_of_the_ignore_file_mends_it(tmp_path: Path, ignore: str | None) -> None:
     text = HEAD + COPIES + INSTALL + "COPY . .\n"
@@ -329,7 +339,83 @@ def test_the_patch_of_the_ignore_file_mends_it(tmp_path: Path, ignore: str | Non
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / ".dockerignore").read_text().split()
     assert {"**/node_modules", "**/dist", "**/*.tsbuildinfo"} <= set(lines)
-    from projects import read_project
-
     again = read_project(tmp_path)
     assert [f for f in detect(again.dockerfile, again.context) if f.rule_id == HOST] == []
+
+
+LINKED: dict[str, str | None] = {
+    "pnpm-workspace.yaml": "packages:\n  - api\n  - shared\n",
+    "pnpm-lock.yaml": None,
+    "api/package.json": package(
+        dependencies={"@x/shared": "workspace:*"}, scripts={"build": "tsc"}, main="dist/index.js"
+    ),
+    "shared/package.json": package(
+        "@x/shared", scripts={"build": "tsc"}, main="dist/index.js", dependencies={"zod": "3"}
+    ),
+    "shared/index.ts": "x",
+}
+ALL = "COPY package.json pnpm-workspace.yaml ./\nCOPY api/package.json api/\nCOPY shared/package.json shared/\n"
+PLAIN = "RUN pnpm install\n"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "changes", "rule_id"),
+    [
+        pytest.param(
+            HEAD + "COPY package.json \\\n  pnpm-lock.yaml ./\nCOPY api/package.json api/\n" + INSTALL,
+            {},
+            "tech-workspace-file-missing",
+            id="workspace-file",
+        ),
+        pytest.param(
+            HEAD + ALL.replace("COPY shared/package.json shared/\n", "") + PLAIN,
+            LINKED,
+            "tech-member-manifest-missing",
+            id="manifest",
+        ),
+        pytest.param(
+            HEAD + ALL + PLAIN + "COPY api api\nCOPY shared shared\nRUN pnpm --filter=api build\n",
+            LINKED,
+            "tech-filter-without-dependencies",
+            id="filter",
+        ),
+        pytest.param(
+            HEAD
+            + ALL
+            + PLAIN
+            + "COPY api api\nCOPY shared shared\nRUN pnpm --filter 'api' build && pnpm -F api lint\n",
+            LINKED,
+            "tech-filter-without-dependencies",
+            id="filter-in-quotes",
+        ),
+        pytest.param(
+            HEAD + "RUN npm i -g pnpm@10.0.0\n" + COPIES + INSTALL,
+            DECLARED,
+            "tech-manager-version-differs",
+            id="version",
+        ),
+        pytest.param(HEAD + "RUN npm i -g pnpm\n" + COPIES + INSTALL, DECLARED, "tech-manager-unpinned", id="unpinned"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_patches_of_the_dockerfile_mend_it(
+    tmp_path: Path, dockerfile: str, changes: dict[str, str | None], rule_id: str, end: str
+) -> None:
+    found(tmp_path, dockerfile, changes)
+    (tmp_path / "Dockerfile").write_bytes(dockerfile.replace("\n", end).encode())
+    before = read_project(tmp_path)
+    findings = list(detect(before.dockerfile, before.context))
+    (finding,) = [f for f in findings if f.rule_id == rule_id]
+    assert finding.fix.patch is not None
+    done = subprocess.run(["git", "apply"], input=finding.fix.patch.encode(), cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    again = read_project(tmp_path)
+    left = list(detect(again.dockerfile, again.context))
+    assert rule_id not in {f.rule_id for f in left}
+    known = {f.rule_id for f in findings}
+    assert {f.rule_id for f in left if f.severity.rank >= Severity.MEDIUM.rank} <= known
+
+
+def test_no_patch_where_a_name_is_a_call_too(tmp_path: Path) -> None:
+    findings = found(tmp_path, HEAD + "RUN npm i -g pnpm && pnpm --version\n" + COPIES + INSTALL, DECLARED)
+    assert [f.fix.patch for f in findings if f.rule_id == "tech-manager-unpinned"] == [None]

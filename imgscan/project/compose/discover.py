@@ -1,4 +1,4 @@
-"""Which compose files of a tree belong together. In: the tree. Out: lists of paths, each in the order of merging. Pure.
+"""Which compose files of a tree belong together. In: the tree. Out: `Found`s. Pure.
 
 Compose takes `compose.yaml` and its override by itself; a file with another word in its name goes over its neighbour,
 and one that only declares volumes or networks is a project of its own.
@@ -9,8 +9,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
+from imgscan.project.compose.environment import EXAMPLES, project_environment
+from imgscan.project.compose.places import inside
 from imgscan.project.tree import ProjectTree
 
 DEFAULTS: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -22,7 +25,7 @@ _OVERRIDES: Final = (
     "docker-compose.override.yaml",
 )
 _DEEPEST: Final = 3
-_MOST: Final = 100
+_MOST: Final = 500
 _VARIANT: Final = re.compile(r"(?:docker-)?compose[.-]([\w.-]+)\.ya?ml")
 _YAML: Final = re.compile(r"[\w.-]+\.ya?ml")
 _COMPOSE_FOLDERS: Final = frozenset({"docker", "compose", ".docker", "deploy", "infra"})
@@ -30,15 +33,43 @@ _TOP_KEY: Final = re.compile(r"^([\w-]+):", re.MULTILINE)
 _TOP_KEYS: Final = frozenset({"volumes", "networks", "secrets", "configs", "name", "version"})
 
 
-def find_projects(tree: ProjectTree) -> list[tuple[str, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Files in the order of merging, and the folder that compose is started in to find them by itself."""
+
+    files: tuple[str, ...]
+    started_in: str
+
+
+def find_projects(tree: ProjectTree) -> list[Found]:
     """The projects at the root and in folders three deep; `compose.override` goes with what it overrides, each other
-    variant makes a project of its own over the same base."""
-    found: list[tuple[str, ...]] = []
+    variant makes a project of its own over the same base. COMPOSE_FILE of a folder's .env goes before names."""
+    found: dict[tuple[str, ...], Found] = {}
+    for folder in _folders_with_files_named(tree):
+        named = _named_files(tree, folder)
+        if named:
+            found[named] = Found(files=named, started_in=folder)
     for folder, names in sorted(_by_folder(tree).items()):
-        found.extend(_of_folder(tree, folder, names))
+        for files in _of_folder(tree, folder, names):
+            found.setdefault(files, Found(files=files, started_in=folder))
         if len(found) >= _MOST:
             break
-    return found[:_MOST]
+    return list(found.values())[:_MOST]
+
+
+def _folders_with_files_named(tree: ProjectTree) -> list[str]:
+    folders = {path.rpartition("/")[0] for path in tree.named(".env", *EXAMPLES)}
+    return sorted(folder for folder in folders if not folder or folder.count("/") < _DEEPEST)
+
+
+def _named_files(tree: ProjectTree, folder: str) -> tuple[str, ...]:
+    """The files of COMPOSE_FILE, none if one of them is not in the tree."""
+    values = project_environment(tree, folder, ()).values
+    separator = values.get("COMPOSE_PATH_SEPARATOR") or ":"
+    written = [name for name in values.get("COMPOSE_FILE", "").split(separator) if name]
+    paths = [inside(tree, folder, name) for name in written]
+    found = tuple(path for path in paths if path and path in tree.files)
+    return found if len(found) == len(written) else ()
 
 
 def _by_folder(tree: ProjectTree) -> dict[str, list[str]]:

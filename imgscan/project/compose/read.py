@@ -14,7 +14,7 @@ from imgscan.project.compose.interpolate import replace_variables
 from imgscan.project.compose.load import Loader
 from imgscan.project.compose.nodes import MapNode, child, entries_of, scalar, text_of
 from imgscan.project.compose.places import folder_of
-from imgscan.project.compose.records import ComposeProject, Mark, Text
+from imgscan.project.compose.records import ComposeProject, Mark, Service, Text
 from imgscan.project.compose.references import check_references
 from imgscan.project.compose.services import Reading, read_service
 from imgscan.project.compose.toplevel import read_networks, read_secrets, read_volumes, with_default_network
@@ -34,7 +34,10 @@ def read_composes(
     found in the tree. `env_files` are what `--env-file` names, `profiles` what `--profile` does."""
     if compose_files:
         return (read_project(tree, compose_files, profiles, env_files, declared=True),)
-    return tuple(read_project(tree, files, profiles, env_files) for files in find_projects(tree))
+    return tuple(
+        read_project(tree, found.files, profiles, env_files, started_in=found.started_in)
+        for found in find_projects(tree)
+    )
 
 
 def read_project(
@@ -44,30 +47,27 @@ def read_project(
     env_files: Sequence[str] = (),
     *,
     declared: bool = False,
+    started_in: str | None = None,
 ) -> ComposeProject:
-    """One project of files that are merged; its directory is that of the first one."""
+    """One project of files that are merged; its directory is that of the first one. `started_in`: the folder whose
+    .env named them (COMPOSE_FILE), if it is another one."""
     directory = folder_of(files[0])
     environment = project_environment(tree, directory, env_files)
+    if started_in is not None and started_in != directory and not env_files:
+        environment = project_environment(tree, started_in, ()).over(environment)
     loader = Loader(tree=tree, problems=list(environment.problems))
     name = _name(loader, files, environment)
     known = normal_name(name.value if name else directory.rpartition("/")[2] or tree.root.resolve().name)
-    environment = replace(environment, values={**environment.values, _PROJECT_NAME: known})
+    # Compose sets both itself; it is taken to be started in the project directory.
+    environment = replace(environment, values={"PWD": ".", **environment.values, _PROJECT_NAME: known})
     root = loader.load(files, directory, environment)
-    if not root.entries and not loader.problems:
-        loader.problem("schema", "empty compose file", root.at)
-    if not known or (name is not None and name.at.file not in files and name.raw != known):
-        at = name.at if name else root.at
-        loader.problem("schema", "the project name is empty or has letters that it may not have", at)
+    _check_root(loader, root, name, known)
     reading = Reading(
         tree=tree,
         values=environment.values,
         active_profiles=frozenset((*profiles, *_profiles(environment, profiles))),
     )
-    services = {
-        service: with_default_network(read_service(service, entry, reading))
-        for service, entry in entries_of(child(root, "services")).items()
-        if isinstance(entry.node, MapNode)
-    }
+    services = _services(root, reading)
     project = ComposeProject(
         files=tuple(files),
         directory=directory,
@@ -87,6 +87,23 @@ def read_project(
         values=environment.values,
     )
     return replace(project, problems=(*project.problems, *check_references(project, root)))
+
+
+def _check_root(loader: Loader, root: MapNode, name: Text | None, known: str) -> None:
+    if not root.entries and not loader.problems:
+        loader.problem("schema", "empty compose file", root.at)
+    told = name is not None and name.at.file not in loader.files
+    if not known or (told and name is not None and name.raw != known):
+        at = name.at if name else root.at
+        loader.problem("schema", "the project name is empty or has letters that it may not have", at)
+
+
+def _services(root: MapNode, reading: Reading) -> dict[str, Service]:
+    return {
+        service: with_default_network(read_service(service, entry, reading))
+        for service, entry in entries_of(child(root, "services")).items()
+        if isinstance(entry.node, MapNode)
+    }
 
 
 def normal_name(text: str) -> str:

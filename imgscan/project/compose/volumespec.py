@@ -29,9 +29,9 @@ def parse_volume(spec: str) -> VolumeSpec | str:
         return VolumeSpec(kind="volume", source=None, target=spec, read_only=False)
     fields = _fields(spec)
     if not all(fields):
-        return f"invalid spec: {spec}: empty section between colons"
+        return "invalid spec: empty section between colons"
     if len(fields) > 3:
-        return f"invalid spec: {spec}: too many colons"
+        return "invalid spec: too many colons"
     if len(fields) == 1:
         return VolumeSpec(kind="volume", source=None, target=fields[0], read_only=False)
     read_only = False

@@ -46,6 +46,8 @@ def _defaults(facts: Facts) -> Iterator[Finding]:
     """One variable with several defaults."""
     for use in facts.uses.values():
         places = [p for p in use.places if p.operator in (":-", "-") and "$" not in p.operand]
+        # A file that goes over another one may mean to have another default.
+        places = [place for place in places if place.at.file == places[0].at.file]
         values = dict.fromkeys(place.operand for place in places)
         if len(values) > 1:
             yield _differing(facts, use.name, places)
@@ -72,7 +74,7 @@ def _differing(facts: Facts, name: str, places: list[Variable]) -> Finding:
         identity=(first.at.file, name),
         fix=Fix(
             text=f"Give {name} the same default everywhere, or none and a line in the example.",
-            patch=patch_of(facts.setup, first.at.file, edits) if len(edits) == len(others) else None,
+            patch=patch_of(facts.setup, first.at.file, edits) if len(edits) == len(others) and shown else None,
         ),
     )
 

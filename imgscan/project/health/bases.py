@@ -38,6 +38,16 @@ def lacks(image: ServiceImage, program: str) -> bool:
     return not any(_may_bring(command, program) for key in ("RUN", "COPY", "ADD") for command in image.commands(key))
 
 
+def installs(image: ServiceImage, program: str) -> bool:
+    """Whether a RUN installs a package of that name."""
+    return any(
+        simple.words[0].rpartition("/")[2] in _INSTALLERS and program in simple.words
+        for command in image.commands("RUN")
+        for simple in simple_commands(command.value[:20_000])
+        if simple.words
+    )
+
+
 def base_kind(image: ServiceImage) -> str:
     """`alpine`, `slim`, `distroless`, `scratch`, or empty for any other base."""
     if image.base is None:

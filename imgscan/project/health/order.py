@@ -62,10 +62,10 @@ def _waits_for_nothing(scene: Scene) -> Iterator[Finding]:
         if item.condition != "service_healthy" or other is None or scene.checks.get(item.service) is not None:
             continue
         image = scene.images[item.service]
-        surely = is_disabled(other, image) or image.built or not may_be_checked(other, image)
-        if image.built and image.known is None and not is_disabled(other, image):
+        surely = is_disabled(other, image) or not may_be_checked(other, image)
+        if image.built and image.known is None:
             # What the image is FROM may bring a check; those of languages and distributions have none.
-            surely = _is_plain_base(image.base)
+            surely = surely or _is_plain_base(image.base)
         yield _unhealthy(scene, item, surely=surely)
 
 

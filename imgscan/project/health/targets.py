@@ -41,7 +41,7 @@ def _wrong_port(scene: Scene, check: Check, probe: Probe) -> Finding | None:
         ("service:", "container:")
     ):
         return None
-    sure = scene.listening.complete and bool(heard)
+    sure = scene.listening.complete and bool(heard) and (bool(said) or scene.known is not None)
     listed = ", ".join(str(each) for each in sorted(heard or said))
     how = "listens on" if heard else "says that it listens on"
     return make_finding(

@@ -10,7 +10,7 @@ from typing import Final
 from imgscan.diff import Edit
 from imgscan.model import Evidence, Finding, Fix, Location, Place, Severity
 from imgscan.project.compose.records import Variable
-from imgscan.project.health.bases import base_kind
+from imgscan.project.health.bases import base_kind, installs
 from imgscan.project.health.checks import Check, calls, probes_of
 from imgscan.project.listening import Listener
 from imgscan.project.mend import argument_after, patch_of, replaced
@@ -37,7 +37,7 @@ def detect(scene: Scene) -> Iterator[Finding]:
 def _localhost(scene: Scene, check: Check) -> Iterator[Finding]:
     probe = next((p for p in probes_of(check) if p.host == "localhost" and p.program == "wget"), None)
     kind = base_kind(scene.image)
-    if probe is None or kind in ("slim", "distroless", "scratch"):
+    if probe is None or kind in ("slim", "distroless", "scratch") or installs(scene.image, "wget"):
         return
     bind = next((each for each in scene.listening.listeners if _is_ipv4_only(each)), None)
     derived = bind is not None and kind == "alpine"

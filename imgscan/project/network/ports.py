@@ -11,6 +11,7 @@ from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.compose.records import Port
 from imgscan.project.health.loopback import loopback_listeners
 from imgscan.project.knownimages import STORES
+from imgscan.project.listening import is_configured
 from imgscan.project.mend import patch_of, written
 from imgscan.project.network.graph import Edge
 from imgscan.project.network.names import mode_of
@@ -49,10 +50,11 @@ def _wrong(view: View, edge: Edge, server: Scene) -> Finding | None:
     words = server.service.command.words if server.service.command else ()
     changed = _FLAGS_OF_PORTS.search(" ".join(words)) is not None
     changed = changed or (known is not None and any(n in server.service.environment for n in known.port_variables))
-    mounted = any(m.kind == "bind" and m.target.startswith("/etc") for m in server.service.mounts)
-    if changed or mounted:
+    if changed or is_configured(server.service):
         return None
-    sure = (known is not None and known.kind in STORES) or server.listening.complete
+    # A server in the sources need not be the only one; that of a command line is.
+    commanded = server.listening.complete and any(each.served for each in server.listening.listeners)
+    sure = (known is not None and known.kind in STORES) or commanded
     listed = ", ".join(str(port) for port in sorted(ports)[:6])
     return make_finding(
         "net-wrong-port",

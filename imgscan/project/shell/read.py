@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from imgscan.project.compose.records import ComposeProject
@@ -19,7 +19,7 @@ from imgscan.project.shell.glob import tail
 from imgscan.project.shell.makefile import makefile_snippets
 from imgscan.project.shell.records import ShellKind, ShellText
 from imgscan.project.shell.syntax import MAX_TEXT
-from imgscan.project.shell.text import Library, Snippet, walk_text
+from imgscan.project.shell.text import Library, Snippet, unread_text, walk_text
 from imgscan.project.tree import ProjectTree
 
 MOST_TEXTS: Final = 2_000
@@ -29,7 +29,6 @@ _EXTENSIONS: Final = (".sh", ".bash")
 _MAKEFILES: Final = frozenset({"Makefile", "makefile", "GNUmakefile"})
 _SMALL: Final = 64 << 10
 _CRON: Final = re.compile(r"^\s*(?:@\w+|(?:[\d*/,A-Za-z-]+\s+){5})(?:(?:root|postgres|www-data)\s+)?(?P<command>\S.*)$")
-_TEXT_NAMES: Final = re.compile(r"^(?:[\w.-]*[a-z]|[A-Z]+)$")
 
 
 def read_shells(tree: ProjectTree, composes: tuple[ComposeProject, ...] = ()) -> tuple[ShellText, ...]:
@@ -99,21 +98,7 @@ class _Reader:
         """Parse a snippet, unless there were too many before it."""
         self.chars += len(snippet.text)
         if self.chars > _MOST_CHARS or len(snippet.text) > MAX_TEXT:
-            self.texts.append(
-                ShellText(
-                    file=snippet.file,
-                    name=snippet.name,
-                    kind=snippet.kind,
-                    line=snippet.line,
-                    text="",
-                    calls=(),
-                    options=snippet.options,
-                    reads=(),
-                    shebang=snippet.shebang,
-                    executable=snippet.executable,
-                    broken=True,
-                )
-            )
+            self.texts.append(replace(unread_text(snippet), text=""))
             return
         self.texts.append(walk_text(snippet, self.sourced).text)
 

@@ -90,20 +90,8 @@ def read_text(snippet: Snippet, sourced: Sourced | None = None) -> ShellText:
 def walk_text(snippet: Snippet, sourced: Sourced | None = None, depth: int = 0) -> _Walked:
     """The text, and what it brings to those that source it."""
     options = set(snippet.options | shebang_options(snippet.shebang))
+    plain = unread_text(snippet)
     syntax = parse_shell(snippet.text)
-    plain = ShellText(
-        file=snippet.file,
-        name=snippet.name,
-        kind=snippet.kind,
-        line=snippet.line,
-        text=snippet.text,
-        calls=(),
-        options=frozenset(options),
-        reads=(),
-        shebang=snippet.shebang,
-        executable=snippet.executable,
-        broken=True,
-    )
     constants, asking = Constants(), Asking()
     if syntax is None:
         return _Walked(plain, Library(snippet.file, constants, options, asking, {}))
@@ -118,7 +106,6 @@ def walk_text(snippet: Snippet, sourced: Sourced | None = None, depth: int = 0) 
         depth=depth,
     )
     walk.run()
-    broken = walk.broken or syntax.root.has_error
     forwards = walk.forwards | _forwards(walk.calls, walk)
     calls = tuple(replace(call, guarded=call.guarded or snippet.guarded) for call in walk.calls)
     text = replace(
@@ -126,11 +113,28 @@ def walk_text(snippet: Snippet, sourced: Sourced | None = None, depth: int = 0) 
         calls=tuple(sorted(calls, key=lambda call: (call.start, call.end))),
         options=frozenset(walk.options),
         reads=tuple(walk.constants.reads),
-        broken=broken,
+        broken=walk.broken or syntax.root.has_error,
         forwards=forwards,
         sources=tuple(walk.sources),
     )
     return _Walked(text, Library(snippet.file, walk.constants, walk.options, walk.asking, dict(forwards)))
+
+
+def unread_text(snippet: Snippet) -> ShellText:
+    """A text of which no call is known."""
+    return ShellText(
+        file=snippet.file,
+        name=snippet.name,
+        kind=snippet.kind,
+        line=snippet.line,
+        text=snippet.text,
+        calls=(),
+        options=snippet.options | shebang_options(snippet.shebang),
+        reads=(),
+        shebang=snippet.shebang,
+        executable=snippet.executable,
+        broken=True,
+    )
 
 
 def _forwards(calls: list[Call], walk: CallWalk) -> dict[str, tuple[Word, ...]]:

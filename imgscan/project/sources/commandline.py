@@ -25,6 +25,7 @@ _BEFORE: Final = frozenset(
     }
 )  # fmt: skip
 _NO_SERVING: Final = frozenset({"build", "optimize", "test", "lint", "migrate", "check", "export", "generate", "info"})
+_SOCKETS: Final = frozenset({"--uds", "--fd", "--unix-socket", "-c", "--config", "--bind-unix"})
 _FURTHEST: Final = 12
 _ADDRESS: Final = re.compile(r"(?:tcp://)?(?P<host>\[[0-9a-fA-F:]*\]|[A-Za-z0-9_.*-]*):(?P<port>\d{1,5})")
 _VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_]\w*)(?::?-([^}]*))?\}?")
@@ -44,7 +45,9 @@ def served_by(words: Sequence[str], at: SourceLine) -> Served | None:
     for index in range(min(len(words), _FURTHEST)):
         server, taken = _match(words, index)
         if server is not None:
-            return Served(server=server, bind=_bind(server, words[index + taken :], at))
+            return Served(
+                server=server, bind=_bind(server, words[index + taken :], at, _assigned(server, words[:index]))
+            )
         name = posixpath.basename(words[index])
         if not (name in _BEFORE or words[index].startswith("-") or "=" in name or "wait" in name or ":" in name):
             return None
@@ -60,14 +63,22 @@ def _match(words: Sequence[str], index: int) -> tuple[CommandServer | None, int]
     return None if behind and behind[0] in _NO_SERVING else COMMAND_SERVERS.get((name,)), 1
 
 
-def _bind(server: CommandServer, words: Sequence[str], at: SourceLine) -> Bind:
-    host: str | None = None
-    written = False
+def _assigned(server: CommandServer, words: Sequence[str]) -> str | None:
+    """The host that `HOST=… program` gives."""
+    pairs = (word.partition("=") for word in words)
+    return next((value for name, _, value in pairs if value and name in server.host_variables), None)
+
+
+def _bind(server: CommandServer, words: Sequence[str], at: SourceLine, given_host: str | None) -> Bind:
+    host = given_host
+    written = given_host is not None
     port = server.port
     port_text = None
     for index, word in enumerate(words):
         flag, equals, value = word.partition("=")
         following = words[index + 1] if index + 1 < len(words) else ""
+        if flag in _SOCKETS:
+            written, host = True, "$"  # no address at all, or one in a file
         if flag in server.host_flags:
             given = value if equals else "" if following.startswith("-") else following
             written, host = True, given or (_ANY if server.bare_is_any else None)

@@ -5,6 +5,7 @@ Libraries and programs that listen on every address are not in `LIBRARY_HOSTS`, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -161,3 +162,20 @@ COMMAND_SERVERS: Final[Mapping[tuple[str, ...], CommandServer]] = {
     ("streamlit", "run"): _server("streamlit run", None, 8501, "--server.address", "--server.port"),
 }
 """By the words that make the program serve: its name, and where needed the word behind it."""
+
+CONFIG_FILES: Final[Mapping[str, re.Pattern[str]]] = {
+    "vite": re.compile(r"(?:vite|svelte)\.config\.\w+"),
+    "astro": re.compile(r"astro\.config\.\w+"),
+    "nuxt": re.compile(r"nuxt\.config\.\w+"),
+    "webpack": re.compile(r"webpack[\w.-]*\.\w+"),
+    "ng": re.compile(r"angular\.json"),
+    "gunicorn": re.compile(r".*gunicorn.*|config\.py"),
+    "hypercorn": re.compile(r".*hypercorn.*"),
+    "flask": re.compile(r"\.flaskenv|\.env"),
+    "mkdocs": re.compile(r"mkdocs\.ya?ml"),
+    "rails": re.compile(r"puma\.rb|boot\.rb|application\.rb"),
+    "jekyll": re.compile(r"_config\.ya?ml"),
+    "hugo": re.compile(r"(?:hugo|config)\.\w+"),
+    "vue-cli-service": re.compile(r"vue\.config\.\w+"),
+}
+"""Files in which a program finds a host as well, by the first word of its name."""

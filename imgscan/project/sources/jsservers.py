@@ -163,7 +163,9 @@ def _dependencies(path: str, manifests: Mapping[str, str]) -> frozenset[str]:
 
 def _bind(module: Module, node: Node, listen: _Listen, names: Names) -> Bind:
     host, port = value_of(module, listen.host, names), value_of(module, listen.port, names)
-    known = listen.host is None or host.known
+    # What is spread into the options may have a host.
+    spread = listen.options is not None and any(c.type == "spread_element" for c in listen.options.named_children)
+    known = host.known if listen.host is not None else not spread
     return Bind(
         file=module.path,
         line=line_of(node),

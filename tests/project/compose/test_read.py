@@ -55,6 +55,20 @@ def test_files_that_only_declare() -> None:
     assert projects(files) == [("docker/compose.yml",), ("docker/volumes.yml",)]
 
 
+def test_files_named_by_a_file_of_variables() -> None:
+    files = {
+        ".env": "COMPOSE_FILE=docker/compose.yml:docker/two.yml\nV=root\n",
+        "docker/compose.yml": "services: {a: {image: 'x:${V}-${W}'}}\n",
+        "docker/two.yml": "services: {a: {labels: {a: b}}}\n",
+        "docker/.env": "W=docker\nV=docker\n",
+    }
+    project = setup_of(files).composes[0]
+    assert (project.files, project.directory) == (("docker/compose.yml", "docker/two.yml"), "docker")
+    image = project.services["a"].image
+    assert image is not None
+    assert image.value == "x:root-docker"
+
+
 def test_named_files() -> None:
     files = {"compose.yml": ONE, "x/one.yml": ONE, "two.yml": "services: {a: {image: b}}\n"}
     project = only(files, compose_files=["x/one.yml", "two.yml"])
@@ -105,7 +119,7 @@ def test_a_required_variable_is_fatal_only_with_a_file() -> None:
             5,
             "must be one of",
         ),
-        ("services:\n  a:\n    image: a\n    ports:\n      - '1:1'\n      - 'x:80'\n", 6, "invalid hostPort: x"),
+        ("services:\n  a:\n    image: a\n    ports:\n      - '1:1'\n      - 'x:80'\n", 6, "invalid hostPort"),
         ("services:\n  a:\n    image: a\n    stop_grace_period: soon\n", 4, "invalid duration"),
         ("services:\n  a:\n    image: a\n    networks: [n]\n", 4, "undefined network n"),
         ("services:\n  a: {command: x}\n", 2, "neither an image nor a build context"),

@@ -26,7 +26,7 @@ def git(root: Path, *args: str) -> str:
 
 @pytest.mark.parametrize("version", [2, 3, 4])
 def test_every_version_that_git_writes(tmp_path: Path, version: int) -> None:
-    write_files(tmp_path, {name: "A=1\n" for name in NAMES})
+    write_files(tmp_path, dict.fromkeys(NAMES, "A=1\n"))
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "update-index", "--index-version", str(version))
     git(tmp_path, "add", "--all")

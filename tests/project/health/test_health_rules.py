@@ -415,6 +415,78 @@ GOOD = {
             "app.py": "from flask import Flask\napp = Flask('x')\nif __name__ == '__main__':\n    app.run()\n",
         },
     ),
+    "vite's configuration has a host": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['5173:5173']"),
+            "Dockerfile": 'FROM node:24\nCMD ["npm", "run", "dev"]\n',
+            "package.json": '{"scripts": {"dev": "vite"}}',
+            "vite.config.ts": "export default defineConfig({ server: { host: true } });\n",
+        },
+    ),
+    "a variable before the command": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['3000:3000']"),
+            "Dockerfile": 'FROM node:24\nCMD ["npm", "run", "dev"]\n',
+            "package.json": '{"scripts": {"dev": "HOST=0.0.0.0 nuxt dev"}}',
+        },
+    ),
+    "gunicorn with PORT": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose(
+                "web:\n  build: .\n  ports: ['1:1']\n  command: gunicorn a:a\n  environment: {PORT: '1'}"
+            ),
+            "Dockerfile": "FROM python:3.13\n",
+        },
+    ),
+    "a socket": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['1:1']\n  command: uvicorn a:a --uds /run/x.sock"),
+            "Dockerfile": "FROM python:3.13\n",
+        },
+    ),
+    "rails in production": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['1:3000']\n  command: bin/rails server"),
+            "Dockerfile": "FROM ruby:3.4\nENV RAILS_ENV=production\n",
+        },
+    ),
+    "a script beside the server": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['1:3001']"),
+            "Dockerfile": ALPINE.replace("index.js", "dist/main.js"),
+            "scripts/login.js": SERVE % "'127.0.0.1'",
+        },
+    ),
+    "nobody is to reach it": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: ."),
+            "Dockerfile": ALPINE.replace("EXPOSE 3000\n", ""),
+            "index.js": SERVE % "'127.0.0.1'",
+        },
+    ),
+    "wget of GNU on alpine": (
+        "ops-health-localhost",
+        node(
+            ALPINE.replace("COPY", "RUN apk add --no-cache wget\nCOPY", 1),
+            "test: wget -q http://localhost:3000/healthz",
+        ),
+    ),
+    "an image that may have a check": (
+        "ops-depends-on-unchecked",
+        {
+            "compose.yaml": compose(
+                "m:\n  image: mysql/mysql-server:8\n  healthcheck: {test: [CMD, a]}\n"
+                "api:\n  image: x\n  depends_on: {m: {condition: service_healthy}}"
+            )
+        },
+    ),
     "tests do not serve": (
         "ops-loopback-bind",
         {
@@ -491,3 +563,31 @@ def test_no_patch_shows_a_password() -> None:
 
 def test_without_compose_there_is_nothing_to_say() -> None:
     assert not list(detect(setup_of({"index.js": SERVE % "'127.0.0.1'", "Dockerfile": ALPINE})))
+
+
+def severities(rule: str, files: dict[str, str]) -> list[Severity]:
+    return [finding.severity for finding in detect(setup_of(files)) if finding.rule_id == rule]
+
+
+def test_one_of_several_servers_may_be_another_ones() -> None:
+    files = BAD["loopback in a call"][1]
+    assert severities("ops-loopback-bind", files) == [Severity.HIGH]
+    other = files | {
+        "Dockerfile": ALPINE.replace("index.js", "dist/main.js"),
+        "metrics.js": SERVE % "'127.0.0.1'",
+    }
+    assert severities("ops-loopback-bind", other) == [Severity.MEDIUM]
+
+
+def test_options_that_are_spread_may_have_a_host() -> None:
+    files = BAD["fastify's default"][1]
+    spread = files | {"index.js": files["index.js"].replace("{ port", "{ ...options, port")}
+    assert severities("ops-loopback-bind", files) == [Severity.HIGH]
+    assert severities("ops-loopback-bind", spread) == [Severity.MEDIUM]
+
+
+def test_a_check_that_only_the_image_may_have_is_doubted_quietly() -> None:
+    text = compose(
+        "m:\n  image: mysql/mysql-server:8\napi:\n  image: x\n  depends_on: {m: {condition: service_healthy}}"
+    )
+    assert severities("ops-depends-on-unchecked", {"compose.yaml": text}) == [Severity.LOW]

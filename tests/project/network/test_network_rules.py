@@ -287,6 +287,17 @@ GOOD = {
         "net-wrong-port",
         api("environment: {A: 'http://other:1234'}", rest="  other:\n    image: x/other\n"),
     ),
+    "kafka's listeners": (
+        "net-wrong-port",
+        api("environment: {BROKER: 'kafka:29092'}", rest="  kafka:\n    image: apache/kafka:4\n"),
+    ),
+    "a configuration file": (
+        "net-wrong-port",
+        api(
+            "environment: {REDIS_URL: 'redis://redis:6380'}",
+            rest=REDIS + "    volumes: ['./redis.conf:/usr/local/etc/redis/redis.conf']\n",
+        ),
+    ),
     "a second network": (
         "net-internal-only",
         api(
@@ -346,3 +357,10 @@ def test_fingerprints_do_not_hang_on_lines() -> None:
     first = of("net-localhost", files)
     second = of("net-localhost", {"compose.yaml": "# more\n\n" + files["compose.yaml"]})
     assert [finding.fingerprint for finding in first] == [finding.fingerprint for finding in second]
+
+
+def test_a_server_in_the_sources_need_not_be_the_only_one() -> None:
+    (found,) = of(*BAD["wrong port of a built service"])
+    assert found.severity is Severity.MEDIUM
+    (sure,) = of(*BAD["wrong port"])
+    assert sure.severity is Severity.HIGH
