@@ -22,6 +22,20 @@ for tool in openssl:openssl gpg:gnupg keytool:default-jre-headless zip:zip cpio:
     apt_install "${tool#*:}" || say "apt could not install ${tool#*:}; some tests will say so"
   fi
 done
+# The HTML report is looked at in a browser.
+if ! command -v chromium >/dev/null && is_root && is_debian_like; then
+  say "installing chromium for the tests of the HTML report"
+  apt_install chromium || say "apt could not install chromium; the tests of the HTML report will say so"
+fi
+# The history is kept in a real PostgreSQL, which the tests start themselves: the package is to make and start none.
+if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && is_root && is_debian_like; then
+  say "installing postgresql for the tests of the history"
+  if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
+    mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  fi
+  apt_install postgresql || say "apt could not install postgresql; the tests of the history will say so"
+fi
 # The registry tests start a registry of their own on loopback, and sign their certificates and tokens themselves.
 if ! { command -v docker-registry && command -v openssl; } >/dev/null && is_root && is_debian_like; then
   say "installing docker-registry and openssl for the registry tests"

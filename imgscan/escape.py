@@ -15,6 +15,14 @@ from typing import Final
 _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
 # Characters with a meaning in GitHub's and GitLab's Markdown, `@` and `#` because they notify people and link issues.
 _MARKDOWN_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+\-!|~@:$^=])")
+# The forges look for these in the rendered text, where an entity is the character it stands for: mentions (@org/team,
+# a@b.example), references (#1, !1, $1, %1, ~label, &1, ^alert, GH-1) and web addresses. A word joiner, which nobody
+# sees, ends what they look for. In code they look for no mentions and references, so a path stays as it is there.
+_ACTIVE: Final = re.compile(r"(?<=[@#!$%~&^])(?=[\w\"'(:])|(?=://)|(?<=www)(?=\.)|(?<=gh-)(?=\d)", re.IGNORECASE)
+_ACTIVE_IN_CODE: Final = re.compile(r"(?<=[\w.+-]@)(?=\w)|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
+_WORD_JOINER: Final = "\u2060"
+# What begins like an item of a numbered list is one where a line or an item begins with it.
+_NUMBERED: Final = re.compile(r"\A(\s*\d+)\.(?=\s|\Z)")
 
 
 def path_text(path: bytes) -> str:
@@ -38,13 +46,18 @@ def _visible(ch: str) -> str:
 
 def markdown(text: str) -> str:
     """Text for Markdown prose or a table cell: nothing in it is markup, a mention, a link or a cell border."""
-    escaped = html.escape(plain(text), quote=False)
-    return _MARKDOWN_SPECIAL.sub(lambda m: f"&#{ord(m.group(1))};", escaped)
+    escaped = _entities(_ACTIVE.sub(_WORD_JOINER, plain(text)))
+    return _NUMBERED.sub(r"\1&#46;", escaped)
 
 
 def markdown_code(text: str) -> str:
     """Text as inline code that is safe in a table cell too: an HTML code element, since backticks cannot be escaped."""
-    return f"<code>{markdown(text)}</code>"
+    return f"<code>{_entities(_ACTIVE_IN_CODE.sub(_WORD_JOINER, plain(text)))}</code>"
+
+
+def _entities(text: str) -> str:
+    escaped = _MARKDOWN_SPECIAL.sub(lambda m: f"&#{ord(m.group(1))};", html.escape(text, quote=False))
+    return escaped.replace(_WORD_JOINER, f"&#{ord(_WORD_JOINER)};")
 
 
 def markdown_block(text: str, language: str = "") -> str:
@@ -53,6 +66,16 @@ def markdown_block(text: str, language: str = "") -> str:
     fence = "`" * max(3, longest + 1)
     lines = ("\t".join(map(plain, line.split("\t"))) for line in text.rstrip("\n").split("\n"))
     return "\n".join((f"{fence}{language}", *lines, fence))
+
+
+def workflow_data(text: str) -> str:
+    """Text as the data of a workflow command of GitHub Actions: `%` and line ends as the runner decodes them."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def workflow_property(text: str) -> str:
+    """Text as a property of a workflow command, where `:` and `,` end a value too."""
+    return workflow_data(plain(text)).replace(":", "%3A").replace(",", "%2C")
 
 
 def shorten(text: str, width: int) -> str:

@@ -322,6 +322,11 @@ AFTER = {
         "FROM debian:12\nRUN apt-get update && \\\n    apt-get install -y curl\n",
         "FROM debian:12\nRUN apt-get update && \\\n    apt-get install -y curl \\\n && rm -rf /var/lib/apt/lists/*\n",
     ),
+    "a mount for an install by the interpreter": (
+        Kind.MOUNT,
+        "FROM python:3\nCOPY a.txt ./\nRUN /opt/v/bin/python -m pip install -r a.txt\n",
+        "FROM python:3\nCOPY a.txt ./\nRUN --mount=type=cache,target=/root/.cache/pip /opt/v/bin/python -m pip install -r a.txt\n",
+    ),
     "a mount for every step of the manager": (
         Kind.MOUNT,
         "FROM node:20\nWORKDIR /app\nCOPY package.json ./\nRUN npm ci\nRUN npm run build\n",

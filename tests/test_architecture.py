@@ -25,6 +25,7 @@ PIPELINE = (
     "report",
     "forge",
     "store",
+    "explore",
     "fleet",
     "cli",
 )

@@ -111,3 +111,14 @@ def test_no_page_names_a_file_that_is_not_there() -> None:
     for page in (README, *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_page_for_users_of_other_tools_names_what_there_is() -> None:
+    text = (ROOT / "docs" / "from-other-tools.md").read_text(encoding="utf-8")
+    families = {rule_id.partition("-")[0] for rule_id in all_rules()}
+    named = re.findall(rf"`((?:{'|'.join(sorted(families))})-[a-z0-9-]+)`", text)
+    assert len(named) > 15
+    assert not set(named) - set(all_rules())
+    for option in re.findall(r"`(?:imgscan [^`]*)?(--[a-z-]+)", text):
+        known = option.lstrip("-") in all_keys() or option in ("--severity", "--secret-config")
+        assert known, option

@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdownmodel import rendered
 
-from imgscan.escape import markdown, path_text, plain, shorten
+from imgscan.escape import markdown, markdown_code, path_text, plain, shorten
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,33 @@ def test_plain_is_one_harmless_line(text: str) -> None:
 def test_markdown_is_text_only(text: str) -> None:
     shown = markdown(text)
     assert not re.search(r"[<>|`*_\[\]@~\\]", shown)
-    assert html.unescape(shown) == plain(text)
+    assert html.unescape(shown).replace("\u2060", "") == plain(text)
+
+
+@pytest.mark.parametrize("escape", [markdown, markdown_code])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@org/team",
+        "a@b.example",
+        "see www.evil.example",
+        "https://evil.example",
+        "#1",
+        "a#1",
+        "!1",
+        "~bug",
+        "GH-1",
+        "HTTPS://x",
+    ],
+)
+def test_nothing_in_markdown_is_alive(text: str, escape: Callable[[str], str]) -> None:
+    page = rendered(f"see {escape(text)}")
+    assert page.live() + page.links() == []
+    assert "".join(page.text).replace("\u2060", "") == f"see {text}\n"
+
+
+def test_a_path_in_code_can_be_copied() -> None:
+    assert html.unescape(markdown_code("node_modules/@types/node")) == "<code>node_modules/@types/node</code>"
 
 
 @given(st.binary())

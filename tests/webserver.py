@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         for part in [reply.body] if isinstance(reply.body, bytes) else reply.body:
             self.wfile.write(part)
 
-    do_POST = do_GET
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: object) -> None:  # the name is the base class's
         pass

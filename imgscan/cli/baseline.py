@@ -47,7 +47,7 @@ def baseline(reports: tuple[Path, ...], output: Path, reason: str | None, expire
     before = read_baseline(output) if output.exists() else new_baseline(str(output))
     findings = []
     for path in reports:
-        report = decode(_read(path), str(path))
+        report = decode(read_report(path), str(path))
         if not report.complete:
             click.echo(f"{path} is incomplete: what was not looked at is not accepted", err=True)
         findings += for_baseline(report.findings)
@@ -62,7 +62,8 @@ def baseline(reports: tuple[Path, ...], output: Path, reason: str | None, expire
     )
 
 
-def _read(path: Path) -> bytes:
+def read_report(path: Path) -> bytes:
+    """The bytes of a report's file. Raises InputError that says how one is written."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -37,7 +37,7 @@ from imgscan.store.baseline import Baseline, read_baseline
 
 if TYPE_CHECKING:
     from imgscan.optimize.records import Inputs
-    from imgscan.scan import Means
+    from imgscan.scan import ImageScan, Means
     from imgscan.store.layercache import LayerCache
 
 _MAX_IGNORE_BYTES: Final = 4 << 20
@@ -83,6 +83,13 @@ class Session:
         for name, value in values.items():
             for hit in self.scanner.scan_assignment(name, value, path="ARG"):
                 self.redactor.learn(hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal))
+
+
+NOT_ASKED: Final[Mapping[str, Any]] = {
+    "fail_on": "never", "budgets": (), "dive_ci": None, "baseline": None, "rule_files": (), "exit_zero": False,
+    "strict": False, "allow": (),
+}  # fmt: skip
+"""What a scan takes, for commands that do not ask for it."""
 
 
 def open_session(params: Mapping[str, Any]) -> Session:
@@ -249,6 +256,13 @@ def scan_target(
     target: str, session: Session, *, platform: str | None = None, insecure_registries: Iterable[str] = ()
 ) -> Report:
     """One image, scanned and weighed. Raises EngineError or InputError."""
+    return scan_for_report(target, session, platform=platform, insecure_registries=insecure_registries)[1]
+
+
+def scan_for_report(
+    target: str, session: Session, *, platform: str | None = None, insecure_registries: Iterable[str] = ()
+) -> tuple[ImageScan, Report]:
+    """One image, scanned, and the report of it. Raises EngineError or InputError."""
     from imgscan.layers.attribution import attribute
     from imgscan.scan import locate_hits, scan_image
     from imgscan.source import open_image
@@ -277,7 +291,7 @@ def scan_target(
         coverage=scan.coverage,
         unpacked=session.scanner.unpack,
     )
-    return session.redactor.sweep(report)
+    return scan, session.redactor.sweep(report)
 
 
 def _shown_name(context: BuildContext) -> str:

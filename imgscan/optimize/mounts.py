@@ -68,8 +68,9 @@ def mount_changes(scene: Scene) -> Iterator[Change | Refusal]:
 
 
 def _calls(run: RunStep, manager: str) -> bool:
+    """Whether a RUN calls the manager, to install (also by its interpreter: `python -m pip`) or for anything else."""
     pattern = _PROGRAMS[manager]
-    return any(
+    return any(call.manager == manager for call in calls_of(run)) or any(
         simple.words and pattern.fullmatch(simple.words[0]) for simple, _ in located_commands(run.command, run.cwd)
     )
 

@@ -29,6 +29,11 @@ REPORTERS: Final[dict[str, str]] = {
     "table": "imgscan.report.table",
     "json": "imgscan.report.json",
     "markdown": "imgscan.report.markdown",
+    "html": "imgscan.report.html",
+    "sarif": "imgscan.report.sarif",
+    "gitlab": "imgscan.report.gitlab",
+    "junit": "imgscan.report.junit",
+    "github": "imgscan.report.github",
 }
 
 

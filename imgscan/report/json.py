@@ -22,7 +22,7 @@ def decode(data: bytes, name: str = "") -> Report:
     """A report from its JSON; `name` is what it is called. Raises InputError naming the place that does not fit."""
     try:
         return msgspec.json.decode(data, type=Report)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
         raise InputError(
             f"{f'{name} is ' if name else ''}not a report of imgscan (schema {SCHEMA_VERSION}): {error}"
         ) from error

@@ -66,6 +66,11 @@ LEFT = {
         "FROM python:3\nCOPY a.txt ./\nRUN pip install --no-cache-dir -r a.txt\n",
         "switches off its cache",
     ),
+    "cache that is switched off, by the interpreter": (
+        Kind.MOUNT,
+        "FROM python:3\nCOPY a.txt ./\nRUN /opt/v/bin/python -m pip install --no-cache-dir -r a.txt\n",
+        "switches off its cache",
+    ),
     "cache that the image needs": (
         Kind.MOUNT,
         "FROM golang:1\nCOPY go.mod ./\nRUN go mod download\n",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from imgscan.diff import Edit
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity
+from imgscan.project.health.flags import flag_edits
 from imgscan.project.listening import Listener
 from imgscan.project.mend import patch_of
 from imgscan.project.network.names import mode_of
@@ -72,7 +73,10 @@ def _advice(scene: Scene, listener: Listener) -> str:
 
 
 def _patch(scene: Scene, listener: Listener) -> str | None:
-    mend = listener.bind.mend
-    if mend is None or listener.served is not None:
+    bind = listener.bind
+    if listener.served is not None:
+        return patch_of(scene.setup, bind.file, flag_edits(scene, listener.served))
+    mend = bind.mend
+    if mend is None:
         return None
-    return patch_of(scene.setup, listener.bind.file, [Edit(start=mend.start, end=mend.end, text=mend.text)])
+    return patch_of(scene.setup, bind.file, [Edit(start=mend.start, end=mend.end, text=mend.text)])

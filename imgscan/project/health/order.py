@@ -42,6 +42,8 @@ def _does_not_wait(scene: Scene) -> Iterator[Finding]:
         location=at(unwaited[0].at),
         evidence=Evidence.DERIVED,
         identity=(*scene.identity, names),
+        # The long form says so on purpose.
+        severity=None if any(item.short for item in unwaited) else Severity.LOW,
         fix=Fix(
             text=f"Write `depends_on` of {scene.name} in the long form, with `condition: service_healthy` for {names}.",
             patch=patch_of(scene.setup, key_of(service, "depends_on").file, edits),

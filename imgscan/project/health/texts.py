@@ -18,6 +18,7 @@ from imgscan.project.scene import Scene, at
 from imgscan.rulebook import make_finding
 
 _IPV4: Final = ("0.0.0.0", "127.0.0.1")  # noqa: S104 - nothing is bound here
+_DUAL: Final = frozenset({"http", "express", "koa", "nest", "hono", "ws", "net/http", "net", "gin", "echo"})
 _GREEN_END: Final = re.compile(r"(?:\|\||;)\s*(?:exit\s+0|true|:)\s*(?:[\"']?\s*)?$")
 _GREEN: Final = frozenset({"true", ":", "/bin/true", "echo"})
 _FAILS: Final = re.compile(r"-[a-zA-Z]*f[a-zA-Z]*|--fail(?:-with-body)?")
@@ -38,6 +39,8 @@ def _localhost(scene: Scene, check: Check) -> Iterator[Finding]:
     probe = next((p for p in probes_of(check) if p.host == "localhost" and p.program == "wget"), None)
     kind = base_kind(scene.image)
     if probe is None or kind in ("slim", "distroless", "scratch") or installs(scene.image, "wget"):
+        return
+    if scene.listening.listeners and all(_takes_both(each) for each in scene.listening.listeners):
         return
     bind = next((each for each in scene.listening.listeners if _is_ipv4_only(each)), None)
     derived = bind is not None and kind == "alpine"
@@ -63,7 +66,7 @@ def _localhost(scene: Scene, check: Check) -> Iterator[Finding]:
         places=places,
         evidence=Evidence.DERIVED if derived else Evidence.PATTERN,
         identity=scene.identity,
-        severity=Severity.HIGH if derived else None,
+        severity=Severity.HIGH if derived else None if kind == "alpine" else Severity.LOW,
         fix=Fix(text=f"Ask 127.0.0.1 instead of localhost in the health check of {scene.name}.", patch=patch),
     )
 
@@ -72,6 +75,13 @@ def _is_ipv4_only(listener: Listener) -> bool:
     """Whether it listens on IPv4 addresses alone: 0.0.0.0 was written, or a loopback address of that family."""
     said = listener.bind.host
     return listener.sure and said in _IPV4 and (listener.host is None or listener.host in _IPV4)
+
+
+def _takes_both(listener: Listener) -> bool:
+    """Whether it listens on :: for IPv4 as well, as Node and Go do where they are told no host."""
+    bind = listener.bind
+    untold = listener.host is None and bind.host is None and bind.host_variable is None and bind.framework in _DUAL
+    return listener.sure and (untold or bind.host == "::")
 
 
 def _place_of(listener: Listener) -> Location:

@@ -78,6 +78,10 @@ def _order(view: View) -> Iterator[Finding]:
             continue
         told.add((client.name, server.name))
         store = server.image.known is not None and server.image.known.kind in STORES
+        # nginx looks its upstreams up when it starts, and ends if one does not resolve.
+        store = store or (
+            edge.source == "config" and client.image.known is not None and client.image.known.family == "nginx"
+        )
         edits = dependency_edits(view, client, server)
         yield make_finding(
             "net-dependency-missing",

@@ -20,8 +20,9 @@ _SCRIPT: Final = re.compile(
 )
 _NOT_BLANK: Final = re.compile(r"[^\n\r]")
 _WORTH_A_LOOK: Final = re.compile(
-    r"process\.env|import\.meta\.env|ProcessEnv|[eE]nv\b|Joi\.|\.listen\(|\bserve\(|[cC]onfig(?:Service)?\.get|port|host|PORT|HOST"
-    r"|\.(?:get|use|route|all|post|put)\(\s*[{'\"`]|\.register\(|setGlobalPrefix|@(?:Get|Controller)|/route\.[jt]s|WebSocketServer|hapi"
+    r"process\.env|import\.meta\.env|ProcessEnv|[eE]nv\b|Joi\.|\.listen\(|\bserve\(|[cC]onfig(?:Service)?\.get"
+    r"|\b(?:port|host|PORT|HOST)\b|\.(?:get|use|route|all|post|put|on)\(\s*[{'\"`][/*\s]|\.route\(\s*\{|\.register\("
+    r"|setGlobalPrefix|@(?:Get|Controller)|WebSocketServer|hapi"
 )
 
 

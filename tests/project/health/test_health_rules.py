@@ -78,7 +78,7 @@ BAD = {
     ),
     "localhost by busybox": (
         "ops-health-localhost",
-        node(ALPINE, 'test: ["CMD", "wget", "-q", "-O-", "http://localhost:3000/healthz"]'),
+        node(ALPINE, 'test: ["CMD", "wget", "-q", "-O-", "http://localhost:3000/healthz"]', "start();"),
     ),
     "localhost in the Dockerfile": (
         "ops-health-localhost",
@@ -86,7 +86,7 @@ BAD = {
             "compose.yaml": compose("web:\n  build: ."),
             "Dockerfile": ALPINE
             + "HEALTHCHECK --start-period=30s CMD wget -q http://localhost:3000/healthz || exit 1\n",
-            "index.js": EXPRESS,
+            "index.js": "start();",
         },
     ),
     "pg_isready in a shell": ("ops-health-over-socket", {"compose.yaml": db("test: pg_isready -U app")}),
@@ -202,6 +202,36 @@ BAD = {
             "main.py": WEB,
         },
     ),
+    "uvicorn in the exec form": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['8000:8000']"),
+            "Dockerfile": 'FROM python:3.13-slim\nCMD ["uvicorn", "main:app", "--port", "8000"]\n',
+        },
+    ),
+    "flask in the shell form": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['5000:5000']"),
+            "Dockerfile": "FROM python:3.13-slim\nCMD flask run\n",
+        },
+    ),
+    "runserver of Django in a list": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose(
+                "web:\n  build: .\n  ports: ['8000:8000']\n  command: ['python', 'manage.py', 'runserver']"
+            ),
+            "Dockerfile": "FROM python:3.13-slim\n",
+        },
+    ),
+    "gunicorn with a host": (
+        "ops-loopback-bind",
+        {
+            "compose.yaml": compose("web:\n  build: .\n  ports: ['1:80']\n  command: 'gunicorn -b 127.0.0.1:80 a:a'"),
+            "Dockerfile": "FROM python:3.13-slim\n",
+        },
+    ),
     "vite by a package script": (
         "ops-loopback-bind",
         {
@@ -269,6 +299,12 @@ PATCHED = {
     "loopback by a fallback",
     "fastify's default",
     "uvicorn.run",
+    "uvicorn's command line",
+    "uvicorn in the exec form",
+    "flask in the shell form",
+    "runserver of Django in a list",
+    "gunicorn with a host",
+    "vite by a package script",
     "no restart policy",
     "short stop",
     "no check at all",
@@ -306,7 +342,7 @@ GOOD = {
     ),
     "wget of Debian": (
         "ops-health-localhost",
-        node(SLIM + "RUN apt-get install wget\n", "test: wget -q http://localhost:3000/healthz"),
+        node(SLIM + "RUN apt-get install wget\n", "test: wget -q http://localhost:3000/healthz", "start();"),
     ),
     "or exit 1": ("ops-health-always-green", node(SLIM, "test: node check.js || exit 1")),
     "curl -fsS": ("ops-health-always-green", node(SLIM, "test: curl -fsS http://127.0.0.1:3000/healthz")),
@@ -476,6 +512,7 @@ GOOD = {
         node(
             ALPINE.replace("COPY", "RUN apk add --no-cache wget\nCOPY", 1),
             "test: wget -q http://localhost:3000/healthz",
+            "start();",
         ),
     ),
     "an image that may have a check": (
@@ -535,10 +572,15 @@ def test_the_two_mitigations_that_defeat_each_other_are_one_finding_with_both_pl
     assert "defeat each other" in found.message
 
 
-def test_a_server_on_every_address_makes_localhost_a_matter_of_luck() -> None:
-    files = node(ALPINE, 'test: ["CMD", "wget", "-q", "http://localhost:3000/healthz"]')
+def test_a_server_that_is_not_known_makes_localhost_a_matter_of_luck() -> None:
+    files = node(ALPINE, 'test: ["CMD", "wget", "-q", "http://localhost:3000/healthz"]', "start();")
     (found,) = [finding for finding in detect(setup_of(files)) if finding.rule_id == "ops-health-localhost"]
     assert (found.severity, found.evidence) == (Severity.MEDIUM, Evidence.PATTERN)
+
+
+def test_a_server_that_was_told_no_host_takes_both_families() -> None:
+    files = node(ALPINE, 'test: ["CMD", "wget", "-q", "http://localhost:3000/healthz"]')
+    assert "ops-health-localhost" not in ids(list(detect(setup_of(files))))
 
 
 def test_fingerprints_do_not_hang_on_lines() -> None:

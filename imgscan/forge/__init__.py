@@ -1,0 +1,1 @@
+"""Posting it: comments on pull and merge requests, webhooks."""

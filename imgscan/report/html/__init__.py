@@ -1,0 +1,71 @@
+"""The report as one HTML file: no request leaves it, nothing in it runs but the script that its policy names by hash.
+
+In: a `Report`. Out: the page. `charts` computes where everything stands, `template.html.j2` writes it with autoescape.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from typing import Any, Final
+
+from imgscan.acceptance import open_findings
+from imgscan.escape import plain
+from imgscan.model import Report
+from imgscan.report import Style
+from imgscan.report.html.charts import gantt, icicle, matrix
+from imgscan.report.html.page import facts, finding_rows, risk_rows
+from imgscan.report.summary import counts, todos, where
+from imgscan.units import human_bytes, human_seconds, percent
+
+_HERE: Final = files("imgscan.report.html")
+
+
+def render(report: Report, style: Style | None = None) -> str:
+    """The page. The same report gives the same bytes."""
+    css, script = (_HERE.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    template = _environment().from_string(_HERE.joinpath("template.html.j2").read_text(encoding="utf-8"))
+    page: str = template.render(
+        report=report,
+        css=css,
+        script=script,
+        policy=_policy(css, script),
+        summary=counts(open_findings(report.findings)),
+        facts=facts(report),
+        todos=todos(report),
+        bytes_chart=icicle(report.image) if report.image else None,
+        scenarios=[gantt(timing) for timing in report.build.scenarios] if report.build else [],
+        cells=matrix(report.risks),
+        risks=risk_rows(report),
+        findings=finding_rows(report),
+    )
+    return page
+
+
+def _environment() -> Any:  # noqa: ANN401 - jinja2 is imported where a page is made
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
+    )
+    environment.filters |= {"bytes": human_bytes, "seconds": human_seconds, "percent": percent, "where": where}
+    return environment
+
+
+def _finalize(value: object) -> object:
+    """What is written: characters that move or hide text are made visible, except in what is ours (`Markup`)."""
+    if value is None:
+        return ""
+    return "\n".join(plain(line) for line in value.split("\n")) if type(value) is str else value
+
+
+def _policy(css: str, script: str) -> str:
+    """A content security policy that allows this style, this script, and nothing else: no request can leave the
+    page."""
+    allowed = ("default-src 'none'", f"style-src '{_hash(css)}'", f"script-src '{_hash(script)}'")
+    return "; ".join((*allowed, "base-uri 'none'", "form-action 'none'"))
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,199 @@
+"""Where everything stands in the page's drawings: report records in, boxes in drawing units out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from imgscan.escape import shorten
+from imgscan.model import ImageReport, LayerReport, Risk, Step, Timing, Waste
+from imgscan.units import human_bytes, human_seconds
+
+WIDTH: Final = 1000
+_ROW: Final = 26
+_CHARACTER: Final = 7.2
+"""The width of a character of the drawings' font, in drawing units, rounded up."""
+_SHOWN_FOLDERS: Final = 12
+_LABEL: Final = 70
+_LEAST: Final = 1.5
+_SHORTEST_S: Final = 0.05
+"""A rebuild whose steps took less than this has nothing to show along an axis."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A rectangle: place and size in drawing units, what is written in it (what fits), what it says when pointed at,
+    and the names of its style."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    text: str
+    title: str
+    style: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """Boxes on a sheet `WIDTH` wide; `title` is what a screen reader says of it, `caption` what stands below."""
+
+    title: str
+    caption: str
+    height: float
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A step of a build on its own line: its name, its box, its seconds or what became of it."""
+
+    label: str
+    line: int | None
+    text: str
+    boxes: tuple[Box, ...]
+    critical: bool
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gantt:
+    """One rebuild: when each step ran. `end` is the time at the right end of the axis; empty: nothing ran."""
+
+    name: str
+    caption: str
+    lanes: tuple[Lane, ...]
+    end: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A cell of the risk matrix: its score's band and the ids of the risks in it."""
+
+    probability: int
+    impact: int
+    band: str
+    risks: tuple[str, ...]
+
+
+def icicle(image: ImageReport) -> Drawing:
+    """The image's bytes: a box for the whole, one a layer, and below each layer what of it is shipped in vain, by
+    folder.
+
+    Widths are bytes. Layers are in the order of the image; what is too narrow to see is still there.
+    """
+    total = max(image.size_bytes, 1)
+    scale = WIDTH / total
+    whole = f"{human_bytes(image.size_bytes)}, {human_bytes(image.reclaimable_bytes)} of it shipped in vain"
+    boxes = [Box(x=0, y=0, width=WIDTH, height=_ROW - 2, text=_fit(whole, WIDTH), title=whole, style="all")]
+    x = 0.0
+    for layer in image.layers:
+        width = layer.size_bytes * scale
+        if width:
+            boxes += _layer_boxes(layer, [w for w in image.waste if w.shipped_by == layer.index], x, width, scale)
+        x += width
+    return Drawing(
+        title="Bytes by layer, and of each layer what is shipped in vain",
+        caption="Width is bytes. Grey: layers of the base image. Orange: what of a layer later layers hide.",
+        height=_ROW * 3,
+        boxes=tuple(boxes),
+    )
+
+
+def _layer_boxes(layer: LayerReport, waste: Sequence[Waste], x: float, width: float, scale: float) -> Iterator[Box]:
+    instruction = layer.instruction or ("the base image" if layer.from_base else "unknown instruction")
+    title = f"layer {layer.index}: {human_bytes(layer.size_bytes)}\n{instruction}"
+    style = "base" if layer.from_base else "own"
+    text = _fit(f"{layer.index} {instruction}", width)
+    yield Box(x=x, y=_ROW, width=_seen(width), height=_ROW - 2, text=text, title=title, style=style)
+    at = x
+    for folder, size in _by_folder(waste):
+        wide = min(size * scale, x + width - at)
+        title = f"{folder}: {human_bytes(size)} of layer {layer.index}, hidden by later layers"
+        text = _fit(folder, wide)
+        yield Box(x=at, y=_ROW * 2, width=_seen(wide), height=_ROW - 2, text=text, title=title, style="waste")
+        at += wide
+
+
+def _by_folder(waste: Iterable[Waste]) -> list[tuple[str, int]]:
+    """What is shipped in vain by its two top folders, the largest first, the rest as one; duplicates are visible
+    bytes."""
+    sizes: dict[str, int] = {}
+    for item in waste:
+        if item.shadowed_by is not None:
+            folder = "/".join(item.path.strip("/").split("/")[:-1][:2])
+            sizes[f"/{folder}"] = sizes.get(f"/{folder}", 0) + item.bytes
+    found = sorted(((path, size) for path, size in sizes.items() if size), key=lambda pair: (-pair[1], pair[0]))
+    rest = sum(size for _, size in found[_SHOWN_FOLDERS:])
+    return [*found[:_SHOWN_FOLDERS], *([("elsewhere", rest)] if rest else [])]
+
+
+def gantt(timing: Timing) -> Gantt:
+    """One rebuild as it went: the median repeat. A step from the cache has no time of its own: its lane is hatched."""
+    spans = [one for step in timing.steps if not step.cached for one in step.intervals]
+    start = min((one.start_s for one in spans), default=0.0)
+    length = max((one.end_s for one in spans), default=0.0) - start
+    ran = length >= _SHORTEST_S
+    critical = frozenset(timing.critical_path) if ran else frozenset()
+    scale = WIDTH / length if ran else 0.0
+    lanes = tuple(_lane(step, at in critical, start, scale) for at, step in enumerate(timing.steps))
+    spread = f" ± {timing.spread_s / 2:.1f} s over {len(timing.seconds)} runs" if len(timing.seconds) > 1 else ""
+    touched = f"after an edit of {timing.touched}: " if timing.touched else ""
+    cached = f"{timing.steps_cached} of {timing.steps_total} steps cached"
+    caption = f"{touched}{human_seconds(timing.median_s)}{spread}, {cached}"
+    return Gantt(name=timing.name, caption=caption, lanes=lanes, end=human_seconds(length) if ran else "")
+
+
+def _lane(step: Step, critical: bool, start: float, scale: float) -> Lane:
+    if step.cached or not scale:
+        box = Box(x=0, y=0, width=WIDTH, height=1, text="", title="cached", style="cached")
+        return _named(step, "cached" if step.cached else human_seconds(step.seconds), (box,), critical)
+    style = "failed" if step.error else "critical" if critical else "ran"
+    boxes = tuple(
+        Box(
+            x=(one.start_s - start) * scale,
+            y=0,
+            width=max((one.end_s - one.start_s) * scale, _LEAST),
+            height=1,
+            text="",
+            title=f"{step.instruction}\n{human_seconds(one.end_s - one.start_s)}",
+            style=style,
+        )
+        for one in step.intervals
+    )
+    return _named(step, human_seconds(step.seconds), boxes, critical)
+
+
+def _named(step: Step, text: str, boxes: tuple[Box, ...], critical: bool) -> Lane:
+    label = f"{step.stage}: {shorten(step.instruction, _LABEL)}"
+    return Lane(label=label, line=step.line, text=text, boxes=boxes, critical=critical, cached=step.cached)
+
+
+def matrix(risks: Sequence[Risk]) -> list[list[Cell]]:
+    """Rows by probability from 3 down to 1, columns by impact from 1 to 3."""
+    from imgscan.risk.catalog import priority
+
+    return [
+        [
+            Cell(
+                probability=probability,
+                impact=impact,
+                band=priority(probability * impact).lower(),
+                risks=tuple(r.id for r in risks if (r.probability, r.impact) == (probability, impact)),
+            )
+            for impact in (1, 2, 3)
+        ]
+        for probability in (3, 2, 1)
+    ]
+
+
+def _fit(text: str, width: float) -> str:
+    """As much of a text as fits into that many drawing units; nothing rather than less than three characters."""
+    room = int((width - 8) / _CHARACTER)
+    return shorten(text, room) if room >= 3 else ""
+
+
+def _seen(width: float) -> float:
+    """A box with a gap beside it, where there is room for one."""
+    return max(width - 1, min(width, _LEAST))

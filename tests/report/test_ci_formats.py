@@ -1,0 +1,139 @@
+"""GitLab's code quality, JUnit and GitHub's annotations: what the other side reads, limits, hostile names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from fakes import HOSTILE, finding, report
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgscan.escape import workflow_data, workflow_property
+from imgscan.model import Accepted, AcceptedBy, Finding, Location, Place, Report, Severity, Target
+from imgscan.report import render
+
+ACCEPTED = Accepted(by=AcceptedBy.BASELINE, reason="known")
+TEXTS = st.text(st.characters(codec=None), max_size=60)
+
+
+def of(*findings: Finding) -> Report:
+    return report(findings=findings)
+
+
+def several(severities: Sequence[Severity]) -> Report:
+    return of(*(finding(fingerprint=f"{at:016x}", severity=severity) for at, severity in enumerate(severities)))
+
+
+def hostile(text: str) -> Report:
+    place = Location(place=Place.CONTEXT, path=text, line=1)
+    return report(
+        target=Target(kind="build", ref=text),
+        findings=(finding(rule_id="secret-own", message=text, location=place, places=(place,)),),
+        reasons=(text,),
+    )
+
+
+SEVERITIES = [
+    pytest.param(Severity.CRITICAL, "blocker", id="critical"),
+    pytest.param(Severity.HIGH, "critical", id="high"),
+    pytest.param(Severity.MEDIUM, "major", id="medium"),
+    pytest.param(Severity.LOW, "minor", id="low"),
+    pytest.param(Severity.INFO, "info", id="info"),
+]
+
+
+@pytest.mark.parametrize(("severity", "word"), SEVERITIES)
+def test_gitlab_severities(severity: Severity, word: str) -> None:
+    (issue,) = json.loads(render(of(finding(severity=severity)), "gitlab"))
+    assert issue["severity"] == word
+    assert set(issue) == {"description", "check_name", "fingerprint", "severity", "location"}
+
+
+def test_gitlab_shows_each_open_finding_once() -> None:
+    issues = json.loads(render(of(finding(), finding(fingerprint="1" * 16), finding(accepted=ACCEPTED)), "gitlab"))
+    assert [issue["fingerprint"] for issue in issues] == ["0123456789abcdef", "1" * 16]
+
+
+@given(TEXTS)
+def test_gitlab_stays_json(text: str) -> None:
+    (issue,) = json.loads(render(hostile(text), "gitlab").encode().decode())
+    assert not issue["location"]["path"].startswith(("/", "../"))
+
+
+def test_junit_fails_what_is_open_and_skips_what_is_accepted() -> None:
+    root = ElementTree.fromstring(render(of(finding(), finding(fingerprint="1" * 16, accepted=ACCEPTED)), "junit"))
+    suite = root.find("testsuite[@name='findings']")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "1", "1")
+    assert len(suite.findall("testcase/failure")) == 1
+    assert suite.find("testcase/skipped[@message='accepted: known']") is not None
+
+
+def test_junit_of_nothing_is_a_pass() -> None:
+    root = ElementTree.fromstring(render(report(findings=(), risks=(), budgets=()), "junit"))
+    assert [case.get("name") for case in root.iter("testcase")] == ["no findings"]
+    assert not list(root.iter("failure"))
+
+
+def test_junit_fails_a_risk_that_forbids_the_merge() -> None:
+    risk = replace(report().risks[0], score=9)
+    told = report(risks=(risk,), reasons=(f"{risk.id} scores 9 (CRITICAL): a live token",))
+    root = ElementTree.fromstring(render(told, "junit"))
+    failure = root.find("testsuite[@name='risks']/testcase/failure")
+    assert failure is not None
+    assert failure.get("message") == f"{risk.id} scores 9 (CRITICAL): a live token"
+
+
+@given(TEXTS)
+def test_junit_stays_xml(text: str) -> None:
+    root = ElementTree.fromstring(render(hostile(text), "junit").encode())
+    assert len(list(root.iter("failure"))) == 1 + sum(b.broken for b in report().budgets)
+
+
+def test_github_writes_ten_of_each_and_how_many_there_are() -> None:
+    text = render(several([Severity.CRITICAL] * 12 + [Severity.MEDIUM] * 11 + [Severity.LOW] * 3), "github")
+    lines = text.splitlines()
+    assert [sum(line.startswith(f"::{word} ") for line in lines) for word in ("error", "warning", "notice")] == [
+        10,
+        10,
+        3,
+    ]
+    assert "12 critical, 11 medium, 3 low" in lines[-1]
+
+
+def test_github_shows_the_worst_first_and_nothing_accepted() -> None:
+    low, high = finding(fingerprint="2" * 16, severity=Severity.LOW), finding(severity=Severity.HIGH)
+    lines = render(of(low, high, finding(fingerprint="3" * 16, accepted=ACCEPTED)), "github").splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["::error", "::notice", "imgscan:"]
+
+
+def decoded(text: str) -> str:
+    for code, char in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
+        text = text.replace(code, char)
+    return text
+
+
+@given(TEXTS)
+def test_workflow_data_comes_back_as_it_was(text: str) -> None:
+    coded = workflow_data(text)
+    assert "\n" not in coded
+    assert "\r" not in coded
+    assert decoded(coded) == text
+
+
+@given(st.one_of(TEXTS, st.just(HOSTILE), st.just("::error::x"), st.just("a\n::stop-commands::x")))
+def test_github_obeys_no_name(text: str) -> None:
+    lines = re.split(r"[\r\n]", render(hostile(text), "github").removesuffix("\n"))
+    assert [line.split(" ")[0] for line in lines] == ["::error", "imgscan:"]
+    properties = lines[0].removeprefix("::error ").partition("::")[0]
+    shown = ["file", "line", "title"] if text else ["title"]
+    assert [part.split("=")[0] for part in properties.split(",")] == shown
+
+
+def test_workflow_properties_end_nowhere_else() -> None:
+    assert workflow_property("a:b,c%\nd") == "a%3Ab%2Cc%25\\nd"

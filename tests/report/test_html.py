@@ -1,0 +1,333 @@
+"""The HTML report: drawings that add up, names that stay text, and the page in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import HOSTILE, finding, image, layer, report, risk, timing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgscan.model import (
+    Accepted,
+    AcceptedBy,
+    BuildFailure,
+    BuildInfo,
+    Coverage,
+    ImageReport,
+    Interval,
+    Location,
+    NotRead,
+    Place,
+    Report,
+    Severity,
+    Skipped,
+    SourceLine,
+    Step,
+    Target,
+    Timing,
+    Waste,
+    WasteCause,
+)
+from imgscan.report import render
+from imgscan.report.html.charts import WIDTH, gantt, icicle, matrix
+
+BUILD = BuildInfo(builder="buildkit", engine="28.5.2", store="overlay2", cpus=2)
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text outside of style and script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.inside: list[str] = []
+        self.sources: dict[str, str] = {"style": "", "script": ""}
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag in self.sources:
+            self.inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.inside and self.inside[-1] == tag:
+            self.inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.sources[self.inside[-1]] += data
+        else:
+            self.text += data
+
+
+def hostile(text: str = HOSTILE) -> Report:
+    place = Location(place=Place.FILE, layer=1, path=text, dockerfile=SourceLine(file=text, line=1), inside=(text,))
+    bad = finding(rule_id=text, message=text, location=place, places=(place, replace(place, line=7)), excerpt=text)
+    step = Step(
+        stage=text,
+        ordinal=1,
+        instruction=text,
+        line=1,
+        cached=False,
+        seconds=1.0,
+        intervals=(Interval(start_s=0, end_s=1),),
+    )
+    failure = BuildFailure(step=text, line=1, message=text, log=(text,), cause=text)
+    return report(
+        target=Target(kind="image", ref=text, dockerfile=text),
+        findings=(bad, replace(bad, fingerprint="1" * 16, accepted=Accepted(by=AcceptedBy.INLINE, reason=text))),
+        notes=(text,),
+        coverage=Coverage(bytes=1, entries=1, not_read=(NotRead(where=text, bytes=1, reason=text),)),
+        reasons=(text,),
+        skipped=(Skipped(where=text, reason=text),),
+        image=image(
+            layers=(layer(1, instruction=text, dockerfile=SourceLine(file=text, line=2)),),
+            waste=(Waste(path=f"/{text}/a/b", bytes=10, cause=WasteCause.DELETED, shipped_by=1, shadowed_by=2),),
+        ),
+        risks=(risk(because=text, mitigation=text),),
+        build=replace(BUILD, failure=failure, scenarios=(timing(touched=text, steps=(step,), critical_path=(0,)),)),
+    )  # fmt: skip
+
+
+def large() -> Report:
+    severities = list(Severity)
+    return report(
+        findings=tuple(
+            finding(
+                fingerprint=f"{at:016x}", severity=severities[at % 5], message=f"Thing {at} in /app/file-{at}",
+                location=Location(place=Place.FILE, layer=at % 100, path=f"/app/file-{at}", line=at + 1), places=(),
+            )
+            for at in range(5000)
+        ),
+        image=image(layers=tuple(layer(at, size_bytes=(at + 1) * 10_000) for at in range(100))),
+    )  # fmt: skip
+
+
+REPORTS = [
+    pytest.param(report(), id="full"),
+    pytest.param(report(findings=(), risks=(), image=None, build=None, cache=None, coverage=None), id="bare"),
+    pytest.param(hostile(), id="hostile"),
+]
+
+
+@pytest.mark.parametrize("shown", REPORTS)
+def test_nothing_leaves_the_file_and_nothing_else_runs(shown: Report) -> None:
+    page = Page(render(shown, "html"))
+    policy = next(a["content"] or "" for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    for tag, source in page.sources.items():
+        digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    for tag, attributes in page.elements:
+        assert tag not in ("link", "img", "iframe", "object", "embed", "base", "form")
+        assert not [name for name in attributes if name.startswith("on") or name in ("src", "style", "srcset")]
+        assert (attributes.get("href") or "#").startswith("#")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_a_name_makes_no_element(text: str) -> None:
+    plain_page, page = Page(render(hostile("name"), "html")), Page(render(hostile(f"n{text}"), "html"))
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain_page.elements]
+
+
+def test_control_characters_are_made_visible() -> None:
+    text = render(hostile(), "html")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+    assert "\\u202e" in text
+    assert "@org/team" in Page(text).text
+
+
+WASTE = st.builds(
+    Waste,
+    path=st.sampled_from(["/a/b/c", "/a/b/d", "/x", "/usr/lib/y", "/usr/share/z"]),
+    bytes=st.integers(0, 10**9),
+    cause=st.just(WasteCause.DELETED),
+    shipped_by=st.integers(0, 3),
+    shadowed_by=st.one_of(st.none(), st.integers(1, 4)),
+)
+
+
+@given(st.lists(st.integers(0, 10**10), min_size=1, max_size=4), st.lists(WASTE, max_size=30))
+def test_boxes_stay_on_the_sheet_and_in_their_layer(sizes: list[int], waste: list[Waste]) -> None:
+    made: ImageReport = image(
+        size_bytes=sum(sizes),
+        layers=tuple(layer(at, size_bytes=size) for at, size in enumerate(sizes)),
+        waste=tuple(waste),
+    )
+    drawing = icicle(made)
+    assert all(box.x >= 0 and box.x + box.width <= WIDTH + 2 for box in drawing.boxes)
+    assert all(box.y >= 0 and box.y + box.height <= drawing.height for box in drawing.boxes)
+    shown = [box for box in drawing.boxes if box.style in ("own", "base")]
+    assert len(shown) == sum(1 for size in sizes if size)
+
+
+def step(start: float, end: float, **changes: Any) -> Step:
+    fields: dict[str, Any] = {
+        "stage": "0", "ordinal": 1, "instruction": "RUN make", "line": 3, "cached": False, "seconds": end - start,
+        "intervals": (Interval(start_s=start, end_s=end),),
+    }  # fmt: skip
+    return Step(**{**fields, **changes})
+
+
+def run_of(*steps: Step, **changes: Any) -> Timing:
+    return timing(steps=steps, **{"critical_path": (), **changes})
+
+
+def test_lanes_share_one_axis() -> None:
+    chart = gantt(run_of(step(100, 101), step(101, 104), critical_path=(1,)))
+    (first,), (second,) = (lane.boxes for lane in chart.lanes)
+    assert (first.x, first.width) == (0, WIDTH / 4)
+    assert (second.x, second.width) == (WIDTH / 4, WIDTH * 3 / 4)
+    assert [box.style for box in (first, second)] == ["ran", "critical"]
+    assert chart.end == "4.0 s"
+
+
+STYLES = [
+    pytest.param(step(0, 1, cached=True), "cached", "cached", id="cached"),
+    pytest.param(step(0, 1, error="exit 1"), "failed", "1.0 s", id="failed"),
+    pytest.param(step(0, 1), "ran", "1.0 s", id="ran"),
+]
+
+
+@pytest.mark.parametrize(("one", "style", "text"), STYLES)
+def test_what_became_of_a_step(one: Step, style: str, text: str) -> None:
+    lane = gantt(run_of(one, step(0, 2))).lanes[0]
+    assert [box.style for box in lane.boxes] == [style]
+    assert lane.text == text
+
+
+def test_a_rebuild_in_which_nothing_ran_has_no_axis() -> None:
+    chart = gantt(run_of(step(5, 5.001), step(0, 1, cached=True)))
+    assert chart.end == ""
+    assert [box.style for lane in chart.lanes for box in lane.boxes] == ["cached", "cached"]
+
+
+def test_the_matrix_puts_each_risk_where_it_weighs() -> None:
+    cells = matrix([risk(id="A-1", probability=3, impact=3), risk(id="B-2", probability=1, impact=2)])
+    assert cells[0][2].risks == ("A-1",)
+    assert cells[0][2].band == "critical"
+    assert cells[2][1].risks == ("B-2",)
+    assert sum(len(cell.risks) for row in cells for cell in row) == 2
+
+
+class Browser:
+    """Chromium with one page: everything it said, and asked for."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        page.on("console", lambda message: self.said.append(message.text))
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+
+    def show(self, shown: Report, folder: Path) -> None:
+        (folder / "report.html").write_text(render(shown, "html"), encoding="utf-8")
+        self.page.goto((folder / "report.html").as_uri())
+
+    def visible(self) -> int:
+        count: int = self.page.locator(".finding:not([hidden])").count()
+        return count
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert program, "no chromium: install Debian's package chromium"
+    quiet = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=[*quiet, "--disable-sync"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def browser(chromium: Any) -> Iterator[Browser]:
+    page = chromium.new_page()
+    yield Browser(page)
+    page.close()
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("shown", [*REPORTS, pytest.param(large(), id="large")])
+def test_a_browser_shows_it_without_a_word(shown: Report, browser: Browser, tmp_path: Path) -> None:
+    browser.show(shown, tmp_path)
+    assert browser.said == []
+    assert browser.asked == [(tmp_path / "report.html").as_uri()]
+    assert browser.visible() == len(shown.findings)
+    assert browser.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.tools
+def test_filters_and_search(browser: Browser, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    browser.show(large(), tmp_path)
+    browser.page.fill("#search", "FILE-499")
+    expect(browser.page.locator("#shown")).to_have_text("11 of 5000")
+    assert browser.visible() == 11
+    browser.page.uncheck("input[value=critical]")
+    assert browser.visible() == 9
+    browser.page.fill("#search", "nothing like this")
+    expect(browser.page.locator("#shown")).to_have_text("0 of 5000")
+    assert browser.said == []
+
+
+@pytest.mark.tools
+def test_a_link_opens_its_finding(browser: Browser, tmp_path: Path) -> None:
+    shown = report(risks=(risk(evidence=(finding().fingerprint,)),))
+    browser.show(shown, tmp_path)
+    browser.page.click("td details summary")
+    browser.page.click(f"a[href='#{finding().fingerprint}']")
+    assert browser.page.locator(f"details[id='{finding().fingerprint}'][open]").count() == 1
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_every_text_can_be_read(scheme: str, width: int, chromium: Any, tmp_path: Path) -> None:
+    page = chromium.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    Browser(page).show(report(), tmp_path)
+    worst = page.evaluate(CONTRAST)
+    page.close()
+    assert worst["ratio"] >= 4.5, worst
+
+
+# WCAG 2.1, 1.4.3: the least contrast of text and what is behind it, over all elements with text of their own.
+CONTRAST = """() => {
+  const channels = (color) => (color.match(/[\\d.]+/g) || []).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = getComputedStyle(at).backgroundColor;
+      if (/^rgb/.test(color) && (channels(color)[3] ?? 1) === 1) return channels(color);
+    }
+    return [255, 255, 255];
+  };
+  let worst = { ratio: 99 };
+  for (const element of document.querySelectorAll("body *:not(svg *):not(script):not(style)")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own) continue;
+    const [a, b] = [luminance(channels(getComputedStyle(element).color)), luminance(behind(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < worst.ratio) worst = { ratio, text: element.textContent.slice(0, 60), of: element.className };
+  }
+  return worst;
+}"""
