@@ -98,6 +98,15 @@ DRIFT = ("tech-lockfile-drift", Severity.HIGH)
             {"pnpm-workspace.yaml": WORKSPACE + "injectWorkspacePackages: true\n"}, [DRIFT], id="made-without-a-setting"
         ),
         pytest.param({"pnpm-lock.yaml": "importers: [" * 2000}, [], id="broken-yaml"),
+        pytest.param({"pnpm-lock.yaml": LOCK + "---\n" + LOCK}, [], id="two-documents"),
+        pytest.param(
+            {
+                "pnpm-lock.yaml": LOCK.split("  api:")[0] + "packages:\n",
+                "pnpm-workspace.yaml": WORKSPACE + "sharedWorkspaceLockfile: false\n",
+            },
+            [],
+            id="a-lockfile-each",
+        ),
         pytest.param({"pnpm-lock.yaml": "importers: {api: 3, .: [x]}\n"}, [DRIFT], id="of-wrong-types"),
         pytest.param(
             {
@@ -232,6 +241,12 @@ def test_deploy(
         HEAD + COPIES + "COPY .npmr[c] ./\n" + INSTALL + f"COPY api api\nRUN pnpm --filter api deploy {flags} /prod\n"
     )
     assert ids(found(tmp_path, text, {**changes, "package.json": declared})) == wanted
+
+
+def test_a_setting_that_a_step_makes_is_not_judged(tmp_path: Path) -> None:
+    declared = package("root", devDependencies={"typescript": "5.9.3"}, packageManager="pnpm@10.34.9")
+    text = HEAD + "RUN pnpm config set force-legacy-deploy true\n" + COPIES + INSTALL
+    assert ids(found(tmp_path, text + "RUN pnpm --filter api deploy --prod /prod\n", {"package.json": declared})) == []
 
 
 def test_build_scripts_need_approval_from_pnpm_11_on(tmp_path: Path) -> None:
