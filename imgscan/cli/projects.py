@@ -50,7 +50,7 @@ def open_projects(params: Mapping[str, Any], setup: Setup, progress: Progress) -
     if params["file"] is not None or find_default(root) is not None or not setup.composes:
         return Projects(projects=(open_project(params, progress),))
     opened: list[Project] = []
-    skipped: list[Skipped] = []
+    skipped = list(_elsewhere(setup))
     for context, dockerfile, target, args in _builds(setup):
         own = {**params, "context": root / context, "file": root / dockerfile, "target": target}
         own["build_args"] = (*args.items(), *params["build_args"])
@@ -75,6 +75,16 @@ def _builds(setup: Setup) -> Iterator[tuple[str, str, str | None, dict[str, str]
             seen.setdefault((context, build.dockerfile, build.target), _args(build))
     for (context, dockerfile, target), args in list(seen.items())[:_MOST_BUILDS]:
         yield context, dockerfile, target, args
+
+
+def _elsewhere(setup: Setup) -> Iterator[Skipped]:
+    """The builds whose context or Dockerfile is not in the folder that was named."""
+    for project in setup.composes:
+        for service in project.services.values():
+            build = service.build
+            if build is not None and (build.context is None or build.dockerfile is None):
+                reason = f"the build of {service.name} takes files from elsewhere"
+                yield Skipped(where=f"{build.at.file}:{build.at.line}", reason=reason)
 
 
 def _args(build: Build) -> dict[str, str]:

@@ -5,18 +5,25 @@ In: the project. Out: findings on the RUN. What which version does is from runni
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from imgscan.detect.places import dockerfile_line
-from imgscan.detect.stages.producers import located_commands
+from imgscan.detect.stages.producers import located_commands, run_script
 from imgscan.detect.stages.records import RunStep
+from imgscan.detect.stages.stagesim import chain
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.manifests import Workspace
 from imgscan.project.pnpmfacts import npmrc_of, pnpm_version, settings_of
 from imgscan.project.sites import Project
 from imgscan.rulebook import make_finding
 
-_LINKS_BACK = ((11, 19), (11, 28))
+_CONFIGURED: Final = re.compile(
+    r"inject-workspace-packages|injectWorkspacePackages|force-legacy-deploy|forceLegacyDeploy"
+)
+"""A step sets what decides it: what then holds is not known here."""
+_LINKS_BACK: Final = ((11, 19), (11, 28))
 """From the first of these versions until before the second, deployed workspace packages were links to the sources."""
 
 
@@ -39,6 +46,8 @@ def detect_deploys(project: Project) -> Iterator[Finding]:
 def _deploy(
     project: Project, workspace: Workspace, run: RunStep, words: frozenset[str], version: tuple[int, ...]
 ) -> Iterator[Finding]:
+    if any(_CONFIGURED.search(run_script(other.command)) for other in _runs(project, run)):
+        return
     settings, npmrc = settings_of(project, workspace), npmrc_of(project, workspace.root)
     injected = settings.get("injectWorkspacePackages") is True or npmrc.get("inject-workspace-packages") == "true"
     legacy = (
@@ -72,6 +81,11 @@ def _deploy(
             Severity.MEDIUM,
             Evidence.PATTERN,
         )
+
+
+def _runs(project: Project, run: RunStep) -> Iterator[RunStep]:
+    for stage in chain(project.simulation, run.command.instruction.stage):
+        yield from project.simulation.stages[stage].runs
 
 
 def _finding(

@@ -13,14 +13,17 @@ from typing import Any, Final
 
 from imgscan.detect.places import dockerfile_line
 from imgscan.model import Evidence, Finding, Fix, Location, Place, Severity
-from imgscan.project.manifests import Package
-from imgscan.project.pnpmfacts import LOCKFILE, lock_head, settings_of
+from imgscan.project.manifests import Package, Workspace
+from imgscan.project.pnpmfacts import LOCKFILE, lock_head, npmrc_of, settings_of
 from imgscan.project.sites import Project, Site, frozen_by_environment
 from imgscan.rulebook import make_finding
 
 _NAMED: Final = 5
 _NPM_LOCKS: Final = ("package-lock.json", "npm-shrinkwrap.json")
 _NPM_LOCK_BYTES: Final = 16 << 20
+_WITHOUT_LOCK: Final = frozenset({"--no-lockfile", "--lockfile=false", "--no-package-lock", "--package-lock=false"})
+_NO_MEMBERS: Final = frozenset({"test", "tests"})
+"""Folders in which pnpm looks for no members, whatever the globs say (its workspace.find-packages)."""
 _KINDS: Final = ("dependencies", "devDependencies", "optionalDependencies")
 
 
@@ -28,6 +31,8 @@ def detect_drift(project: Project) -> Iterator[Finding]:
     """The findings, one for each lockfile and install."""
     for site in project.sites:
         words = site.install.command_text.split()
+        if not _WITHOUT_LOCK.isdisjoint(words):
+            continue
         if site.install.manager == "pnpm" and "fetch" not in words:
             yield from _settings(project, site)
             yield from _pnpm(project, site)
@@ -88,12 +93,23 @@ def _packages(project: Project, site: Site) -> Iterator[Package]:
         alone = project.packages.get(site.source)
         yield from [alone] if alone else []
         return
-    every = [*([workspace.package] if workspace.package else []), *workspace.members.values()]
+    every = [*([workspace.package] if workspace.package else []), *_members(project, workspace)]
     for package in every if site.root else ():
         inside = posixpath.relpath(package.manifest, workspace.root or ".")
         where = posixpath.normpath(posixpath.join(site.root, inside))
         if project.at(site.stage, where, run=site.run).source == package.manifest:
             yield package
+
+
+def _members(project: Project, workspace: Workspace) -> Iterator[Package]:
+    """The members that the root's lockfile speaks of."""
+    settings = settings_of(project, workspace) if workspace.manager == "pnpm" else {}
+    apart = npmrc_of(project, workspace.root).get("shared-workspace-lockfile") == "false"
+    if apart or settings.get("sharedWorkspaceLockfile") is False:
+        return
+    for member in workspace.members.values():
+        if workspace.manager != "pnpm" or _NO_MEMBERS.isdisjoint(member.folder.split("/")):
+            yield member
 
 
 def _differences(package: Package, importers: Mapping[Any, Any], root: str, free: frozenset[str]) -> Iterator[str]:

@@ -82,6 +82,11 @@ class _Pen:
             break_on_hyphens=False,
         )
 
+    def cell(self, text: str, width: int) -> str:
+        """A text of a table on up to three lines, the rest left out."""
+        lines = textwrap.wrap(plain(text), width, max_lines=3, placeholder=" …", break_on_hyphens=False)
+        return "\n".join(lines)
+
     def rows(self, items: Sequence[object]) -> int:
         return len(items) if self.style.verbose else _ROWS
 
@@ -304,7 +309,7 @@ def _risks(report: Report, pen: _Pen) -> Iterator[str]:
     yield pen.heading("Risk register")
     room = max(24, pen.width - 52)
     rows = [
-        (risk_id, inherent, residual, priority, shorten(plain(why), room))
+        (risk_id, inherent, residual, priority, pen.cell(why, room))
         for risk_id, inherent, residual, priority, why in (risk_row(risk) for risk in report.risks if risk.applies)
     ]
     yield pen.table(rows, ("risk", "inherent", "residual", "priority", "because"))

@@ -71,6 +71,12 @@ def test_a_build_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.Capt
     assert any("nowhere/Dockerfile" in item["where"] for item in report["skipped"])
 
 
+def test_a_build_from_elsewhere_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {**FILES, "docker-compose.yml": COMPOSE.replace("./vote", "../elsewhere")}
+    _, report = lint(write_files(tmp_path, files), capsys)
+    assert any("the build of vote takes files from elsewhere" in item["reason"] for item in report["skipped"])
+
+
 def test_a_dockerfile_in_the_folder_comes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, report = lint(write_files(tmp_path, {**FILES, "Dockerfile": "FROM scratch\n"}), capsys)
     assert report["target"]["dockerfile"] == "Dockerfile"
@@ -121,7 +127,9 @@ WAIVER = '[[waiver]]\nrisk = "{risk}"\nowner = "Ada"\nreason = "a demo"\nexpires
         pytest.param((), 1, "", id="none"),
         pytest.param((("DATA-001", "2999-01-01"),), 1, "", id="one-of-three"),
         pytest.param(
-            tuple((risk, "2999-01-01") for risk in ("DATA-001", "OPS-001", "OPS-003", "PERF-001", "SEC-001")),
+            tuple(
+                (risk, "2999-01-01") for risk in ("DATA-001", "OPS-001", "OPS-003", "PERF-001", "SEC-001", "CONFIG-001")
+            ),
             0,
             "",
             id="all",
@@ -138,7 +146,7 @@ def test_waivers(
     said: str,
 ) -> None:
     write_files(tmp_path, FILES)
-    text = 'fail-on = "never"\n' + "".join(WAIVER.format(risk=risk, day=day) for risk, day in waivers)
+    text = "".join(WAIVER.format(risk=risk, day=day) for risk, day in waivers)
     (tmp_path / ".imgscan.toml").write_text(text)
     assert run(["lint", str(tmp_path), "-v"]) == code
     captured = capsys.readouterr()

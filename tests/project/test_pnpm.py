@@ -41,6 +41,24 @@ packages:
 """
 
 
+ITSELF = """\
+---
+lockfileVersion: '9.0'
+importers:
+  .:
+    configDependencies: {}
+    packageManagerDependencies:
+      pnpm:
+        specifier: 11.20.0
+        version: 11.20.0
+packages:
+  pnpm@11.20.0:
+    resolution: {integrity: x}
+---
+"""
+"""What pnpm 11 writes above the lockfile proper."""
+
+
 def package(name: str = "api", **more: Any) -> str:
     fields = {"dependencies": {"hono": "^4.10.0"}, "peerDependencies": {"react": "*"}} if name == "api" else {}
     return json.dumps({"name": name, **fields, **more})
@@ -98,6 +116,16 @@ DRIFT = ("tech-lockfile-drift", Severity.HIGH)
             {"pnpm-workspace.yaml": WORKSPACE + "injectWorkspacePackages: true\n"}, [DRIFT], id="made-without-a-setting"
         ),
         pytest.param({"pnpm-lock.yaml": "importers: [" * 2000}, [], id="broken-yaml"),
+        pytest.param({"pnpm-lock.yaml": ITSELF + LOCK}, [], id="two-documents"),
+        pytest.param({"pnpm-lock.yaml": ITSELF + LOCK.split("  api:")[0]}, [DRIFT], id="two-documents-and-a-drift"),
+        pytest.param(
+            {
+                "pnpm-lock.yaml": LOCK.split("  api:")[0] + "packages:\n",
+                "pnpm-workspace.yaml": WORKSPACE + "sharedWorkspaceLockfile: false\n",
+            },
+            [],
+            id="a-lockfile-each",
+        ),
         pytest.param({"pnpm-lock.yaml": "importers: {api: 3, .: [x]}\n"}, [DRIFT], id="of-wrong-types"),
         pytest.param(
             {
@@ -232,6 +260,12 @@ def test_deploy(
         HEAD + COPIES + "COPY .npmr[c] ./\n" + INSTALL + f"COPY api api\nRUN pnpm --filter api deploy {flags} /prod\n"
     )
     assert ids(found(tmp_path, text, {**changes, "package.json": declared})) == wanted
+
+
+def test_a_setting_that_a_step_makes_is_not_judged(tmp_path: Path) -> None:
+    declared = package("root", devDependencies={"typescript": "5.9.3"}, packageManager="pnpm@10.34.9")
+    text = HEAD + "RUN pnpm config set force-legacy-deploy true\n" + COPIES + INSTALL
+    assert ids(found(tmp_path, text + "RUN pnpm --filter api deploy --prod /prod\n", {"package.json": declared})) == []
 
 
 def test_build_scripts_need_approval_from_pnpm_11_on(tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ def _left_out(setup: Setup, dumps: Sequence[Job]) -> Iterator[Finding]:
         return
     if covered & {"MySQL", "MariaDB"}:
         covered |= {"MySQL", "MariaDB"}
-    all_text = "\n".join(job.text.text for job in dumps)
+    all_text = "\n".join({id(job.text): job.text.text for job in dumps}.values())
     for stateful in stateful_services(setup):
         if not stateful.records or stateful.holder is None or stateful.store.name in covered:
             continue

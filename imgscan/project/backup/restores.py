@@ -152,14 +152,12 @@ def _check_of(job: Job) -> str:
 def _about(setup: Setup, dumps: Sequence[Job]) -> Iterator[ShellText]:
     """Texts that have to do with backups: those that dump, and those that say so in their name."""
     files = {job.text.file for job in dumps}
+    found = {id(job.text): job.text for job in dumps}
     for text in setup.shells:
-        if text.kind is ShellKind.README:
-            continue
-        if (text.file in files and text.kind is ShellKind.SCRIPT) or re.search(
-            r"backup|restore|dump|verify", f"{text.file} {text.name}", re.I
-        ):
-            yield text
-    yield from (job.text for job in dumps)
+        named = re.search(r"backup|restore|dump|verify", f"{text.file} {text.name}", re.I)
+        if text.kind is not ShellKind.README and (named or (text.file in files and text.kind is ShellKind.SCRIPT)):
+            found[id(text)] = text
+    yield from found.values()
 
 
 def _no_restore(setup: Setup, jobs: Sequence[Job], dumps: Sequence[Job]) -> Iterator[Finding]:

@@ -12,16 +12,11 @@ from imgscan.project.compose.nodes import MapNode, Node, Scalar, child, scalar
 from imgscan.project.compose.records import Mark, Port
 
 _PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
-_MOST: Final = 4_096
 _RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 class PortError(Exception):
-    """The text of what is wrong with a port. `refused`: compose says so too."""
-
-    def __init__(self, message: str, *, refused: bool = True) -> None:
-        super().__init__(message)
-        self.refused = refused
+    """The text of what is wrong with a port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +58,8 @@ def _text(node: MapNode, key: str) -> str | None:
 
 
 def _short(text: str) -> _Spec:
-    rest, slash, protocol = text.partition("/")
-    if not slash:
-        protocol = "tcp"
+    rest, _, protocol = text.partition("/")
+    protocol = protocol.partition("/")[0] or "tcp"
     head, _, target = rest.rpartition(":")
     host_ip, _, published = head.rpartition(":")
     if not target:
@@ -120,8 +114,8 @@ def _range(written: str, what: str) -> range:
 
 
 def _expanded(spec: _Spec, at: Mark) -> Iterator[Port]:
-    if len(spec.target) > _MOST:
-        raise PortError(f"a range of more than {_MOST:,} ports is not read", refused=False)
+    if 0 in spec.target:
+        raise PortError("service ports is missing a target port")
     # One port and a range on the host: the engine takes any free one of it.
     published = spec.published
     if published is not None and len(spec.target) > 1 and len(published) != len(spec.target):

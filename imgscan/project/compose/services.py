@@ -42,6 +42,7 @@ from imgscan.project.compose.volumespec import clean_target, parse_volume
 from imgscan.project.tree import ProjectTree
 
 _STARTED: Final = "service_started"
+_MOST_PORTS: Final = 1 << 16
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class Reading:
     values: Mapping[str, str]
     active_profiles: frozenset[str] = frozenset()
     problems: list[Problem] = field(default_factory=list)
+    ports: int = 0
 
     def problem(self, message: str, node: Node, *, fatal: bool = True) -> None:
         """Remember it, unless it hangs on an unset variable."""
@@ -223,10 +225,14 @@ def _ports(name: str, node: Node, reading: Reading) -> tuple[Port, ...]:
     for item in items_of(child(node, "ports")):
         try:
             for port in read_ports(item):
+                reading.ports += 1
+                if reading.ports > _MOST_PORTS:
+                    reading.problem(f"services.{name}.ports: more than {_MOST_PORTS:,} ports", item, fatal=False)
+                    return tuple(found.values())
                 key = (port.host_ip or "0.0.0.0", port.published, port.target, port.protocol)  # noqa: S104
                 found[key] = port
         except PortError as error:
-            reading.problem(f"services.{name}.ports: {error}", item, fatal=error.refused)
+            reading.problem(f"services.{name}.ports: {error}", item)
     return tuple(found.values())
 
 

@@ -16,8 +16,9 @@ from imgscan.project.data.spellings import HARMLESS, SPELLINGS, Spelling
 from imgscan.project.shell.enginewords import EngineCall, engine_call
 from imgscan.project.shell.evaluate import paths
 from imgscan.project.shell.glob import FROM_ARGUMENTS, is_known
-from imgscan.project.shell.ways import Path, Script
+from imgscan.project.shell.ways import Budget, Path, Script
 
+MOST_STEPS: Final = 60_000
 _PARAMETERS: Final = re.compile(r"\$(?:[@*#1]|\{[@*#1])|\bfor\s+\w+\s*(?:;|\n\s*do\b)")
 
 
@@ -42,13 +43,15 @@ class Wrapper:
         return tuple(one for one, got in self.answers if got is answer and one.removes is removes)
 
 
-def judge_wrapper(script: Script) -> Wrapper | None:
-    """The wrapper that the script is, None if it is none: it must let some harmless call through as it is given."""
+def judge_wrapper(script: Script, budget: Budget | None = None) -> Wrapper | None:
+    """The wrapper that the script is, None if it is none: it must let some harmless call through as it is given. Where
+    the budget ends, nobody can tell."""
+    budget = budget or Budget(MOST_STEPS)
     if not looks_at_arguments(script.text):
         return None
-    if not any(_lets_through(script, words) for words in HARMLESS):
+    if not any(_lets_through(script, words, budget) for words in HARMLESS):
         return None
-    return Wrapper(script.path, tuple((spelling, _answer(script, spelling)) for spelling in SPELLINGS))
+    return Wrapper(script.path, tuple((spelling, _answer(script, spelling, budget)) for spelling in SPELLINGS))
 
 
 def looks_at_arguments(text: str) -> bool:
@@ -56,8 +59,8 @@ def looks_at_arguments(text: str) -> bool:
     return _PARAMETERS.search(text) is not None
 
 
-def _lets_through(script: Script, words: tuple[str, ...]) -> bool:
-    for path in paths(script, words):
+def _lets_through(script: Script, words: tuple[str, ...], budget: Budget) -> bool:
+    for path in paths(script, words, budget):
         for _, call, _ in _engine_calls(path):
             if call.compose and call.verb == words[0]:
                 return True
@@ -69,9 +72,9 @@ def _engine_calls(path: Path) -> list[tuple[bool, EngineCall, bool]]:
     return [(made.asked, call, made.sure) for made, call in calls if call is not None]
 
 
-def _answer(script: Script, spelling: Spelling) -> Answer:
+def _answer(script: Script, spelling: Spelling, budget: Budget) -> Answer:
     answer = Answer.REFUSED
-    for path in paths(script, spelling.words):
+    for path in paths(script, spelling.words, budget):
         if path.stopped is not None:
             answer = Answer.UNKNOWN
         elif path.asked and answer is Answer.REFUSED:

@@ -22,6 +22,19 @@ _SETTINGS: Final = re.compile(
 )
 _KEEPS_REDIS: Final = re.compile(r"appendonly|--save|redis\.conf|valkey\.conf")
 
+_NO_SERVERS: Final = frozenset(
+    {
+        *("sh", "bash", "ash", "sleep", "tail", "cat", "psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_isready"),
+        *("createdb", "mysql", "mysqldump", "mariadb", "mariadb-dump", "mongosh", "mongo", "mongodump", "mongorestore"),
+        *("mongoimport", "redis-cli", "valkey-cli", "mc", "rabbitmqadmin", "clickhouse-client", "curl", "true"),
+    }
+)
+_SERVER: Final = re.compile(
+    r"docker-entrypoint|(?:-c |exec |&& ?|; ?|\| ?|^)(?:\S*/)?(?:postgres|mysqld|mariadbd|mongod|redis-server|"
+    r"valkey-server|minio|rabbitmq-server|clickhouse|neo4j|elasticsearch|cassandra|influxd|etcd|grafana|prometheus|"
+    r"vault|consul)\b"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -121,7 +134,7 @@ def _stateful(setup: Setup, compose: ComposeProject, service: Service) -> Statef
     if service.image is not None and service.build is None and service.image.unset:
         tag = None
     store, major = _row(repository, tag)
-    if store is None:
+    if store is None or not _runs_server(service):
         return None
     data = _data_path(service, store, major)
     holders = [mount for mount in service.mounts if holds(mount.target, data, store.volumes)]
@@ -129,6 +142,16 @@ def _stateful(setup: Setup, compose: ComposeProject, service: Service) -> Statef
     holder = holders[0] if holders else None
     meant = holder or next((mount for mount in service.mounts if _meant_for_data(mount, data)), None)
     return Stateful(compose, service, store, repository, tag, major, data, holder, meant)
+
+
+def _runs_server(service: Service) -> bool:
+    """Whether the container runs the image's server: a shell or a client of the same image keeps nothing."""
+    given = service.entrypoint or service.command
+    words = given.words if given is not None else ()
+    name = posixpath.basename(words[0]) if words else ""
+    if name not in _NO_SERVERS:
+        return True
+    return _SERVER.search(" ".join(words)) is not None
 
 
 def _is_told(service: Service, mount: ServiceMount) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 
 from imgscan.diff import Edit
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity
-from imgscan.project.data.guards import Answer, Wrapper, judge_wrapper, looks_at_arguments
+from imgscan.project.data.guards import MOST_STEPS, Answer, Wrapper, judge_wrapper, looks_at_arguments
 from imgscan.project.data.places import in_compose, in_script
 from imgscan.project.data.spellings import Spelling
 from imgscan.project.data.templates import GUARD, wrapper_script
@@ -23,10 +23,11 @@ from imgscan.project.shell.enginewords import engine_call
 from imgscan.project.shell.peel import programs
 from imgscan.project.shell.read import source_candidates
 from imgscan.project.shell.records import ShellKind, ShellText
-from imgscan.project.shell.ways import Script
+from imgscan.project.shell.ways import Budget, Script
 from imgscan.rulebook import make_finding
 
 _MOST_SCRIPTS: Final = 100
+_MOST_STEPS: Final = 300_000
 
 
 def detect(setup: Setup) -> Iterator[Finding]:
@@ -45,8 +46,12 @@ def find_wrappers(setup: Setup) -> list[tuple[ShellText, Wrapper]]:
     """The scripts that hand their arguments to compose, with what they do with each spelling."""
     found: list[tuple[ShellText, Wrapper]] = []
     candidates = [text for text in setup.shells if text.kind is ShellKind.SCRIPT and _may_wrap(text)]
+    left = _MOST_STEPS
     for text in candidates[:_MOST_SCRIPTS]:
-        wrapper = judge_wrapper(Script(text.file, text.text, _finder(setup)))
+        given = min(left, MOST_STEPS)
+        budget = Budget(given)
+        wrapper = judge_wrapper(Script(text.file, text.text, Finder(setup)), budget)
+        left -= given - max(budget.left, 0)
         if wrapper is not None:
             found.append((text, wrapper))
     return found
@@ -57,10 +62,6 @@ def _may_wrap(text: ShellText) -> bool:
         return False
     calls = (engine_call(program.words) for call in text.calls for program in programs(call, text.forwards))
     return any(call is not None and call.compose for call in calls) or bool(re.search(r"\bcompose\b", text.text))
-
-
-def _finder(setup: Setup) -> Finder:
-    return Finder(setup)
 
 
 class Finder:

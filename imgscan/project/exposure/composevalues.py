@@ -40,6 +40,7 @@ def _of_project(setup: Setup, project: ComposeProject) -> Iterator[Finding]:
         if service.build is not None:
             yield from _build_args(service, service.build.args)
         yield from _literals(service)
+        yield from _unread(setup, service)
     yield from _shared_files(setup, project)
 
 
@@ -107,6 +108,26 @@ def _advice(service: Service, name: str) -> str:
         f"Write `{name}: ${{{name}:?set it in .env}}` for {service.name}, or mount a secret file; name the variable in "
         ".env.example without its value, and replace the value that was committed."
     )
+
+
+def _unread(setup: Setup, service: Service) -> Iterator[Finding]:
+    """Secrets of a file that a service is given whole and whose sources never name them."""
+    folder = service.build.context if service.build is not None else None
+    if folder in (None, "", "."):
+        return  # of a build from the root it is not known which sources are its own
+    read = {read.name for read in setup.sources.reads if read.file.startswith(f"{folder}/")}
+    for file in service.env_files if read else ():
+        env = _env_of(setup, file.path or file.written)
+        held = sorted({e.name for e in env.entries if is_secret_name(e.name)} - read) if env is not None else []
+        if held:
+            yield make_finding(
+                "context-env-file-unread",
+                message=f"{service.name} gets {_listed(held)} by {file.written}, which no source in {folder} reads.",
+                location=_location(file.at),
+                evidence=Evidence.DERIVED,
+                identity=(file.at.file, service.name, file.written),
+                fix=Fix(text=f"Give {service.name} what it reads, under `environment:`, instead of {file.written}."),
+            )
 
 
 def _shared_files(setup: Setup, project: ComposeProject) -> Iterator[Finding]:

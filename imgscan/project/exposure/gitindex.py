@@ -14,25 +14,27 @@ MAX_BYTES: Final = 64 << 20
 _MOST_ENTRIES: Final = 500_000
 _LONGEST_PATH: Final = 4096
 _HEADER: Final = struct.Struct(">4sLL")
-_FIXED: Final = 62
-"""Bytes of an entry before its path: times, ids, mode, size, object name (SHA-1), flags."""
+_FIXED: Final = 42
+"""Bytes of an entry before its path, but for the object's name: times, ids, mode, size, flags."""
+SHA1_BYTES: Final = 20
+SHA256_BYTES: Final = 32
 _EXTENDED: Final = 0x4000
 
 
-def tracked_paths(data: bytes) -> Iterator[bytes]:
-    """The paths of an index, as far as it can be read."""
+def tracked_paths(data: bytes, hash_bytes: int = SHA1_BYTES) -> Iterator[bytes]:
+    """The paths of an index, as far as it can be read. `hash_bytes` is the length of the repository's object names."""
     if len(data) < _HEADER.size:
         return
     magic, version, count = _HEADER.unpack_from(data)
     if magic != b"DIRC" or version not in (2, 3, 4):
         return
-    at, path = _HEADER.size, b""
+    at, path, fixed = _HEADER.size, b"", _FIXED + hash_bytes
     for _ in range(min(count, _MOST_ENTRIES)):
         start = at
-        if start + _FIXED > len(data):
+        if start + fixed > len(data):
             return
-        (flags,) = struct.unpack_from(">H", data, start + _FIXED - 2)
-        at = start + _FIXED + (2 if version >= 3 and flags & _EXTENDED else 0)
+        (flags,) = struct.unpack_from(">H", data, start + fixed - 2)
+        at = start + fixed + (2 if version >= 3 and flags & _EXTENDED else 0)
         if version == 4:
             strip, at = _varint(data, at)
             path = path[: len(path) - strip] if strip <= len(path) else b""

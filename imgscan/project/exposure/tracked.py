@@ -6,14 +6,19 @@ Only an index that lies in the project's own folder is read; a work tree whose r
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from imgscan.detect.words import is_placeholder, is_secret_name
 from imgscan.dockerfile.locate import read_regular_file
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity
-from imgscan.project.exposure.gitindex import MAX_BYTES, tracked_paths
+from imgscan.project.exposure.gitindex import MAX_BYTES, SHA1_BYTES, SHA256_BYTES, tracked_paths
 from imgscan.project.setup import EnvText, Setup
 from imgscan.rulebook import make_finding
+
+_CONFIG_BYTES: Final = 1 << 20
+_SHA256: Final = re.compile(rb"^\s*objectformat\s*=\s*sha256\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 def detect(setup: Setup) -> Iterator[Finding]:
@@ -26,9 +31,10 @@ def detect(setup: Setup) -> Iterator[Finding]:
         if folder.is_symlink():
             return
         data = read_regular_file(folder / "index", MAX_BYTES)
+        config = read_regular_file(folder / "config", _CONFIG_BYTES)
     except (OSError, ValueError):
         return
-    for path in tracked_paths(data):
+    for path in tracked_paths(data, SHA256_BYTES if _SHA256.search(config) else SHA1_BYTES):
         env = real.pop(path, None)
         if env is not None:
             yield _finding(env)

@@ -19,7 +19,7 @@ from imgscan.project.shell.syntax import Syntax, descendants
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-MAX_CALLS: Final = 5_000
+MAX_CALLS: Final = 2_000
 _BLOCKS: Final = frozenset({"program", "compound_statement", "subshell", "do_group", "else_clause"})
 _LOOPS: Final = frozenset({"while_statement", "for_statement", "c_style_for_statement", "select_statement"})
 _ALWAYS_TRUE: Final = re.compile(r"^(?:true|:|echo\b.*|printf\b.*|exit 0|return 0|/bin/true)$", re.S)

@@ -15,7 +15,7 @@ from imgscan.project.shell.expand import expand, expand_one
 from imgscan.project.shell.flow import STATEMENTS
 from imgscan.project.shell.glob import FROM_ARGUMENTS, UNKNOWN
 from imgscan.project.shell.syntax import Syntax, parse_shell
-from imgscan.project.shell.ways import ExitSignal, LoopSignal, Made, Path, ReturnSignal, Script, StopSignal
+from imgscan.project.shell.ways import Budget, ExitSignal, LoopSignal, Made, Path, ReturnSignal, Script, StopSignal
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MOST_PATHS: Final = 64
 _MOST_STEPS: Final = 4_000
 _DEEPEST: Final = 24
+_MOST_WORDS: Final = 2_000
+_LONGEST: Final = 20_000
 _OF_THE_MACHINE: Final = frozenset(
     [
         "HOME",
@@ -46,8 +48,9 @@ _OF_THE_MACHINE: Final = frozenset(
 )
 
 
-def paths(script: Script, arguments: tuple[str, ...]) -> Iterator[Path]:
-    """The ways through, at most `MOST_PATHS`; the last one says so when there are more."""
+def paths(script: Script, arguments: tuple[str, ...], budget: Budget | None = None) -> Iterator[Path]:
+    """The ways through, at most `MOST_PATHS` and as far as the budget goes; where there are more, the last says so."""
+    budget = budget or Budget(_MOST_STEPS * MOST_PATHS)
     syntax = parse_shell(script.text)
     if syntax is None or syntax.root.has_error:
         yield Path((), False, "the script cannot be parsed")
@@ -57,7 +60,9 @@ def paths(script: Script, arguments: tuple[str, ...]) -> Iterator[Path]:
         if number == MOST_PATHS:
             yield Path((), False, "there are too many ways through it")
             return
-        run = Evaluation(script=script, syntax=syntax, positional=list(arguments), decisions=list(decisions))
+        run = Evaluation(
+            script=script, syntax=syntax, positional=list(arguments), decisions=list(decisions), budget=budget
+        )
         yield run.follow()
         decisions = run.decisions[: max(run.decided, 0)]
         while decisions and not decisions[-1]:
@@ -75,6 +80,7 @@ class Evaluation:
     syntax: Syntax
     positional: list[str]
     decisions: list[bool]
+    budget: Budget
     decided: int = 0
     known: dict[tuple[int, str], bool] = field(default_factory=dict)
     variables: dict[str, list[str]] = field(default_factory=dict)
@@ -202,7 +208,8 @@ class Evaluation:
     def statement(self, node: Node) -> None:
         """One statement."""
         self.steps += 1
-        if self.steps > _MOST_STEPS or self.depth > _DEEPEST:
+        self.budget.left -= 1
+        if self.steps > _MOST_STEPS or self.depth > _DEEPEST or self.budget.left < 0:
             raise StopSignal("it does too much")
         match node.type:
             case "command":
@@ -227,7 +234,7 @@ class Evaluation:
                 self.stdin = expand_one(self.syntax.source(child).removeprefix("<<<").strip(), self)
             elif child.is_named and kind not in ("file_redirect", "heredoc_redirect"):
                 raw.append(self.syntax.source(child))
-        words = [text for one in raw for text in expand(one, self)]
+        words = [text for one in raw for text in expand(one, self)][:_MOST_WORDS]
         if not words:
             self.status = True
             for child in node.children:
@@ -249,11 +256,12 @@ class Evaluation:
         elif value is not None and value.type == "array":
             parts = [self.syntax.source(child) for child in value.children if child.is_named]
             items = [word for part in parts for word in expand(part, self)]
-            self.variables[name] = [*(self.variables.get(name, []) if append else []), *items]
+            held = self.variables.get(name, []) if append else []
+            self.variables[name] = [*held, *items][:_MOST_WORDS]
         else:
             made = expand_one(raw, self)
             before = self.variables.get(name, [""])[0] if append and self.variables.get(name) else ""
-            self.variables[name] = [before + made]
+            self.variables[name] = [(before + made)[:_LONGEST]]
         self.status = True
 
     def declaration(self, node: Node) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from imgscan.project.shell.enginewords import EngineCall, engine_call
@@ -112,9 +113,7 @@ class _Peeler:
         remote: bool,
         options: frozenset[str] = frozenset(),
     ) -> None:
-        made = text.replace("\0", "${UNKNOWN}")
-        snippet = Snippet(file="", name="", kind=ShellKind.SCRIPT, line=1, text=made, options=options)
-        before, self.siblings = self.siblings, read_text(snippet).calls[:_MOST_INNER]
+        before, self.siblings = self.siblings, _inner_calls(text.replace("\0", "${UNKNOWN}"), options)
         for inner in self.siblings:
             self.peel([word.shape for word in inner.words], through, inner, depth + 1, remote)
         self.siblings = before
@@ -123,6 +122,13 @@ class _Peeler:
         rest = _after_options(words[1:], frozenset(f"-{letter}" for letter in "bcDEeFIiJLlmOopQRSWw"))
         if len(rest) > 1:
             self._text(" ".join(rest[1:]), through, depth, True)
+
+
+@lru_cache(maxsize=4_096)
+def _inner_calls(text: str, options: frozenset[str]) -> tuple[Call, ...]:
+    """The calls of a text that a shell inside is given. Every detector asks for the same ones."""
+    snippet = Snippet(file="", name="", kind=ShellKind.SCRIPT, line=1, text=text, options=options)
+    return read_text(snippet).calls[:_MOST_INNER]
 
 
 def _is_script_option(word: str) -> bool:

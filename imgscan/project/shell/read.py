@@ -24,6 +24,7 @@ from imgscan.project.tree import ProjectTree
 
 MOST_TEXTS: Final = 2_000
 _MOST_CHARS: Final = 6 << 20
+_MOST_CALLS: Final = 10_000
 _SHEBANG: Final = re.compile(r"^#!\s*(\S*/)?(?:env\s+(?:-S\s*)?)?(?P<shell>(?:ba|da|a|z|k)?sh)(?=\s|$)(?P<rest>[^\n]*)")
 _EXTENSIONS: Final = (".sh", ".bash")
 _MAKEFILES: Final = frozenset({"Makefile", "makefile", "GNUmakefile"})
@@ -47,6 +48,7 @@ class _Reader:
     texts: list[ShellText] = field(default_factory=list)
     libraries: dict[str, Library | None] = field(default_factory=dict)
     chars: int = 0
+    calls: int = 0
 
     def snippets(self, composes: tuple[ComposeProject, ...]) -> Iterator[Snippet]:
         """Everything there is, not yet parsed."""
@@ -97,10 +99,11 @@ class _Reader:
     def add(self, snippet: Snippet) -> None:
         """Parse a snippet, unless there were too many before it."""
         self.chars += len(snippet.text)
-        if self.chars > _MOST_CHARS or len(snippet.text) > MAX_TEXT:
+        if self.chars > _MOST_CHARS or self.calls > _MOST_CALLS or len(snippet.text) > MAX_TEXT:
             self.texts.append(replace(unread_text(snippet), text=""))
             return
         self.texts.append(walk_text(snippet, self.sourced).text)
+        self.calls += len(self.texts[-1].calls)
 
     def sourced(self, script: str, shape: str, depth: int) -> Library | None:
         """The script that `. …/lib.sh` reads: beside the one that does, or where the known end of the path points."""

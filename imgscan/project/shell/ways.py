@@ -33,6 +33,13 @@ class Path:
     stopped: str | None = None
 
 
+@dataclass(slots=True)
+class Budget:
+    """How many steps may still be read: for all ways through a script together."""
+
+    left: int
+
+
 class ExitSignal(Exception):
     """`exit`, `exec`, or a failure under errexit."""
 

@@ -36,7 +36,7 @@ _LIMITS = {
     "open-operands": "services: {a: {image: '" + "${A:-" * 100_000 + "'}}\n",
     "many-references": "services: {a: {image: '" + "$A" * 300_000 + "'}}\n",
     "large": "x: '" + "a" * (10 << 20) + "'\n",
-    "ports": "services: {a: {image: a, ports: ['1-60000:1-60000']}}\n",
+    "ports": "services: {" + ", ".join(f"s{n}: {{image: a, ports: ['1-60000:1-60000']}}" for n in range(500)) + "}\n",
 }
 
 

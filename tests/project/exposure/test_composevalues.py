@@ -88,6 +88,27 @@ def test_one_file_for_several_services(db: str, api: str, files: dict[str, str],
     assert [len(f.places) for f in findings] == ([2] if evidence else [])
 
 
+@pytest.mark.parametrize(
+    ("source", "context", "count"),
+    [
+        pytest.param("process.env.API_KEY; process.env.PORT;", "./api", 1, id="one-is-not-read"),
+        pytest.param("process.env.API_KEY; process.env.SMTP_PASSWORD;", "./api", 0, id="all-are-read"),
+        pytest.param("x = 1;", "./api", 0, id="nothing-is-known"),
+        pytest.param("process.env.API_KEY;", ".", 0, id="built-from-the-root"),
+    ],
+)
+def test_secrets_that_no_source_reads(source: str, context: str, count: int) -> None:
+    files = {
+        "compose.yml": f"services:\n  api:\n    build: {context}\n    env_file: [.env]\n",
+        ".env": "API_KEY=a\nSMTP_PASSWORD=b\nPORT=1\n",
+        "api/Dockerfile": "FROM node:24\n",
+        "api/index.js": source,
+    }
+    findings = list(detect(setup_of(files)))
+    assert [f.rule_id for f in findings] == ["context-env-file-unread"] * count
+    assert all("gets SMTP_PASSWORD by .env" in f.message for f in findings)
+
+
 def test_two_projects_that_share_a_file_say_it_once() -> None:
     files = {
         "compose.yml": f"services:\n  db:\n    image: postgres\n    environment: {{POSTGRES_PASSWORD: {STRONG}}}\n",

@@ -37,6 +37,13 @@ def test_every_version_that_git_writes(tmp_path: Path, version: int) -> None:
     assert list(tracked_paths((tmp_path / ".git" / "index").read_bytes())) == wanted
 
 
+def test_a_repository_of_sha256(tmp_path: Path) -> None:
+    write_files(tmp_path, {".env": "API_KEY=" + "k3" * 8 + "\n", "a": "x"})
+    git(tmp_path, "init", "--quiet", "--object-format=sha256")
+    git(tmp_path, "add", "--all")
+    assert [f.location.path for f in detect(setup_of({}, tmp_path))] == [".env"]
+
+
 @given(st.binary(max_size=400), st.sampled_from([2, 3, 4]), st.integers(0, 2**32 - 1))
 def test_a_broken_index_never_crashes(data: bytes, version: int, count: int) -> None:
     head = b"DIRC" + version.to_bytes(4) + count.to_bytes(4)

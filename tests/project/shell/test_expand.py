@@ -13,7 +13,7 @@ from imgscan.project.shell.expand import closing, expand, expand_pattern
 from imgscan.project.shell.glob import FROM_ARGUMENTS, UNKNOWN, equal, matches
 from imgscan.project.shell.scope import Constants, words
 from imgscan.project.shell.syntax import parse_shell
-from imgscan.project.shell.ways import Script
+from imgscan.project.shell.ways import Budget, Script
 
 ARGUMENTS = ("down", "-v", "two words", "")
 VARIABLES = {"x": ["plain"], "sp": ["a b  c"], "e": [""], "arr": ["one", "2 3", "-v"], "p": ["a/b.sql.gz"]}
@@ -33,7 +33,11 @@ def evaluation() -> Evaluation:
     syntax = parse_shell("true")
     assert syntax is not None
     run = Evaluation(
-        script=Script("x.sh", "", lambda script, shape: None), syntax=syntax, positional=list(ARGUMENTS), decisions=[]
+        script=Script("x.sh", "", lambda script, shape: None),
+        syntax=syntax,
+        positional=list(ARGUMENTS),
+        decisions=[],
+        budget=Budget(1000),
     )
     run.variables.update({name: list(values) for name, values in VARIABLES.items()})
     return run
