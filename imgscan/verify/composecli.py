@@ -32,6 +32,14 @@ _PASSED_ON: Final = (
     "SSH_AUTH_SOCK",
     "XDG_RUNTIME_DIR",
 )
+# Nothing of a project is fetched from elsewhere, and nothing is advertised.
+_FIXED: Final = {
+    "LANG": "C.UTF-8",
+    "DOCKER_CLI_HINTS": "false",
+    "COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false",
+    "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false",
+    "COMPOSE_MENU": "false",
+}
 _PROBE_S: Final = 20.0
 _MAX_CONFIG: Final = 8 << 20
 HOW_TO_GET: Final = "install docker compose (Debian and Ubuntu: docker-compose-plugin or docker-compose-v2)"
@@ -122,7 +130,7 @@ def clean_environment(host: str, environment: Mapping[str, str]) -> dict[str, st
     """What a client of the engine needs, and nothing that would change what a project means."""
     kept = {name: environment[name] for name in _PASSED_ON if environment.get(name)}
     path = environment.get("PATH") or os.defpath
-    return {**kept, "PATH": path, "LANG": "C.UTF-8", "DOCKER_HOST": host, "DOCKER_CLI_HINTS": "false"}
+    return {**kept, **_FIXED, "PATH": path, "DOCKER_HOST": host}
 
 
 def _candidates(environment: Mapping[str, str]) -> list[tuple[str, ...]]:

@@ -54,7 +54,7 @@ class Answer:
 
 def connect(stack: Stack, client: State, host: str, port: int) -> Answer | None:
     """Connect from a client's namespace to a host and port; None if there is no way to ask."""
-    for ask in (_inside, _beside, _from_the_machine):
+    for ask in (ask_inside, ask_beside, ask_from_machine):
         answer = ask(stack, client, host, port)
         if answer is not None:
             return answer
@@ -82,7 +82,8 @@ def read_answer(text: str, code: int) -> str | None:
     return word or ("ETIMEDOUT" if code == 124 else None)
 
 
-def _inside(stack: Stack, client: State, host: str, port: int) -> Answer | None:
+def ask_inside(stack: Stack, client: State, host: str, port: int) -> Answer | None:
+    """With what the client's own image has."""
     for program, command in commands(host, port):
         code, text = stack.execute(client, command)
         word = read_answer(text, code)
@@ -91,7 +92,7 @@ def _inside(stack: Stack, client: State, host: str, port: int) -> Answer | None:
     return None
 
 
-def _beside(stack: Stack, client: State, host: str, port: int) -> Answer | None:
+def ask_beside(stack: Stack, client: State, host: str, port: int) -> Answer | None:
     """From another image of the stack, in the client's network namespace."""
     images = {str(service["image"]) for service in stack.scratch.document["services"].values()}
     for image in sorted(images):
@@ -124,7 +125,7 @@ def _run_helper(stack: Stack, client: State, image: str, command: list[str]) -> 
         engine.remove_container(str(made))
 
 
-def _from_the_machine(stack: Stack, client: State, host: str, port: int) -> Answer | None:
+def ask_from_machine(stack: Stack, client: State, host: str, port: int) -> Answer | None:
     """As root, on the machine that the engine runs on, in the container's network namespace."""
     nsenter = shutil.which("nsenter")
     try:

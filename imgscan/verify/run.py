@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,6 @@ from imgscan.model import Verification
 from imgscan.progress import Progress
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.setup import Setup, read_setup
-from imgscan.project.stakes import stakes_of
 from imgscan.verify.bench import Bench, open_bench, work_folder
 from imgscan.verify.canary import prove_canary
 from imgscan.verify.coldstart import slow_mounts
@@ -32,25 +31,16 @@ from imgscan.verify.projectcopy import copy_project, inside
 from imgscan.verify.proofs import Fault, Proofs
 from imgscan.verify.sandbox import NoSandboxError, Sandbox, make_sandbox
 from imgscan.verify.scratch import Scratch, Terms, make_scratch, refusals, services_of
-from imgscan.verify.stack import Stack, State, make_stack
+from imgscan.verify.stack import Stack, State, frequent_checks, make_stack
 from imgscan.verify.stackproofs import Scene, make_scene, probe_binds, probe_peers, start
-from imgscan.verify.volumes import prove_volumes
+from imgscan.verify.volumes import keepers, prove_volumes
 from imgscan.verify.wrapper import prove_wrappers, wrapper_candidates
 
 if TYPE_CHECKING:
     from imgscan.engine import Engine
 
-_ON_THE_ENGINE: Final = (
-    "configuration",
-    "data-volumes",
-    "image-build",
-    "canary",
-    "start",
-    "cold-start",
-    "bind",
-    "peers",
-)
-_RUNNING: Final = ("start", "cold-start", "bind", "peers")
+_RUNNING: Final = ("start", "cold-start", "bind", "peers", "restore-drill")
+_ON_THE_ENGINE: Final = ("configuration", "data-volumes", "image-build", "canary", *_RUNNING)
 _MISSING_ENV: Final = re.compile(r"env file (\S.*?) not found")
 _MOST_MISSING: Final = 10
 
@@ -116,13 +106,13 @@ class _Run:
             with self.wanted.connect() as engine:
                 compose = find_compose(engine.host, self.wanted.environment)
                 if compose is None:
-                    self._skip(setup, f"no compose: {HOW_TO_GET}")
+                    self.skip(setup, f"no compose: {HOW_TO_GET}")
                     return
                 self._with_engine(engine, compose, project, room)
         except EngineError as error:
             done = {item.name for item in self.proofs.results}
             why = f"no engine: {error.what}. {error.next_step}" if not done & set(_ON_THE_ENGINE) else error.what
-            self._skip(setup, why)
+            self.skip(setup, why)
 
     def _room(self, scripts: Path, setup: Setup) -> Sandbox | None:
         if not wrapper_candidates(setup) and find_scripts(setup) is None:
@@ -136,14 +126,12 @@ class _Run:
                 self.proofs.unverified("wrapper", str(error), name)
             return None
 
-    def _skip(self, setup: Setup, why: str, names: tuple[str, ...] = _ON_THE_ENGINE) -> None:
+    def skip(self, setup: Setup, why: str, names: tuple[str, ...] = _ON_THE_ENGINE) -> None:
         """What is left, and applies, cannot be carried out."""
         done = {item.name for item in self.proofs.results}
-        left = [name for name in names if name not in done]
-        if names is _ON_THE_ENGINE and find_scripts(setup) is not None and "restore-drill" not in done:
-            left.append("restore-drill")
-        for name in left:
-            self.proofs.unverified(name, why)
+        for name in names:
+            if name not in done and _applies(name, setup):
+                self.proofs.unverified(name, why)
 
     def _with_engine(self, engine: Engine, compose: Compose, project: ComposeProject, room: Sandbox | None) -> None:
         copy = self.work / "project"
@@ -154,7 +142,7 @@ class _Run:
         again = next((item for item in setup.composes if item.files == project.files), project)
         config = self._configuration(compose, prepared)
         if config is None:
-            self._skip(setup, "compose refuses the project")
+            self.skip(setup, "compose refuses the project")
             return
         scene = make_scene(setup, again, config)
         with open_bench(
@@ -218,22 +206,20 @@ class _Staged:
         """Volumes, images, the running project, the drill."""
         proofs, config, copy = self.run.proofs, self.scene.config, self.prepared.copy
         self.bench.say("asking what down -v would delete")
-        prove_volumes(self.bench, self.scene, stakes_of(self.scene.setup), proofs, self._terms({}, {}))
-        reasons = list(refusals(config, str(copy)))
+        prove_volumes(self.bench, self.scene, proofs, self._terms({}, {}))
+        reasons = [*refusals(config, str(copy)), *_foreign_files(self.scene, self.bench.engine)]
         images = self._images()
         self._canary(images)
         if images is None or reasons:
             why = f"not run: {'; '.join(reasons[:3])}" if reasons else "an image is missing"
-            self.run._skip(self.scene.setup, why, _RUNNING)
-            self._no_drill(why)
+            self.run.skip(self.scene.setup, why, _RUNNING)
             return
         slow = dict(slow_mounts(config, copy, self.bench.work))
         stack = make_stack(self.bench, self._scratch(images, slow))
         self.bench.say("starting the project's copy on fresh volumes")
         states = start(stack, self.scene, proofs, slowed=frozenset(slow))
         if states is None:
-            self.run._skip(self.scene.setup, "nothing of the project runs", _RUNNING)
-            self._no_drill("nothing of the project runs")
+            self.run.skip(self.scene.setup, "nothing of the project runs", _RUNNING)
             return
         self.bench.say("looking who listens and who reaches whom")
         probe_binds(stack, self.scene, states, proofs)
@@ -326,10 +312,37 @@ class _Staged:
             copy=str(self.prepared.copy),
             secret_files=make_secret_files(config, self.prepared.copy, self.bench.work),
             extra_mounts=slow,
+            checks=frequent_checks(self.bench.engine, self.scene.project, images),
         )
 
     def _scratch(self, images: Mapping[str, str], slow: Mapping[str, tuple[tuple[str, str], ...]]) -> Scratch:
         return make_scratch(self.scene.config, self._terms(images, slow))
+
+
+def _foreign_files(scene: Scene, engine: Engine) -> Iterator[str]:
+    """Files that the containers would get from elsewhere, or could not get at all."""
+    for name, service in scene.project.services.items():
+        for env_file in service.env_files:
+            if env_file.path is None and name in services_of(scene.config):
+                yield f"{name} reads {env_file.written}, which is not in the project"
+    if not engine.host.startswith(("unix://", "npipe://")):
+        yield f"the engine at {engine.host} may be on another machine, where the copy is not"
+
+
+def _applies(name: str, setup: Setup) -> bool:
+    """Whether a project has what a proof is about."""
+    services = [service for project in setup.composes for service in project.services.values()]
+    match name:
+        case "data-volumes":
+            return any(keepers(setup, project) for project in setup.composes)
+        case "canary" | "image-build":
+            return any(service.build is not None for service in services)
+        case "cold-start" | "peers":
+            return len(services) > 1
+        case "restore-drill":
+            return find_scripts(setup) is not None
+        case _:
+            return True
 
 
 def _moved(value: Any, before: Path, after: Path) -> Any:  # noqa: ANN401 - a tree of builtins

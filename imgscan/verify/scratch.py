@@ -19,7 +19,7 @@ _DANGEROUS_CAPS: Final = frozenset(
     {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "SYS_BOOT", "DAC_READ_SEARCH", "BPF", "PERFMON"}
     | {"NET_ADMIN", "SYS_TIME", "SYSLOG", "MAC_ADMIN", "MAC_OVERRIDE"}
 )
-_DROPPED: Final = ("build", "container_name", "develop", "pull_policy", "scale", "profiles", "cgroup_parent")
+_DROPPED: Final = ("build", "container_name", "develop", "pull_policy", "scale", "profiles", "cgroup_parent", "runtime")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,8 @@ class Scratch:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """How to make it: the run's `name` and label, the image of each service, the folder of the copy (only binds from
-    there stay), files of ours for secrets that have none, and mounts of ours by service."""
+    there stay), files of ours for secrets that have none, mounts of ours by service, and how often to run a service's
+    health check."""
 
     name: str
     label: str
@@ -46,6 +47,7 @@ class Terms:
     copy: str
     secret_files: Mapping[str, str] = field(default_factory=dict)
     extra_mounts: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def refusals(config: Mapping[str, Any], copy: str) -> Iterator[str]:
@@ -56,7 +58,7 @@ def refusals(config: Mapping[str, Any], copy: str) -> Iterator[str]:
                 yield f"{name} joins a namespace that is not its own ({key}: {service[key]})"
         if service.get("privileged"):
             yield f"{name} is privileged"
-        for key in ("devices", "device_cgroup_rules", "volumes_from", "gpus"):
+        for key in ("devices", "device_cgroup_rules", "volumes_from", "gpus", "provider", "credential_spec", "models"):
             if service.get(key):
                 yield f"{name} asks for {key}"
         caps = {str(cap).upper().removeprefix("CAP_") for cap in service.get("cap_add") or ()}
@@ -144,6 +146,8 @@ def _service(name: str, service: Mapping[str, Any], terms: Terms) -> dict[str, A
         mounts.append({"type": "bind", "source": source.replace("$", "$$"), "target": target, "read_only": True})
     if mounts:
         made["volumes"] = mounts
+    if name in terms.checks:
+        made["healthcheck"] = {**(made.get("healthcheck") or {}), **terms.checks[name]}
     if isinstance(made.get("deploy"), dict):
         made["deploy"] = {key: value for key, value in made["deploy"].items() if key == "resources"}
     if isinstance(made.get("logging"), dict):

@@ -8,7 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from imgscan.project.stakes import Stakes
+from imgscan.project.compose.records import ComposeProject
+from imgscan.project.data.stores import load_stores
+from imgscan.project.setup import Setup
+from imgscan.project.stakes import stakes_of
 from imgscan.verify.bench import Bench
 from imgscan.verify.proofs import Proofs
 from imgscan.verify.scratch import Terms, make_scratch, services_of
@@ -17,10 +20,24 @@ from imgscan.verify.stackproofs import Scene
 _REMOVING: Final = re.compile(r"Volume\s+\"?(\S+?)\"?\s+Remov")
 
 
-def prove_volumes(bench: Bench, scene: Scene, stakes: Stakes, proofs: Proofs, terms: Terms) -> None:
+def keepers(setup: Setup, project: ComposeProject) -> tuple[str, ...]:
+    """The services that keep data which exist nowhere else: by their image, or by a volume where a store's data lie."""
+    paths = {path for store in load_stores() if store.keeps == "record" for path in (store.data, *store.volumes)}
+    lasting = {store.service for store in stakes_of(setup).lasting}
+    return tuple(
+        sorted(
+            name
+            for name, service in project.services.items()
+            if name in lasting
+            or any(mount.kind == "volume" and mount.target.rstrip("/") in paths for mount in service.mounts)
+        )
+    )
+
+
+def prove_volumes(bench: Bench, scene: Scene, proofs: Proofs, terms: Terms) -> None:
     """Ask for the volumes that would go, under the scratch project's names: should a compose take `--dry-run` for
     something else, it finds nothing to delete."""
-    stores = [store.service for store in stakes.lasting if store.service in services_of(scene.config)]
+    stores = [name for name in keepers(scene.setup, scene.project) if name in services_of(scene.config)]
     if not stores:
         return
     with proofs.timed():
@@ -33,7 +50,7 @@ def prove_volumes(bench: Bench, scene: Scene, stakes: Stakes, proofs: Proofs, te
             proofs.unverified("data-volumes", f"compose has no dry run: {' '.join(ran.text.split())[-300:]}")
             return
         going = set(_REMOVING.findall(ran.text))
-        for service in sorted(set(stores)):
+        for service in stores:
             _judge(scene, service, _named_volumes(services_of(scene.config)[service]), going, scratch.volumes, proofs)
 
 

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from engines import ensure_base
 from proofstacks import (
     GOOD_RESTORE,
     NODE,
@@ -32,8 +34,18 @@ from setups import write_files
 from imgscan.engine import Engine
 from imgscan.model import Outcome, Verification
 from imgscan.progress import Progress
+from imgscan.project.setup import read_setup
+from imgscan.verify.bench import open_bench, work_folder
+from imgscan.verify.composecli import find_compose
+from imgscan.verify.peers import Answer, ask_beside, ask_from_machine, ask_inside
+from imgscan.verify.prepare import prepare
+from imgscan.verify.projectcopy import copy_project
+from imgscan.verify.proofs import PROOFS
 from imgscan.verify.run import Wanted, verify
+from imgscan.verify.scratch import Terms, make_scratch, services_of
+from imgscan.verify.stack import Stack, State, make_stack
 
+Ask = Callable[[Stack, State, str, int], Answer | None]
 pytestmark = pytest.mark.engine
 BASES = {"node:24-bookworm-slim": NODE, "node:24-alpine": NODE, "postgres:17-bookworm": POSTGRES}
 
@@ -191,4 +203,64 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, stage: str, number: signal.
     told.append(process.stderr.read())
     process.stderr.close()
     assert process.wait(60) == 130, "".join(told)
+    assert left_over() == []
+
+
+@pytest.mark.parametrize("ask", [ask_inside, ask_beside, ask_from_machine], ids=lambda ask: ask.__name__)
+def test_every_way_to_ask_gives_the_same_answers(tmp_path: Path, ask: Ask) -> None:
+    write_files(tmp_path, web_stack(host="127.0.0.1"))
+    with running(tmp_path) as (stack, states):
+        caller, web = states["caller"], states["web"]
+        expected = {"web": "ECONNREFUSED", "nobody": "ENOTFOUND"}
+        for host, word in expected.items():
+            answer = ask(stack, caller, host, 3001)
+            assert answer is not None
+            assert answer.word == word
+        itself = ask(stack, web, "127.0.0.1", 3001)
+        assert itself is not None
+        assert itself.word == "OK"
+    assert left_over() == []
+
+
+def test_a_client_with_a_shell_alone_is_asked_too(tmp_path: Path) -> None:
+    files = web_stack()
+    document = json.loads(files["compose.yaml"])
+    with Engine.connect() as engine:
+        document["services"]["caller"] |= {"image": ensure_base(engine), "command": ["sleep", "300"]}
+    (edge,) = prove({**files, "compose.yaml": json.dumps(document)}, tmp_path)["peers"]
+    assert edge.outcome is Outcome.PASSED
+    assert "with node" not in edge.evidence or "beside caller" in edge.evidence
+
+
+@contextmanager
+def running(root: Path) -> Iterator[tuple[Stack, dict[str, State]]]:
+    """A project of images that are there, started as a scratch project."""
+    with work_folder() as work, Engine.connect() as engine:
+        compose = find_compose(engine.host, environment())
+        assert compose is not None
+        copy_project(root, work / "project")
+        (project,) = read_setup(work / "project").composes
+        prepared = prepare(work / "project", project)
+        config, _ = compose.config(prepared.files, directory=prepared.directory, env_file=prepared.env_file)
+        with open_bench(engine, compose, work, bases={}) as bench:
+            images = {name: service["image"] for name, service in services_of(config).items()}
+            terms = Terms(name=bench.name, label=bench.label, images=images, copy=str(work / "project"))
+            stack = make_stack(bench, make_scratch(config, terms))
+            stack.up()
+            yield stack, stack.settle()
+
+
+def test_the_hardened_sample_passes_every_proof_and_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "imgscan", "lint", "sample_images/antone", "--verify", "--network", "host"]
+    command += ["--format", f"json={tmp_path}/r.json", "--quiet"]
+    command += [word for public, image in BASES.items() for word in ("--base-image", f"{public}={image}")]
+    # The installs inside the build and the engine are those of the machine.
+    env = {**os.environ, **environment(), "IMGSCAN_NO_CACHE": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["verdict"] == "GO"
+    outcomes_of = {item["name"]: item["outcome"] for item in report["verifications"]}
+    assert outcomes_of == dict.fromkeys(PROOFS, "passed")
+    assert {risk["id"] for risk in report["risks"] if risk["verified"]} >= {PROOFS[name].risk_id for name in PROOFS}
     assert left_over() == []
