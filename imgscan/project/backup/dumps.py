@@ -13,7 +13,7 @@ from imgscan.detect.words import is_placeholder
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
 from imgscan.project.backup.edits import pipefail_edits, renamed, replace_in_call
 from imgscan.project.backup.jobs import Job, output, pipeline
-from imgscan.project.data.places import in_script, where, written_call
+from imgscan.project.data.places import in_script, where
 from imgscan.project.mend import patch_of
 from imgscan.project.setup import Setup
 from imgscan.project.shell.glob import is_known
@@ -231,8 +231,3 @@ def _password(job: Job) -> Iterator[Finding]:
             ),
         )
         return
-
-
-def listed(job: Job) -> str:
-    """A job in a text of several: where it stands and what it calls."""
-    return f"{where(job.text)} (`{written_call(job.text, job.call, 60)}`)"
