@@ -161,7 +161,10 @@ class _Run:
             config, told, refused = _ask(compose, prepared)
             if refused:
                 evidence = f"compose refuses it: {'; '.join(refused)}"
-                self.proofs.failed("configuration", evidence, cites=("CONFIG-001-06", "CONFIG-001-01"))
+                missing = all(_MISSING_ENV.search(text) for text in refused)
+                rule_id = "env-file-missing" if missing else "env-compose-refuses"
+                cites = ("CONFIG-001-06",) if missing else ("CONFIG-001-01",)
+                self.proofs.failed("configuration", evidence, cites=cites, rule_id=rule_id)
                 return config
             unset = [" ".join(line.split()) for line in told.splitlines() if "variable is not set" in line]
             if unset:
@@ -238,7 +241,8 @@ class _Staged:
                     whole = False
                     file, line = self.scene.line(name)
                     if error.failed:
-                        proofs.failed("image-build", str(error), name, file=file, line=line)
+                        rule_id = "tech-build-fails"
+                        proofs.failed("image-build", str(error), name, file=file, line=line, rule_id=rule_id)
                     else:
                         proofs.unverified("image-build", str(error), name)
                     continue

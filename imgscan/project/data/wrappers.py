@@ -27,7 +27,7 @@ from imgscan.project.shell.ways import Budget, Script
 from imgscan.rulebook import make_finding
 
 _MOST_SCRIPTS: Final = 100
-_MOST_STEPS: Final = 300_000
+_MOST_STEPS: Final = 120_000
 
 
 def detect(setup: Setup) -> Iterator[Finding]:
