@@ -26,6 +26,7 @@ RULE_FILES: Final = (
     "health.yml",
     "layers.yml",
     "network.yml",
+    "proofs.yml",
     "tech.yml",
 )
 _FINGERPRINT_CHARS: Final = 16

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgscan.build.cleanup import uninterrupted
 from imgscan.errors import EngineError
+from imgscan.verify.freeing import free_folder, has_foreign_files
 from imgscan.verify.images import ImageMaker
 from imgscan.verify.leftovers import names_in_use, remove_all
 
@@ -79,7 +80,15 @@ def open_bench(
         except BaseException:
             # An engine that is gone cannot be tidied; the error on its way says so already.
             with uninterrupted(), suppress(EngineError):
-                remove_all(engine, name, run, late=True)
+                _tidy_up(engine, images, name, work, late=True)
             raise
         with uninterrupted():
-            remove_all(engine, name, run, late=False)
+            _tidy_up(engine, images, name, work, late=False)
+
+
+def _tidy_up(engine: Engine, images: ImageMaker, name: str, work: Path, *, late: bool) -> None:
+    label = name.removeprefix(PREFIX)
+    if has_foreign_files(work):
+        # Before the images go: one of them has to do it.
+        free_folder(engine, images.used, work, label)
+    remove_all(engine, name, label, late=late)

@@ -26,6 +26,7 @@ from imgscan.verify.sandbox import PROJECT, NoSandboxError, Sandbox
 from imgscan.verify.wrapper import called_by_path, interpreter
 
 _SCRIPT_S: Final = 120.0
+_NAMED: Final = "backup-final-name"
 _WRONG_USER: Final = "imgscan_nobody"
 _DUMPS: Final = re.compile(r"\bpg_dump(?:all)?\b|\bpg_basebackup\b")
 _RESTORES: Final = re.compile(r"\bpg_restore\b(?!\s+(?:-l|--list)\b)|\bpsql\b")
@@ -44,12 +45,13 @@ class Scripts:
 
 
 class DrillFailedError(Exception):
-    """The drill showed a fault; `cites` are the points of the risk's list."""
+    """The drill showed a fault; `cites` are the points of the risk's list, `rule_id` the rule."""
 
-    def __init__(self, text: str, script: ShellText, *cites: str) -> None:
+    def __init__(self, text: str, script: ShellText, *cites: str, rule_id: str = "backup-drill-fails") -> None:
         super().__init__(text)
         self.script = script
         self.cites = cites
+        self.rule_id = rule_id
 
 
 class NoDrillError(Exception):
@@ -91,7 +93,7 @@ def drill(setup: Setup, room: Sandbox, database: Database, passage: Passage, pro
             proofs.failed(
                 "restore-drill", str(fault), subject, cites=cites, file=script.file, line=script.line, about=""
             )
-        except (NoDrillError, NoSandboxError, DatabaseError) as error:
+        except (NoDrillError, NoSandboxError, DatabaseError, OSError) as error:
             proofs.unverified("restore-drill", str(error), subject)
         else:
             proofs.passed("restore-drill", evidence, subject)
@@ -115,9 +117,8 @@ class _Drill:
         self._wrong_user()
         reader = self.scripts.checker or self.scripts.restore
         if reader is None or self.scripts.restore is None:
-            raise DrillFailedError(
-                "there is a backup script and none to restore with", self.scripts.backup, "OPS-003-12"
-            )
+            text = "there is a backup script and none to restore with"
+            raise DrillFailedError(text, self.scripts.backup, "OPS-003-12", rule_id="backup-no-restore")
         self._refuses(reader, backup, "a flipped byte", _flipped)
         self._refuses(reader, backup, "half of the file missing", _cut)
         self._restore(backup, stable)
@@ -167,7 +168,9 @@ class _Drill:
             raise DrillFailedError(f"with {fault} {script.file} ends with 0{left}", script, "OPS-003-01", "OPS-003-06")
         if new:
             left = f"{posixpath.basename(new[0])} of {self._size(new[0])} bytes"
-            raise DrillFailedError(f"with {fault} {script.file} fails and leaves {left}", script, "OPS-003-03")
+            raise DrillFailedError(
+                f"with {fault} {script.file} fails and leaves {left}", script, "OPS-003-03", rule_id=_NAMED
+            )
 
     def _refuses(self, script: ShellText, backup: str, fault: str, hurt: Callable[[bytes], bytes]) -> None:
         file = self.room.copy / backup

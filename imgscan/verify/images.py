@@ -47,12 +47,14 @@ class ImageMaker:
     bases: Mapping[str, str]
     network: str | None = None
     built: dict[str, Made] = field(default_factory=dict)
+    used: list[str] = field(default_factory=list)
 
     def image_of(self, name: str, service: Mapping[str, Any], copy: Path) -> str:
         """The image of a service: built, or there already. Raises NoImageError, EngineError."""
         build = service.get("build")
         if isinstance(build, dict):
-            return self.build(name, build, copy).tag
+            self.used.append(self.build(name, build, copy).tag)
+            return self.used[-1]
         wanted = str(service.get("image") or "")
         image = self.bases.get(wanted, wanted)
         try:
@@ -61,6 +63,7 @@ class ImageMaker:
             raise NoImageError(
                 f"{name}: the image {image} is not on the engine (docker pull {image}, or --base-image {wanted}=OTHER)"
             ) from error
+        self.used.append(image)
         return image
 
     def build(

@@ -92,12 +92,13 @@ class Proofs:
         file: str | None = None,
         line: int | None = None,
         about: str | None = None,
+        rule_id: str | None = None,
     ) -> None:
         """It was carried out and showed the fault; `cites` names the points if they are not the proof's own, `about`
-        the thing if it is not the subject."""
+        the thing if it is not the subject, `rule_id` a rule in place of the first that cites a point."""
         points = PROOFS[name].cites if cites is None else cites
         record = self._add(name, Outcome.FAILED, evidence, subject, points)
-        rule = rule_citing(points)
+        rule = load_rules()[rule_id] if rule_id is not None else rule_citing(points)
         if rule is None:
             return
         place = Place.SCRIPT if file is not None and not file.endswith((".yml", ".yaml")) else Place.COMPOSE

@@ -22,6 +22,7 @@ from imgscan.verify.sockets import Listening, reachable
 from imgscan.verify.stack import Stack, State
 
 _MOST_EDGES: Final = 60
+_FAILS: Final = "ops-service-fails"
 _STORE_SCHEMES: Final = frozenset(
     {"postgres", "postgresql", "mysql", "mariadb", "mongodb", "redis", "rediss", "amqp", "amqps", "nats", "kafka"}
 )
@@ -128,9 +129,9 @@ def _judge_start(
         file, line = scene.line(state.service)
         evidence = f"{_state_words(state)}; its log ends: {_last_line(stack.log(state.container))}"
         cites = ("OPS-001-03", "OPS-001-04") if state.health == "unhealthy" else ("OPS-001-09",)
-        proofs.failed("start", evidence, state.service, cites=cites, file=file, line=line)
+        proofs.failed("start", evidence, state.service, cites=cites, file=file, line=line, rule_id=_FAILS)
     if missing and not bad:
-        proofs.failed("start", f"{', '.join(missing)} did not start: {words}", cites=("OPS-001-09",))
+        proofs.failed("start", f"{', '.join(missing)} did not start: {words}", cites=("OPS-001-09",), rule_id=_FAILS)
 
 
 def _judge_order(

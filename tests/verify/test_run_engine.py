@@ -37,6 +37,7 @@ from imgscan.progress import Progress
 from imgscan.project.setup import read_setup
 from imgscan.verify.bench import open_bench, work_folder
 from imgscan.verify.composecli import find_compose
+from imgscan.verify.freeing import free_folder, has_foreign_files
 from imgscan.verify.peers import Answer, ask_beside, ask_from_machine, ask_inside
 from imgscan.verify.prepare import prepare
 from imgscan.verify.projectcopy import copy_project
@@ -264,3 +265,16 @@ def test_the_hardened_sample_passes_every_proof_and_leaves_nothing(tmp_path: Pat
     assert outcomes_of == dict.fromkeys(PROOFS, "passed")
     assert {risk["id"] for risk in report["risks"] if risk["verified"]} >= {PROOFS[name].risk_id for name in PROOFS}
     assert left_over() == []
+
+
+def test_what_a_container_wrote_as_root_can_be_removed_by_its_owner(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "file").write_text("x")
+    for path in (folder / "deep" / "file", folder / "deep"):
+        path.chmod(0o500)
+    with Engine.connect() as engine:
+        assert free_folder(engine, ["no/such:image", POSTGRES], folder, "test")
+    assert (folder / "deep").stat().st_mode & 0o777 == 0o777
+    assert has_foreign_files(folder, owner=12345)
+    assert not has_foreign_files(folder, owner=os.geteuid())
