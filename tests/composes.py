@@ -201,7 +201,7 @@ def view_of_ours(project: ComposeProject, tree: ProjectTree, root: Path) -> dict
 def _host_path(source: str, root: Path) -> str:
     """A source that is outside of the project, as compose resolves it."""
     if source.startswith("~"):
-        return "/nonexistent" + source[1:]
+        return os.path.normpath(f"/nonexistent/{source[1:]}")
     return os.path.normpath(root / source) if source == ".." or source.startswith("../") else source
 
 

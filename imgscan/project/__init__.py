@@ -3,6 +3,7 @@
 tree            every file of the project, bounded, links not followed
 setup           the whole set-up, read once: what the detectors are given
 compose/        compose files as compose reads them
+env/            variables of compose files, examples, services and sources compared (CONFIG-001)
 shell/          shell texts, parsed: scripts, package scripts, make recipes, CI steps, README code
 sources/        variables read and addresses bound by the application
 workspace …     monorepo builds, simulated stage by stage (TECH-001)

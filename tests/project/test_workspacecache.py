@@ -34,7 +34,9 @@ INSTALL = "RUN pnpm install --frozen-lockfile\n"
             id="another-member-comes-along",
         ),
         pytest.param(
-            HEAD + "COPY . .\nRUN --mount=type=cache,target=/s pnpm install\nRUN pnpm -r build\n", [], id="all-are-built"
+            HEAD + "COPY . .\nRUN --mount=type=cache,target=/s pnpm install\nRUN pnpm -r build\n",
+            [],
+            id="all-are-built",
         ),
         pytest.param(
             HEAD + "COPY . .\nRUN --mount=type=cache,target=/s pnpm install\n"

@@ -39,7 +39,7 @@ def number(node: Node | None) -> int | None:
 
 def duration(text: str) -> float | None:
     """Seconds of `1m30s`, None for what is no duration. Units: those of Go's time.ParseDuration, days and weeks."""
-    rest = text.strip()
+    rest = text
     if rest.startswith(("+", "-")):
         sign, rest = (-1.0 if rest[0] == "-" else 1.0), rest[1:]
     else:

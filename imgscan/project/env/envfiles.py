@@ -91,8 +91,10 @@ def _wanted_names(facts: Facts, services: list[Service]) -> list[str]:
 
 def detect_texts(setup: Setup) -> Iterator[Finding]:
     """Lines of files of variables that compose cannot read, reads twice, or reads as something else."""
+    read = _read_by_compose(setup)
     for env in setup.envs:
-        for line, message in env.broken:
+        # Files of other programs (a bundler's, a test runner's) have grammars of their own.
+        for line, message in env.broken if env.path in read else ():
             yield make_finding(
                 "env-file-broken",
                 message=f"compose stops at line {line} of {env.path}: {message}.",
@@ -102,9 +104,19 @@ def detect_texts(setup: Setup) -> Iterator[Finding]:
                 fix=Fix(text=f"Write line {line} of {env.path} as NAME=value, with a quote at both ends or at none."),
             )
         yield from _doubled(setup, env)
-        yield from _colons(setup, env)
+        if env.path in read:
+            yield from _colons(setup, env)
         if env.example:
             yield from _real_values(env)
+
+
+def _read_by_compose(setup: Setup) -> set[str]:
+    """The files of variables that compose reads, and the examples of those."""
+    read = {file.path for c in setup.composes for service in c.services.values() for file in service.env_files}
+    read |= {copy_of(project.example) for project in setup.composes if project.example is not None}
+    read |= {project.env_file for project in setup.composes}
+    examples = {env.path for env in setup.envs if env.example and copy_of(env.path) in read}
+    return examples | {path for path in read if path is not None}
 
 
 def _doubled(setup: Setup, env: EnvText) -> Iterator[Finding]:

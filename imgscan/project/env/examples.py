@@ -6,12 +6,11 @@ In: `Facts`. Out: findings.
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from imgscan.detect.words import is_secret_name, name_words
+from imgscan.detect.words import is_secret_name
 from imgscan.diff import Edit, FileChange, line_end_of, unified_diff
 from imgscan.model import Evidence, Finding, Fix
 from imgscan.project.compose.places import folder_of
@@ -21,7 +20,7 @@ from imgscan.project.mend import patch_of
 from imgscan.project.setup import EnvEntry, EnvText
 from imgscan.rulebook import make_finding
 
-_ALIKE: Final = 0.8
+_PASSWORDS: Final = frozenset({"PASS", "PASSWD", "PASSWORD", "PW", "PWD"})
 _SHORTEST: Final = 5
 _MOST: Final = 50
 
@@ -122,13 +121,25 @@ def _renamed(facts: Facts, lacking: Iterable[Use]) -> dict[str, EnvEntry]:
 
 
 def is_near(one: str, other: str) -> bool:
-    """Whether two names are nearly the same: two letters apart, or alike with the same first word."""
+    """Whether two names are nearly the same: all words but one are, and that one is misspelt, or the same in other
+    words (`DB` and `DBNAME`, `PASS` and `PASSWORD`). HOST and PORT are not near."""
     if min(len(one), len(other)) < _SHORTEST or one == other:
         return False
-    if one.replace("_", "").lower() == other.replace("_", "").lower() or distance(one, other) <= 2:
+    left, right = ([word for word in name.upper().split("_") if word] for name in (one, other))
+    if "".join(left) == "".join(right):
         return True
-    same_head = name_words(one)[:1] == name_words(other)[:1]
-    return same_head and difflib.SequenceMatcher(None, one, other, autojunk=False).ratio() >= _ALIKE
+    if len(left) == len(right):
+        differing = [(a, b) for a, b in zip(left, right, strict=True) if a != b]
+        return len(differing) == 1 and _is_near_word(*differing[0])
+    short, long = sorted((left, right), key=len)
+    return long[:-1] == short and long[-1] == "NAME"
+
+
+def _is_near_word(one: str, other: str) -> bool:
+    if {one, other} <= _PASSWORDS or distance(one, other) <= max(len(one), len(other)) // 3:
+        return True
+    short, long = sorted((one, other), key=len)
+    return long in (f"{short}NAME", f"{short}S")
 
 
 def distance(one: str, other: str) -> int:

@@ -77,8 +77,12 @@ class Facts:
 
     @cached_property
     def example(self) -> EnvText | None:
-        """The example of the file of variables that compose reads."""
-        return self.shared.env(example_for(self.setup.tree, self.project.directory))
+        """The example of the file of variables that compose reads. One of a folder above counts if it has any of the
+        names that the compose files use: it may be another program's."""
+        env = self.shared.env(example_for(self.setup.tree, self.project.directory))
+        if env is None or folder_of(env.path) == self.project.directory:
+            return env
+        return env if any(entry.name in self.uses for entry in env.entries) else None
 
     @property
     def identity(self) -> str:

@@ -6,6 +6,7 @@ registry's pages.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -95,11 +96,21 @@ _BY_REPOSITORY: Final = {
 }
 
 
+_PINNED: Final = re.compile(r"(?P<major>9\.\d|1\d)\.(?P<minor>\d{1,3})(?!\d)")
+_DEMANDED_SINCE: Final = {"9.4": 26, "9.5": 21, "9.6": 17, "10": 12, "11": 7, "12": 2}
+"""The first minor release of each major one whose image demands a password (docker-library/postgres, February 2020)."""
+
+
 def image_variables(service: Service) -> ImageVariables | None:
     """What is known of a service's image; None for those that are built, unknown, or started in another way."""
     if service.build is not None or service.image is None or service.image.unset or service.entrypoint is not None:
         return None
-    return _BY_REPOSITORY.get(split_image(service.image.value).repository)
+    name = split_image(service.image.value)
+    known = _BY_REPOSITORY.get(name.repository)
+    pinned = _PINNED.match(name.tag)
+    if known is _POSTGRES and pinned and int(pinned["minor"]) < _DEMANDED_SINCE.get(pinned["major"], 0):
+        return None
+    return known
 
 
 def needs_of(service: Service) -> tuple[tuple[str, ...], ...]:

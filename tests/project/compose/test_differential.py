@@ -339,6 +339,60 @@ ACCEPTED: dict[str, Case] = {
     "project-name-variable": one(
         "services: {web: {image: '${COMPOSE_PROJECT_NAME}'}}\nvolumes: {}\n", **{".env": "COMPOSE_PROJECT_NAME=named\n"}
     ),
+    "profiles-of-a-file": one(
+        "services: {a: {image: a}, b: {image: b, profiles: [p]}, c: {image: c, profiles: [q]}}\n",
+        **{".env": "COMPOSE_PROFILES=p, x\n"},
+    ),
+    "name-overridden": one(
+        "name: written\nservices: {web: {image: 'a:${COMPOSE_PROJECT_NAME}'}}\n", **{".env": "COMPOSE_PROJECT_NAME=told\n"}
+    ),
+    "files-of-several-folders": Case(
+        files={
+            "docker/a.yml": "services: {a: {build: ., volumes: ['./x:/x'], env_file: e.env, labels: {v: '${V}'}}}\n",
+            "other/b.yml": "services: {b: {build: ./b, volumes: ['./y:/y', '../z:/z'], env_file: [e.env]}}\n",
+            "docker/e.env": "E=1\n",
+            "docker/.env": "V=docker\n",
+            "other/.env": "V=other\n",
+        },
+        named=("docker/a.yml", "other/b.yml"),
+    ),
+    "include-of-another-directory": Case(
+        files={
+            "compose.yml": """
+                include:
+                  - path: sub/compose.yml
+                    project_directory: .
+                  - path: [deep/one/compose.yml]
+                services: {web: {image: a}}
+                """,
+            "sub/compose.yml": "services: {s: {build: ./ctx, volumes: ['./v:/v'], image: '${V:-none}'}}\n",
+            "deep/one/compose.yml": """
+                include: [../two/compose.yml]
+                services: {d: {extends: {file: ../base.yml, service: base}, volumes: ["./d:/d"]}}
+                """,
+            "deep/two/compose.yml": "services: {t: {image: '${W}', volumes: ['./t:/t']}}\n",
+            "deep/two/.env": "W=two\n",
+            "deep/base.yml": "services: {base: {build: ./b, volumes: ['./base:/base']}}\n",
+            "sub/.env": "V=sub\n",
+            ".env": "V=root\n",
+        }
+    ),
+    "extends-with-resets": Case(
+        files={
+            "compose.yml": """
+                services:
+                  base: {image: a, ports: ["80:80"], environment: {A: 1, B: 2}, depends_on: [other], profiles: [p]}
+                  web:
+                    extends: base
+                    ports: !reset []
+                    environment: !override {C: 3}
+                    depends_on: !reset null
+                    profiles: !reset []
+                  other: {image: o}
+                """
+        },
+        suites=("sid",),
+    ),
     "several-documents": one("""
         services: {a: {image: a, environment: {A: 1}}}
         ---

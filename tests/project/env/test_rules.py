@@ -121,7 +121,13 @@ CASES: dict[str, list[Case]] = {
             {"compose.yml": "services:\n  a:\n    image: a\n    environment:\n      A: ${X:-one}\n      B: ${X:-one}\n"},
             ("'one'", "'two'"),
             True,
-        )
+        ),
+        Case(
+            {"compose.yml": "services: {a: {image: 'a:${TAG:-1}'}}\n", ".env.example": "TAG=2\n", **README},
+            {"compose.yml": "services: {a: {image: 'a:${TAG:-1}'}}\n", ".env.example": "TAG=1\n", **README},
+            ("'1'", "'2'", ".env.example line 1"),
+            False,
+        ),
     ],
     "env-file-misplaced": [
         Case(
