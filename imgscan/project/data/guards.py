@@ -18,7 +18,7 @@ from imgscan.project.shell.evaluate import paths
 from imgscan.project.shell.glob import FROM_ARGUMENTS, is_known
 from imgscan.project.shell.ways import Budget, Path, Script
 
-MOST_STEPS: Final = 60_000
+MOST_STEPS: Final = 40_000
 _PARAMETERS: Final = re.compile(r"\$(?:[@*#1]|\{[@*#1])|\bfor\s+\w+\s*(?:;|\n\s*do\b)")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from imgscan.project.shell import conditions
 from imgscan.project.shell.glob import FROM_ARGUMENTS, UNKNOWN, is_known, search, tail
 from imgscan.project.shell.options import option_changes
-from imgscan.project.shell.peel import strip_prefixes
+from imgscan.project.shell.peel import script_word, strip_prefixes
 from imgscan.project.shell.ways import ExitSignal, LoopSignal, Made, ReturnSignal, StopSignal
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ _QUIET: Final = frozenset(
         "alias",
     ]
 )
-_FAILS_OR_NOT: Final = frozenset({"type", "which"})
 
 
 def run_command(run: Evaluation, words: list[str], node: Node) -> None:
@@ -77,7 +76,7 @@ def _program(run: Evaluation, words: list[str], node: Node) -> None:
     if inner[0] != words[0] and inner[0] in run.functions and words[0] not in ("sudo", "env", "xargs"):
         run.call(inner[0], inner[1:])
     elif name in _SHELLS and len(inner) > 1:
-        _shell(run, inner, node)
+        _shell(run, inner)
     elif not _script(run, inner):
         _foreign(run, inner)
     if ends:
@@ -113,17 +112,17 @@ def _script(run: Evaluation, words: list[str]) -> bool:
     return True
 
 
-def _shell(run: Evaluation, words: list[str], node: Node) -> None:
+def _shell(run: Evaluation, words: list[str]) -> None:
     """`bash -c TEXT` and `bash script.sh`."""
-    for at, word in enumerate(words[1:], start=1):
-        if word.startswith("-") and not word.startswith("--") and "c" in word and at + 1 < len(words):
-            _text(run, words[at + 1], words[at + 3 :])
-            return
-        if not word.startswith("-"):
-            if not _script(run, [f"./{word}" if "/" not in word else word, *words[at + 1 :]]):
-                _foreign(run, words)
-            return
-    run.status = None
+    text = script_word(words)
+    if text is not None:
+        _text(run, words[text], words[text + 2 :])
+        return
+    at = next((at for at, word in enumerate(words[1:], start=1) if not word.startswith("-")), None)
+    if at is None:
+        run.status = None
+    elif not _script(run, [words[at] if "/" in words[at] else f"./{words[at]}", *words[at + 1 :]]):
+        _foreign(run, words)
 
 
 def _text(run: Evaluation, text: str, arguments: list[str]) -> None:

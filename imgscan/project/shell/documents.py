@@ -16,6 +16,7 @@ from imgscan.project.compose.nodes import ListNode, MapNode, Node, Scalar
 from imgscan.project.compose.records import Argv, ComposeProject
 from imgscan.project.compose.yamltree import read_yaml
 from imgscan.project.shell.options import option_changes
+from imgscan.project.shell.peel import script_word
 from imgscan.project.shell.records import ShellKind
 from imgscan.project.shell.text import Snippet
 
@@ -166,9 +167,7 @@ def _inner(argv: Argv) -> tuple[str, frozenset[str]] | None:
     """The script of `sh -c SCRIPT` and the options that the shell is given, None for a command without a shell."""
     words = list(argv.words)
     if words and posixpath.basename(words[0]) in _SHELLS:
-        for at, word in enumerate(words[1:], start=1):
-            if word.startswith("-") and "c" in word and not word.startswith("--") and at + 1 < len(words):
-                on, _ = option_changes(tuple(words[1 : at + 1]))
-                return words[at + 1], frozenset(on)
-        return None
+        script = script_word(words)
+        on, _ = option_changes(tuple(words[1:script]))
+        return (words[script], frozenset(on)) if script is not None else None
     return (words[0], frozenset()) if argv.shell and words else None

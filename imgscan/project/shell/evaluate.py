@@ -25,6 +25,7 @@ _MOST_STEPS: Final = 4_000
 _DEEPEST: Final = 24
 _MOST_WORDS: Final = 2_000
 _LONGEST: Final = 20_000
+_CHARS_A_STEP: Final = 100
 _OF_THE_MACHINE: Final = frozenset(
     [
         "HOME",
@@ -234,7 +235,7 @@ class Evaluation:
                 self.stdin = expand_one(self.syntax.source(child).removeprefix("<<<").strip(), self)
             elif child.is_named and kind not in ("file_redirect", "heredoc_redirect"):
                 raw.append(self.syntax.source(child))
-        words = [text for one in raw for text in expand(one, self)][:_MOST_WORDS]
+        words = self.fields(raw)
         if not words:
             self.status = True
             for child in node.children:
@@ -243,6 +244,12 @@ class Evaluation:
             return
         run_command(self, words, node)
         self.stdin = None
+
+    def fields(self, raw: list[str]) -> list[str]:
+        """The fields of words; many of them, or long ones, take more of the budget."""
+        found = [text for one in raw for text in expand(one, self)][:_MOST_WORDS]
+        self.budget.left -= len(found) // 4 + sum(map(len, found)) // _CHARS_A_STEP
+        return found
 
     def assignment(self, node: Node) -> None:
         """`X=…`, `X+=…`, `X=(…)`; an element of an array makes the whole unknown."""
@@ -255,11 +262,12 @@ class Evaluation:
             self.variables[name.partition("[")[0]] = [FROM_ARGUMENTS]
         elif value is not None and value.type == "array":
             parts = [self.syntax.source(child) for child in value.children if child.is_named]
-            items = [word for part in parts for word in expand(part, self)]
+            items = self.fields(parts)
             held = self.variables.get(name, []) if append else []
             self.variables[name] = [*held, *items][:_MOST_WORDS]
         else:
             made = expand_one(raw, self)
+            self.budget.left -= len(made) // _CHARS_A_STEP
             before = self.variables.get(name, [""])[0] if append and self.variables.get(name) else ""
             self.variables[name] = [(before + made)[:_LONGEST]]
         self.status = True

@@ -85,8 +85,10 @@ class _Peeler:
             self.peel([w.shape for w in self.forwards[words[0]]] + words[1:], through, inner, depth + 1, remote)
             return
         name = posixpath.basename(words[0])
-        if name in _SHELLS and any(_is_script_option(word) for word in words[1:3]):
-            self._script(words, through, depth, remote)
+        script = script_word(words) if name in _SHELLS else None
+        if script is not None:
+            on, _ = option_changes(tuple(words[1:script]))
+            self._text(words[script], through, depth, remote, frozenset(on))
             return
         if name == "ssh":
             self._ssh(words, through, depth)
@@ -97,13 +99,6 @@ class _Peeler:
             command = list(engine.arguments[1:])
             entrypoint = engine.options.get("--entrypoint")
             self.peel([entrypoint, *command] if entrypoint else command, (*through, engine), inner, depth + 1, remote)
-
-    def _script(self, words: list[str], through: tuple[EngineCall, ...], depth: int, remote: bool) -> None:
-        for at, word in enumerate(words[1:], start=1):
-            if _is_script_option(word) and at + 1 < len(words):
-                on, _ = option_changes(tuple(words[1 : at + 1]))
-                self._text(words[at + 1], through, depth, remote, frozenset(on))
-                return
 
     def _text(
         self,
@@ -131,8 +126,14 @@ def _inner_calls(text: str, options: frozenset[str]) -> tuple[Call, ...]:
     return read_text(snippet).calls[:_MOST_INNER]
 
 
-def _is_script_option(word: str) -> bool:
-    return word.startswith("-") and not word.startswith("--") and "c" in word[1:]
+def script_word(words: Sequence[str]) -> int | None:
+    """Where the script of `sh -c SCRIPT` is among the words of a shell's call: behind its options, `-o` with a name."""
+    at, found = 1, False
+    while at < len(words) and words[at][:1] in ("-", "+") and len(words[at]) > 1:
+        short = not words[at].startswith("--")
+        found = found or (short and words[at][0] == "-" and "c" in words[at])
+        at += 2 if short and "o" in words[at] else 1
+    return at if found and at < len(words) else None
 
 
 def strip_prefixes(words: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from imgscan.project.data.removal import Removes, removal
 from imgscan.project.data.spellings import SPELLINGS, Spelling
 from imgscan.project.data.wrappers import Finder
 from imgscan.project.shell.enginewords import engine_call
-from imgscan.project.shell.ways import Script
+from imgscan.project.shell.ways import Budget, Script
 
 ROOT = Path(__file__).parents[3]
 STUB = '#!/bin/sh\nprintf "%s" "${0##*/}" >>"$CALLS"\nfor a in "$@"; do printf "\\037%s" "$a" >>"$CALLS"; done\necho >>"$CALLS"\n'
@@ -134,3 +134,32 @@ def test_spellings_are_what_they_say() -> None:
     assert len({spelling.words for spelling in SPELLINGS}) == len(SPELLINGS) == 18
     managed = {spelling.text for spelling in SPELLINGS if spelling.removes is Removes.MANAGED}
     assert managed >= {*ELEVEN, "down -v", "down --volumes"}
+
+
+def test_where_the_budget_ends_nobody_can_tell() -> None:
+    script = Script(
+        "ctl.sh", 'for a in 1 2 3 4 5 6 7 8 9; do x="$x$x$a"; done\ndocker compose "$@"\n', lambda a, b: None
+    )
+    full = judge_wrapper(script)
+    assert full is not None
+    assert {answer for _, answer in full.answers} == {Answer.BYPASS}
+    short = judge_wrapper(script, Budget(150))
+    assert short is not None
+    assert {answer for _, answer in short.answers} >= {Answer.UNKNOWN}
+
+
+HOSTILE = {
+    "a loop without an end": 'while true; do a="$a$a"; b=("${b[@]}" "${b[@]}" x); done\ndocker compose "$@"\n',
+    "many conditions": "".join(f"[ -f x{n} ] && y=$y$y{n}\n" for n in range(200)) + 'docker compose "$@"\n',
+    "a function that calls itself": 'f() { f "$@" x; }\nf\ndocker compose "$@"\n',
+    "a script that sources itself": '. ./ctl.sh\ndocker compose "$@"\n',
+    "a script that calls itself": './ctl.sh "$@" x\ndocker compose "$@"\n',
+    "deep substitutions": "x=" + "$(echo " * 60 + ")" * 60 + '\ndocker compose "$@"\n',
+    "a costly pattern": f'[[ {"a" * 4000} == {"*a" * 200}b ]]\n[[ {"a" * 4000} =~ ({"a?" * 200}) ]]\ndocker compose "$@"\n',
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_scripts_end(name: str) -> None:
+    setup = setup_of({"ctl.sh": f"#!/bin/bash\n{HOSTILE[name]}"})
+    judge_wrapper(Script("ctl.sh", setup.tree.text("ctl.sh") or "", Finder(setup)))
