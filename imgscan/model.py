@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from imgscan import coverage, edits, risks, terms, verification
+from imgscan import coverage, edits, risks, sourcetext, terms, verification
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
@@ -33,6 +33,7 @@ RiskCounts = risks.RiskCounts
 RiskSummary = risks.RiskSummary
 Severity = terms.Severity
 Skipped = coverage.Skipped
+SourceExcerpt = sourcetext.SourceExcerpt
 Status = terms.Status
 Validity = terms.Validity
 Verdict = terms.Verdict
@@ -354,6 +355,7 @@ class Report:
     budgets: tuple[Budget, ...] = ()
     notes: tuple[str, ...] = ()
     verifications: tuple[Verification, ...] = ()
+    excerpts: tuple[SourceExcerpt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,7 @@ def run(params: Mapping[str, Any]) -> Report:
     from imgscan.cli.verifying import run_proofs
     from imgscan.contextscan import scan_context
     from imgscan.engine import Engine
+    from imgscan.excerpts import with_excerpts
 
     with ExitStack() as stack:
         session = stack.enter_context(closing(open_session(params)))
@@ -94,7 +95,7 @@ def run(params: Mapping[str, Any]) -> Report:
             run_of_it = _Run(session, project, engine, reach, measured, hits, context_scan.coverage, setup, verified)
             report = _assemble(run_of_it, str(params["context"]))
         progress.clear()
-        return session.redactor.sweep(report)
+        return session.redactor.sweep(with_excerpts(report, run_of_it.text_of, session.redactor.clean))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,11 @@ class _Run:
     coverage: Coverage
     setup: OpenedSetup
     verified: Verified
+
+    def text_of(self, file: str) -> str | None:
+        """The text of the Dockerfile or of another file of the project."""
+        dockerfile = self.project.dockerfile
+        return dockerfile.text if file == dockerfile.file else self.setup.setup.tree.text(file)
 
 
 def _assemble(run: _Run, ref: str) -> Report:

@@ -36,6 +36,7 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     from imgscan.cli.setup import open_setup, search_setup
     from imgscan.cli.verifying import run_proofs
     from imgscan.detect.secrets.findings import secret_findings
+    from imgscan.excerpts import with_excerpts
     from imgscan.model import Target
     from imgscan.verify.proofs import with_proofs
 
@@ -59,7 +60,9 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
         stakes=setup.stakes,
         verifications=verified.verifications,
     )
-    report = session.redactor.sweep(report)
+    texts = {project.dockerfile.file: project.dockerfile.text for project in projects.projects}
+    text_of = lambda file: texts.get(file) or setup.setup.tree.text(file)  # noqa: E731
+    report = session.redactor.sweep(with_excerpts(report, text_of, session.redactor.clean))
     session.progress.clear()
     write_reports(report, outputs, params)
     return exit_code(report, exit_zero=params["exit_zero"], strict=params["strict"])

@@ -95,26 +95,23 @@ def into_service(setup: Setup, service: Service, lines: Sequence[str]) -> list[E
     return [Edit(start=stop + 1, end=stop + 1, text=edits[0].text)]
 
 
-def argument_after(setup: Setup, mark: Mark, program: str, *arguments: str) -> list[Edit]:
-    """Arguments put behind each call of a program in the text of a command, be it a list of words or a line."""
+def argument_after(setup: Setup, mark: Mark, program: str, *arguments: str, shell: bool) -> list[Edit]:
+    """Arguments put behind each call of a program: into the text that a `shell` is given, else into a list of words
+    between brackets. Nothing in a list of lines."""
     text = written(setup, mark)
+    found = [*re.finditer(rf"(?<![\w./-]){re.escape(program)}(?![\w.-])", text)]
+    if shell:
+        added = "".join(f" {each}" for each in arguments)
+        return [Edit(start=mark.start + each.end(), end=mark.start + each.end(), text=added) for each in found]
+    if not text.lstrip().startswith("["):
+        return []
     edits = []
-    for found in re.finditer(rf"(?<![\w./-]){re.escape(program)}(?![\w.-])", text):
-        quote = text[found.end() : found.end() + 1]
-        before = text[found.start() - 1 : found.start()] if found.start() else ""
-        at = mark.start + found.end()
-        listed = re.search(r"\n([ \t]*)-[ \t]*[\"']?$", text[: found.start()]) or (
-            re.match(r"[ \t]*-[ \t]*[\"']?$", text[: found.start()])
-        )
-        if quote in ("'", '"') and before == quote and re.match(r"\s*(?:[,\]]|$)", text[found.end() + 1 :]):
-            if listed:
-                return []
-            joined = "".join(f', "{each}"' for each in arguments)
-            edits.append(Edit(start=at + 1, end=at + 1, text=joined))
-        elif listed and re.match(r"\s*(?:\n|$)", text[found.end() :]):
-            return []
-        else:
-            edits.append(Edit(start=at, end=at, text="".join(f" {each}" for each in arguments)))
+    for each in found:
+        quoted = text[each.end() : each.end() + 1] in ("'", '"')
+        end = each.end() + quoted
+        if re.match(r"\s*[,\]]", text[end:]):
+            added = "".join(f', "{argument}"' for argument in arguments)
+            edits.append(Edit(start=mark.start + end, end=mark.start + end, text=added))
     return edits
 
 

@@ -20,6 +20,7 @@ from imgscan.project.sites import Project
 LOCKFILE: Final = "pnpm-lock.yaml"
 _LOCK_BYTES: Final = 16 << 20
 _HEAD_BYTES: Final = 2 << 20
+_DOCUMENT: Final = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
 _BODY: Final = re.compile(r"^(?:packages|snapshots):", re.MULTILINE)
 _VERSION: Final = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?:[-+].*)?")
 _MANAGERS: Final = ("pnpm", "yarn", "npm")
@@ -99,8 +100,11 @@ def npmrc_of(project: Project, root: str) -> Mapping[str, str]:
 
 def lock_head(project: Project, root: str) -> Mapping[str, Any]:
     """Settings and importers of a workspace's pnpm-lock.yaml: what stands above its packages. Empty if there is none,
-    or it is larger than anybody's."""
-    text = lock_text(project, root)
+    or it is larger than anybody's.
+
+    pnpm 11 writes two documents; the first is about pnpm itself (`packageManagerDependencies`).
+    """
+    text = _DOCUMENT.split(lock_text(project, root))[-1]
     body = _BODY.search(text)
     head = text[: body.start()] if body else text
     return load_mapping(head) if len(head) <= _HEAD_BYTES else {}

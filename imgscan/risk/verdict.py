@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from imgscan.model import Budget, BuildFailure, Finding, Risk, Severity, Verdict
 from imgscan.risk.catalog import NO_GO_SCORE
@@ -21,12 +21,19 @@ def judge(
     if failure is not None:
         reasons.append("the image does not build")
     if fail_on is not None:
-        over = [f for f in findings if f.severity.rank >= fail_on.rank]
+        waived = {risk.id for risk in risks if risk.waiver is not None}
+        over = [f for f in findings if f.severity.rank >= fail_on.rank and not _is_waived(f, waived)]
         if over:
             reasons.append(f"{len(over)} {_plural(over, 'finding')} of severity {fail_on} or above")
     reasons.extend(_broken(budget) for budget in budgets if budget.broken)
     reasons.extend(f"{r.id} scores {r.score} ({r.priority}): {r.because}" for r in risks if forbids(r))
     return (Verdict.NO_GO if reasons else Verdict.GO), tuple(reasons)
+
+
+def _is_waived(finding: Finding, waived: Collection[str]) -> bool:
+    """Whether somebody answers for the risk that a finding is evidence of. A secret that was found is no risk any more
+    but a fact: each has to be accepted for itself."""
+    return finding.risk_id in waived and not finding.rule_id.startswith("secret-")
 
 
 def forbids(risk: Risk) -> bool:

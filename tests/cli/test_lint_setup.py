@@ -146,7 +146,7 @@ def test_waivers(
     said: str,
 ) -> None:
     write_files(tmp_path, FILES)
-    text = 'fail-on = "never"\n' + "".join(WAIVER.format(risk=risk, day=day) for risk, day in waivers)
+    text = "".join(WAIVER.format(risk=risk, day=day) for risk, day in waivers)
     (tmp_path / ".imgscan.toml").write_text(text)
     assert run(["lint", str(tmp_path), "-v"]) == code
     captured = capsys.readouterr()

@@ -41,6 +41,24 @@ packages:
 """
 
 
+ITSELF = """\
+---
+lockfileVersion: '9.0'
+importers:
+  .:
+    configDependencies: {}
+    packageManagerDependencies:
+      pnpm:
+        specifier: 11.20.0
+        version: 11.20.0
+packages:
+  pnpm@11.20.0:
+    resolution: {integrity: x}
+---
+"""
+"""What pnpm 11 writes above the lockfile proper."""
+
+
 def package(name: str = "api", **more: Any) -> str:
     fields = {"dependencies": {"hono": "^4.10.0"}, "peerDependencies": {"react": "*"}} if name == "api" else {}
     return json.dumps({"name": name, **fields, **more})
@@ -98,7 +116,8 @@ DRIFT = ("tech-lockfile-drift", Severity.HIGH)
             {"pnpm-workspace.yaml": WORKSPACE + "injectWorkspacePackages: true\n"}, [DRIFT], id="made-without-a-setting"
         ),
         pytest.param({"pnpm-lock.yaml": "importers: [" * 2000}, [], id="broken-yaml"),
-        pytest.param({"pnpm-lock.yaml": LOCK + "---\n" + LOCK}, [], id="two-documents"),
+        pytest.param({"pnpm-lock.yaml": ITSELF + LOCK}, [], id="two-documents"),
+        pytest.param({"pnpm-lock.yaml": ITSELF + LOCK.split("  api:")[0]}, [DRIFT], id="two-documents-and-a-drift"),
         pytest.param(
             {
                 "pnpm-lock.yaml": LOCK.split("  api:")[0] + "packages:\n",

@@ -26,6 +26,25 @@ LOW_RISK = risk(score=3, probability=1, priority="LOW")
         pytest.param((), (risk(verified=True),), (), None, Verdict.GO, id="risk-mitigated"),
         pytest.param((), (LOW_RISK,), (), None, Verdict.GO, id="risk-low"),
         pytest.param((), (risk(waiver=WAIVER),), (), None, Verdict.GO, id="risk-waived"),
+        pytest.param(
+            (finding(rule_id="context-secret-file"),),
+            (risk(waiver=WAIVER),),
+            (),
+            Severity.HIGH,
+            Verdict.GO,
+            id="finding-of-a-waived-risk",
+        ),
+        pytest.param(
+            (finding(),), (risk(waiver=WAIVER),), (), Severity.HIGH, Verdict.NO_GO, id="secret-of-a-waived-risk"
+        ),
+        pytest.param(
+            (finding(rule_id="ops-x", risk_id="OPS-001"),),
+            (risk(waiver=WAIVER),),
+            (),
+            Severity.HIGH,
+            Verdict.NO_GO,
+            id="finding-of-another-risk",
+        ),
         pytest.param((), (risk(applies=False),), (), None, Verdict.GO, id="risk-that-does-not-apply"),
         pytest.param((), (), (BROKEN,), None, Verdict.NO_GO, id="budget-broken"),
         pytest.param((), (), (KEPT,), None, Verdict.GO, id="budget-kept"),

@@ -3,6 +3,7 @@ replaces, commands that cannot fail (OPS-001-03, -05, -06). Pure."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -107,7 +108,7 @@ def _socket(scene: Scene, check: Check) -> Iterator[Finding]:
         call = next(calls(check, program), None)
         if call is None or has_host(call.words):
             continue
-        edits = argument_after(scene.setup, check.mark, program, "-h", "127.0.0.1") if check.mark else []
+        edits = _with(scene, check, program, "-h", "127.0.0.1")
         blind = " It also exits 0 for a user and a database that do not exist." if program == "pg_isready" else ""
         yield make_finding(
             "ops-health-over-socket",
@@ -124,6 +125,12 @@ def _socket(scene: Scene, check: Check) -> Iterator[Finding]:
                 patch=patch_of(scene.setup, check.mark.file, edits) if check.mark else None,
             ),
         )
+
+
+def _with(scene: Scene, check: Check, program: str, *arguments: str) -> list[Edit]:
+    """A program of the test with more arguments, where a compose file has it."""
+    shell = check.script is not None or posixpath.basename((check.words or ("",))[0]) in ("sh", "bash", "ash")
+    return argument_after(scene.setup, check.mark, program, *arguments, shell=shell) if check.mark else []
 
 
 def _pg_host(words: tuple[str, ...]) -> bool:
@@ -187,7 +194,7 @@ def _green(scene: Scene, check: Check) -> Iterator[Finding]:
 def _never_fails(scene: Scene, check: Check) -> tuple[str | None, list[Edit]]:
     """Why a check always succeeds, and the edits that let it fail."""
     text = check.script if check.script is not None else (check.commands[-1].text if check.commands else "")
-    strict = argument_after(scene.setup, check.mark, "curl", "-f") if check.mark and _curl_takes_all(check) else []
+    strict = _with(scene, check, "curl", "-f") if _curl_takes_all(check) else []
     end = _GREEN_END.search(text.strip())
     if end:
         found = end[0].strip(" \"'")

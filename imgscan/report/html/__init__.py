@@ -16,6 +16,8 @@ from imgscan.model import Report
 from imgscan.report import Style
 from imgscan.report.html.charts import gantt, icicle, matrix
 from imgscan.report.html.page import facts, finding_rows, risk_rows
+from imgscan.report.proofs import proof_counts, proof_rows
+from imgscan.report.register import total_lines
 from imgscan.report.summary import counts, todos, where
 from imgscan.units import human_bytes, human_seconds, percent
 
@@ -36,7 +38,10 @@ def render(report: Report, style: Style | None = None) -> str:
         todos=todos(report),
         bytes_chart=icicle(report.image) if report.image else None,
         scenarios=[gantt(timing) for timing in report.build.scenarios] if report.build else [],
-        cells=matrix(report.risks),
+        cells=matrix([risk for risk in report.risks if risk.applies]),
+        totals=total_lines(report),
+        proofs=proof_rows(report),
+        proof_counts=proof_counts(report),
         risks=risk_rows(report),
         findings=finding_rows(report),
     )

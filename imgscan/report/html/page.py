@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from imgscan.excerpts import AROUND, lines_of
 from imgscan.model import Finding, Report, Risk
+from imgscan.report.register import RiskSection, risk_row, risk_sections
 from imgscan.report.summary import ordered, place_text, source_line, status_text
 from imgscan.units import human_bytes, human_seconds, percent
 
@@ -21,6 +23,15 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotedLine:
+    """A line of the project's files; `meant`: it is the one that the finding speaks of."""
+
+    number: int
+    text: str
+    meant: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRow:
     """A finding; `text` is what a search looks at, in lower case."""
 
@@ -30,14 +41,21 @@ class FindingRow:
     words: str
     text: str
     more: tuple[str, ...]
+    source: tuple[QuotedLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskRow:
-    """A line of the register with the findings behind it."""
+    """A line of the register as text, with the findings behind it and what to do about it."""
 
     risk: Risk
+    id: str
+    inherent: str
+    residual: str
+    priority: str
+    why: str
     findings: tuple[Finding, ...]
+    section: RiskSection | None
 
 
 _MORE: Final = 20
@@ -69,28 +87,57 @@ def _times(report: Report) -> Iterator[Fact]:
 
 def finding_rows(report: Report) -> list[FindingRow]:
     """Every finding, the worst first."""
-    return [_finding(finding) for finding in ordered(report.findings)]
+    quoted = {
+        (excerpt.file, excerpt.line + at): line for excerpt in report.excerpts for at, line in enumerate(excerpt.lines)
+    }
+    return [_finding(finding, quoted) for finding in ordered(report.findings)]
 
 
-def _finding(finding: Finding) -> FindingRow:
+def _finding(finding: Finding, quoted: Mapping[tuple[str, int], str]) -> FindingRow:
     place, line = place_text(finding.location), source_line(finding.location.dockerfile)
     words = ", ".join(word for word in (status_text(finding), f"evidence {finding.evidence}") if word)
     more = [place_text(other) for other in finding.places if other != finding.location]
     shown = more[:_MORE] + ([f"and {len(more) - _MORE} more"] if len(more) > _MORE else [])
     text = " ".join((finding.rule_id, finding.message, place, line, finding.risk_id or "", *shown)).lower()
     return FindingRow(
-        finding=finding, place=place, line="" if line == place else line, words=words, text=text, more=tuple(shown)
+        finding=finding,
+        place=place,
+        line="" if line == place else line,
+        words=words,
+        text=text,
+        more=tuple(shown),
+        source=tuple(_source(finding, quoted)),
     )
+
+
+def _source(finding: Finding, quoted: Mapping[tuple[str, int], str]) -> Iterator[QuotedLine]:
+    """The lines around the first one that a finding speaks of."""
+    file, line = next(lines_of(finding), ("", 0))
+    for number in range(line - AROUND, line + AROUND + 1):
+        text = quoted.get((file, number))
+        if text is not None:
+            yield QuotedLine(number=number, text=text, meant=number == line)
 
 
 def risk_rows(report: Report) -> list[RiskRow]:
     """Every risk with its findings, the worst of them first."""
     by_print = {finding.fingerprint: finding for finding in ordered(report.findings)}
     place = {fingerprint: at for at, fingerprint in enumerate(by_print)}
-    return [
-        RiskRow(
-            risk=risk,
-            findings=tuple(by_print[f] for f in sorted(risk.evidence, key=lambda f: place.get(f, -1)) if f in by_print),
+    sections = {section.risk.id: section for section in risk_sections(report)}
+    rows = []
+    for risk in report.risks:
+        risk_id, inherent, residual, priority, why = risk_row(risk)
+        known = sorted((mark for mark in risk.evidence if mark in by_print), key=place.__getitem__)
+        rows.append(
+            RiskRow(
+                risk=risk,
+                id=risk_id,
+                inherent=inherent,
+                residual=residual,
+                priority=priority,
+                why=why,
+                findings=tuple(by_print[mark] for mark in known),
+                section=sections.get(risk.id),
+            )
         )
-        for risk in report.risks
-    ]
+    return rows
