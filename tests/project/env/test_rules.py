@@ -282,3 +282,11 @@ def test_patch_mends(tmp_path: Path, rule: str, case: Case) -> None:
 
 def test_nothing_without_compose() -> None:
     assert list(detect(setup_of({".env": "A=1\nA=2\n", ".env.example": "B B\n"}))) == []
+
+
+def test_a_branch_and_a_tag_may_have_different_defaults() -> None:
+    compose = (
+        "services:\n  web:\n    image: w:${VERSION-latest}\n    build:\n      context: .\n"
+        "      args: ['BRANCH=${VERSION-master}']\n"
+    )
+    assert found({"compose.yml": compose}, "env-default-differs") == []
