@@ -8,6 +8,7 @@ it, and never outlive a `close`.
 from __future__ import annotations
 
 import hashlib
+import io
 import mmap
 import os
 import signal
@@ -300,11 +301,14 @@ def _search_open(scanner: SecretScanner, file: int, job: FileJob) -> _Packed:
 
 
 def _search(scanner: SecretScanner, data: bytes, job: FileJob) -> _Packed:
+    digest, path = hashlib.sha256(data).digest(), path_text(job.path)
+    if scanner.is_plain(data, path):
+        return digest, (), (), glean(job.path, data, (), found=False)
     notes: list[str] = []
     keys: list[SeenKey] = []
-    hits = scanner.scan_bytes(data, path=path_text(job.path), note=notes.append, see=keys.append)
+    hits = scanner.scan(io.BytesIO(data).read, path=path, size=len(data), note=notes.append, see=keys.append)
     gleaned = glean(job.path, data, keys, found=bool(hits))
-    return hashlib.sha256(data).digest(), tuple(map(pack_hit, hits)), tuple(notes), gleaned
+    return digest, tuple(map(pack_hit, hits)), tuple(notes), gleaned
 
 
 def _unpack(packed: _Packed, scanner: SecretScanner) -> Found:
