@@ -10,8 +10,9 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from imgscan.detect.secrets.filters import is_named_digest
 from imgscan.detect.secrets.matcher import re2_options
-from imgscan.detect.secrets.rules import SecretRule
+from imgscan.detect.secrets.rules import SecretRule, Weight
 
 # Of one rule in one document; a dictionary of tokens is one finding's worth of news, not a million.
 MOST_MATCHES: Final = 1000
@@ -61,6 +62,10 @@ def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int, 
         if match_end - match_start > rule.max_length or end <= start:
             continue
         found += 1
+        if rule.weight is Weight.FOREIGN and is_named_digest(data, start, end):
+            # Their patterns take the last text of a shape in a line: what they mean may stand before it.
+            yield from matches(rule, pattern, data, match_start, start, cut=cut)
+            continue
         name_start, name_end = hit.span(shape.name) if shape.name else (0, 0)
         yield Match(
             rule=rule,
