@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +34,10 @@ _SLOTS_PER_WORKER: Final = 3
 _READ_BYTES: Final = 1 << 20
 _SET_DEATH_SIGNAL: Final = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_REUSED_BYTES: Final = 4 << 20
+"""Options of mallopt(3): memory of up to so many bytes is used again and not given back to the system, which would
+clear it for each window anew."""
 _FILE_COST: Final = 8 << 10
 _SPARE: Final = 8 << 20
 """What is searched before processes start, in bytes, a file being as good as some more of them: less work than it is to
@@ -238,7 +242,11 @@ def _begin(parent: int, shared: _Shared) -> None:
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+        libc = ctypes.CDLL(None)
+        libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+        with suppress(AttributeError):  # glibc's, others have it not
+            libc.mallopt(_MMAP_THRESHOLD, _REUSED_BYTES)
+            libc.mallopt(_TRIM_THRESHOLD, 4 * _REUSED_BYTES)
     if os.getppid() != parent:
         os._exit(1)
 
