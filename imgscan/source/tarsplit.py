@@ -64,7 +64,7 @@ class TarSplitStream:
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; never beyond the end of a header or a file, so that no content is read unasked."""
-        if not self._find():
+        if not self._content_left and self._at >= len(self._segment) and not self._find():
             return b""
         if not self._content_left:
             data = self._segment[self._at : self._at + size]
@@ -95,11 +95,14 @@ class TarSplitStream:
 
     def place_at(self, offset: int, size: int) -> ContentPlace | None:
         """Where the content lies whose first byte comes next; `offset` is known to be here."""
-        if not self._find() or not self._content_left or self._content is None or self._content_file is not None:
+        if not self._content_left and not self._find():
             return None
-        if self._content_left != self._content.size or size != self._content.size:
+        content = self._content
+        if not self._content_left or content is None or self._content_file is not None:
             return None
-        return ContentPlace(root=self._root.path, name=_name(self._content), size=size)
+        if self._content_left != content.size or size != content.size:
+            return None
+        return ContentPlace(root=self._root.path, name=_name(content), size=size)
 
     def close(self) -> None:
         """Close all files."""
@@ -164,6 +167,6 @@ class TarSplitStream:
 
 def _name(record: _Record) -> bytes:
     name = record.name_raw or (record.name or "").encode("utf-8", "surrogateescape")
-    while name.startswith((b"./", b"/")):
+    while name[:1] in (b".", b"/") and name.startswith((b"./", b"/")):
         name = name.removeprefix(b".").lstrip(b"/")
     return name
