@@ -158,9 +158,9 @@ def _missing(stateful: Stateful, into: str) -> Finding:
         evidence=Evidence.DERIVED,
         identity=(service.at.file, service.name),
         fix=Fix(
-            text=f"Mount a named volume: `{service.name}_data:{_mount_of(stateful)}` under `volumes:` of {service.name}, "
-            "declared `external: true` with a name at the top level. If the data may be lost, say so: `tmpfs:` at "
-            "that path."
+            text=f"Mount a named volume: `{service.name}_data:{_mount_of(stateful)}` under `volumes:` of "
+            f"{service.name}, declared `external: true` with a name at the top level. If the data may be lost, say so: "
+            "`tmpfs:` at that path."
         ),
     )
 
