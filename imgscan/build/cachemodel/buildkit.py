@@ -12,8 +12,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final
 
-from imgscan.build.cachemodel.contents import FOLDER, Content, context_tree, is_pattern, make_content
-from imgscan.build.cachemodel.filesystems import SCRATCH, FileSystem, Placed, empty
+from imgscan.build.cachemodel.contents import FOLDER, Content, ContextTree, context_tree, is_pattern, make_content
+from imgscan.build.cachemodel.filesystems import SCRATCH, Budget, FileSystem, Placed, empty, image_files
 from imgscan.build.cachemodel.mounts import read_mounts, take_mounts
 from imgscan.build.cachemodel.records import BaseImage, CacheBuilder, Inputs, Node, Ref
 from imgscan.build.cachemodel.settings import (
@@ -50,12 +50,13 @@ class _State:
 class BuildkitGraph:
     """The nodes of a build, in the order of the Dockerfile."""
 
-    def __init__(self, inputs: Inputs, builder: CacheBuilder) -> None:
+    def __init__(self, inputs: Inputs, builder: CacheBuilder, like: ContextTree | None = None) -> None:
         self.inputs, self.builder = inputs, builder
         self.around = Surroundings(inputs)
-        self.context = context_tree(inputs.files, folder_modes=not builder.synced)
+        self.context = context_tree(inputs.files, folder_modes=not builder.synced, like=like)
         self.nodes: list[Node] = []
         self._ends: dict[int, _State] = {}
+        self._budget = Budget()
 
     def build(self) -> tuple[Node, ...]:
         """Every node of the stages that the target needs."""
@@ -117,7 +118,7 @@ class BuildkitGraph:
             ("the flags", flags),
             ("the mounts", tuple(sorted(mount.facet for mount in mounts))),
         ]
-        contents = take_mounts(mounts, lambda name: self._origin(name, stage) or self.context)
+        contents = take_mounts(mounts, lambda name: self._origin(name, stage) or self.context.tree)
         node = self._add(command, state, facets, contents, (state.ref,))
         state.ref = node.index
         state.files = FileSystem(below=state.files, ref=node.index, hides="")
@@ -127,14 +128,13 @@ class BuildkitGraph:
         if not name:
             return None
         found = find_stage(self.inputs.dockerfile, name, stage.index)
-        if found is not None and found.index in self._ends:
-            return self._ends[found.index].files
-        base = self.inputs.bases.get(name) or BaseImage(layers=name)
-        return empty(SCRATCH if name == "scratch" else ("image", base.layers))
+        if found is None or found.index not in self._ends:
+            return image_files(self.inputs, name)
+        return self._budget.look(self._ends[found.index].files)
 
     def _copy(self, command: Command, state: _State, stage: Stage) -> None:
         copy = read_copy(command, state.settings, self.around)
-        taken = take(copy, self._origin(command.flag("from"), stage) or self.context)
+        taken = take(copy, self._origin(command.flag("from"), stage) or self.context.tree)
         keyed = [
             (source, tuple(renamed(content, _name_in_key(copy, source, content)) for content in contents))
             for source, contents in taken

@@ -45,33 +45,45 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Content:
-    """The files of one source. `entries` are by their path in the selection, `""` the selected path itself; `prefix` is
-    what stands before it in messages; `hidden` are the results below which unknown files lie; `names` is whatever of
-    the path counts besides the entries."""
+    """The files of one source, in a tree or apart from one. `prefix` is what stands before an entry's path in messages;
+    `hidden` are the results below which unknown files lie, each with the path; `names` is whatever of the source's path
+    counts besides the entries; `fingerprint` is the hash of all entries."""
 
     prefix: str
-    entries: Mapping[str, Entry]
+    fingerprint: int
+    tree: Tree | None = None
+    path: str = ""
+    own: Mapping[str, Entry] = field(default_factory=dict)
     hidden: tuple[tuple[Ref, str], ...] = ()
     names: str = ""
-    # The items in one hash: large contexts are compared often.
-    fingerprint: int = 0
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """The entries by their path in the selection, `""` the selected path itself."""
+        return self.own if self.tree is None else dict(self.tree.below(self.path))
+
+    @property
+    def itself(self) -> Entry | None:
+        """The selected path; None for a selection that has none."""
+        return self.own.get("") if self.tree is None else self.tree.entries.get(self.path)
 
 
 def make_content(
     prefix: str, entries: Mapping[str, Entry], hidden: tuple[tuple[Ref, str], ...] = (), names: str = ""
 ) -> Content:
-    """A content with its fingerprint."""
+    """A content that is in no tree."""
     fingerprint = hash(frozenset(entries.items()))
-    return Content(prefix=prefix, entries=entries, hidden=hidden, names=names, fingerprint=fingerprint)
+    return Content(prefix=prefix, own=entries, hidden=hidden, names=names, fingerprint=fingerprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
-    """Files by path, relative to the root `""`, folders above them included; `children` are names by folder."""
+    """Files by path, relative to the root `""`, folders above them included; `children` are names by folder.
+    `fingerprints` remembers the hashes of what was asked for."""
 
     entries: Mapping[str, Entry]
     children: Mapping[str, tuple[str, ...]]
-    memo: dict[tuple[str, tuple[str, ...]], Content] = field(default_factory=dict, compare=False, repr=False)
+    fingerprints: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     def below(self, folder: str) -> Iterator[tuple[str, Entry]]:
         """The folder's entries by their path in it, itself first as `""`."""
@@ -81,6 +93,29 @@ class Tree:
             path = f"{folder}/{inner}".strip("/")
             yield inner, self.entries[path]
             waiting += [f"{inner}/{name}".lstrip("/") for name in self.children.get(path, ())]
+
+    def fingerprint(self, path: str) -> int:
+        """The hash of a path with everything below it."""
+        waiting = [path]
+        while waiting:
+            at = waiting[-1]
+            names = self.children.get(at, ())
+            unknown = [child for name in names if (child := _join(at, name)) not in self.fingerprints]
+            if unknown:
+                waiting += unknown
+                continue
+            inside = frozenset((name, self.fingerprints[_join(at, name)]) for name in names)
+            self.fingerprints[at] = hash((self.entries[at], inside))
+            waiting.pop()
+        return self.fingerprints[path]
+
+    def edited(self, changed: Mapping[str, Entry]) -> Tree:
+        """The tree with other entries at paths that it has; what lies beside them is not hashed again."""
+        fingerprints = dict(self.fingerprints)
+        for path in changed:
+            for above in (path, *folders_above(path)):
+                fingerprints.pop(above, None)
+        return Tree(entries={**self.entries, **changed}, children=self.children, fingerprints=fingerprints)
 
     def resolve(self, path: str, *, follow: bool = True) -> str | None:
         """The path with all links in it followed inside the tree; None where there is nothing."""
@@ -133,13 +168,10 @@ class Tree:
         return tuple(found)
 
     def _content(self, path: str, shown: str, excludes: tuple[str, ...]) -> Content:
-        known = self.memo.get((path, excludes))
-        if known is None:
-            entries = dict(self.below(path))
-            if excludes:
-                entries = {inner: e for inner, e in entries.items() if not inner or not is_excluded(excludes, inner)}
-            known = self.memo[path, excludes] = make_content(path, entries)
-        return Content(prefix=shown, entries=known.entries, names=shown, fingerprint=known.fingerprint)
+        if excludes:
+            entries = {inner: e for inner, e in self.below(path) if not inner or not is_excluded(excludes, inner)}
+            return make_content(shown, entries, names=shown)
+        return Content(prefix=shown, tree=self, path=path, names=shown, fingerprint=self.fingerprint(path))
 
 
 def is_pattern(source: str) -> bool:
@@ -163,9 +195,23 @@ def grow_tree(entries: Iterable[tuple[str, Entry]]) -> Tree:
     return Tree(entries=found, children={folder: tuple(names) for folder, names in children.items()})
 
 
-def context_tree(files: Iterable[InputFile], *, folder_modes: bool) -> Tree:
-    """The context as a tree; without `folder_modes` those of folders do not count."""
-    return grow_tree((file.path, _entry(file, folder_modes)) for file in files)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextTree:
+    """The tree of a context and the files it was made from."""
+
+    files: tuple[InputFile, ...]
+    tree: Tree
+
+
+def context_tree(files: tuple[InputFile, ...], *, folder_modes: bool, like: ContextTree | None = None) -> ContextTree:
+    """The context as a tree; without `folder_modes` those of folders do not count. `like`: the tree of a context that
+    most likely differs in a few files only."""
+    if like is not None and len(like.files) == len(files):
+        pairs = [(new, old) for new, old in zip(files, like.files, strict=True) if new is not old]
+        if all(new.path == old.path for new, old in pairs):
+            changed = {new.path: _entry(new, folder_modes) for new, old in pairs if new != old}
+            return ContextTree(files=files, tree=like.tree.edited(changed))
+    return ContextTree(files=files, tree=grow_tree((file.path, _entry(file, folder_modes)) for file in files))
 
 
 def _entry(file: InputFile, folder_modes: bool) -> Entry:
@@ -180,11 +226,13 @@ def compare_contents(after: Content, before: Content, same_result: Callable[[Ref
     """Whether a builder sees the same files. `same_result` compares results of two builds."""
     if after.names != before.names:
         return Verdict.OTHER
-    hidden = _compare_hidden(after, before, same_result)
-    equal = after.fingerprint == before.fingerprint and after.entries == before.entries
-    if hidden is Verdict.SAME:
+    equal = after.fingerprint == before.fingerprint
+    if not after.hidden and not before.hidden:
         return Verdict.SAME if equal else Verdict.OTHER
-    if any(entry != before.entries.get(path, entry) for path, entry in after.entries.items()):
+    if _compare_hidden(after, before, same_result) is Verdict.SAME:
+        return Verdict.SAME if equal else Verdict.OTHER
+    old = before.entries
+    if any(entry != old.get(path, entry) for path, entry in after.entries.items()):
         return Verdict.OTHER
     return Verdict.UNKNOWN
 
@@ -201,15 +249,41 @@ def _compare_hidden(after: Content, before: Content, same_result: Callable[[Ref,
 def describe_difference(after: Content, before: Content) -> str:
     """Which files make the difference, in words."""
     changed: list[str] = []
-    for path in sorted(after.entries.keys() | before.entries.keys()):
-        new, old = after.entries.get(path), before.entries.get(path)
-        if new != old:
-            name = _join(after.prefix if new else before.prefix, path) or "."
-            changed.append(f"{name} {_difference(new, old)}")
+    more = 0
+    for path, new, old in _changes(after, before):
+        if len(changed) == _MAX_SHOWN:
+            more += 1
+            continue
+        name = _join(after.prefix if new else before.prefix, path) or "."
+        changed.append(f"{name} {_difference(new, old)}")
     if not changed:
         return f"{before.prefix or '.'} is now {after.prefix or '.'}" if after.names != before.names else ""
-    more = f" and {len(changed) - _MAX_SHOWN} more" if len(changed) > _MAX_SHOWN else ""
-    return ", ".join(changed[:_MAX_SHOWN]) + more
+    return ", ".join(changed) + (f" and {more} more" if more else "")
+
+
+def _changes(after: Content, before: Content) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """The paths that differ, with their entries; folders of the same fingerprint are not entered."""
+    if after.tree is None or before.tree is None:
+        new, old = after.entries, before.entries
+        for path in sorted(new.keys() | old.keys()):
+            if new.get(path) != old.get(path):
+                yield path, new.get(path), old.get(path)
+        return
+    waiting = [""]
+    while waiting:
+        inner = waiting.pop()
+        paths = (_join(after.path, inner), _join(before.path, inner))
+        now, then = after.tree.entries.get(paths[0]), before.tree.entries.get(paths[1])
+        if (
+            now is not None
+            and then is not None
+            and after.tree.fingerprint(paths[0]) == before.tree.fingerprint(paths[1])
+        ):
+            continue
+        if now != then:
+            yield inner, now, then
+        names = {*after.tree.children.get(paths[0], ()), *before.tree.children.get(paths[1], ())}
+        waiting += [_join(inner, name) for name in sorted(names, reverse=True)]
 
 
 def _difference(new: Entry | None, old: Entry | None) -> str:
@@ -231,4 +305,13 @@ def _is_folder(entry: Entry) -> bool:
 
 
 def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}".strip("/") if folder else name
+    if not name:
+        return folder
+    return f"{folder}/{name}" if folder else name
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """The folders above a path, the root `""` last."""
+    while path:
+        path = posixpath.dirname(path)
+        yield path

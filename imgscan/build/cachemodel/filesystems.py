@@ -13,12 +13,13 @@ from functools import cached_property
 from typing import Final
 
 from imgscan.build.cachemodel.contents import FOLDER, Content, Entry, Tree, grow_tree, is_pattern, make_content
-from imgscan.build.cachemodel.records import Ref
+from imgscan.build.cachemodel.records import BaseImage, Inputs, Ref
 from imgscan.detect.stages.contextindex import clean_source
 from imgscan.detect.stages.walk import is_excluded
 from imgscan.model import EntryKind
 
 SCRATCH: Final[Ref] = ("scratch", "")
+_MAX_ENTRIES: Final = 5_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,28 @@ class FileSystem:
 def empty(ref: Ref) -> FileSystem:
     """The files of an external image, all hidden, or of `scratch`: none."""
     return FileSystem(below=None, ref=ref, hides=None if ref == SCRATCH else "")
+
+
+def image_files(inputs: Inputs, name: str) -> FileSystem:
+    """The files of an external image that `--from` names."""
+    base = inputs.bases.get(name) or BaseImage(layers=name)
+    return empty(SCRATCH if name == "scratch" else ("image", base.layers))
+
+
+class Budget:
+    """How many entries of stages may still be looked at: a Dockerfile of a thousand stages that copy each other's files
+    must not cost more than one of ten. What is beyond it counts as hidden."""
+
+    def __init__(self) -> None:
+        self.left = _MAX_ENTRIES
+
+    def look(self, files: FileSystem) -> FileSystem:
+        """The files to select from."""
+        if self.left < 0:
+            return FileSystem(below=None, ref=files.ref, hides="")
+        if "known" not in files.__dict__:
+            self.left -= len(files.known[0].entries)
+        return files
 
 
 def _placed_entry(entry: Entry, placed: Placed) -> Entry:

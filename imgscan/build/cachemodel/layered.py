@@ -13,8 +13,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from imgscan.build.cachemodel.buildkit import run_arguments
-from imgscan.build.cachemodel.contents import FOLDER, Content, context_tree, make_content
-from imgscan.build.cachemodel.filesystems import SCRATCH, FileSystem, Placed, empty
+from imgscan.build.cachemodel.contents import FOLDER, Content, ContextTree, context_tree, make_content
+from imgscan.build.cachemodel.filesystems import SCRATCH, Budget, FileSystem, Placed, empty, image_files
 from imgscan.build.cachemodel.mounts import read_mounts
 from imgscan.build.cachemodel.records import BaseImage, CacheBuilder, Inputs, Node, Ref
 from imgscan.build.cachemodel.settings import (
@@ -44,13 +44,14 @@ class _State:
 class LayeredGraph:
     """The nodes of a build: one for every instruction but FROM."""
 
-    def __init__(self, inputs: Inputs, builder: CacheBuilder) -> None:
+    def __init__(self, inputs: Inputs, builder: CacheBuilder, like: ContextTree | None = None) -> None:
         self.inputs, self.builder = inputs, builder
         self.classic = builder.kind is Builder.CLASSIC
         self.around = Surroundings(inputs)
-        self.context = context_tree(inputs.files, folder_modes=True)
+        self.context = context_tree(inputs.files, folder_modes=True, like=like)
         self.nodes: list[Node] = []
         self._ends: dict[int, _State] = {}
+        self._budget = Budget()
 
     def build(self) -> tuple[Node, ...]:
         """Every node of the stages that are built."""
@@ -85,7 +86,7 @@ class LayeredGraph:
 
     def _step(self, command: Command, state: _State, stage: Stage, number: int, *, shown: bool) -> None:
         copy = read_copy(command, state.settings, self.around) if command.keyword in ("COPY", "ADD") else None
-        taken = take(copy, self._origin(command.flag("from"), stage) or self.context) if copy else []
+        taken = take(copy, self._origin(command.flag("from"), stage) or self.context.tree) if copy else []
         contents = [content for _, found in taken for content in found]
         if self.classic:
             contents = [renamed(c, c.prefix if c.names != "missing" else c.names) for c in contents]
@@ -121,13 +122,13 @@ class LayeredGraph:
         return state.files
 
     def _origin(self, name: str | None, stage: Stage) -> FileSystem | None:
+        """The files of a stage or an image; None for the context."""
         if not name:
             return None
         found = find_stage(self.inputs.dockerfile, name, stage.index)
-        if found is not None and found.index in self._ends:
-            return self._ends[found.index].files
-        base = self.inputs.bases.get(name) or BaseImage(layers=name)
-        return empty(("image", base.layers))
+        if found is None or found.index not in self._ends:
+            return image_files(self.inputs, name)
+        return self._budget.look(self._ends[found.index].files)
 
     def _facets(self, command: Command, copy: Copy | None, settings: Settings) -> tuple[tuple[str, Hashable], ...]:
         if copy is not None:

@@ -7,11 +7,11 @@ be a hit; that is `unknown`, with the RUN it depends on.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from imgscan.build.cachemodel.buildkit import BuildkitGraph
-from imgscan.build.cachemodel.contents import Verdict, compare_contents
+from imgscan.build.cachemodel.contents import ContextTree, Verdict, compare_contents
 from imgscan.build.cachemodel.layered import LayeredGraph
 from imgscan.build.cachemodel.reasons import Explainer
 from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Node, Outcome, Ref, StepPrediction
@@ -39,6 +39,10 @@ class Matches:
             return Verdict.SAME
         return Verdict.UNKNOWN if before in self.maybe[after] else Verdict.OTHER
 
+    def like(self, ref: Ref) -> Iterable[Ref]:
+        """The results of the first build that one of the second is or may be."""
+        return (ref,) if isinstance(ref, tuple) else self.same[ref] | self.maybe[ref]
+
     def outcome(self, index: int) -> Outcome:
         """What becomes of a node."""
         if self.same[index] or (self.repeats and self.originals[index] != index):
@@ -46,42 +50,57 @@ class Matches:
         return Outcome.UNKNOWN if self.maybe[index] else Outcome.MISS
 
 
+class Predictor:
+    """Answers for one build whatever is asked of it: what is known of `before` is worked out once."""
+
+    def __init__(self, before: Inputs, builder: CacheBuilder) -> None:
+        self.builder = builder
+        graph = _graph(before, builder, None)
+        self._first = graph.build()
+        self._context = graph.context
+
+    def predict(self, after: Inputs) -> tuple[StepPrediction, ...]:
+        """See the function `predict`."""
+        second = _graph(after, self.builder, self._context).build()
+        repeats = self.builder.kind is not Builder.BUILDKIT
+        names = {} if repeats else {stage.index: find_base(after, stage)[0] for stage in after.dockerfile.stages}
+        matches = match_graphs(self._first, second, repeats=repeats, names=names)
+        explainer = Explainer(self._first, second, matches, after.dockerfile)
+        predictions = [explainer.explain(node) for node in second]
+        for node, original in zip(second, matches.originals, strict=True):
+            if original != node.index:
+                first_one = predictions[original]
+                same_as = (first_one.stage, first_one.ordinal)
+                predictions[node.index] = replace(predictions[node.index], same_as=same_as)
+        return tuple(prediction for node, prediction in zip(second, predictions, strict=True) if node.shown)
+
+
 def predict(before: Inputs, after: Inputs, builder: CacheBuilder) -> tuple[StepPrediction, ...]:
     """The steps of a build of `after` by a builder that has just built `before`, as the builder numbers them.
 
     Raises InputError where a Dockerfile makes no sense (an unknown target).
     """
-    first, second = build_graph(before, builder), build_graph(after, builder)
-    repeats = builder.kind is not Builder.BUILDKIT
-    names = {} if repeats else {stage.index: find_base(after, stage)[0] for stage in after.dockerfile.stages}
-    matches = match_graphs(first, second, repeats=repeats, names=names)
-    explainer = Explainer(first, second, matches, after.dockerfile)
-    predictions = [explainer.explain(node) for node in second]
-    for node, original in zip(second, matches.originals, strict=True):
-        if original != node.index:
-            first_one = predictions[original]
-            predictions[node.index] = replace(predictions[node.index], same_as=(first_one.stage, first_one.ordinal))
-    return tuple(prediction for node, prediction in zip(second, predictions, strict=True) if node.shown)
+    return Predictor(before, builder).predict(after)
 
 
-def build_graph(inputs: Inputs, builder: CacheBuilder) -> tuple[Node, ...]:
-    """The keys of all steps of a build, in the order of the Dockerfile."""
+def _graph(inputs: Inputs, builder: CacheBuilder, like: ContextTree | None) -> BuildkitGraph | LayeredGraph:
     if builder.kind is Builder.BUILDKIT:
-        return BuildkitGraph(inputs, builder).build()
-    return LayeredGraph(inputs, builder).build()
+        return BuildkitGraph(inputs, builder, like)
+    return LayeredGraph(inputs, builder, like)
 
 
 def match_graphs(first: Sequence[Node], second: Sequence[Node], *, repeats: bool, names: Mapping[int, str]) -> Matches:
     """Compare every node of the second build with those of the first that do the same. `repeats`: a step also hits one
     above it in its own build, as where steps are carried out one after the other; `names` are those of the images that
     stages of the second build are FROM."""
-    by_facets: dict[Hashable, list[Node]] = {}
+    candidates: dict[tuple[Hashable, Ref], list[Node]] = {}
     for node in first:
-        by_facets.setdefault(node.facets, []).append(node)
+        candidates.setdefault((node.facets, node.parents[0]), []).append(node)
     matches = Matches(repeats=repeats)
     seen: dict[Hashable, int] = {}
     for node in second:
-        same, maybe = _find(node, by_facets.get(node.facets, ()), matches)
+        alike = [other for ref in matches.like(node.parents[0]) for other in candidates.get((node.facets, ref), ())]
+        same, maybe = _find(node, alike, matches)
         matches.same.append(same)
         matches.maybe.append(maybe)
         matches.originals.append(seen.setdefault(_identity(node, matches.originals, names), node.index))

@@ -30,6 +30,15 @@ class Explainer:
         self.first, self.second, self.matches, self.dockerfile = first, second, matches, dockerfile
         self._causes: dict[int, Instruction] = {}
         self._depends: dict[int, tuple[Instruction, ...]] = {}
+        self._places: dict[Hashable, list[Node]] = {}
+        for node in first:
+            step = node.instruction
+            for key in (
+                (step.stage, step.text, node.shown),
+                (step.text, node.shown),
+                (step.stage, step.keyword, node.ordinal, node.shown),
+            ):
+                self._places.setdefault(key, []).append(node)
 
     def explain(self, node: Node) -> StepPrediction:
         """The prediction for a node; those before it must have been explained."""
@@ -72,21 +81,12 @@ class Explainer:
 
     def _counterpart(self, node: Node) -> Node | None:
         """The step of the first build that this one was: of the same text, else the one in its place."""
-        wanted = node.instruction
-        alike = [other for other in self.first if other.instruction.keyword == wanted.keyword]
-        ranked = sorted(
-            alike,
-            key=lambda other: (
-                other.shown is not node.shown,
-                other.instruction.stage != wanted.stage,
-                other.instruction.text != wanted.text,
-                abs(other.ordinal - node.ordinal),
-            ),
-        )
-        best = next(iter(ranked), None)
-        if best is None or (best.instruction.text != wanted.text and best.ordinal != node.ordinal):
-            return None
-        return best
+        step = node.instruction
+        for key in ((step.stage, step.text, node.shown), (step.text, node.shown)):
+            alike = self._places.get(key)
+            if alike:
+                return min(alike, key=lambda other: abs(other.ordinal - node.ordinal))
+        return next(iter(self._places.get((step.stage, step.keyword, node.ordinal, node.shown), ())), None)
 
     def _differences(self, node: Node, other: Node) -> Iterator[str]:
         before = dict(other.facets)

@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from imgscan.build.cachemodel.contents import Content, Tree, is_pattern, make_content
+from imgscan.build.cachemodel.contents import Content, Tree, folders_above, is_pattern, make_content
 from imgscan.build.cachemodel.filesystems import FileSystem, Placed
 from imgscan.build.cachemodel.records import Ref
 from imgscan.build.cachemodel.settings import Settings, Surroundings, absolute
@@ -113,8 +113,7 @@ def in_key_order(taken: Sequence[tuple[str, tuple[Content, ...]]]) -> tuple[Cont
     ordered: list[Content] = []
     seen: set[str] = set()
     for source, contents in sorted(taken, key=lambda pair: pair[0]):
-        inside = any(source != other and (not other or source.startswith(f"{other}/")) for other in plain)
-        if source in seen or (inside and source in plain):
+        if source in seen or (source in plain and any(above in plain for above in folders_above(source))):
             continue
         seen.add(source)
         ordered += contents
@@ -157,7 +156,7 @@ def read_mode(mode: str | None) -> int | None:
 
 def _landing(copy: Copy, content: Content, dest: str, below: FileSystem) -> str | None:
     """Where the selected path lands; None where nobody can know whether `dest` is a folder."""
-    entry = content.entries.get("")
+    entry = content.itself
     if entry is None or entry.kind is EntryKind.DIRECTORY:
         return dest
     name = posixpath.basename(content.prefix)
