@@ -137,7 +137,10 @@ MATRIX = {
     "ARG in COPY's destination": Case(
         "FROM x\nARG V\nCOPY src /s$V/\n", "COPY-", "ARG+ COPY-", args={"V": "1"}, new_args={"V": "2"}
     ),
-    "proxy, not declared": Case("FROM x\nRUN a\n", "RUN+", "RUN+", new_args={"HTTP_PROXY": "p"}),
+    "proxy, not declared": Case(
+        "FROM x\nRUN a\n", "RUN+", "RUN+", args={"HTTP_PROXY": "p"}, new_args={"HTTP_PROXY": "q"}
+    ),
+    "proxy, not declared, for the first time": Case("FROM x\nRUN a\n", "RUN+", "RUN-", new_args={"HTTP_PROXY": "p"}),
     "proxy, declared": Case(
         "FROM x\nARG HTTP_PROXY\nRUN a\n", "RUN-", "ARG+ RUN-", args={"HTTP_PROXY": "p"}, new_args={"HTTP_PROXY": "q"}
     ),

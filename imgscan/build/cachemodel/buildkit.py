@@ -39,8 +39,9 @@ Facets = list[tuple[str, Hashable]]
 
 @dataclass(slots=True, kw_only=True)
 class _State:
-    """Where a stage is: its settings, the last result, its files, the last number given."""
+    """Where a stage (its index) is: its settings, the last result, its files, the last number given."""
 
+    stage: int
     settings: Settings
     ref: Ref
     files: FileSystem
@@ -71,11 +72,14 @@ class BuildkitGraph:
         if parent is not None:
             above = self._ends[parent.index]
             base = BaseImage(layers="")
-            state = _State(settings=above.settings.copy(keep_args=True), ref=above.ref, files=above.files, number=0)
+            settings = above.settings.copy(keep_args=True)
+            state = _State(stage=stage.index, settings=settings, ref=above.ref, files=above.files, number=0)
         else:
             name, base = find_base(self.inputs, stage)
             ref: Ref = SCRATCH if name == "scratch" else ("image", base.layers)
-            state = _State(settings=begin_settings(base), ref=ref, files=empty(ref), number=int(ref != SCRATCH))
+            number = int(ref != SCRATCH)
+            settings = begin_settings(base)
+            state = _State(stage=stage.index, settings=settings, ref=ref, files=empty(ref), number=number)
         for command in stage_commands(self.inputs, stage, parent, base):
             match command.keyword:
                 case "RUN":
@@ -95,6 +99,7 @@ class BuildkitGraph:
         state.number += 1
         node = Node(
             index=len(self.nodes),
+            stage=state.stage,
             instruction=command.instruction,
             ordinal=state.number,
             shown=True,
@@ -147,6 +152,7 @@ class BuildkitGraph:
         if linked:
             merge = Node(
                 index=len(self.nodes),
+                stage=state.stage,
                 instruction=command.instruction,
                 ordinal=state.number,
                 shown=False,

@@ -62,10 +62,9 @@ class Content:
         """The entries by their path in the selection, `""` the selected path itself."""
         return self.own if self.tree is None else dict(self.tree.below(self.path))
 
-    @property
-    def itself(self) -> Entry | None:
-        """The selected path; None for a selection that has none."""
-        return self.own.get("") if self.tree is None else self.tree.entries.get(self.path)
+    def entry(self, inner: str) -> Entry | None:
+        """What is at a path of the selection; `""` is the selected path itself."""
+        return self.own.get(inner) if self.tree is None else self.tree.entries.get(_join(self.path, inner))
 
 
 def make_content(

@@ -19,17 +19,20 @@ from imgscan.detect.stages.walk import is_excluded
 from imgscan.model import EntryKind
 
 SCRATCH: Final[Ref] = ("scratch", "")
-_MAX_ENTRIES: Final = 5_000_000
+_MAX_ENTRIES: Final = 500_000
+_MAX_STEPS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """Files and where they land, `dest` without a leading slash; `mode` and `owner` are those of --chmod, --chown."""
+    """Files and where they land, `dest` without a leading slash; `mode` and `owner` are those of --chmod, --chown.
+    `made`: BuildKit makes the folder `dest` itself, with mode 0755, before it copies into it."""
 
     dest: str
     content: Content
     mode: int | None = None
     owner: str = ""
+    made: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +49,11 @@ class FileSystem:
     def known(self) -> tuple[Tree, tuple[tuple[str, Ref], ...]]:
         """The entries that are surely there, and what hides others: folder and result, the latest first."""
         entries: dict[str, Entry] = {}
+        folders: dict[str, Entry] = {}
         barriers: list[tuple[str, Ref]] = []
         at: FileSystem | None = self
         while at is not None:
-            for path, entry in at._entries():
+            for path, entry in at._entries(folders):
                 if path not in entries and not any(_inside(path, folder) for folder, _ in barriers):
                     entries[path] = entry
             if at.hides is not None:
@@ -57,14 +61,18 @@ class FileSystem:
                 if not at.hides:
                     break
             at = at.below
-        return grow_tree(entries.items()), tuple(barriers)
+        return grow_tree({**folders, **entries}.items()), tuple(barriers)
 
-    def _entries(self) -> Iterator[tuple[str, Entry]]:
-        for placed in self.placed:
+    def _entries(self, folders: dict[str, Entry]) -> Iterator[tuple[str, Entry]]:
+        """What the step put there. Destinations that are folders go to `folders`: a folder keeps the mode of the step
+        that made it, which is the one farthest below."""
+        for placed in reversed(self.placed):  # of two sources the last one wins
             for inner, entry in placed.content.entries.items():
                 path = f"{placed.dest}/{inner}".strip("/")
-                if path:
+                if path and (inner or entry.kind is not EntryKind.DIRECTORY):
                     yield path, _placed_entry(entry, placed)
+                elif path and not placed.made:
+                    folders[path] = _placed_entry(entry, placed)
 
     def select(self, source: str, excludes: tuple[str, ...] = ()) -> tuple[Content, ...]:
         """What a path of the stage names, as `Tree.select`; always one content where something is hidden."""
@@ -89,12 +97,24 @@ class FileSystem:
         return (make_content(path, known, (hidden,), names=cleaned),)
 
     def is_folder(self, path: str) -> bool | None:
-        """Whether there is a folder of that path; None if nobody can know."""
-        tree, barriers = self.known
-        entry = tree.entries.get(path)
-        if entry is not None:
-            return entry.kind is EntryKind.DIRECTORY
-        return None if any(_inside(path, folder) for folder, _ in barriers) else False
+        """Whether there is a folder of that path; None if nobody can know, or if it takes too long to find out."""
+        at: FileSystem | None = self
+        for _ in range(_MAX_STEPS):
+            if at is None:
+                return False
+            for placed in at.placed:
+                if _inside(placed.dest, path) and placed.dest != path:
+                    return True
+                if _inside(path, placed.dest):
+                    entry = placed.content.entry(_relative(path, placed.dest))
+                    if entry is not None:
+                        return entry.kind is EntryKind.DIRECTORY
+            if at.hides is not None and _inside(path, at.hides):
+                return None
+            if at.hides is not None and _inside(at.hides, path):
+                return True
+            at = at.below
+        return None
 
 
 def empty(ref: Ref) -> FileSystem:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Final
 
 from imgscan.build.cachemodel.buildkit import run_arguments
 from imgscan.build.cachemodel.contents import FOLDER, Content, ContextTree, context_tree, make_content
@@ -31,7 +32,12 @@ from imgscan.build.request import Builder
 from imgscan.dockerfile.parse import Command, Stage, find_stage, needed_stages, target_stage
 from imgscan.dockerfile.stages import expand_or_none
 
-_EXPANDED = frozenset({"ENV", "LABEL", "EXPOSE", "VOLUME", "USER", "STOPSIGNAL"})
+_PREDEFINED: Final = frozenset(
+    name
+    for word in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+    for name in (word, word.lower())
+)
+_EXPANDED: Final = frozenset({"ENV", "LABEL", "EXPOSE", "VOLUME", "USER", "STOPSIGNAL"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,6 +102,7 @@ class LayeredGraph:
             contents += [make_content(url, {}, ((("remote", url), ""),)) for url in copy.remotes]
         node = Node(
             index=len(self.nodes),
+            stage=stage.index,
             instruction=command.instruction,
             ordinal=number,
             shown=shown,
@@ -142,10 +149,13 @@ class LayeredGraph:
         if command.keyword == "RUN":
             env = settings.env.variables
             given = tuple(sorted((name, value) for name, value in settings.args.items() if name not in env))
+            # An argument that needs no ARG is not in the key, but it does mark it as that of a RUN with arguments.
+            marked = bool(given) or any(name in self.around.build_args and name not in env for name in _PREDEFINED)
             mounts = read_mounts(command, settings, self.around, self.builder)
             return (
                 ("the command", run_arguments(command, settings.shell)),
                 ("variables", given),
+                ("that there are build arguments", self.classic and marked),
                 ("the mounts", tuple((mount.facet, mount.source) for mount in mounts)),
             )
         return (("the instruction", (command.keyword, *self._said(command, settings))),)

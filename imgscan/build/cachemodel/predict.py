@@ -110,7 +110,7 @@ def match_graphs(first: Sequence[Node], second: Sequence[Node], *, repeats: bool
 def _identity(node: Node, originals: Sequence[int], names: Mapping[int, str]) -> Hashable:
     """What two nodes of one build have in common if they are the same step: BuildKit finds them by their definition,
     in which an image is the one of that name (`names` of the stages). `originals` are those of earlier nodes."""
-    name = names.get(node.instruction.stage)
+    name = names.get(node.stage)
 
     def original(ref: Ref) -> Hashable:
         return originals[ref] if isinstance(ref, int) else (ref, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Protocol
 
@@ -34,9 +35,9 @@ class Explainer:
         for node in first:
             step = node.instruction
             for key in (
-                (step.stage, step.text, node.shown),
+                (node.stage, step.text, node.shown),
                 (step.text, node.shown),
-                (step.stage, step.keyword, node.ordinal, node.shown),
+                (node.stage, step.keyword, node.ordinal, node.shown),
             ):
                 self._places.setdefault(key, []).append(node)
 
@@ -53,7 +54,7 @@ class Explainer:
             lines = ", ".join(f"{step.keyword} in line {step.line}" for step in depends)
             reason = f"it depends on whether {lines} gives the same files as before"
         return StepPrediction(
-            stage=node.instruction.stage,
+            stage=node.stage,
             ordinal=node.ordinal,
             instruction=node.instruction,
             outcome=outcome,
@@ -75,18 +76,20 @@ class Explainer:
         if other is None:
             return "the step is new", cause
         if node.parents != other.parents and any(isinstance(ref, tuple) for ref in node.parents):
-            begin = self.dockerfile.stages[node.instruction.stage].commands[0].instruction
+            begin = self.dockerfile.stages[node.stage].commands[0].instruction
             return "the base image is another one", begin
         return "it stands at another place", cause
 
     def _counterpart(self, node: Node) -> Node | None:
         """The step of the first build that this one was: of the same text, else the one in its place."""
         step = node.instruction
-        for key in ((step.stage, step.text, node.shown), (step.text, node.shown)):
-            alike = self._places.get(key)
-            if alike:
-                return min(alike, key=lambda other: abs(other.ordinal - node.ordinal))
-        return next(iter(self._places.get((step.stage, step.keyword, node.ordinal, node.shown), ())), None)
+        alike = self._places.get((node.stage, step.text, node.shown), ())
+        if alike:
+            at = bisect_left(alike, node.ordinal, key=lambda other: other.ordinal)
+            return min(alike[max(at - 1, 0) : at + 1], key=lambda other: abs(other.ordinal - node.ordinal))
+        elsewhere = self._places.get((step.text, node.shown), ())
+        in_place = self._places.get((node.stage, step.keyword, node.ordinal, node.shown), ())
+        return next(iter((*elsewhere[:1], *in_place[:1])), None)
 
     def _differences(self, node: Node, other: Node) -> Iterator[str]:
         before = dict(other.facets)

@@ -101,9 +101,11 @@ Ref = int | tuple[str, str]
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Node:
     """The cache key of one step: `facets` are the parts of the operation by what they are called in words, `parents`
-    the results it is carried out on, `contents` the files it takes from elsewhere. `shown`: the builder reports it."""
+    the results it is carried out on, `contents` the files it takes from elsewhere. `stage` is where it is carried out:
+    for a trigger not where it stands. `shown`: the builder reports it."""
 
     index: int
+    stage: int
     instruction: Instruction
     ordinal: int
     shown: bool

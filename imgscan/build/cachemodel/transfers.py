@@ -133,7 +133,13 @@ def place(copy: Copy, taken: Sequence[tuple[str, tuple[Content, ...]]], below: F
         below=below,
         ref=ref,
         placed=tuple(
-            Placed(dest=where, content=content, mode=read_mode(mode), owner=owner_of(copy))
+            Placed(
+                dest=where,
+                content=content,
+                mode=read_mode(mode),
+                owner=owner_of(copy),
+                made=copy.dest.endswith("/") and where == dest,
+            )
             for content, where in zip(contents, landed, strict=True)
             if where is not None
         ),
@@ -156,7 +162,7 @@ def read_mode(mode: str | None) -> int | None:
 
 def _landing(copy: Copy, content: Content, dest: str, below: FileSystem) -> str | None:
     """Where the selected path lands; None where nobody can know whether `dest` is a folder."""
-    entry = content.itself
+    entry = content.entry("")
     if entry is None or entry.kind is EntryKind.DIRECTORY:
         return dest
     name = posixpath.basename(content.prefix)
