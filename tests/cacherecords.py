@@ -1,5 +1,5 @@
 """What engines did with random pairs of builds, one JSON line a pair: written as a run goes on, and read to ask the
-cache model again without an engine (`python tests/cacherecords.py FILE...`).
+cache model again without an engine (`PYTHONPATH=.:tests python -m cacherecords FILE...`).
 
 A line has the seed, the nonce and the base images, from which `cachepairs` makes the very same two projects again.
 """
@@ -11,7 +11,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,12 @@ from cachepairs import Project, change_project, make_project
 from imgscan.build.cachemodel.inputs import context_files, hash_files
 from imgscan.build.cachemodel.predict import predict
 from imgscan.build.cachemodel.records import BaseImage, CacheBuilder, Inputs, Outcome, StepPrediction
+from imgscan.build.lines import BuildSettings, is_from, make_steps
 from imgscan.build.request import Builder
+from imgscan.build.steps import RawStep
 from imgscan.dockerfile.context import BuildContext, read_context
 from imgscan.dockerfile.parse import parse
+from imgscan.model import Step
 
 Key = tuple[str, int]
 
@@ -105,8 +108,8 @@ def features(builder: CacheBuilder) -> frozenset[str]:
     return frozenset({"chmod", "mount", *new})
 
 
-def record_line(draw: Draw, pair: Pair | None) -> str:
-    """A pair for the file; None: one of the two builds does not work."""
+def record_line(draw: Draw, pair: Pair | None, raw: Sequence[RawStep]) -> str:
+    """A pair for the file, None if one of the two builds does not work; `raw` is what the engine says of the second."""
     made: dict[str, Any] = {
         "seed": draw.seed,
         "nonce": draw.nonce,
@@ -119,20 +122,35 @@ def record_line(draw: Draw, pair: Pair | None) -> str:
             "steps": len(pair.predicted),
             "unknown": pair.unknown(),
             "wrong": pair.wrong(),
-            "observed": [[*key, hit] for key, hit in pair.observed.items()],
+            "raw": [
+                {
+                    "stage": s.stage,
+                    "ordinal": s.ordinal,
+                    "total": s.total,
+                    "text": s.text,
+                    "cached": s.cached,
+                    "ran": s.ran,
+                }
+                for s in raw
+            ],
         }
     return json.dumps(made) + "\n"
 
 
-def read_line(line: str) -> tuple[Draw, dict[Key, bool] | None]:
+def read_line(line: str) -> tuple[Draw, list[RawStep] | None]:
     """The other way round: what was drawn, and what the engine did."""
     made = json.loads(line)
     builder = made["builder"]
     builder = CacheBuilder(**{**builder, "kind": Builder(builder["kind"]), "version": tuple(builder["version"])})
     bases = {name: _base(fields) for name, fields in made["bases"].items()}
     draw = Draw(seed=made["seed"], nonce=made["nonce"], builder=builder, bases=bases)
-    seen = made.get("observed")
-    return draw, None if seen is None else {(stage, number): hit for stage, number, hit in seen}
+    raw = made.get("raw")
+    return draw, None if raw is None else [RawStep(platform="", **fields) for fields in raw]
+
+
+def observed(steps: Iterable[Step]) -> dict[Key, bool]:
+    """Whether the engine took a step from the cache, by stage and number."""
+    return {(step.stage, step.ordinal): step.cached for step in steps if not is_from(step)}
 
 
 def _base(fields: Mapping[str, Any]) -> BaseImage:
@@ -144,16 +162,17 @@ def _base(fields: Mapping[str, Any]) -> BaseImage:
 def ask_again(lines: Iterable[str], root: Path) -> Iterator[Pair]:
     """The pairs of a file as the model sees them now."""
     for line in lines:
-        draw, seen = read_line(line)
-        if seen is None:
+        draw, raw = read_line(line)
+        if raw is None:
             continue
         project, changed, what = draw.projects()
         before, _ = draw.inputs(project, root)
         after, _ = draw.inputs(changed, root)
+        settings = BuildSettings(target=changed.target, build_args=changed.build_args)
         yield Pair(
             what=f"seed {draw.seed}: {what}",
             predicted=draw.predicted(before, after),
-            observed=seen,
+            observed=observed(make_steps(draw.builder.kind, raw, after.dockerfile, settings, str)),
             dockerfiles=(project.dockerfile(), changed.dockerfile()),
         )
 

@@ -355,6 +355,13 @@ def test_base_image() -> None:
     assert marks(predict(before, env, NEW)) == "COPY+ RUN-"
     assert marks(predict(before, env, CLASSIC)) == "COPY- RUN-"
     assert predict(before, after, NEW)[0].reason == "the base image is another one"
+    assert marks(predict(before, after, MERGING)) == "COPY- RUN-"
+    assert marks(predict(before, env, MERGING)) == "COPY? RUN-"
+    assert predict(before, env, MERGING)[0].reason == (
+        "the image of FROM in line 1 is another one of the same layers, and it depends on which of the two the engine "
+        "used first"
+    )
+    assert marks(predict(env, env, MERGING)) == "COPY+ RUN+"
 
 
 def test_triggers_of_the_base() -> None:

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import pytest
 from cachepairs import Project
-from cacherecords import Draw, Pair, record_line
+from cacherecords import Draw, Pair, observed, record_line
 from engines import BASE, busybox_rootfs, ensure_base
 
-from imgscan.build.builder import Made, Workshop
+from imgscan.build.builder import Workshop
 from imgscan.build.cachemodel.inputs import read_base
 from imgscan.build.cachemodel.records import CacheBuilder, Inputs
 from imgscan.build.cleanup import Leftover, find_leftovers, remove_cache, tidy_up
-from imgscan.build.lines import is_from
 from imgscan.build.request import Builder, BuildOptions
+from imgscan.build.steps import RawStep
 from imgscan.dockerfile.context import BuildContext
 from imgscan.engine import Engine
 from imgscan.errors import EngineError, InputError
@@ -36,7 +36,7 @@ PAIRS = int(os.environ.get("IMGSCAN_CACHE_PAIRS", "25"))
 SEED = int(os.environ.get("IMGSCAN_CACHE_SEED", "1"))
 SEEDS = [int(seed) for seed in os.environ.get("IMGSCAN_CACHE_SEEDS", "").split(",") if seed]
 RECORD = os.environ.get("IMGSCAN_CACHE_RECORD", "")
-MANY_LEFTOVERS = 500
+MANY_LEFTOVERS = 2500
 OTHER = "imgscan-fixture-cachemodel"
 # The share of steps of which the model may say that nobody can know.
 MOST_UNKNOWN = 0.1
@@ -79,8 +79,8 @@ class Bench:
     def draw(self, seed: int) -> Draw:
         return Draw(seed=seed, nonce=uuid.uuid4().hex[:12], builder=self.builder, bases=self.known)
 
-    def pair(self, draw: Draw, root: Path) -> Pair | None:
-        """One pair; None where one of the two builds does not work."""
+    def pair(self, draw: Draw, root: Path) -> tuple[Pair | None, tuple[RawStep, ...]]:
+        """One pair, None where one of the two builds does not work; with what the engine says of the second."""
         project, changed, what = draw.projects()
         before_images = self.engine.image_ids()
         workshops = []
@@ -89,23 +89,24 @@ class Bench:
                 before, context = draw.inputs(project, root)
                 workshops.append(self._workshop(project, before, context))
                 if workshops[0].build("one").trace.failure:
-                    return None
+                    return None, ()
                 after, context = draw.inputs(changed, root)
                 workshops.append(self._workshop(changed, after, context))
             except InputError:
-                return None
+                return None, ()
             made = workshops[1].build("two")
             if made.trace.failure:
-                return None
+                return None, ()
         finally:
             for workshop in workshops:
                 self._tidy_up(workshop, before_images)
-        return Pair(
+        found = Pair(
             what=f"seed {draw.seed}: {what}",
             predicted=draw.predicted(before, after),
-            observed=observed(made),
+            observed=observed(made.trace.steps),
             dockerfiles=(project.dockerfile(), changed.dockerfile()),
         )
+        return found, made.raw
 
     def _workshop(self, project: Project, inputs: Inputs, context: BuildContext) -> Workshop:
         options = BuildOptions(
@@ -133,10 +134,6 @@ class Bench:
         self.leftovers = []
 
 
-def observed(made: Made) -> dict[tuple[str, int], bool]:
-    return {(step.stage, step.ordinal): step.cached for step in made.trace.steps if not is_from(step)}
-
-
 def drawn_seeds() -> Iterator[int]:
     """The seeds that are asked for by name, else as many as it takes."""
     if SEEDS:
@@ -151,9 +148,9 @@ def build_pairs(bench: Bench, root: Path) -> list[Pair]:
     with Path(RECORD).open("a", buffering=1) if RECORD else nullcontext() as record:
         for seed in drawn_seeds():
             draw = bench.draw(seed)
-            found = bench.pair(draw, root)
+            found, raw = bench.pair(draw, root)
             if record:
-                record.write(record_line(draw, found))
+                record.write(record_line(draw, found, raw))
             if found is None:
                 continue
             pairs.append(found)

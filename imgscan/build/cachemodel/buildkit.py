@@ -2,7 +2,9 @@
 
 RUN: `CacheMap` of moby/buildkit solver/llbsolver/ops/exec.go. COPY, ADD, WORKDIR: ops/file.go. Which files a key looks
 at, and what counts of them: cache/contenthash/checksum.go (mode, size, type, link, owner, bytes; no times). Metadata
-instructions have no key of their own: what they change shows in the keys of later RUNs, or nowhere.
+instructions have no key of their own: what they change shows in the keys of later RUNs, or nowhere. Images: `CacheKey`
+of source/containerimage/pull.go (manifest, then layers), where a graph driver keeps them that of moby's
+builder/builder-next/adapters/containerimage/pull.go (layers).
 """
 
 from __future__ import annotations
@@ -77,9 +79,12 @@ class BuildkitGraph:
         else:
             name, base = find_base(self.inputs, stage)
             ref: Ref = SCRATCH if name == "scratch" else ("image", base.layers)
-            number = int(ref != SCRATCH)
-            settings = begin_settings(base)
-            state = _State(stage=stage.index, settings=settings, ref=ref, files=empty(ref), number=number)
+            files = empty(ref)
+            if self.builder.merges and base.config and ref != SCRATCH:
+                ref = ("image", base.layers, base.config)
+            state = _State(
+                stage=stage.index, settings=begin_settings(base), ref=ref, files=files, number=int(ref != SCRATCH)
+            )
         for command in stage_commands(self.inputs, stage, parent, base):
             match command.keyword:
                 case "RUN":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from imgscan.build.cachemodel.buildkit import BuildkitGraph
 from imgscan.build.cachemodel.contents import ContextTree, Verdict, compare_contents
@@ -18,12 +19,16 @@ from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Node, Outcome
 from imgscan.build.cachemodel.settings import find_base
 from imgscan.build.request import Builder
 
+_KIND_AND_LAYERS: Final = 2
+
 
 @dataclass(slots=True, kw_only=True)
 class Matches:
     """Which nodes of the first build each node of the second is (`same`) or may be (`maybe`) the same as, and which is
-    the same as an earlier one (`originals`, else its own index); `repeats` says that such a step is a hit."""
+    the same as an earlier one (`originals`, else its own index); `repeats` says that such a step is a hit; `begins` are
+    the images that stages of the first build begin with, by their layers."""
 
+    begins: Mapping[tuple[str, ...], Sequence[Ref]] = field(default_factory=dict)
     same: list[frozenset[int]] = field(default_factory=list)
     maybe: list[frozenset[int]] = field(default_factory=list)
     originals: list[int] = field(default_factory=list)
@@ -32,22 +37,36 @@ class Matches:
     def compare(self, after: Ref, before: Ref) -> Verdict:
         """Whether a result of the second build is that of the first."""
         if isinstance(after, tuple) or isinstance(before, tuple):
-            if after != before:
-                return Verdict.OTHER
-            return Verdict.UNKNOWN if isinstance(after, tuple) and after[0] == "remote" else Verdict.SAME
+            return _compare_begins(after, before)
         if before in self.same[after]:
             return Verdict.SAME
         return Verdict.UNKNOWN if before in self.maybe[after] else Verdict.OTHER
 
     def like(self, ref: Ref) -> Iterable[Ref]:
         """The results of the first build that one of the second is or may be."""
-        return (ref,) if isinstance(ref, tuple) else self.same[ref] | self.maybe[ref]
+        if isinstance(ref, tuple):
+            alike = self.begins.get(ref[:_KIND_AND_LAYERS], ())
+            return [begin for begin in alike if _compare_begins(ref, begin) is not Verdict.OTHER]
+        return self.same[ref] | self.maybe[ref]
 
     def outcome(self, index: int) -> Outcome:
         """What becomes of a node."""
         if self.same[index] or (self.repeats and self.originals[index] != index):
             return Outcome.HIT
         return Outcome.UNKNOWN if self.maybe[index] else Outcome.MISS
+
+
+def _compare_begins(after: Ref, before: Ref) -> Verdict:
+    """Whether two stages begin with the same files. An image of the same layers but of another manifest: an engine that
+    has once used each as the first of its layers finds the steps of neither under the other, and any other engine does
+    (`loadCache` of solver/edge.go stops at the first key of an image that has a result)."""
+    if isinstance(after, int) or isinstance(before, int):
+        return Verdict.OTHER
+    if after == before:
+        return Verdict.UNKNOWN if after[0] == "remote" else Verdict.SAME
+    return (
+        Verdict.UNKNOWN if len(after) == len(before) > _KIND_AND_LAYERS and after[:-1] == before[:-1] else Verdict.OTHER
+    )
 
 
 class Predictor:
@@ -96,7 +115,10 @@ def match_graphs(first: Sequence[Node], second: Sequence[Node], *, repeats: bool
     candidates: dict[tuple[Hashable, Ref], list[Node]] = {}
     for node in first:
         candidates.setdefault((node.facets, node.parents[0]), []).append(node)
-    matches = Matches(repeats=repeats)
+    begins: dict[tuple[str, ...], dict[Ref, None]] = {}
+    for ref in (ref for node in first for ref in node.parents if isinstance(ref, tuple)):
+        begins.setdefault(ref[:_KIND_AND_LAYERS], {})[ref] = None
+    matches = Matches(repeats=repeats, begins={layers: tuple(refs) for layers, refs in begins.items()})
     seen: dict[Hashable, int] = {}
     for node in second:
         alike = [other for ref in matches.like(node.parents[0]) for other in candidates.get((node.facets, ref), ())]

@@ -31,6 +31,7 @@ class Explainer:
         self.first, self.second, self.matches, self.dockerfile = first, second, matches, dockerfile
         self._causes: dict[int, Instruction] = {}
         self._depends: dict[int, tuple[Instruction, ...]] = {}
+        self._begins = {ref for node in first for ref in node.parents if isinstance(ref, tuple)}
         self._places: dict[Hashable, list[Node]] = {}
         for node in first:
             step = node.instruction
@@ -51,8 +52,7 @@ class Explainer:
         depends = self._depends_on(node) if outcome is Outcome.UNKNOWN else ()
         self._depends[node.index] = depends
         if depends:
-            lines = ", ".join(f"{step.keyword} in line {step.line}" for step in depends)
-            reason = f"it depends on whether {lines} gives the same files as before"
+            reason = _said_of(depends)
         return StepPrediction(
             stage=node.stage,
             ordinal=node.ordinal,
@@ -76,9 +76,11 @@ class Explainer:
         if other is None:
             return "the step is new", cause
         if node.parents != other.parents and any(isinstance(ref, tuple) for ref in node.parents):
-            begin = self.dockerfile.stages[node.stage].commands[0].instruction
-            return "the base image is another one", begin
+            return "the base image is another one", self._begin(node)
         return "it stands at another place", cause
+
+    def _begin(self, node: Node) -> Instruction:
+        return self.dockerfile.stages[node.stage].commands[0].instruction
 
     def _counterpart(self, node: Node) -> Node | None:
         """The step of the first build that this one was: of the same text, else the one in its place."""
@@ -110,6 +112,8 @@ class Explainer:
         for ref in node.parents:
             if isinstance(ref, int) and self.matches.outcome(ref) is Outcome.UNKNOWN:
                 found |= dict.fromkeys(self._depends.get(ref, ()))
+            elif isinstance(ref, tuple) and ref not in self._begins:
+                found[self._begin(node)] = None
         for content in node.contents:
             for ref, _ in content.hidden:
                 if isinstance(ref, int) and self.matches.outcome(ref) is not Outcome.HIT:
@@ -117,6 +121,19 @@ class Explainer:
                 elif isinstance(ref, tuple):
                     found[node.instruction] = None
         return tuple(found)
+
+
+def _said_of(depends: Sequence[Instruction]) -> str:
+    """What an outcome that nobody can know hangs on."""
+    images = [f"line {step.line}" for step in depends if step.keyword == "FROM"]
+    steps = [f"{step.keyword} in line {step.line}" for step in depends if step.keyword != "FROM"]
+    said = [f"it depends on whether {', '.join(steps)} gives the same files as before"] if steps else []
+    if images:
+        said.append(
+            f"the image of FROM in {', '.join(images)} is another one of the same layers, and it depends on which of "
+            "the two the engine used first"
+        )
+    return "; ".join(said)
 
 
 def _changed_variables(after: Hashable, before: Hashable) -> Iterator[str]:

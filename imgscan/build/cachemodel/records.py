@@ -94,8 +94,9 @@ class StepPrediction:
     same_as: tuple[int, int] | None = None
 
 
-Ref = int | tuple[str, str]
-"""A node of a graph by its index, or where it begins: `("image", layers)`, `("scratch", "")`."""
+Ref = int | tuple[str, ...]
+"""A node of a graph by its index, or where it begins: `("image", layers)`, `("image", layers, id)` where the image as a
+whole may count, `("scratch", "")`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
