@@ -17,7 +17,7 @@ from imgscan.build.rerun import Reruns
 from imgscan.build.scenarios import ALL_SCENARIOS, Touch
 from imgscan.cli.measuring import make_choice
 from imgscan.dockerfile.context import BuildContext
-from imgscan.edits import EditCosts, Prediction
+from imgscan.editcosts import EditCosts, Prediction
 from imgscan.errors import InputError
 from imgscan.escape import path_text
 from imgscan.model import Finding, Timing
