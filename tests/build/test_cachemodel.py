@@ -364,6 +364,20 @@ def test_base_image() -> None:
     assert marks(predict(env, env, MERGING)) == "COPY+ RUN+"
 
 
+def test_a_stage_sets_the_variables_of_its_image_anew() -> None:
+    """In the order that they have in the image, where a variable stays at the place it has."""
+    text = "FROM x AS a\nENV E=1 F=2\nFROM a\nRUN m\n"
+    bare, with_e = BaseImage(layers="1"), BaseImage(layers="1", env=(("E", "0"),))
+    with_path = BaseImage(layers="1", env=(("PATH", "/bin"), ("E", "0")))
+    before, after, path = (inputs(text, bases={"x": base}) for base in (bare, with_e, with_path))
+    assert marks(predict(before, after, NEW)) == "RUN-"
+    assert predict(before, after, NEW)[0].reason == "variables are set in another order"
+    assert predict(before, path, NEW)[0].reason == "the variable PATH has another value"
+    alone = "FROM x\nENV E=1 F=2\nRUN m\n"
+    before, after = (inputs(alone, bases={"x": base}) for base in (bare, with_e))
+    assert marks(predict(before, after, NEW)) == "RUN+"
+
+
 def test_triggers_of_the_base() -> None:
     base = BaseImage(layers="1", triggers=("COPY b.txt /b", "nonsense"))
     before = inputs("FROM x\nRUN a\n", bases={"x": base})

@@ -25,6 +25,7 @@ from imgscan.build.cachemodel.settings import (
     begin_settings,
     find_base,
     find_parents,
+    set_anew,
     stage_commands,
 )
 from imgscan.build.cachemodel.transfers import Copy, in_key_order, owner_of, place, read_copy, read_mode, renamed, take
@@ -85,6 +86,7 @@ class BuildkitGraph:
             state = _State(
                 stage=stage.index, settings=begin_settings(base), ref=ref, files=files, number=int(ref != SCRATCH)
             )
+        set_anew(state.settings)
         for command in stage_commands(self.inputs, stage, parent, base):
             match command.keyword:
                 case "RUN":

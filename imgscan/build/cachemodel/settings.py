@@ -1,8 +1,9 @@
 """What instructions leave to those after them besides files: variables, working directory, user, shell.
 
 BuildKit (`dispatchArg`, `dispatchEnv` of frontend/dockerfile/dockerfile2llb/convert.go) puts ARG and ENV into one
-environment, in the order they were set last, and hands it to stages built FROM this one. The classic builder and
-buildah keep ARG apart and forget it at the next FROM.
+environment, in the order they were set last, and hands it to stages built FROM this one, which set what ENV and the
+base image set anew, in the order it has in the image. The classic builder and buildah keep ARG apart and forget it at
+the next FROM.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from imgscan.errors import InputError
 from imgscan.model import Instruction
 
 DEFAULT_SHELL: Final = ("/bin/sh", "-c")
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +66,15 @@ def begin_settings(base: BaseImage) -> Settings:
     )
 
 
+def set_anew(settings: Settings) -> None:
+    """What BuildKit does at the beginning of every stage: PATH is there, and the image's variables are the last ones
+    set (`toDispatchState` of frontend/dockerfile/dockerfile2llb/convert.go)."""
+    if "PATH" not in settings.env.variables:
+        settings.env.put("PATH", DEFAULT_PATH)
+    for name, value in settings.env.variables.items():
+        settings.scope.set(name, value)
+
+
 class Surroundings:
     """The build-wide values that instructions are read with."""
 
@@ -87,7 +98,11 @@ class Surroundings:
                 apply_variables(command, settings.scope, self.build_args, self.global_args, self.escape)
                 for word in command.raw_words:
                     name = expand_or_none(word.partition("=")[0], before, self.escape) or ""
-                    settings.env.set(name, settings.scope.variables.get(name))
+                    value = settings.scope.variables.get(name)
+                    if value is None:
+                        settings.env.set(name, None)
+                    else:
+                        settings.env.put(name, value)
             case "WORKDIR":
                 settings.cwd = absolute(self.expand(command.value, settings), settings.cwd)
             case "USER":
