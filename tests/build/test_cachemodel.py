@@ -378,6 +378,16 @@ def test_a_stage_sets_the_variables_of_its_image_anew() -> None:
     assert marks(predict(before, after, NEW)) == "RUN+"
 
 
+def test_with_exclude_links_count_as_what_they_point_to() -> None:
+    text = "FROM x\nCOPY --exclude=*.txt . /s\n"
+    files = (*tree({"a.txt": "1", "b.txt": "1"}), link("ln", "a.txt"), link("dangling", "c.txt"))
+    before = inputs(text, files)
+    named, other = (inputs(text, (*files, file(name, "new"))) for name in ("a.txt", "b.txt"))
+    assert marks(predict(before, named, NEW)) == "COPY-"
+    assert predict(before, named, NEW)[0].reason == "what ln points to changed"
+    assert marks(predict(before, other, NEW)) == "COPY+"
+
+
 def test_triggers_of_the_base() -> None:
     base = BaseImage(layers="1", triggers=("COPY b.txt /b", "nonsense"))
     before = inputs("FROM x\nRUN a\n", bases={"x": base})

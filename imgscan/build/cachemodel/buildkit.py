@@ -25,6 +25,7 @@ from imgscan.build.cachemodel.settings import (
     begin_settings,
     find_base,
     find_parents,
+    is_known,
     set_anew,
     stage_commands,
 )
@@ -84,7 +85,11 @@ class BuildkitGraph:
             if self.builder.merges and base.config and ref != SCRATCH:
                 ref = ("image", base.layers, base.config)
             state = _State(
-                stage=stage.index, settings=begin_settings(base), ref=ref, files=files, number=int(ref != SCRATCH)
+                stage=stage.index,
+                settings=begin_settings(base, known=is_known(self.inputs, name)),
+                ref=ref,
+                files=files,
+                number=int(ref != SCRATCH),
             )
         set_anew(state.settings)
         for command in stage_commands(self.inputs, stage, parent, base):

@@ -47,7 +47,8 @@ class Verdict(StrEnum):
 class Content:
     """The files of one source, in a tree or apart from one. `prefix` is what stands before an entry's path in messages;
     `hidden` are the results below which unknown files lie, each with the path; `names` is whatever of the source's path
-    counts besides the entries; `fingerprint` is the hash of all entries."""
+    counts besides the entries; `links` are those whose targets count, with their hashes; `fingerprint` is the hash
+    of all of that; `vague`: nobody knows which of the entries count."""
 
     prefix: str
     fingerprint: int
@@ -56,6 +57,8 @@ class Content:
     own: Mapping[str, Entry] = field(default_factory=dict)
     hidden: tuple[tuple[Ref, str], ...] = ()
     names: str = ""
+    links: frozenset[tuple[str, int]] = frozenset()
+    vague: bool = False
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -68,11 +71,15 @@ class Content:
 
 
 def make_content(
-    prefix: str, entries: Mapping[str, Entry], hidden: tuple[tuple[Ref, str], ...] = (), names: str = ""
+    prefix: str,
+    entries: Mapping[str, Entry],
+    hidden: tuple[tuple[Ref, str], ...] = (),
+    names: str = "",
+    links: frozenset[tuple[str, int]] = frozenset(),
 ) -> Content:
     """A content that is in no tree."""
-    fingerprint = hash(frozenset(entries.items()))
-    return Content(prefix=prefix, own=entries, hidden=hidden, names=names, fingerprint=fingerprint)
+    fingerprint = hash((frozenset(entries.items()), links))
+    return Content(prefix=prefix, own=entries, hidden=hidden, names=names, fingerprint=fingerprint, links=links)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +176,10 @@ class Tree:
     def _content(self, path: str, shown: str, excludes: tuple[str, ...]) -> Content:
         if excludes:
             entries = {inner: e for inner, e in self.below(path) if not inner or not is_excluded(excludes, inner)}
-            return make_content(shown, entries, names=shown)
+            # With patterns BuildKit looks at each path by itself, and follows those that are links.
+            links = {inner: self.resolve(_join(path, inner)) for inner, e in entries.items() if _is_link(e)}
+            targets = frozenset((inner, self.fingerprint(to)) for inner, to in links.items() if to is not None)
+            return make_content(shown, entries, names=shown, links=targets)
         return Content(prefix=shown, tree=self, path=path, names=shown, fingerprint=self.fingerprint(path))
 
 
@@ -225,6 +235,11 @@ def compare_contents(after: Content, before: Content, same_result: Callable[[Ref
     """Whether a builder sees the same files. `same_result` compares results of two builds."""
     if after.names != before.names:
         return Verdict.OTHER
+    verdict = _compare_entries(after, before, same_result)
+    return Verdict.UNKNOWN if verdict is Verdict.OTHER and after.vague and before.vague else verdict
+
+
+def _compare_entries(after: Content, before: Content, same_result: Callable[[Ref, Ref], Verdict]) -> Verdict:
     equal = after.fingerprint == before.fingerprint
     if not after.hidden and not before.hidden:
         return Verdict.SAME if equal else Verdict.OTHER
@@ -255,6 +270,8 @@ def describe_difference(after: Content, before: Content) -> str:
             continue
         name = _join(after.prefix if new else before.prefix, path) or "."
         changed.append(f"{name} {_difference(new, old)}")
+    if not changed and after.links != before.links:
+        return f"what {min(after.links ^ before.links)[0]} points to changed"
     if not changed:
         return f"{before.prefix or '.'} is now {after.prefix or '.'}" if after.names != before.names else ""
     return ", ".join(changed) + (f" and {more} more" if more else "")
@@ -297,6 +314,10 @@ def _difference(new: Entry | None, old: Entry | None) -> str:
     if new.owner != old.owner:
         return "has another owner"
     return "points elsewhere" if new.link != old.link else "has other content"
+
+
+def _is_link(entry: Entry) -> bool:
+    return entry.kind is EntryKind.SYMLINK
 
 
 def _is_folder(entry: Entry) -> bool:

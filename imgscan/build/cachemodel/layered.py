@@ -25,6 +25,7 @@ from imgscan.build.cachemodel.settings import (
     begin_settings,
     find_base,
     find_parents,
+    is_known,
     stage_commands,
 )
 from imgscan.build.cachemodel.transfers import Copy, place, read_copy, renamed, take
@@ -83,7 +84,7 @@ class LayeredGraph:
             name, base = find_base(self.inputs, stage)
             ref: Ref = SCRATCH if name == "scratch" else ("image", base.config or base.layers)
             files = empty(ref if ref == SCRATCH else ("image", base.layers))
-            state = _State(settings=begin_settings(base), ref=ref, files=files)
+            state = _State(settings=begin_settings(base, known=is_known(self.inputs, name)), ref=ref, files=files)
         own = frozenset(map(id, stage.commands))
         for command in stage_commands(self.inputs, stage, parent, base):
             shown = id(command) in own

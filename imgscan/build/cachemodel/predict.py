@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from imgscan.build.cachemodel.buildkit import BuildkitGraph
-from imgscan.build.cachemodel.contents import ContextTree, Verdict, compare_contents
+from imgscan.build.cachemodel.contents import Content, ContextTree, Verdict, compare_contents
 from imgscan.build.cachemodel.layered import LayeredGraph
 from imgscan.build.cachemodel.reasons import Explainer
 from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Node, Outcome, Ref, StepPrediction
 from imgscan.build.cachemodel.settings import find_base
 from imgscan.build.request import Builder
+from imgscan.model import EntryKind
 
 _KIND_AND_LAYERS: Final = 2
 
@@ -77,6 +78,20 @@ class Predictor:
         graph = _graph(before, builder, None)
         self._first = graph.build()
         self._context = graph.context
+
+    def contents(self) -> Iterator[Content]:
+        """Every selection of files that some step takes."""
+        for node in self._first:
+            yield from node.contents
+
+    def of_context(self, content: Content) -> bool:
+        """Whether a selection is a path of the context with all that is below it."""
+        return content.tree is self._context.tree
+
+    def is_folder(self, path: str) -> bool:
+        """Whether the context has a folder of that path."""
+        entry = self._context.tree.entries.get(path)
+        return entry is not None and entry.kind is EntryKind.DIRECTORY
 
     def predict(self, after: Inputs) -> tuple[StepPrediction, ...]:
         """See the function `predict`."""

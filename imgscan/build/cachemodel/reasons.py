@@ -53,6 +53,8 @@ class Explainer:
         self._depends[node.index] = depends
         if depends:
             reason = _said_of(depends)
+        elif any(content.vague for content in node.contents):
+            reason = "it takes files by a variable that the base image may set"
         return StepPrediction(
             stage=node.stage,
             ordinal=node.ordinal,

@@ -26,7 +26,8 @@ _ROOT_OWNERS = frozenset({"0", "0:0", ""})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
     """A COPY or ADD. `dest` is absolute and ends with a slash where the instruction says that it is a folder; `remotes`
-    are URLs; `documents` are heredocs, names and contents; `flags` have their variables replaced."""
+    are URLs; `documents` are heredocs, names and contents; `flags` have their variables replaced. `vague`: its sources,
+    `anywhere`: its destination hangs on what nobody knows of the base image."""
 
     keyword: str
     sources: tuple[str, ...]
@@ -35,6 +36,8 @@ class Copy:
     dest: str
     flags: Mapping[str, str]
     excludes: tuple[str, ...]
+    vague: bool = False
+    anywhere: bool = False
 
     @property
     def parents(self) -> bool:
@@ -74,6 +77,9 @@ def read_copy(command: Command, settings: Settings, around: Surroundings) -> Cop
         dest=absolute_dest,
         flags=flags,
         excludes=tuple(around.expand(value, settings) for name, value in command.flags if name == "exclude" and value),
+        vague=any(around.is_open(word, settings) for word in command.words[:-1]),
+        anywhere=(settings.adrift and not dest.startswith("/"))
+        or any(around.is_open(word, settings) for word in command.words[-1:]),
     )
 
 
@@ -98,6 +104,9 @@ def expand_document(document: Heredoc, settings: Settings, around: Surroundings)
 
 def take(copy: Copy, origin: Tree | FileSystem) -> list[tuple[str, tuple[Content, ...]]]:
     """What each source selects; a source that is not there selects one content that is nothing."""
+    if copy.vague:
+        everything = tuple(replace(content, vague=True) for content in origin.select(""))
+        return [(clean_source(source), everything) for source in copy.sources]
     found: list[tuple[str, tuple[Content, ...]]] = []
     for source in copy.sources:
         pattern = source.split("/./", 1)[-1] if copy.parents else source
@@ -123,6 +132,8 @@ def in_key_order(taken: Sequence[tuple[str, tuple[Content, ...]]]) -> tuple[Cont
 def place(copy: Copy, taken: Sequence[tuple[str, tuple[Content, ...]]], below: FileSystem, ref: Ref) -> FileSystem:
     """The stage's files after the copy."""
     dest = copy.dest.strip("/")
+    if copy.vague or copy.anywhere:
+        return FileSystem(below=below, ref=ref, hides="" if copy.anywhere else dest)
     contents = [content for _, found in taken for content in found]
     archive = copy.keyword == "ADD" and any(is_archive(content.prefix) for content in contents)
     landed = [_landing(copy, content, dest, below) for content in contents]
