@@ -11,28 +11,23 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Final
 
-from imgscan.build.cachemodel.contents import FOLDER, Content, ContextTree, context_tree, is_pattern, make_content
-from imgscan.build.cachemodel.filesystems import SCRATCH, Budget, FileSystem, Placed, empty, image_files
+from imgscan.build.cachemodel.contents import FOLDER, Content, ContextTree, is_pattern, make_content
+from imgscan.build.cachemodel.filesystems import SCRATCH, FileSystem, Placed
+from imgscan.build.cachemodel.graph import Graph, StageState
 from imgscan.build.cachemodel.mounts import read_mounts, take_mounts
 from imgscan.build.cachemodel.records import BaseImage, CacheBuilder, Inputs, Node, Ref
 from imgscan.build.cachemodel.settings import (
     DEFAULT_SHELL,
-    Settings,
-    Surroundings,
-    begin_settings,
-    find_base,
     find_parents,
-    is_known,
     set_anew,
     stage_commands,
 )
 from imgscan.build.cachemodel.transfers import Copy, in_key_order, owner_of, place, read_copy, read_mode, renamed, take
 from imgscan.detect.stages.contextindex import clean_source
 from imgscan.dockerfile.lexer import LexError
-from imgscan.dockerfile.parse import Command, Stage, find_stage, needed_stages
+from imgscan.dockerfile.parse import Command, Stage, needed_stages
 from imgscan.dockerfile.syntax import parse_heredoc_word
 
 _EPOCH: Final = "SOURCE_DATE_EPOCH"
@@ -41,27 +36,19 @@ _EPOCH_SINCE: Final = (23, 0)
 Facets = list[tuple[str, Hashable]]
 
 
-@dataclass(slots=True, kw_only=True)
-class _State:
-    """Where a stage (its index) is: its settings, the last result, its files, the last number given."""
+class BuildkitGraph(Graph):
+    """The nodes of a build by BuildKit."""
 
-    stage: int
-    settings: Settings
-    ref: Ref
-    files: FileSystem
-    number: int
-
-
-class BuildkitGraph:
-    """The nodes of a build, in the order of the Dockerfile."""
+    keeps_args = True
 
     def __init__(self, inputs: Inputs, builder: CacheBuilder, like: ContextTree | None = None) -> None:
-        self.inputs, self.builder = inputs, builder
-        self.around = Surroundings(inputs)
-        self.context = context_tree(inputs.files, folder_modes=not builder.synced, like=like)
-        self.nodes: list[Node] = []
-        self._ends: dict[int, _State] = {}
-        self._budget = Budget()
+        super().__init__(inputs, builder, like, folder_modes=not builder.synced)
+
+    def image_ref(self, base: BaseImage) -> Ref:
+        """Its layers; where images are kept as they were pulled, the manifest before them."""
+        if self.builder.merges and base.config:
+            return ("image", base.layers, base.config)
+        return ("image", base.layers)
 
     def build(self) -> tuple[Node, ...]:
         """Every node of the stages that the target needs."""
@@ -73,24 +60,8 @@ class BuildkitGraph:
         return tuple(self.nodes)
 
     def _walk(self, stage: Stage, parent: Stage | None) -> None:
-        if parent is not None:
-            above = self._ends[parent.index]
-            base = BaseImage(layers="")
-            settings = above.settings.copy(keep_args=True)
-            state = _State(stage=stage.index, settings=settings, ref=above.ref, files=above.files, number=0)
-        else:
-            name, base = find_base(self.inputs, stage)
-            ref: Ref = SCRATCH if name == "scratch" else ("image", base.layers)
-            files = empty(ref)
-            if self.builder.merges and base.config and ref != SCRATCH:
-                ref = ("image", base.layers, base.config)
-            state = _State(
-                stage=stage.index,
-                settings=begin_settings(base, known=is_known(self.inputs, name)),
-                ref=ref,
-                files=files,
-                number=int(ref != SCRATCH),
-            )
+        state, base = self.begin(stage, parent)
+        state.number = int(parent is None and state.ref != SCRATCH)
         set_anew(state.settings)
         for command in stage_commands(self.inputs, stage, parent, base):
             match command.keyword:
@@ -103,10 +74,15 @@ class BuildkitGraph:
                     self._workdir(command, state)
                 case _:
                     self.around.apply(command, state.settings)
-        self._ends[stage.index] = state
+        self.ends[stage.index] = state
 
     def _add(
-        self, command: Command, state: _State, facets: Facets, contents: tuple[Content, ...], parents: tuple[Ref, ...]
+        self,
+        command: Command,
+        state: StageState,
+        facets: Facets,
+        contents: tuple[Content, ...],
+        parents: tuple[Ref, ...],
     ) -> Node:
         state.number += 1
         node = Node(
@@ -122,7 +98,7 @@ class BuildkitGraph:
         self.nodes.append(node)
         return node
 
-    def _run(self, command: Command, state: _State, stage: Stage) -> None:
+    def _run(self, command: Command, state: StageState, stage: Stage) -> None:
         settings = state.settings
         mounts = read_mounts(command, settings, self.around, self.builder)
         flags = tuple(sorted((n, v or "true") for n, v in command.flags if n not in ("mount", "network")))
@@ -135,23 +111,14 @@ class BuildkitGraph:
             ("the flags", flags),
             ("the mounts", tuple(sorted(mount.facet for mount in mounts))),
         ]
-        contents = take_mounts(mounts, lambda name: self._origin(name, stage) or self.context.tree)
+        contents = take_mounts(mounts, lambda name: self.files_of(name, stage))
         node = self._add(command, state, facets, contents, (state.ref,))
         state.ref = node.index
         state.files = FileSystem(below=state.files, ref=node.index, hides="")
 
-    def _origin(self, name: str | None, stage: Stage) -> FileSystem | None:
-        """The files of a stage or an image; None for the context."""
-        if not name:
-            return None
-        found = find_stage(self.inputs.dockerfile, name, stage.index)
-        if found is None or found.index not in self._ends:
-            return image_files(self.inputs, name)
-        return self._budget.look(self._ends[found.index].files)
-
-    def _copy(self, command: Command, state: _State, stage: Stage) -> None:
+    def _copy(self, command: Command, state: StageState, stage: Stage) -> None:
         copy = read_copy(command, state.settings, self.around)
-        taken = take(copy, self._origin(command.flag("from"), stage) or self.context.tree)
+        taken = take(copy, self.origin(command, stage))
         keyed = [
             (source, tuple(renamed(content, _name_in_key(copy, source, content)) for content in contents))
             for source, contents in taken
@@ -176,7 +143,7 @@ class BuildkitGraph:
         state.files = place(copy, taken, state.files, ref)
         state.ref = ref
 
-    def _workdir(self, command: Command, state: _State) -> None:
+    def _workdir(self, command: Command, state: StageState) -> None:
         settings = state.settings
         if settings.cwd == "/":
             return
