@@ -11,13 +11,13 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from imgscan.build.cachemodel.contents import folders_above, is_pattern
+from imgscan.build.cachemodel.contents import folders_above
 from imgscan.build.cachemodel.inputs import context_files, edit_files
 from imgscan.build.cachemodel.predict import Predictor
 from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Outcome
 from imgscan.build.reach import Reach
 from imgscan.build.request import Builder
-from imgscan.detect.stages.contextindex import matches_segment
+from imgscan.detect.stages.contextindex import is_pattern, matches_segment
 from imgscan.detect.stages.walk import bind_options, is_excluded
 from imgscan.dockerfile.context import BuildContext
 from imgscan.dockerfile.ignore import is_ignored

@@ -13,7 +13,7 @@ import posixpath
 from collections.abc import Hashable
 from typing import Final
 
-from imgscan.build.cachemodel.contents import FOLDER, Content, ContextTree, is_pattern, make_content
+from imgscan.build.cachemodel.contents import FOLDER, Content, ContextTree, make_content
 from imgscan.build.cachemodel.filesystems import SCRATCH, FileSystem, Placed
 from imgscan.build.cachemodel.graph import Graph, StageState
 from imgscan.build.cachemodel.mounts import read_mounts, take_mounts
@@ -25,7 +25,7 @@ from imgscan.build.cachemodel.settings import (
     stage_commands,
 )
 from imgscan.build.cachemodel.transfers import Copy, in_key_order, owner_of, place, read_copy, read_mode, renamed, take
-from imgscan.detect.stages.contextindex import clean_source
+from imgscan.detect.stages.contextindex import clean_source, is_pattern
 from imgscan.dockerfile.lexer import LexError
 from imgscan.dockerfile.parse import Command, Stage, needed_stages
 from imgscan.dockerfile.syntax import parse_heredoc_word

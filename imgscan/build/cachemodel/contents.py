@@ -6,18 +6,16 @@ A selection has known entries and, where steps whose output nobody knows wrote b
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from imgscan.build.cachemodel.records import InputFile, Ref
-from imgscan.detect.stages.contextindex import clean_source, matches_segment
+from imgscan.detect.stages.contextindex import clean_source, find_matches, is_pattern
 from imgscan.detect.stages.walk import is_excluded
 from imgscan.model import EntryKind
 
-_MAGIC: Final = re.compile(r"(?<!\\)[*?\[]")
 _MAX_LINKS: Final = 255
 _MAX_SHOWN: Final = 3
 
@@ -147,27 +145,28 @@ class Tree:
             found = step
         return found
 
-    def glob(self, pattern: str) -> list[str]:
-        """The paths that match, sorted: Go's `filepath.Match` segment by segment, `**` for any number of folders."""
-        found = [""]
-        for segment in pattern.split("/"):
-            if segment == "**":
-                found = [f"{f}/{inner}".strip("/") for f in found for inner, e in self.below(f) if _is_folder(e)]
-            elif _MAGIC.search(segment):
-                found = [_join(f, n) for f in found for n in self.children.get(f, ()) if matches_segment(n, segment)]
-            else:
-                plain = segment.replace("\\", "")
-                found = [_join(f, plain) for f in found if _join(f, plain) in self.entries]
-        return sorted(dict.fromkeys(found))
+    def names(self, folder: str) -> tuple[str, ...]:
+        """What lies directly in a folder."""
+        return self.children.get(folder, ())
 
-    def select(self, source: str, excludes: tuple[str, ...] = ()) -> tuple[Content, ...]:
-        """What a source names: one content for a plain path, one for each match of a pattern; none for nothing."""
+    def has(self, path: str) -> bool:
+        """Whether there is anything of that path."""
+        return path in self.entries
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is a folder of that path."""
+        entry = self.entries.get(path)
+        return entry is not None and entry.kind is EntryKind.DIRECTORY
+
+    def select(self, source: str, excludes: tuple[str, ...] = (), *, deep: bool = False) -> tuple[Content, ...]:
+        """What a source names: one content for a plain path, one for each match of a pattern; none for nothing.
+        `deep`: see `find_matches`."""
         cleaned = clean_source(source)
         if not is_pattern(cleaned):
             path = self.resolve(cleaned)
             return () if path is None else (self._content(path, cleaned, excludes),)
         found: list[Content] = []
-        for match in self.glob(cleaned):
+        for match in find_matches(self, cleaned, deep=deep):
             path = self.resolve(match)
             if path is not None:
                 found.append(self._content(path, match, excludes))
@@ -181,11 +180,6 @@ class Tree:
             targets = frozenset((inner, self.fingerprint(to)) for inner, to in links.items() if to is not None)
             return make_content(shown, entries, names=shown, links=targets)
         return Content(prefix=shown, tree=self, path=path, names=shown, fingerprint=self.fingerprint(path))
-
-
-def is_pattern(source: str) -> bool:
-    """Whether a COPY source has wildcards."""
-    return _MAGIC.search(source) is not None
 
 
 def grow_tree(entries: Iterable[tuple[str, Entry]]) -> Tree:
@@ -318,10 +312,6 @@ def _difference(new: Entry | None, old: Entry | None) -> str:
 
 def _is_link(entry: Entry) -> bool:
     return entry.kind is EntryKind.SYMLINK
-
-
-def _is_folder(entry: Entry) -> bool:
-    return entry.kind is EntryKind.DIRECTORY
 
 
 def _join(folder: str, name: str) -> str:

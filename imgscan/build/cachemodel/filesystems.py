@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from imgscan.build.cachemodel.contents import FOLDER, Content, Entry, Tree, grow_tree, is_pattern, make_content
+from imgscan.build.cachemodel.contents import FOLDER, Content, Entry, Tree, grow_tree, make_content
 from imgscan.build.cachemodel.records import BaseImage, Inputs, Ref
-from imgscan.detect.stages.contextindex import clean_source
+from imgscan.detect.stages.contextindex import clean_source, find_matches, is_pattern
 from imgscan.detect.stages.walk import is_excluded
 from imgscan.model import EntryKind
 
@@ -74,7 +74,7 @@ class FileSystem:
                 elif path and not placed.made:
                     folders[path] = _placed_entry(entry, placed)
 
-    def select(self, source: str, excludes: tuple[str, ...] = ()) -> tuple[Content, ...]:
+    def select(self, source: str, excludes: tuple[str, ...] = (), *, deep: bool = False) -> tuple[Content, ...]:
         """What a path of the stage names, as `Tree.select`; always one content where something is hidden."""
         tree, barriers = self.known
         cleaned = clean_source(source)
@@ -85,8 +85,8 @@ class FileSystem:
         exact = tree.entries.get(path)
         whole = exact is not None and exact.kind is EntryKind.FILE
         if hidden is None or (whole and not pattern):
-            return tree.select(source, excludes)
-        paths = tree.glob(cleaned) if pattern else [path] if path in tree.entries else []
+            return tree.select(source, excludes, deep=deep)
+        paths = find_matches(tree, cleaned, deep=deep) if pattern else [path] if path in tree.entries else []
         entries = {
             _relative(f"{found}/{inner}".strip("/"), path): entry
             for found in paths

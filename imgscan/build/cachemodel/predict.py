@@ -18,7 +18,6 @@ from imgscan.build.cachemodel.reasons import Explainer
 from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Node, Outcome, Ref, StepPrediction
 from imgscan.build.cachemodel.settings import find_base
 from imgscan.build.request import Builder
-from imgscan.model import EntryKind
 
 _KIND_AND_LAYERS: Final = 2
 
@@ -90,8 +89,7 @@ class Predictor:
 
     def is_folder(self, path: str) -> bool:
         """Whether the context has a folder of that path."""
-        entry = self._context.tree.entries.get(path)
-        return entry is not None and entry.kind is EntryKind.DIRECTORY
+        return self._context.tree.is_folder(path)
 
     def predict(self, after: Inputs) -> tuple[StepPrediction, ...]:
         """See the function `predict`."""

@@ -9,11 +9,11 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from imgscan.build.cachemodel.contents import Content, Tree, folders_above, is_pattern, make_content
+from imgscan.build.cachemodel.contents import Content, Tree, folders_above, make_content
 from imgscan.build.cachemodel.filesystems import FileSystem, Placed
 from imgscan.build.cachemodel.records import Ref
 from imgscan.build.cachemodel.settings import Settings, Surroundings, absolute
-from imgscan.detect.stages.contextindex import clean_source
+from imgscan.detect.stages.contextindex import clean_source, is_pattern
 from imgscan.detect.stages.walk import is_archive, is_remote
 from imgscan.dockerfile.lexer import Lexer, LexError
 from imgscan.dockerfile.parse import Command, Heredoc
@@ -110,7 +110,8 @@ def take(copy: Copy, origin: Tree | FileSystem) -> list[tuple[str, tuple[Content
     found: list[tuple[str, tuple[Content, ...]]] = []
     for source in copy.sources:
         pattern = source.split("/./", 1)[-1] if copy.parents else source
-        taken = origin.select(source.replace("/./", "/") if copy.parents else pattern, copy.excludes)
+        path = source.replace("/./", "/") if copy.parents else pattern
+        taken = origin.select(path, copy.excludes, deep=copy.parents)
         found.append((clean_source(source), taken or (make_content(clean_source(source), {}, names="missing"),)))
     return found
 

@@ -198,7 +198,7 @@ class _StageWalk:
         if command.keyword == "ADD" and (is_remote(source) or is_archive(source)):
             self._bring_opaque(command, dest)
             return
-        matches = self.matcher.match(source)
+        matches = self.matcher.match(source, deep="parents" in flags)
         if matches is None or len(self.transfers) + len(matches) > MAX_TRANSFERS:
             self.vague = True
             return
