@@ -388,6 +388,19 @@ def test_with_exclude_links_count_as_what_they_point_to() -> None:
     assert marks(predict(before, other, NEW)) == "COPY+"
 
 
+@pytest.mark.parametrize("step", ["COPY --from=one /a /k", "RUN --mount=type=bind,from=one,source=/a,target=/k use"])
+def test_a_step_that_takes_from_what_it_stands_on(step: str) -> None:
+    """BuildKit has one input for it then: the files of it do not count, what was there before does."""
+    own = f"FROM x AS one\nCOPY a/x /a\nFROM x\nCOPY a/x /a\n{step}\n"
+    other = f"FROM x AS one\nCOPY a/x /a\nCOPY b.txt /b\nFROM x\nCOPY a/x /a\n{step}\n"
+    keyword = step.split()[0]
+    assert marks(predict(inputs(other), inputs(own), NEW)) == f"COPY+ COPY+ {keyword}-"
+    assert marks(predict(inputs(own), inputs(other), NEW)) == f"COPY+ COPY- COPY+ {keyword}-"
+    assert marks(predict(inputs(own), inputs(own), NEW)) == f"COPY+ COPY+ {keyword}+"
+    named = "FROM x AS one\nCOPY a /a\nFROM one\nCOPY --from=one /a/x /k\n"
+    assert marks(predict(inputs(named), inputs(named.replace("/a/x", "/a/./x")), NEW)) == "COPY+ COPY-"
+
+
 def test_triggers_of_the_base() -> None:
     base = BaseImage(layers="1", triggers=("COPY b.txt /b", "nonsense"))
     before = inputs("FROM x\nRUN a\n", bases={"x": base})

@@ -95,7 +95,7 @@ class BuildkitGraph(Graph):
             parents=parents,
             contents=contents,
         )
-        self.nodes.append(node)
+        self.add(node)
         return node
 
     def _run(self, command: Command, state: StageState, stage: Stage) -> None:
@@ -111,7 +111,8 @@ class BuildkitGraph(Graph):
             ("the flags", flags),
             ("the mounts", tuple(sorted(mount.facet for mount in mounts))),
         ]
-        contents = take_mounts(mounts, lambda name: self.files_of(name, stage))
+        others = [mount for mount in mounts if not self.is_own(mount.origin, state, stage)]
+        contents = take_mounts(others, lambda name: self.files_of(name, stage))
         node = self._add(command, state, facets, contents, (state.ref,))
         state.ref = node.index
         state.files = FileSystem(below=state.files, ref=node.index, hides="")
@@ -126,6 +127,10 @@ class BuildkitGraph(Graph):
         contents = in_key_order(keyed) + tuple(_remote(url, copy) for url in copy.remotes)
         linked = copy.link and self.builder.merges and not copy.flags.get("chmod")
         facets = [*copy_facets(copy), *self._epoch()]
+        if not linked and self.is_own(command.flag("from"), state, stage):
+            # One input instead of two, which counts by its key and not by its files (`markInvalid` of ops/file.go).
+            contents = ()
+            facets.append(("that it copies from what it is made on", copy.sources))
         node = self._add(command, state, facets, contents, (SCRATCH,) if linked else (state.ref,))
         ref: Ref = node.index
         if linked:
@@ -138,7 +143,7 @@ class BuildkitGraph(Graph):
                 facets=(("the layers", "merged"),),
                 parents=(state.ref, node.index),
             )
-            self.nodes.append(merge)
+            self.add(merge)
             ref = merge.index
         state.files = place(copy, taken, state.files, ref)
         state.ref = ref

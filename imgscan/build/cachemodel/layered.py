@@ -93,7 +93,7 @@ class LayeredGraph(Graph):
             parents=(state.ref,),
             contents=tuple(contents),
         )
-        self.nodes.append(node)
+        self.add(node)
         self.around.apply(command, state.settings)
         state.ref = node.index
         state.files = self._files(command, copy, taken, state)

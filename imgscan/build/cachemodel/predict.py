@@ -16,7 +16,6 @@ from imgscan.build.cachemodel.contents import Content, ContextTree, Verdict, com
 from imgscan.build.cachemodel.layered import LayeredGraph
 from imgscan.build.cachemodel.reasons import Explainer
 from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Node, Outcome, Ref, StepPrediction
-from imgscan.build.cachemodel.settings import find_base
 from imgscan.build.request import Builder
 
 _KIND_AND_LAYERS: Final = 2
@@ -31,7 +30,7 @@ class Matches:
     begins: Mapping[tuple[str, ...], Sequence[Ref]] = field(default_factory=dict)
     same: list[frozenset[int]] = field(default_factory=list)
     maybe: list[frozenset[int]] = field(default_factory=list)
-    originals: list[int] = field(default_factory=list)
+    originals: Sequence[int] = ()
     repeats: bool = False
 
     def compare(self, after: Ref, before: Ref) -> Verdict:
@@ -93,10 +92,10 @@ class Predictor:
 
     def predict(self, after: Inputs) -> tuple[StepPrediction, ...]:
         """See the function `predict`."""
-        second = _graph(after, self.builder, self._context).build()
+        graph = _graph(after, self.builder, self._context)
+        second = graph.build()
         repeats = self.builder.kind is not Builder.BUILDKIT
-        names = {} if repeats else {stage.index: find_base(after, stage)[0] for stage in after.dockerfile.stages}
-        matches = match_graphs(self._first, second, repeats=repeats, names=names)
+        matches = match_graphs(self._first, second, graph.originals, repeats=repeats)
         explainer = Explainer(self._first, second, matches, after.dockerfile)
         predictions = [explainer.explain(node) for node in second]
         for node, original in zip(second, matches.originals, strict=True):
@@ -121,45 +120,24 @@ def _graph(inputs: Inputs, builder: CacheBuilder, like: ContextTree | None) -> B
     return LayeredGraph(inputs, builder, like)
 
 
-def match_graphs(first: Sequence[Node], second: Sequence[Node], *, repeats: bool, names: Mapping[int, str]) -> Matches:
-    """Compare every node of the second build with those of the first that do the same. `repeats`: a step also hits one
-    above it in its own build, as where steps are carried out one after the other; `names` are those of the images that
-    stages of the second build are FROM."""
+def match_graphs(first: Sequence[Node], second: Sequence[Node], originals: Sequence[int], *, repeats: bool) -> Matches:
+    """Compare every node of the second build with those of the first that do the same. `originals`: see `Graph`;
+    `repeats`: a step also hits one above it in its own build, as where steps are carried out one after the other."""
     candidates: dict[tuple[Hashable, Ref], list[Node]] = {}
     for node in first:
         candidates.setdefault((node.facets, node.parents[0]), []).append(node)
     begins: dict[tuple[str, ...], dict[Ref, None]] = {}
     for ref in (ref for node in first for ref in node.parents if isinstance(ref, tuple)):
         begins.setdefault(ref[:_KIND_AND_LAYERS], {})[ref] = None
-    matches = Matches(repeats=repeats, begins={layers: tuple(refs) for layers, refs in begins.items()})
-    seen: dict[Hashable, int] = {}
+    matches = Matches(
+        repeats=repeats, originals=originals, begins={layers: tuple(refs) for layers, refs in begins.items()}
+    )
     for node in second:
         alike = [other for ref in matches.like(node.parents[0]) for other in candidates.get((node.facets, ref), ())]
         same, maybe = _find(node, alike, matches)
         matches.same.append(same)
         matches.maybe.append(maybe)
-        matches.originals.append(seen.setdefault(_identity(node, matches.originals, names), node.index))
     return matches
-
-
-def _identity(node: Node, originals: Sequence[int], names: Mapping[int, str]) -> Hashable:
-    """What two nodes of one build have in common if they are the same step: BuildKit finds them by their definition,
-    in which an image is the one of that name (`names` of the stages). `originals` are those of earlier nodes."""
-    name = names.get(node.stage)
-
-    def original(ref: Ref) -> Hashable:
-        return originals[ref] if isinstance(ref, int) else (ref, name)
-
-    contents = tuple(
-        (
-            content.fingerprint,
-            content.names,
-            content.prefix,
-            tuple((original(ref), path) for ref, path in content.hidden),
-        )
-        for content in node.contents
-    )
-    return node.facets, tuple(map(original, node.parents)), contents
 
 
 def _find(node: Node, candidates: Sequence[Node], matches: Matches) -> tuple[frozenset[int], frozenset[int]]:
