@@ -24,6 +24,7 @@ from imgscan.dockerfile.ignore import is_ignored
 from imgscan.dockerfile.parse import Command, Dockerfile
 from imgscan.model import EntryKind, Instruction
 
+_MAX_DEPTH: Final = 100
 _BUILDKIT: Final = CacheBuilder(kind=Builder.BUILDKIT)
 
 
@@ -145,12 +146,17 @@ class _Groups:
         if file is None:
             return self._find_new(path)
         if file.kind is not EntryKind.FILE:
-            return path
-        takers = [at for source in (path, *folders_above(path)) for at in self._by_source.get(source, ())]
-        return frozenset((*takers, *self._by_digest.get(file.digest, ())))
+            # Each link by itself: what follows it is not told by where it lies. Folders have no content.
+            return path if file.kind is EntryKind.SYMLINK else file.kind
+        return frozenset((*self._takers(path), *self._by_digest.get(file.digest, ())))
+
+    def _takers(self, path: str) -> list[int]:
+        """The selections of the context that hold a path."""
+        return [at for source in (path, *folders_above(path)) for at in self._by_source.get(source, ())]
 
     def _find_new(self, path: str) -> Hashable:
-        """Paths that are not there are alike in one folder, if the same patterns match their names."""
+        """Paths that are not there are alike if the same patterns match their names, and what lies in their folders is
+        alike, too."""
         if any("$" in segment for segment in self._segments):
             return path
         folder = next(above for above in folders_above(path) if self._predictor.is_folder(above))
@@ -159,7 +165,22 @@ class _Groups:
         parts = path.split("/")
         tails = ["/".join(parts[at:]) for at in range(len(parts))]
         excluded = tuple(is_excluded((pattern,), tail) for pattern in self._excludes for tail in tails)
-        return folder, matched, excluded
+        return frozenset(self._takers(folder)), self._around(folder), matched, excluded
+
+    def _around(self, folder: str) -> Hashable:
+        """The selections of stages that hold the first file below a folder, with how deep that lies; where there is
+        none, the folder itself."""
+        at = folder
+        for depth in range(_MAX_DEPTH):
+            inside = [f"{at}/{name}".strip("/") for name in sorted(self._predictor.names(at))]
+            files = [path for path in inside if path in self._files and self._files[path].kind is EntryKind.FILE]
+            if files:
+                return depth, frozenset(self._by_digest.get(self._files[files[0]].digest, ()))
+            below = [path for path in inside if self._predictor.is_folder(path)]
+            if not below:
+                break
+            at = below[0]
+        return folder
 
 
 def _patterns(dockerfile: Dockerfile) -> tuple[tuple[str, ...], tuple[str, ...]]:

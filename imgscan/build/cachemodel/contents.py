@@ -114,12 +114,16 @@ class Tree:
         return self.fingerprints[path]
 
     def edited(self, changed: Mapping[str, Entry]) -> Tree:
-        """The tree with other entries at paths that it has; what lies beside them is not hashed again."""
-        fingerprints = dict(self.fingerprints)
-        for path in changed:
+        """The tree with other entries at these paths, or new ones; what lies beside them is not hashed again."""
+        entries, fingerprints = {**self.entries}, dict(self.fingerprints)
+        children = {**self.children}
+        for path, entry in changed.items():
+            if path not in entries:
+                _grow(entries, children, path)
+            entries[path] = entry
             for above in (path, *folders_above(path)):
                 fingerprints.pop(above, None)
-        return Tree(entries={**self.entries, **changed}, children=self.children, fingerprints=fingerprints)
+        return Tree(entries=entries, children=children, fingerprints=fingerprints)
 
     def resolve(self, path: str, *, follow: bool = True) -> str | None:
         """The path with all links in it followed inside the tree; None where there is nothing."""
@@ -198,6 +202,16 @@ def grow_tree(entries: Iterable[tuple[str, Entry]]) -> Tree:
     return Tree(entries=found, children={folder: tuple(names) for folder, names in children.items()})
 
 
+def _grow(entries: dict[str, Entry], children: dict[str, tuple[str, ...]], path: str) -> None:
+    """Make room for a path: its name in its folder, and the folders that are not there."""
+    for above in folders_above(path):
+        children[above] = (*children.get(above, ()), posixpath.basename(path))
+        if above in entries:
+            return
+        entries[above] = FOLDER
+        path = above
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextTree:
     """The tree of a context and the files it was made from."""
@@ -209,11 +223,12 @@ class ContextTree:
 def context_tree(files: tuple[InputFile, ...], *, folder_modes: bool, like: ContextTree | None = None) -> ContextTree:
     """The context as a tree; without `folder_modes` those of folders do not count. `like`: the tree of a context that
     most likely differs in a few files only."""
-    if like is not None and len(like.files) == len(files):
-        pairs = [(new, old) for new, old in zip(files, like.files, strict=True) if new is not old]
+    if like is not None and len(like.files) <= len(files):
+        pairs = [(new, old) for new, old in zip(files, like.files, strict=False) if new is not old]
         if all(new.path == old.path for new, old in pairs):
+            added = {new.path: _entry(new, folder_modes) for new in files[len(like.files) :]}
             changed = {new.path: _entry(new, folder_modes) for new, old in pairs if new != old}
-            return ContextTree(files=files, tree=like.tree.edited(changed))
+            return ContextTree(files=files, tree=like.tree.edited({**changed, **added}))
     return ContextTree(files=files, tree=grow_tree((file.path, _entry(file, folder_modes)) for file in files))
 
 

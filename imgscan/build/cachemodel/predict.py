@@ -86,6 +86,10 @@ class Predictor:
         """Whether a selection is a path of the context with all that is below it."""
         return content.tree is self._context.tree
 
+    def names(self, folder: str) -> tuple[str, ...]:
+        """What lies directly in a folder of the context."""
+        return self._context.tree.names(folder)
+
     def is_folder(self, path: str) -> bool:
         """Whether the context has a folder of that path."""
         return self._context.tree.is_folder(path)
