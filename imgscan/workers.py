@@ -42,7 +42,7 @@ _FILE_COST: Final = 8 << 10
 _SPARE: Final = 8 << 20
 """What is searched before processes start, in bytes, a file being as good as some more of them: less work than it is to
 start them, and all that most rebuilt images have anew."""
-_PARENTS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_PARENTS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -234,8 +234,9 @@ def _worker_ended() -> WorkerError:
 
 
 def _begin(parent: int, shared: _Shared) -> None:
-    """A process begins: Ctrl-C is its parent's to handle, and it is not to be left over."""
+    """A process begins: Ctrl-C and a hang-up are its parent's to handle, and it is not to be left over."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENTS_SIGNALS)
     _process[:] = [shared]
