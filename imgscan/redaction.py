@@ -30,6 +30,7 @@ class Redactor:
         self._recognise = recognise
         self._recognise_alone = recognise_alone or recognise
         self._known: dict[str, str] = {}
+        self._spared: set[str] = set()
         self.recognises_all = False
         """Whether a report is also swept of what `recognise_alone` finds in it: secrets that are not known, but that
         need no name beside them to be recognised."""
@@ -44,6 +45,11 @@ class Redactor:
                 text = line.strip()
                 if len(text) >= _MIN_LINE and "-----" not in text:
                     self._remember(text, shown)
+
+    def spare(self, names: Iterable[str]) -> None:
+        """Take names of the project for words: a password that is one (`postgres`) is replaced only where it is
+        recognised as a value, since every text that speaks of the service has it as well."""
+        self._spared.update(name for name in names if name.isalpha())
 
     def clean(self, text: str) -> str:
         """The text without secrets; the ones recognised in it are remembered too."""
@@ -76,16 +82,22 @@ class Redactor:
         if isinstance(value, str):
             return self.replace_known(value.encode("utf-8", "backslashreplace").decode())
         if isinstance(value, dict):
-            return {key: self._walk(item) for key, item in value.items()}
+            return {key: item if key in _KEPT else self._walk(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._walk(item) for item in value]
         return value
 
     def _remember(self, secret: str, shown: str) -> None:
         # What may be shown can hold all of it: the first line of a key, in an excerpt of that key.
+        if secret in self._spared:
+            return
         if len(secret) >= MIN_SWEPT and secret not in self._known and secret not in shown:
             self._known[secret] = shown
             self._pattern = None
+
+
+_KEPT: Final = frozenset({"rule_id", "risk_id", "fingerprint", "severity", "evidence"})
+"""Fields that are words of the program's own."""
 
 
 def _collect(value: Any, texts: set[str]) -> None:  # noqa: ANN401 - a tree of builtins

@@ -79,3 +79,19 @@ def test_what_an_excerpt_shows_anyway_is_no_secret() -> None:
     redactor.recognises_all = True
     swept = redactor.sweep(report(findings=(finding(excerpt=f"{header}…"),)))
     assert [each.excerpt for each in swept.findings] == [f"{header}…"]
+
+
+def test_a_name_of_the_project_is_replaced_only_where_it_is_recognised() -> None:
+    redactor = Redactor(lambda text: [("postgres", "•••")] if "pass=" in text else [])
+    redactor.spare(["postgres", TOKEN])
+    redactor.learn("postgres", "•••")
+    redactor.learn(TOKEN, "•••")
+    assert redactor.clean("pass=postgres") == "pass=•••"
+    assert redactor.clean(f"postgres runs postgres:9.6 {TOKEN}") == "postgres runs postgres:9.6 •••"
+
+
+def test_the_words_of_a_rule_are_never_replaced() -> None:
+    redactor = Redactor(nothing)
+    redactor.learn("postgres", "•••")
+    swept = redactor.sweep(report(findings=(finding(rule_id="data-postgres-mount", message="postgres"),)))
+    assert [(each.rule_id, each.message) for each in swept.findings] == [("data-postgres-mount", "•••")]

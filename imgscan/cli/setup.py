@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from imgscan.cli.session import Session
 from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.detect.words import is_secret_name
 from imgscan.dockerfile.context import check_root
 from imgscan.errors import InputError
 from imgscan.model import Finding
@@ -42,6 +44,7 @@ def open_setup(params: Mapping[str, Any], session: Session) -> OpenedSetup:
         profiles=params["profiles"],
         env_files=_inside(root, params["env_files"]),
     )
+    session.redactor.spare(islice(_names(setup), _MOST_VALUES))
     _learn(setup, session)
     return OpenedSetup(setup=setup, findings=tuple(setup_findings(setup)), stakes=stakes_of(setup))
 
@@ -79,6 +82,18 @@ def _learn(setup: Setup, session: Session) -> None:
         # A word (`postgres`) may be the name of a service as well; to replace it everywhere would spoil the report.
         if not value.isalpha():
             session.learn_values({name: value})
+
+
+def _names(setup: Setup) -> Iterator[str]:
+    """The words that texts about the set-up are made of: services, the parts of their images, accounts, databases."""
+    for project in setup.composes:
+        yield from project.volumes
+        for service in project.services.values():
+            yield service.name
+            yield from re.split(r"[/:@.-]", service.image.value) if service.image is not None else ()
+            for name, variable in service.environment.items():
+                if variable.value is not None and not is_secret_name(name):
+                    yield variable.value.value
 
 
 def _values(setup: Setup) -> Iterator[tuple[str, str]]:

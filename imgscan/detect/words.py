@@ -98,8 +98,8 @@ _NOT_SECRET_ENDS: Final = frozenset(
 )
 _PUBLIC: Final = frozenset({"public", "pub", "publishable", "example", "dummy"})
 _PLACEHOLDER: Final = re.compile(
-    r"(?:change[-_ ]?(?:me|it|this)|replace[-_ ]?me|dummy|example|placeholder|test(?:ing)?|fake|none|null|nil|undefined"
-    r"|todo|tbd|secret|password|passwd|token|build(?:time)?(?:[-_]only)?|unused|x{3,}|\*{3,}|\.{3,}|<.*>|\[.*\]"
+    r"(?:(?:change|replace)[-_ ]?(?:me|it|this)(?:[-_ ].*)?|dummy|example|placeholder|test(?:ing)?|fake"
+    r"|none|null|nil|undefined|todo|tbd|secret|password|passwd|token|build(?:time)?(?:[-_]only)?|unused|x{3,}|\*{3,}|\.{3,}|<.*>|\[.*\]"
     r"|your[-_ ].*|not[-_ ]?(?:a[-_ ])?(?:real|secret|set|used).*|true|false|yes|no|on|off|[0-9]{1,3})",
     re.IGNORECASE,
 )

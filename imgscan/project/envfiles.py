@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from imgscan.project.compose.dotenv import read_dotenv
 from imgscan.project.compose.environment import EXAMPLES
 from imgscan.project.setup import EnvText
-from imgscan.project.tree import ProjectTree
+from imgscan.project.tree import ProjectTree, is_aside
 
 _NAME: Final = re.compile(
     r"\.env([.-](?![\w.-]*\.?(?:[cm]?[jt]s|py|json|ya?ml|md|rb|go)$)[\w.-]+)?|[\w.-]+\.env"
@@ -25,9 +25,13 @@ def is_example(path: str) -> bool:
     return name in EXAMPLES or _EXAMPLE.search(name.removeprefix(".env")) is not None
 
 
-def read_envs(tree: ProjectTree, more: Iterator[str] | tuple[str, ...] = ()) -> tuple[EnvText, ...]:
-    """Files with the name of such a file, and `more` that something refers to; at most 200."""
-    named = [path for path in tree.files if _NAME.fullmatch(path.rpartition("/")[2])]
+def read_envs(
+    tree: ProjectTree, more: Iterator[str] | tuple[str, ...] = (), looked_at: Iterable[str] = ()
+) -> tuple[EnvText, ...]:
+    """Files with the name of such a file that are the project's own (`is_aside`), and `more` that something refers to;
+    at most 200."""
+    folders = tuple(looked_at)
+    named = [path for path in tree.files if _NAME.fullmatch(path.rpartition("/")[2]) and not is_aside(path, folders)]
     paths = sorted({*named[:_MOST], *(path for path in more if path in tree.files)})
     return tuple(env for path in paths[:_MOST] if (env := read_env(tree, path)) is not None)
 

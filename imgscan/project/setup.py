@@ -73,10 +73,11 @@ def read_setup(
             raise InputError(f"there is no file {path} in {root}", next_step="name files of the project, from its root")
     composes = read_composes(tree, compose_files, profiles, env_files)
     referred = (f.path for c in composes for s in c.services.values() for f in s.env_files if f.path)
+    folders = tuple(project.directory for project in composes)
     return Setup(
         tree=tree,
         composes=composes,
-        envs=read_envs(tree, (*referred, *env_files)),
+        envs=read_envs(tree, (*referred, *env_files), folders),
         shells=read_shells(tree, composes),
         sources=read_sources(tree),
         dockerfiles=_dockerfiles(tree, composes),

@@ -7,7 +7,8 @@ told.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,21 @@ NOT_OURS: Final = frozenset(
     {".git", "node_modules", ".venv", "venv", "vendor", "__pycache__", ".tox", "bower_components", ".pnpm-store"}
 )
 """Folders of version control and of packages: what is in them is not the project's own."""
+_ASIDE: Final = re.compile(
+    r"(?:[\w.-]*[._-])?_*"
+    r"(?:examples?|samples?|demos?|tutorials?|tests?|testdata|testing|fixtures?|e2e|docs?|documentation)_*"
+    r"(?:[_-](?:images?|data|files|apps|projects|cases|suites?|setups?|stacks?|compose|configs?))?",
+    re.IGNORECASE,
+)
+
+
+def is_aside(path: str, looked_at: Iterable[str] = ()) -> bool:
+    """Whether a file lies in a folder of examples, samples, demos, tests, fixtures or documentation, by the folder's
+    name: it shows or tries something, and is not what the project itself is started by. `looked_at` are folders that a
+    user named: below one of them only what is further down counts, as it does below the root."""
+    below = max((folder for folder in looked_at if path.startswith(f"{folder}/")), key=len, default="")
+    folders = path[len(below) :].lstrip("/").split("/")[:-1]
+    return any(_ASIDE.fullmatch(folder[:100]) for folder in folders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

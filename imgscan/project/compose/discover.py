@@ -14,7 +14,7 @@ from typing import Final
 
 from imgscan.project.compose.environment import EXAMPLES, project_environment
 from imgscan.project.compose.places import inside
-from imgscan.project.tree import ProjectTree
+from imgscan.project.tree import ProjectTree, is_aside
 
 DEFAULTS: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """The names that compose looks for, the one it prefers first."""
@@ -43,7 +43,8 @@ class Found:
 
 def find_projects(tree: ProjectTree) -> list[Found]:
     """The projects at the root and in folders three deep; `compose.override` goes with what it overrides, each other
-    variant makes a project of its own over the same base. COMPOSE_FILE of a folder's .env goes before names."""
+    variant makes a project of its own over the same base. COMPOSE_FILE of a folder's .env goes before names. Examples,
+    tests and documentation are left out."""
     found: dict[tuple[str, ...], Found] = {}
     for folder in _folders_with_files_named(tree):
         named = _named_files(tree, folder)
@@ -58,7 +59,7 @@ def find_projects(tree: ProjectTree) -> list[Found]:
 
 
 def _folders_with_files_named(tree: ProjectTree) -> list[str]:
-    folders = {path.rpartition("/")[0] for path in tree.named(".env", *EXAMPLES)}
+    folders = {path.rpartition("/")[0] for path in tree.named(".env", *EXAMPLES) if not is_aside(path)}
     return sorted(folder for folder in folders if not folder or folder.count("/") < _DEEPEST)
 
 
@@ -77,7 +78,8 @@ def _by_folder(tree: ProjectTree) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     for path in tree.files:
         folder, _, name = path.rpartition("/")
-        if name.endswith((".yml", ".yaml")) and (not folder or folder.count("/") < _DEEPEST):
+        near = not folder or folder.count("/") < _DEEPEST
+        if near and name.endswith((".yml", ".yaml")) and not is_aside(path):
             names.setdefault(folder, []).append(name)
     return names
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -43,6 +44,7 @@ from imgscan.project.tree import ProjectTree
 
 _STARTED: Final = "service_started"
 _MOST_PORTS: Final = 1 << 16
+_UNKNOWN_SOURCE: Final = re.compile(r"(?P<source>\$\{[^{}]*\}|\$\w+):(?P<target>/[^:$]*)(?::(?P<mode>[\w,]+))?")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -252,6 +254,14 @@ def _mounts(name: str, node: Node, reading: Reading) -> Iterator[ServiceMount]:
             yield from _long_mount(item, reading)
         elif isinstance(item, Scalar):
             spec = parse_volume(item.value)
+            unknown = _UNKNOWN_SOURCE.fullmatch(item.raw) if isinstance(spec, str) and item.unset else None
+            if unknown is not None:
+                # Where it leads is not known before the variable has a value, but there is a mount.
+                target, mode = clean_target(unknown["target"]), unknown["mode"] or ""
+                yield ServiceMount(
+                    kind="bind", source=unknown["source"], target=target, read_only="ro" in mode.split(","), at=item.at
+                )
+                continue
             if isinstance(spec, str):
                 reading.problem(f"services.{name}.volumes: {spec}", item)
                 continue

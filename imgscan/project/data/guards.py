@@ -19,6 +19,7 @@ from imgscan.project.shell.glob import FROM_ARGUMENTS, is_known
 from imgscan.project.shell.ways import Budget, Path, Script
 
 MOST_STEPS: Final = 40_000
+_NOTHING: Final = ("imgscan-no-such-command",)
 _PARAMETERS: Final = re.compile(r"\$(?:[@*#1]|\{[@*#1])|\bfor\s+\w+\s*(?:;|\n\s*do\b)")
 
 
@@ -49,7 +50,9 @@ def judge_wrapper(script: Script, budget: Budget | None = None) -> Wrapper | Non
     budget = budget or Budget(MOST_STEPS)
     if not looks_at_arguments(script.text):
         return None
-    if not any(_lets_through(script, words, budget) for words in HARMLESS):
+    # What a script does for any word is its own doing, not what it is told.
+    own = _verbs(script, _NOTHING, budget)
+    if not any(words[0] not in own and words[0] in _verbs(script, words, budget) for words in HARMLESS):
         return None
     return Wrapper(script.path, tuple((spelling, _answer(script, spelling, budget)) for spelling in SPELLINGS))
 
@@ -59,12 +62,10 @@ def looks_at_arguments(text: str) -> bool:
     return _PARAMETERS.search(text) is not None
 
 
-def _lets_through(script: Script, words: tuple[str, ...], budget: Budget) -> bool:
-    for path in paths(script, words, budget):
-        for _, call, _ in _engine_calls(path):
-            if call.compose and call.verb == words[0]:
-                return True
-    return False
+def _verbs(script: Script, words: tuple[str, ...], budget: Budget) -> set[str]:
+    """What the script has compose do when it is called with these words."""
+    calls = (call for path in paths(script, words, budget) for _, call, _ in _engine_calls(path))
+    return {call.verb for call in calls if call.compose}
 
 
 def _engine_calls(path: Path) -> list[tuple[bool, EngineCall, bool]]:

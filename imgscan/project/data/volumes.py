@@ -158,11 +158,16 @@ def _missing(stateful: Stateful, into: str) -> Finding:
         evidence=Evidence.DERIVED,
         identity=(service.at.file, service.name),
         fix=Fix(
-            text=f"Mount a named volume: `{service.name}_data:{stateful.data}` under `volumes:` of {service.name}, "
+            text=f"Mount a named volume: `{service.name}_data:{_mount_of(stateful)}` under `volumes:` of {service.name}, "
             "declared `external: true` with a name at the top level. If the data may be lost, say so: `tmpfs:` at "
             "that path."
         ),
     )
+
+
+def _mount_of(stateful: Stateful) -> str:
+    """Where a volume belongs: the VOLUME of the image that the data lie in, else the path of the data."""
+    return next((path for path in stateful.store.volumes if within(stateful.data, path)), stateful.data)
 
 
 def _refuses_to_start(stateful: Stateful) -> bool:

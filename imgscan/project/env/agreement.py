@@ -31,6 +31,7 @@ _URL: Final = re.compile(
 _ELSEWHERE: Final = frozenset(
     {"host", "hostname", "url", "uri", "dsn", "origin", "env", "environment", "debug", "level"}
 )
+_BUILDS: Final = re.compile(r"^services\.[^.]+\.build(?:\.|$)")
 
 
 def detect_agreement(facts: Facts) -> Iterator[Finding]:
@@ -48,6 +49,8 @@ def _defaults(facts: Facts) -> Iterator[Finding]:
         places = [p for p in use.places if p.operator in (":-", "-") and "$" not in p.operand]
         # A file that goes over another one may mean to have another default.
         places = [place for place in places if place.at.file == places[0].at.file]
+        # A tag and an argument of a build (a branch) need not be the same even where one variable gives both.
+        places = [place for place in places if not _BUILDS.match(place.path)] or places
         values = dict.fromkeys(place.operand for place in places)
         if len(values) > 1:
             yield _differing(facts, use.name, places)
@@ -65,7 +68,7 @@ def _differing(facts: Facts, name: str, places: list[Variable]) -> Finding:
         for place in others
         if place.at.file == first.at.file and _is_written(facts, place)
     ]
-    lines = ", ".join(f"{place.at.file} line {place.at.line}" for place in (first, *others)[:4])
+    lines = ", ".join(dict.fromkeys(f"{place.at.file} line {place.at.line}" for place in (first, *others)[:4]))
     return make_finding(
         "env-default-differs",
         message=f"{name} has different defaults{shown}: {lines}. Without a value the services do not agree.",

@@ -181,12 +181,12 @@ def _secrets_of(setup: Setup, path: str) -> list[str]:
 
 
 def _env_of(setup: Setup, path: str) -> EnvText | None:
-    """A file of variables; if it is not there the example beside it, or the only one there is."""
+    """A file of variables; if it is not there the example beside it, or for the root's own the only one there is."""
     folder = path.rpartition("/")[0]
     named = next((env for env in setup.envs if env.path == path), None)
     examples = [env for env in setup.envs if env.example]
     beside = next((env for env in examples if env.path.rpartition("/")[0] == folder), None)
-    return named or beside or (examples[0] if len(examples) == 1 else None)
+    return named or beside or (examples[0] if len(examples) == 1 and not folder else None)
 
 
 def _location(mark: Mark) -> Location:

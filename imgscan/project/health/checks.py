@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from imgscan.detect.places import dockerfile_line
@@ -28,6 +29,13 @@ _SHELLS: Final = frozenset({"sh", "bash", "ash", "dash"})
 _LONGEST: Final = 20_000
 _URL_PATH: Final = re.compile(r"[a-z]+://[^/\s'\"`]+(?P<path>/[^\s'\"`?#]*)?", re.IGNORECASE)
 _CLIENTS: Final = frozenset({"curl", "wget"})
+_CURL_VALUES: Final = frozenset(
+    {
+        *("--noproxy", "-x", "--proxy", "-H", "--header", "-A", "--user-agent", "-e", "--referer", "--interface"),
+        *("--resolve", "--connect-to", "-u", "--user", "-o", "--output", "-d", "--data", "-m", "--max-time"),
+    }
+)
+"""Options of curl whose next word is a value, not an address to ask (curl(1))."""
 _HTTP_VALUE: Final = re.compile(r"\$\{?[A-Za-z_][A-Za-z0-9_]*(?::?-([^}]*))?\}?")
 
 
@@ -196,7 +204,9 @@ def _probe(program: str, endpoint: Endpoint, path: str, *, unknown: bool) -> Pro
 
 def _bare(program: str, command: SimpleCommand) -> Iterator[Probe]:
     """`curl -f localhost:8080/health`: a URL without its scheme."""
-    for word in command.words[1:]:
+    for before, word in pairwise(command.words):
+        if program == "curl" and before in _CURL_VALUES:
+            continue
         found = re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::(\d{1,5}))?(/[^\s?#]*)?", word)
         if found:
             port = int(found[2]) if found[2] else 80

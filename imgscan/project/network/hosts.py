@@ -70,6 +70,8 @@ def _localhost(view: View, edge: Edge, client: Scene) -> Iterator[Finding]:
     web = edge.scheme in WEB_SCHEMES
     if edge.browser or (served and (web or edge.scheme is None)) or edge.port in ports_of(client):
         return
+    if web and _is_for_the_host(view, edge):
+        return
     meant = _meant(view, edge, client)
     if edge.source == "default" and meant is None:
         return
@@ -91,6 +93,15 @@ def _localhost(view: View, edge: Edge, client: Scene) -> Iterator[Finding]:
             text=f"Use `{meant or 'the name of the service'}` in place of {edge.host}.",
             patch=_other_host(view, edge, meant) if meant else None,
         ),
+    )
+
+
+def _is_for_the_host(view: View, edge: Edge) -> bool:
+    """Whether a port is one that a service has on the host alone: such a URL is for browsers, which are there."""
+    return any(
+        port.published == edge.port and edge.port not in ports_of(scene)
+        for scene in view.scenes.values()
+        for port in scene.service.ports
     )
 
 

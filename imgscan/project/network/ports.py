@@ -55,6 +55,8 @@ def _wrong(view: View, edge: Edge, server: Scene) -> Finding | None:
     # A server in the sources need not be the only one; that of a command line is.
     commanded = server.listening.complete and any(each.served for each in server.listening.listeners)
     sure = (known is not None and known.kind in STORES) or commanded
+    if not sure and not server.listening.ports and not (known is not None and known.ports):
+        return None  # what is published or exposed need not be all that an unknown program listens on
     listed = ", ".join(str(port) for port in sorted(ports)[:6])
     return make_finding(
         "net-wrong-port",
@@ -132,10 +134,15 @@ def _published(scene: Scene) -> Iterator[Finding]:
         evidence=Evidence.DERIVED,
         identity=scene.identity,
         fix=Fix(
-            text=f"Take the port away (other services need none), or publish it as `127.0.0.1:{found[0].target}`.",
+            text="Take the port away (other services need none), or publish it on loopback alone: "
+            f"{_loopback_ports(found)}.",
             patch=patch_of(scene.setup, found[0].at.file, edits),
         ),
     )
+
+
+def _loopback_ports(ports: list[Port]) -> str:
+    return ", ".join(f"`127.0.0.1:{port.published or ''}:{port.target}`" for port in ports[:4])
 
 
 def _on_loopback(scene: Scene, port: Port) -> list[Edit]:

@@ -1,7 +1,7 @@
 """Every shell text of the project, found and parsed. In: the tree and its compose projects. Out: `ShellText`s.
 
 Scripts by name or shebang, package scripts, make recipes, CI jobs, code in the README and below docs/, crontabs,
-commands of compose services. Bounded in number and size; nothing is run.
+commands of compose services. Bounded in number and size; nothing is run. Scripts of examples and tests are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from imgscan.project.shell.makefile import makefile_snippets
 from imgscan.project.shell.records import ShellKind, ShellText
 from imgscan.project.shell.syntax import MAX_TEXT
 from imgscan.project.shell.text import Library, Snippet, unread_text, walk_text
-from imgscan.project.tree import ProjectTree
+from imgscan.project.tree import ProjectTree, is_aside
 
 MOST_TEXTS: Final = 2_000
 _MOST_CHARS: Final = 6 << 20
@@ -52,11 +52,13 @@ class _Reader:
 
     def snippets(self, composes: tuple[ComposeProject, ...]) -> Iterator[Snippet]:
         """Everything there is, not yet parsed."""
-        for path in self.tree.files:
+        folders = tuple(project.directory for project in composes)
+        own = [path for path in self.tree.files if not is_aside(path, folders) or _is_manual(path)]
+        for path in own:
             script = self.script(path)
             if script is not None:
                 yield script
-        for path in self.tree.files:
+        for path in own:
             name = posixpath.basename(path)
             text = self.tree.text(path) if _is_document(path, name) else None
             if text is None:
@@ -139,6 +141,12 @@ def _is_document(path: str, name: str) -> bool:
     if name.lower().endswith((".md", ".markdown")):
         return True
     return "cron" in name.lower() and "." not in name.strip(".")
+
+
+def _is_manual(path: str) -> bool:
+    """Whether a text tells people how the project is run: documentation of its own, though not its set-up."""
+    folder, _, name = path.partition("/")
+    return folder.lower() in ("doc", "docs", "documentation") and name.lower().endswith((".md", ".markdown"))
 
 
 def _cron(path: str, text: str) -> Iterator[Snippet]:

@@ -174,6 +174,10 @@ GOOD: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "a cache": ("data-managed-volume", {"compose.yaml": store("memcached:1", "db:/x")}),
     "redis as a cache": ("data-volume-missing", {"compose.yaml": store("redis:7", "")}),
+    "a mount from a place that is not known yet": (
+        "data-volume-missing",
+        {"compose.yaml": store(mount="${DB_FOLDER}:/var/lib/postgresql/data", top="volumes: {}\n")},
+    ),
     "a throw-away store": (
         "data-volume-missing",
         {"compose.yaml": store(mount="", more="    tmpfs: [/var/lib/postgresql/data]\n")},
@@ -272,6 +276,14 @@ GOOD: dict[str, tuple[str, dict[str, str]]] = {
     "a volume of a container that is removed": (
         "data-destructive-command",
         {"compose.yaml": store(), "x.sh": "#!/bin/sh\ndocker run --rm -v app_db:/d alpine ls\ndocker compose rm -fsv web\n"},
+    ),
+    "a script that hands its arguments to a command of a container": (
+        "data-wrapper-bypass",
+        {
+            "compose.yaml": store(),
+            "test.sh": '#!/bin/sh\nset -e\ndocker compose down -v\ndocker compose up -d\n'
+            'docker compose exec -T api run-tests "$@"\ndocker compose down -v\n',
+        },
     ),
     "a guard that looks at every argument": ("data-wrapper-bypass", {"compose.yaml": store(), "ctl.sh": GUARDED}),
     "no guard and nothing to lose": (
@@ -385,3 +397,10 @@ def test_no_secret_of_a_command_is_shown() -> None:
     findings = found(files, "data-destructive-command")
     assert findings
     assert all(word not in f"{finding.message}{finding.fix}" for finding in findings)
+
+
+def test_a_volume_goes_where_the_newest_postgres_wants_it() -> None:
+    (finding,) = (
+        f for f in detect(setup_of({"compose.yaml": store("postgres", "")})) if f.rule_id == "data-volume-missing"
+    )
+    assert "`db_data:/var/lib/postgresql`" in finding.fix.text

@@ -14,7 +14,7 @@ from setups import setup_of, write_files
 from imgscan.model import Finding, Severity
 from imgscan.project.env.detect import detect
 from imgscan.project.setup import read_setup
-from imgscan.rulebook import load_rules
+from imgscan.rulebook import load_yaml, rules_dir
 
 DB = "services:\n  db:\n    image: postgres:17\n    environment:\n      POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?}\n"
 WEB = "services:\n  web:\n    image: app:${TAG}\n"
@@ -249,7 +249,8 @@ def found(files: Mapping[str, str], rule: str) -> list[Finding]:
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {rule for rule in load_rules() if rule.startswith("env-")} == set(CASES)
+    own = {record["id"] for record in load_yaml(rules_dir() / "env.yml")["rules"]}
+    assert own == set(CASES)
 
 
 @pytest.mark.parametrize(("rule", "case"), EACH, ids=IDS)
@@ -281,3 +282,11 @@ def test_patch_mends(tmp_path: Path, rule: str, case: Case) -> None:
 
 def test_nothing_without_compose() -> None:
     assert list(detect(setup_of({".env": "A=1\nA=2\n", ".env.example": "B B\n"}))) == []
+
+
+def test_a_branch_and_a_tag_may_have_different_defaults() -> None:
+    compose = (
+        "services:\n  web:\n    image: w:${VERSION-latest}\n    build:\n      context: .\n"
+        "      args: ['BRANCH=${VERSION-master}']\n"
+    )
+    assert found({"compose.yml": compose}, "env-default-differs") == []

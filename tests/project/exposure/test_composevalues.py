@@ -31,6 +31,7 @@ def found(
         pytest.param("{POSTGRES_PASSWORD: '${PW}'}", None, id="variable"),
         pytest.param("{POSTGRES_PASSWORD: '${PW:?set it}'}", None, id="required-variable"),
         pytest.param("{POSTGRES_PASSWORD: changeme}", None, id="placeholder"),
+        pytest.param("{POSTGRES_PASSWORD: replace-me-with-a-random-string}", None, id="longer-placeholder"),
         pytest.param("{POSTGRES_PASSWORD: ''}", None, id="empty"),
         pytest.param("[POSTGRES_PASSWORD]", None, id="passed-on"),
         pytest.param("{POSTGRES_PASSWORD_FILE: /run/secrets/pw}", None, id="secret-file"),
@@ -77,6 +78,7 @@ BOTH = "    env_file: [{db}]\n  api:\n    image: example/api\n    env_file: [{ap
         pytest.param("db.env", "api.env", {"db.env": "POSTGRES_PASSWORD=x\n", "api.env": "A=1\n"}, None, id="one-each"),
         pytest.param("a.env", "a.env", {"a.env": "LOG_LEVEL=info\n"}, None, id="no-secret-in-it"),
         pytest.param(".env", ".env", {".env.example": "API_KEY=\n"}, Evidence.DERIVED, id="by-its-example"),
+        pytest.param("a/.env", "a/.env", {".env.example": "API_KEY=\n"}, Evidence.PATTERN, id="another-files-example"),
         pytest.param(".env", ".env", {}, Evidence.PATTERN, id="the-database-needs-its-password-from-it"),
     ],
 )

@@ -344,6 +344,10 @@ GOOD = {
         "ops-health-localhost",
         node(SLIM + "RUN apt-get install wget\n", "test: wget -q http://localhost:3000/healthz", "start();"),
     ),
+    "the value of an option of curl": (
+        "ops-health-wrong-target",
+        node(SLIM, "test: curl -s --noproxy localhost localhost:3000/healthz | grep -q OK"),
+    ),
     "or exit 1": ("ops-health-always-green", node(SLIM, "test: node check.js || exit 1")),
     "curl -fsS": ("ops-health-always-green", node(SLIM, "test: curl -fsS http://127.0.0.1:3000/healthz")),
     "curl --fail": (

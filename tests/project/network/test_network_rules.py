@@ -283,6 +283,16 @@ GOOD = {
             "api/Dockerfile": NODE,
         },
     ),
+    "an unknown image that publishes one of its ports": (
+        "net-wrong-port",
+        api("environment: {A: 'http://other:5679'}", rest="  other:\n    image: x/other\n    ports: ['5678:5678']\n"),
+    ),
+    "a URL of the host's port, for browsers": (
+        "net-localhost",
+        api(
+            "environment: {A: 'http://localhost:9090'}", rest="  s:\n    image: minio/minio\n    ports: ['9090:9000']\n"
+        ),
+    ),
     "an unknown image": (
         "net-wrong-port",
         api("environment: {A: 'http://other:1234'}", rest="  other:\n    image: x/other\n"),
@@ -364,3 +374,10 @@ def test_a_server_in_the_sources_need_not_be_the_only_one() -> None:
     assert found.severity is Severity.MEDIUM
     (sure,) = of(*BAD["wrong port"])
     assert sure.severity is Severity.HIGH
+
+
+def test_the_advice_for_a_published_store_can_be_pasted() -> None:
+    compose = "services:\n  mq:\n    image: rabbitmq:4\n    ports: ['15673:15672', '5672:5672', '1883']\n"
+    (finding,) = (f for f in detect(setup_of({"compose.yaml": compose})) if f.rule_id == "net-store-published")
+    for port in ("`127.0.0.1:15673:15672`", "`127.0.0.1:5672:5672`", "`127.0.0.1::1883`"):
+        assert port in finding.fix.text
