@@ -31,6 +31,8 @@ NOT_CONFIGURABLE: Final = frozenset(
     {
         *("config", "no_config", "context", "targets", "help"),
         *("predict", "touched", "commits", "basis", "estimates"),
+        # Nor may a project ask that its own containers and scripts be run.
+        "verify",
     }
 )
 

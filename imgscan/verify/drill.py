@@ -93,7 +93,7 @@ def drill(setup: Setup, room: Sandbox, database: Database, passage: Passage, pro
             proofs.failed(
                 "restore-drill", str(fault), subject, cites=cites, file=script.file, line=script.line, about=""
             )
-        except (NoDrillError, NoSandboxError, DatabaseError) as error:
+        except (NoDrillError, NoSandboxError, DatabaseError, OSError) as error:
             proofs.unverified("restore-drill", str(error), subject)
         else:
             proofs.passed("restore-drill", evidence, subject)

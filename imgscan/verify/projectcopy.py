@@ -7,6 +7,7 @@ import os
 import posixpath
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,8 @@ _MOST_BYTES: Final = 2 << 30
 _DEEPEST: Final = 60
 
 
-def copy_project(root: Path, target: Path, *, owner: int | None = None) -> None:
-    """Copy the regular files and inner links below `root` to `target`, which must not exist; all belong to `owner` if
-    one is given.
+def copy_project(root: Path, target: Path) -> None:
+    """Copy the regular files and inner links below `root` to `target`, which must not exist.
 
     Raises InputError for a project of more than 100,000 files or 2 GiB, OSError when the disk is full.
     """
@@ -29,8 +29,11 @@ def copy_project(root: Path, target: Path, *, owner: int | None = None) -> None:
     waiting = [("", 0)]
     while waiting:
         folder, depth = waiting.pop()
-        with os.scandir(root / folder) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
+        try:
+            with os.scandir(root / folder) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except (PermissionError, FileNotFoundError):
+            continue
         for entry in listed:
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_symlink():
@@ -43,11 +46,13 @@ def copy_project(root: Path, target: Path, *, owner: int | None = None) -> None:
                 files, size = files + 1, size + entry.stat(follow_symlinks=False).st_size
                 if files > _MOST_FILES or size > _MOST_BYTES:
                     raise InputError(
-                        "the project is too large to be copied", cause=f"over {_MOST_FILES} files or 2 GiB"
+                        "the project is too large to be copied",
+                        cause=f"over {_MOST_FILES} files or 2 GiB, packages and version control not counted",
+                        next_step="run it in a clean checkout",
                     )
-                _copy_file(root / path, target / path)
-    if owner is not None:
-        give_to(target, owner)
+                # What its owner may not read, a build cannot have either; what is gone meanwhile is gone.
+                with suppress(PermissionError, FileNotFoundError):
+                    _copy_file(root / path, target / path)
 
 
 def give_to(folder: Path, owner: int) -> None:

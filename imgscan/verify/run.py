@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from imgscan.errors import EngineError
+from imgscan.errors import EngineError, InputError
 from imgscan.model import Verification
 from imgscan.progress import Progress
 from imgscan.project.compose.records import ComposeProject
@@ -23,7 +23,7 @@ from imgscan.verify.canary import prove_canary
 from imgscan.verify.coldstart import slow_mounts
 from imgscan.verify.composecli import HOW_TO_GET, Compose, ComposeError, find_compose
 from imgscan.verify.database import find_database
-from imgscan.verify.drill import Scripts, drill, find_scripts
+from imgscan.verify.drill import drill, find_scripts
 from imgscan.verify.images import NoImageError
 from imgscan.verify.passing import Passage
 from imgscan.verify.prepare import Prepared, make_secret_files, prepare
@@ -68,13 +68,19 @@ class Verified:
 
 
 def verify(wanted: Wanted, progress: Progress, clean: Callable[[str], str] = str) -> Verified:
-    """Carry out every proof that applies. Raises InputError for a project too large to copy, OSError when the disk is
-    full; an engine that goes away in the middle leaves the rest unverified."""
+    """Carry out every proof that applies. Raises InputError for a project that cannot be copied; an engine that goes
+    away in the middle leaves the rest unverified."""
     with work_folder() as work:
         copies = tuple(str(work / name) for name in ("project", "scripts", "canary"))
         proofs = Proofs(clean=clean, folders=copies)
         progress.stage("copying the project")
-        copy_project(wanted.root, work / "scripts")
+        try:
+            copy_project(wanted.root, work / "scripts")
+        except OSError as error:
+            raise InputError(
+                f"the project cannot be copied: {error.strerror}",
+                next_step="set TMPDIR to a folder with room for a copy or two",
+            ) from error
         setup = read_setup(
             wanted.root,
             compose_files=wanted.compose_files,
@@ -290,10 +296,10 @@ class _Staged:
             containers={name: state.container for name, state in states.items()},
             user=database.user,
         )
-        self._give_scripts_their_owner(scripts)
+        self._share_secrets()
         drill(setup, self.room, database, passage, proofs, scripts)
 
-    def _give_scripts_their_owner(self, scripts: Scripts) -> None:
+    def _share_secrets(self) -> None:
         """The scripts' copy has the secrets that the stack was given."""
         for key, item in (self.scene.config.get("secrets") or {}).items():
             source = Path(str((item or {}).get("file") or ""))
@@ -301,6 +307,7 @@ class _Staged:
             if key and source.is_file() and self.prepared.copy in source.parents and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(source.read_bytes())
+                target.chmod(0o644)
 
     def _no_drill(self, why: str) -> None:
         scripts = find_scripts(self.scene.setup)

@@ -18,6 +18,7 @@ from typing import Final
 
 from imgscan.verify.commandline import ENGINES
 from imgscan.verify.process import Ran, run_bounded
+from imgscan.verify.projectcopy import give_to
 
 PROJECT: Final = "/project"
 _TOOLS: Final = "/tools"
@@ -163,13 +164,19 @@ class Sandbox:
 
 
 def make_sandbox(copy: Path, work: Path, variables: Mapping[str, str] | None = None) -> Sandbox:
-    """A room that was tried: what runs in it sees no network, no engine and no home, and cannot write to programs.
+    """A room that was tried: what runs in it sees no network, no engine and no home, and cannot write to programs. As
+    root, scripts run as nobody, to whom the copy then belongs.
 
     Raises NoSandboxError.
     """
     tools = work / "tools"
     _fill_tools(tools)
     root = os.geteuid() == 0
+    try:
+        if root:
+            give_to(copy, int(_NOBODY))
+    except OSError as error:
+        raise NoSandboxError(f"the copy cannot be given to nobody: {error.strerror}") from error
     reasons: list[str] = []
     makers = ("unshare", "bwrap") if root else ("bwrap", "unshare")
     for maker in makers:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from setups import setup_of
 
 from imgscan.project.tree import is_aside
-from tests.setups import setup_of
 
 _COMPOSE = "services:\n  db:\n    image: postgres:16\n"
 _SCRIPT = "#!/bin/sh\ndocker compose down -v\n"

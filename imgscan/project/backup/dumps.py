@@ -13,7 +13,7 @@ from imgscan.detect.words import is_placeholder
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
 from imgscan.project.backup.edits import pipefail_edits, renamed, replace_in_call
 from imgscan.project.backup.jobs import Job, output, pipeline
-from imgscan.project.data.places import in_script, where, written_call
+from imgscan.project.data.places import in_script, where
 from imgscan.project.mend import patch_of
 from imgscan.project.setup import Setup
 from imgscan.project.shell.glob import is_known
@@ -58,9 +58,8 @@ def _pipeline(setup: Setup, job: Job) -> Iterator[Finding]:
     edits = pipefail_edits(setup, job.text) if job.program.inner is None else []
     yield make_finding(
         "backup-no-pipefail",
-        message=f"{where(job.text)} pipes {job.program.name} into {after} without pipefail: when the dump "
-        "fails, the status "
-        "is that of the last program, 0, and an empty backup is kept.",
+        message=f"{where(job.text)} pipes {job.program.name} into {after} without pipefail: when the dump fails, the "
+        "status is that of the last program, 0, and an empty backup is kept.",
         location=in_script(job.text, job.call),
         evidence=Evidence.DERIVED,
         identity=_identity(job),
@@ -76,9 +75,8 @@ def _pipefail_advice(job: Job, after: str) -> str:
         return f"Give the shell inside `-o pipefail` (`bash -o pipefail -c`), or run {after} outside of the container."
     if job.text.shebang is not None and not re.search(r"\bbash\b", job.text.shebang):
         return (
-            f"`set -o pipefail` where {job.text.shebang.split('/')[-1]} knows it (busybox does, dash does not "
-            "yet); else "
-            f"write {job.program.name}'s output to a file first and run {after} on it."
+            f"`set -o pipefail` where {job.text.shebang.split('/')[-1]} knows it (busybox does, dash does not yet); "
+            f"else write {job.program.name}'s output to a file first and run {after} on it."
         )
     return f"`set -euo pipefail` at the top of {job.text.file}."
 
@@ -105,8 +103,8 @@ def _terminal(setup: Setup, job: Job) -> Iterator[Finding]:
         "backup-tty",
         message=f"{where(job.text)} passes the bytes of {job.program.name} through `{engine.program} "
         f"{'compose ' if engine.compose and engine.program == 'docker' else ''}exec`, which {what}: "
-        f"{'a binary dump is damaged' if binary else 'line ends are changed'}, and without a terminal (cron, "
-        "CI) it may fail.",
+        f"{'a binary dump is damaged' if binary else 'line ends are changed'}, and without a terminal (cron, CI) it "
+        "may fail.",
         location=in_script(job.text, job.call),
         evidence=Evidence.PATTERN,
         identity=_identity(job),
@@ -187,17 +185,15 @@ def _raw_copy(job: Job) -> Iterator[Finding]:
         return
     yield make_finding(
         "backup-raw-copy",
-        message=f"{where(job.text)} copies the files of {job.store} with {job.program.name} while the server "
-        "runs: the copy "
-        "may not be a state that the server ever had.",
+        message=f"{where(job.text)} copies the files of {job.store} with {job.program.name} while the server runs: "
+        "the copy may not be a state that the server ever had.",
         location=in_script(job.text, job.call),
         evidence=Evidence.PATTERN,
         identity=_identity(job),
         severity=None if job.automatic else Severity.LOW,
         fix=Fix(
-            text=f"Dump {job.store} with its own program from inside its container, or stop the service while "
-            "its files are "
-            "copied, and start it again whatever happens (`trap`)."
+            text=f"Dump {job.store} with its own program from inside its container, or stop the service while its "
+            "files are copied, and start it again whatever happens (`trap`)."
         ),
     )
 
@@ -230,14 +226,8 @@ def _password(job: Job) -> Iterator[Finding]:
             evidence=Evidence.PATTERN,
             identity=_identity(job),
             fix=Fix(
-                text="Run the dump inside the container over its socket, or read the password from a file that "
-                "is not in git "
-                "(PGPASSFILE, --defaults-extra-file). Change the one that was written down."
+                text="Run the dump inside the container over its socket, or read the password from a file that is "
+                "not in git (PGPASSFILE, --defaults-extra-file). Change the one that was written down."
             ),
         )
         return
-
-
-def listed(job: Job) -> str:
-    """A job in a text of several: where it stands and what it calls."""
-    return f"{where(job.text)} (`{written_call(job.text, job.call, 60)}`)"

@@ -80,10 +80,6 @@ class Job:
         """Whether it runs without somebody who reads what it prints: not a line of documentation."""
         return self.text.kind is not ShellKind.README
 
-    def options(self) -> frozenset[str]:
-        """The shell's options where it stands."""
-        return self.place.options
-
 
 def find_jobs(setup: Setup) -> tuple[Job, ...]:
     """Every dump and restore, text by text; at most 300."""
@@ -229,8 +225,3 @@ def backup_services(setup: Setup) -> list[str]:
         for service in compose.services.values()
         if service.image is not None and _BACKUP_IMAGES.search(service.image.value.rpartition("/")[2])
     ]
-
-
-def has_store(setup: Setup) -> bool:
-    """Whether there is something to back up."""
-    return any(stateful.records and stateful.kept for stateful in stateful_services(setup))

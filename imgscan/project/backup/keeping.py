@@ -46,16 +46,14 @@ def _retention(setup: Setup, dumps: Sequence[Job]) -> Iterator[Finding]:
             if _deletes_by_age(text, call) and not _after_success(call, [job for job in dumps if job.text is text]):
                 yield make_finding(
                     "backup-retention-by-age",
-                    message=f"{where(text)} deletes by age, `{written_call(text, call, 80)}`, whether or not a "
-                    "new backup was "
-                    "made: after a week of failures the last good one goes.",
+                    message=f"{where(text)} deletes by age, `{written_call(text, call, 80)}`, whether or not a new "
+                    "backup was made: after a week of failures the last good one goes.",
                     location=in_script(text, call),
                     evidence=Evidence.PATTERN,
                     identity=(text.file, text.name, written_call(text, call)),
                     fix=Fix(
-                        text="Delete after a successful dump only (`set -e` before it, the deletion after it), "
-                        "and by number: "
-                        "list the backups newest first and delete from the 15th on."
+                        text="Delete after a successful dump only (`set -e` before it, the deletion after it), and "
+                        "by number: list the backups newest first and delete from the 15th on."
                     ),
                 )
 
@@ -141,8 +139,7 @@ def _same_volume(setup: Setup, job: Job, target: str) -> Iterator[Finding]:
             yield make_finding(
                 "backup-same-volume",
                 message=f"{where(job.text)} writes the dump to {target.rpartition('/')[0]} in "
-                f"{stateful.service.name}: that is "
-                "in the volume that it is a backup of.",
+                f"{stateful.service.name}: that is in the volume that it is a backup of.",
                 location=in_script(job.text, job.call),
                 evidence=Evidence.DERIVED,
                 identity=(job.text.file, job.text.name, stateful.service.name),
@@ -175,9 +172,8 @@ def _in_context(setup: Setup, job: Job, target: str) -> Iterator[Finding]:
         )
         yield make_finding(
             "backup-in-context",
-            message=f"{where(job.text)} writes dumps to {folder}, which lies in the build context "
-            f"{context or '.'} and is not "
-            "ignored.",
+            message=f"{where(job.text)} writes dumps to {folder}, which lies in the build context {context or '.'} "
+            "and is not ignored.",
             location=in_script(job.text, job.call),
             evidence=Evidence.DERIVED,
             identity=(job.text.file, folder, context),
@@ -239,8 +235,8 @@ def _crlf(setup: Setup, text: ShellText, source: str) -> Finding:
     edits = [Edit(start=found.start(), end=found.end(), text="\n") for found in re.finditer("\r\n", source)]
     return make_finding(
         "backup-crlf",
-        message=f"{text.file} has line ends of Windows: no Unix kernel starts it, and its words end in a "
-        "carriage return.",
+        message=f"{text.file} has line ends of Windows: no Unix kernel starts it, and its words end in a carriage "
+        "return.",
         location=in_script(text),
         evidence=Evidence.DERIVED,
         identity=(text.file,),
@@ -279,8 +275,8 @@ def _relative(job: Job) -> Iterator[Finding]:
     if target is not None and target.text and not target.text.startswith(("/", "~")) and not moves:
         yield make_finding(
             "backup-relative-path",
-            message=f"cron runs {job.text.file}, which writes to {target.text}, a path relative to wherever it "
-            "is started.",
+            message=f"cron runs {job.text.file}, which writes to {target.text}, a path relative to wherever it is "
+            "started.",
             location=in_script(job.text, job.call),
             evidence=Evidence.DERIVED,
             identity=(job.text.file, target.text),

@@ -68,12 +68,12 @@ def _container(setup: Setup, job: Job, stores: list[Stateful]) -> Iterator[Findi
     )
     yield _disagree(
         job,
-        f"{where(job.text)} runs {job.program.name} in the {what} {name}, which no compose file makes; "
-        f"{job.store} is the service {right[0].name}.",
+        f"{where(job.text)} runs {job.program.name} in the {what} {name}, which no compose file makes; {job.store} "
+        f"is the service {right[0].name}.",
         name,
         Fix(
-            text=f"`docker compose exec -T {right[0].name} {job.program.name} …` finds the container whatever "
-            "its name.",
+            text=f"`docker compose exec -T {right[0].name} {job.program.name} …` finds the container whatever its "
+            "name.",
             patch=patch if len(right) == 1 else None,
         ),
     )
@@ -120,8 +120,8 @@ def _credentials(setup: Setup, job: Job, stores: list[Stateful]) -> Iterator[Fin
 def _wrong(setup: Setup, job: Job, stateful: Stateful, what: str, given: str, known: str, pattern: str) -> Finding:
     return _disagree(
         job,
-        f"{where(job.text)} calls {job.program.name} with the {what} {given}; the {what} of "
-        f"{stateful.service.name} is {known}.",
+        f"{where(job.text)} calls {job.program.name} with the {what} {given}; the {what} of {stateful.service.name} "
+        f"is {known}.",
         f"{what} {given}",
         Fix(
             text=f"Use {known}, or take it from the container: `sh -c '{job.program.name} -U \"$POSTGRES_USER\" …'`.",
@@ -213,8 +213,8 @@ def _roles(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
     first = dumps[0]
     yield make_finding(
         "backup-without-roles",
-        message=f"{granting} makes roles or grants, and {where(first.text)} dumps a database without the "
-        "server's roles.",
+        message=f"{granting} makes roles or grants, and {where(first.text)} dumps a database without the server's "
+        "roles.",
         location=in_script(first.text, first.call),
         evidence=Evidence.PATTERN,
         identity=(first.text.file, granting),

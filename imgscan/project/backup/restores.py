@@ -92,9 +92,8 @@ def _errors_finding(setup: Setup, job: Job, option: str | None) -> Finding:
         patch = after_program(setup, job.text, job.call, name, option)
     return make_finding(
         "backup-restore-errors",
-        message=f"{where(job.text)} restores with {name} "
-        f"{'--force' if option is None else f'without {option}'}: it goes on "
-        "after errors, ends with status 0, and a truncated dump passes for a restored one.",
+        message=f"{where(job.text)} restores with {name} {'--force' if option is None else f'without {option}'}: it "
+        "goes on after errors, ends with status 0, and a truncated dump passes for a restored one.",
         location=in_script(job.text, job.call),
         evidence=Evidence.DERIVED if job.automatic else Evidence.PATTERN,
         identity=(job.text.file, job.text.name, name, job.call.function or ""),
@@ -110,14 +109,14 @@ def _over_live(job: Job) -> Iterator[Finding]:
         return
     yield make_finding(
         "backup-restore-over-live",
-        message=f"{where(job.text)} restores with {job.program.name} into a database that it neither empties "
-        "nor makes anew.",
+        message=f"{where(job.text)} restores with {job.program.name} into a database that it neither empties nor "
+        "makes anew.",
         location=in_script(job.text, job.call),
         evidence=Evidence.PATTERN,
         identity=(job.text.file, job.text.name, job.program.name),
         fix=Fix(
-            text="Create a new database, restore into it, and swap the two by `alter database … rename to …`; keep the "
-            "replaced one until somebody has looked at the new."
+            text="Create a new database, restore into it, and swap the two by `alter database … rename to …`; keep "
+            "the replaced one until somebody has looked at the new."
         ),
     )
 
@@ -130,15 +129,14 @@ def _not_verified(setup: Setup, dumps: Sequence[Job]) -> Iterator[Finding]:
     first = dumps[0]
     yield make_finding(
         "backup-not-verified",
-        message=f"nothing reads back what {where(first.text)} writes: no list of contents, no checksum, no "
-        "trial restore.",
+        message=f"nothing reads back what {where(first.text)} writes: no list of contents, no checksum, no trial "
+        "restore.",
         location=in_script(first.text, first.call),
         evidence=Evidence.ABSENT,
         identity=(first.text.file, first.text.name),
         fix=Fix(
             text=f"After the dump: {_check_of(first)}, `sha256sum` beside it, and now and then a restore into a "
-            "scratch "
-            "database."
+            "scratch database."
         ),
     )
 
@@ -172,14 +170,13 @@ def _no_restore(setup: Setup, jobs: Sequence[Job], dumps: Sequence[Job]) -> Iter
         yield make_finding(
             "backup-no-restore",
             message=f"{where(first.text)} makes backups of {first.store if first.store != '*' else 'the data'}; "
-            "nothing in "
-            "the project restores one.",
+            "nothing in the project restores one.",
             location=in_script(first.text, first.call),
             evidence=Evidence.ABSENT,
             identity=(first.text.file, first.text.name),
             fix=Fix(
-                text="Write the restore beside it (`scripts/restore.sh FILE`): into a new database, swapped in "
-                "when whole."
+                text="Write the restore beside it (`scripts/restore.sh FILE`): into a new database, swapped in when "
+                "whole."
             ),
         )
         return

@@ -12,7 +12,8 @@ from imgscan.project.compose.nodes import MapNode, Node, Scalar, child, scalar
 from imgscan.project.compose.records import Mark, Port
 
 _PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
-_RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+# What follows a second dash is dropped in silence (docker/go-connections, ParsePortRange).
+_RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5})(?:-.*)?)?")
 
 
 class PortError(Exception):

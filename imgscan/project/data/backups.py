@@ -34,9 +34,8 @@ def detect(setup: Setup) -> Iterator[Finding]:
         evidence=Evidence.ABSENT,
         identity=(first.service.at.file, *names),
         fix=Fix(
-            text=f"Add a script that dumps {first.service.name} to a file outside of its volume, checks it, and "
-            "one that "
-            "restores it; run both.",
+            text=f"Add a script that dumps {first.service.name} to a file outside of its volume, checks it, and one "
+            "that restores it; run both.",
             patch=_scripts(setup, first) if first.store.name == "PostgreSQL" else None,
         ),
     )

@@ -183,14 +183,12 @@ def _shown(name: str) -> str:
 def _advice(text: ShellText, engine: EngineCall | None, what: Removal) -> str:
     if what.removes is Removes.MANAGED:
         return (
-            f"Leave -v out of {where(text)}. Give deletion a command of its own that needs a terminal, makes a "
-            "backup and "
-            "asks for the volume's name."
+            f"Leave -v out of {where(text)}. Give deletion a command of its own that needs a terminal, makes a backup "
+            "and asks for the volume's name."
         )
     return (
-        f"Let {where(text)} ask first: `[ -t 0 ] || exit 3`, then `read -r answer` and a comparison with the "
-        "volume's name, "
-        "after a backup."
+        f"Let {where(text)} ask first: `[ -t 0 ] || exit 3`, then `read -r answer` and a comparison with the volume's "
+        "name, after a backup."
     )
 
 

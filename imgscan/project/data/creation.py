@@ -81,9 +81,6 @@ def creation_edits(setup: Setup, name: str) -> tuple[dict[str, list[Edit]], dict
 
 def _script(name: str) -> str:
     return (
-        "#!/bin/sh\n"
-        "# Run it once before `docker compose up`: compose does not create external volumes, and so cannot "
-        "delete them.\n"
-        "set -eu\n"
-        f"docker volume create {name} >/dev/null\n"
+        "#!/bin/sh\n# Run it once before `docker compose up`: compose does not create external volumes, and so "
+        f"cannot delete them.\nset -eu\ndocker volume create {name} >/dev/null\n"
     )

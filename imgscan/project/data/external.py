@@ -38,7 +38,8 @@ def _external(setup: Setup, compose: ComposeProject, volume: Volume) -> Iterator
     others = list(_managers(setup, volume))
     if volume.named is None:
         yield _unnamed(setup, compose, volume, others)
-    if volume.real_name is not None and not creates(setup, volume.real_name):
+    made = any(other.services and declared.real_name == volume.real_name for other, declared in others)
+    if volume.real_name is not None and not made and not creates(setup, volume.real_name):
         yield _not_created(setup, volume, others)
     for other, declared in others:
         yield _managed_elsewhere(volume, other, declared)
@@ -108,8 +109,8 @@ def _not_created(setup: Setup, volume: Volume, others: list[tuple[ComposeProject
     edits, new = creation_edits(setup, name)
     return make_finding(
         "data-external-not-created",
-        message=f"nothing in the project creates the external volume {name}: where it is not there already, `up` ends "
-        f"with 'external volume not found'.{note}",
+        message=f"nothing in the project creates the external volume {name}: where it is not there already, `up` "
+        f"ends with 'external volume not found'.{note}",
         location=in_compose(volume.at),
         evidence=Evidence.DERIVED,
         identity=(volume.at.file, volume.name),
@@ -130,15 +131,15 @@ def _managed_elsewhere(volume: Volume, compose: ComposeProject, other: Volume) -
     )
     return make_finding(
         "data-volume-managed-elsewhere",
-        message=f"{other.at.file} declares {other.name} ({other.real_name or other.name}) without `external: "
-        f"true`: {what}.",
+        message=f"{other.at.file} declares {other.name} ({other.real_name or other.name}) without `external: true`: "
+        f"{what}.",
         location=in_compose(other.at),
         evidence=Evidence.DERIVED,
         identity=(other.at.file, other.name, volume.at.file),
         severity=None if same and compose.services else Severity.MEDIUM,
         fix=Fix(
-            text=f"Remove {other.name} from {other.at.file}, or make it external there too, and create the volume with "
-            f"`docker volume create {other.real_name or other.name}`."
+            text=f"Remove {other.name} from {other.at.file}, or make it external there too, and create the volume "
+            f"with `docker volume create {other.real_name or other.name}`."
         ),
     )
 
@@ -155,15 +156,14 @@ def _project_names(setup: Setup) -> Iterator[Finding]:
         name = normal_name(folder) or "app"
         yield make_finding(
             "data-project-name",
-            message=f"{base} has no `name:`: the volume {volume.name} of {stateful.service.name} is called "
-            "after the folder "
-            "that the file lies in.",
+            message=f"{base} has no `name:`: the volume {volume.name} of {stateful.service.name} is called after the "
+            "folder that the file lies in.",
             location=in_compose(volume.at),
             evidence=Evidence.ABSENT,
             identity=(base,),
             fix=Fix(
-                text=f"Write `name: {name}` at the top of {base}; with the folder's present name the present "
-                "volumes stay.",
+                text=f"Write `name: {name}` at the top of {base}; with the folder's present name the present volumes "
+                "stay.",
                 patch=_project_patch(setup, base, name),
             ),
         )

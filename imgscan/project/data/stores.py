@@ -127,21 +127,32 @@ def stateful_services(setup: Setup) -> Iterator[Stateful]:
 
 
 def _stateful(setup: Setup, compose: ComposeProject, service: Service) -> Stateful | None:
-    image = _base(setup, service) if service.build is not None else service.image and service.image.value
-    if not image:
+    built = _built(setup, service) if service.build is not None else None
+    image = built.base if built is not None else service.image.value if service.image is not None else None
+    if not image or not _runs_server(service) or (service.build is not None and built is None):
         return None
     repository, tag = split_image(image)
-    if service.image is not None and service.build is None and service.image.unset:
+    if service.image is not None and built is None and service.image.unset:
         tag = None
     store, major = _row(repository, tag)
-    if store is None or not _runs_server(service):
-        return None
+    if store is None:
+        return _of_volumes(compose, service, built) if built is not None else None
     data = _data_path(service, store, major)
     holders = [mount for mount in service.mounts if holds(mount.target, data, store.volumes)]
     holders += [mount for mount in service.mounts if _is_told(service, mount)]
     holder = holders[0] if holders else None
     meant = holder or next((mount for mount in service.mounts if _meant_for_data(mount, data)), None)
     return Stateful(compose, service, store, repository, tag, major, data, holder, meant)
+
+
+def _of_volumes(compose: ComposeProject, service: Service, built: _Built) -> Stateful | None:
+    """A service whose own Dockerfile says by VOLUME that it keeps something, where a mount holds that."""
+    for path in built.volumes:
+        holder = next((mount for mount in service.mounts if mount.target.rstrip("/") == path), None)
+        if holder is not None:
+            store = Store("its own data", frozenset(), path, built.volumes, "state")
+            return Stateful(compose, service, store, built.base, None, None, path, holder, holder)
+    return None
 
 
 def _runs_server(service: Service) -> bool:
@@ -232,8 +243,16 @@ def within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def _base(setup: Setup, service: Service) -> str | None:
-    """The image that a built one is made FROM, when its last stage is FROM an image."""
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """An image that the project builds: what it is FROM, and the VOLUMEs of its stages."""
+
+    base: str
+    volumes: tuple[str, ...]
+
+
+def _built(setup: Setup, service: Service) -> _Built | None:
+    """What the Dockerfile of a service says; None where its last stage cannot be followed to an image."""
     from imgscan.dockerfile.parse import parse
     from imgscan.dockerfile.stages import base_image, parent_stages, target_stage
     from imgscan.errors import ImgscanError
@@ -243,14 +262,17 @@ def _base(setup: Setup, service: Service) -> str | None:
     if build is None or text is None:
         return None
     arguments = {name: item.value.value for name, item in build.args.items() if item.value is not None}
+    volumes: list[str] = []
     try:
         dockerfile = parse(text.encode("utf-8", "surrogateescape"), build.dockerfile or "Dockerfile")
         stage = target_stage(dockerfile, build.target)
         parents = parent_stages(dockerfile, arguments)
         for _ in range(len(parents)):
+            volumes += [word for command in stage.commands if command.keyword == "VOLUME" for word in command.words]
             parent = parents[stage.index]
             if parent is None:
-                return base_image(dockerfile, stage, arguments)
+                paths = [posixpath.normpath(word) for word in volumes if word.startswith("/") and "$" not in word]
+                return _Built(base_image(dockerfile, stage, arguments), tuple(paths))
             stage = parent
     except ImgscanError:
         pass

@@ -66,17 +66,15 @@ def _managed(setup: Setup, stateful: Stateful, volume: Volume) -> Finding:
     return make_finding(
         "data-managed-volume",
         message=(
-            f"the volume {volume.name} holds the data of {stateful.service.name} ({stateful.store.name}) and "
-            "belongs to "
-            f"compose: `{command}` deletes it without a question."
+            f"the volume {volume.name} holds the data of {stateful.service.name} ({stateful.store.name}) and belongs "
+            f"to compose: `{command}` deletes it without a question."
         ),
         location=in_compose(volume.at),
         evidence=Evidence.DERIVED,
         identity=(volume.at.file, volume.name),
         fix=Fix(
-            text=f"Declare {volume.name} with `external: true` and `name: {name}` (the name it has now), and "
-            "create it with "
-            f"`docker volume create {name}` before `up`.",
+            text=f"Declare {volume.name} with `external: true` and `name: {name}` (the name it has now), and create "
+            f"it with `docker volume create {name}` before `up`.",
             patch=_external_patch(setup, volume, name),
         ),
     )
@@ -135,14 +133,14 @@ def _misses(setup: Setup, stateful: Stateful, mount: ServiceMount) -> Finding:
     edits = replaced(setup, mount.at, f":{mount.target}", f":{stateful.data}")
     return make_finding(
         "data-mount-misses",
-        message=f"{service.name} mounts {mount.source} at {mount.target}, but {because}: the data are not in "
-        "the volume.",
+        message=f"{service.name} mounts {mount.source} at {mount.target}, but {because}: the data are not in the "
+        "volume.",
         location=in_compose(mount.at),
         evidence=Evidence.DERIVED,
         identity=(service.at.file, service.name, mount.target),
         fix=Fix(
-            text=f"Mount {mount.source} at {stateful.data}. Save what the present container holds first: "
-            f"`docker compose cp {service.name}:{stateful.data} .`.",
+            text=f"Mount {mount.source} at {stateful.data}. Save what the present container holds first: `docker "
+            f"compose cp {service.name}:{stateful.data} .`.",
             patch=patch_of(setup, mount.at.file, edits) if len(edits) == 1 else None,
         ),
     )
@@ -153,9 +151,8 @@ def _missing(stateful: Stateful, into: str) -> Finding:
     return make_finding(
         "data-volume-missing",
         message=(
-            f"{service.name} ({stateful.store.name}) mounts nothing at {stateful.data}: its data go to {into}, "
-            "which the "
-            "next `down` and `up` replace with an empty one."
+            f"{service.name} ({stateful.store.name}) mounts nothing at {stateful.data}: its data go to {into}, which "
+            "the next `down` and `up` replace with an empty one."
         ),
         location=in_compose(service.at),
         evidence=Evidence.DERIVED,
@@ -198,9 +195,8 @@ def _postgres_mount(setup: Setup, stateful: Stateful) -> Finding:
         evidence=Evidence.DERIVED,
         identity=(service.at.file, service.name),
         fix=Fix(
-            text=f"Mount it at {_NEW_MOUNT} for a new database. If the volume holds the data of an older "
-            "version, name that "
-            "version in the tag (`postgres:17`) until they are upgraded with pg_upgrade or a dump.",
+            text=f"Mount it at {_NEW_MOUNT} for a new database. If the volume holds the data of an older version, "
+            "name that version in the tag (`postgres:17`) until they are upgraded with pg_upgrade or a dump.",
             patch=_pin(setup, stateful)
             if moving
             else patch_of(setup, mount.at.file, replaced(setup, mount.at, _OLD_MOUNT, _NEW_MOUNT)),

@@ -88,7 +88,7 @@ def _bypassed(setup: Setup, text: ShellText, wrapper: Wrapper) -> Finding | None
     bypasses, guarded = wrapper.of(Answer.BYPASS), guarded_spellings(wrapper)
     if not bypasses:
         return None
-    managed = any(not volume.external for _, volume in data_volumes(setup))
+    managed = _at_stake(setup)
     if not guarded and not managed:
         return None
     shown = ", ".join(f"`{spelling.text}`" for spelling in bypasses)
@@ -104,15 +104,24 @@ def _bypassed(setup: Setup, text: ShellText, wrapper: Wrapper) -> Finding | None
         location=in_script(text),
         evidence=Evidence.DERIVED,
         identity=(text.file,),
-        severity=None if guarded else Severity.MEDIUM,
+        severity=None if guarded and managed else Severity.MEDIUM,
         confidence=None if guarded else Confidence.MEDIUM,
         fix=Fix(
-            text=f"Look at every argument in {text.file}, whatever its place, and refuse each that asks for "
-            "volumes in any "
-            "form; give deletion a verb of its own that needs a terminal, makes a backup and asks for the "
+            text=f"Look at every argument in {text.file}, whatever its place, and refuse each that asks for volumes "
+            "in any form; give deletion a verb of its own that needs a terminal, makes a backup and asks for the "
             "volume's name.",
             patch=_guard_patch(setup, text),
         ),
+    )
+
+
+def _at_stake(setup: Setup) -> bool:
+    """Whether `down -v` deletes data: of a volume that compose manages, or that another file declares so."""
+    volumes = [volume for _, volume in data_volumes(setup)]
+    managed = [one for compose in setup.composes for one in compose.volumes.values() if not one.external]
+    return any(
+        not volume.external or any(one.name == volume.name or one.real_name == volume.real_name for one in managed)
+        for volume in volumes
     )
 
 
@@ -155,9 +164,9 @@ def _missing(setup: Setup, wrappers: list[ShellText]) -> Iterator[Finding]:
         identity=(volume.at.file, volume.name),
         places=(Location(place=Place.SCRIPT, path=raw[0].file, line=raw[1]), in_compose(volume.at)),
         fix=Fix(
-            text=f"Make {volume_name(setup, stateful, volume)} external, and let one script "
-            "(scripts/dev-ctl.sh) create it, "
-            "start and stop the containers, and refuse every way to delete it; name that script in the README.",
+            text=f"Make {volume_name(setup, stateful, volume)} external, and let one script (scripts/dev-ctl.sh) "
+            "create it, start and stop the containers, and refuse every way to delete it; name that script in the "
+            "README.",
             patch=patch_of_files(setup, {}, new),
         ),
     )

@@ -15,7 +15,7 @@ from imgscan.detect.words import is_secret_name, name_words
 from imgscan.diff import Edit
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.compose.records import Service, Text, Variable
-from imgscan.project.env.facts import Facts, in_compose
+from imgscan.project.env.facts import Facts, in_compose, in_env
 from imgscan.project.env.services import known_environment
 from imgscan.project.knownimages import known_image
 from imgscan.project.mend import patch_of
@@ -56,6 +56,7 @@ def _defaults(facts: Facts) -> Iterator[Finding]:
             yield _differing(facts, use.name, places)
         elif places and not is_secret_name(use.name) and not _ELSEWHERE & set(name_words(use.name)):
             yield from _source_default(facts, use.name, places[0])
+            yield from _example_value(facts, use.name, places[0])
 
 
 def _differing(facts: Facts, name: str, places: list[Variable]) -> Finding:
@@ -85,6 +86,24 @@ def _differing(facts: Facts, name: str, places: list[Variable]) -> Finding:
 def _is_written(facts: Facts, place: Variable) -> bool:
     text = facts.setup.tree.text(place.at.file) or ""
     return text[place.at.start : place.at.end] == f"${{{place.name}{place.operator}{place.operand}}}"
+
+
+def _example_value(facts: Facts, name: str, place: Variable) -> Iterator[Finding]:
+    """A default of the compose file and another value in the example: which one is the usual one?"""
+    entry = facts.in_example(name)
+    if entry is None or not entry.value or not place.operand or entry.value == place.operand:
+        return
+    yield make_finding(
+        "env-default-differs",
+        message=f"{name} is {place.operand!r} by default in {place.at.file} line {place.at.line}, and {entry.value!r} "
+        f"in {entry.file} line {entry.line}: with and without a copy of it the project runs differently.",
+        location=in_compose(place.at),
+        places=(in_compose(place.at), in_env(entry.file, entry.line)),
+        evidence=Evidence.DERIVED,
+        identity=(place.at.file, name, entry.file),
+        severity=Severity.LOW,
+        fix=Fix(text=f"Write one value for {name} in both, or leave it out of {entry.file}."),
+    )
 
 
 def _source_default(facts: Facts, name: str, place: Variable) -> Iterator[Finding]:

@@ -47,7 +47,6 @@ _QUIET: Final = frozenset(
         "alias",
     ]
 )
-_FAILS_OR_NOT: Final = frozenset({"type", "which"})
 
 
 def run_command(run: Evaluation, words: list[str], node: Node) -> None:

@@ -63,6 +63,13 @@ BAD: dict[str, tuple[str, dict[str, str]]] = {
             )
         },
     ),
+    "a managed volume of an image's own VOLUME": (
+        "data-managed-volume",
+        {
+            "compose.yaml": "services:\n  app:\n    build: .\n    volumes: ['up:/srv/up']\nvolumes:\n  up:\n",
+            "Dockerfile": 'FROM node:24\nVOLUME ["/srv/up"]\nCMD ["node"]\n',
+        },
+    ),
     "redis that is told to keep its data": (
         "data-managed-volume",
         {"compose.yaml": store("redis:7", "db:/data", "    command: redis-server --appendonly yes\n")},
@@ -168,6 +175,13 @@ BAD: dict[str, tuple[str, dict[str, str]]] = {
 
 GOOD: dict[str, tuple[str, dict[str, str]]] = {
     "an external volume": ("data-managed-volume", {"compose.yaml": store(top=EXTERNAL), "up.sh": CREATES}),
+    "a volume of an image that keeps nothing": (
+        "data-managed-volume",
+        {
+            "compose.yaml": "services:\n  app:\n    build: .\n    volumes: ['nm:/app/node_modules']\nvolumes:\n  nm:\n",
+            "Dockerfile": 'FROM node:24\nCMD ["node"]\n',
+        },
+    ),
     "a cache": ("data-managed-volume", {"compose.yaml": store("memcached:1", "db:/x")}),
     "redis as a cache": ("data-volume-missing", {"compose.yaml": store("redis:7", "")}),
     "a mount from a place that is not known yet": (
@@ -213,6 +227,13 @@ GOOD: dict[str, tuple[str, dict[str, str]]] = {
     "created by hand, as the README says": (
         "data-external-not-created",
         {"compose.yaml": store(top=EXTERNAL), "README.md": "Run `docker volume create app_db` once.\n"},
+    ),
+    "created by another compose file": (
+        "data-external-not-created",
+        {
+            "compose.yaml": store(top=EXTERNAL),
+            "base/compose.yaml": "services:\n  x:\n    image: alpine\n    volumes: ['v:/v']\nvolumes:\n  v:\n    name: app_db\n",
+        },
     ),
     "a name": ("data-external-unnamed", {"compose.yaml": store(top=EXTERNAL), "up.sh": CREATES}),
     "another file with another volume": (
@@ -360,6 +381,13 @@ def test_how_bad_a_command_is(name: str) -> None:
 def test_nothing_to_lose_is_low() -> None:
     files = {"compose.yaml": "services:\n  web:\n    image: nginx\n", "stop.sh": "docker compose down -v\n"}
     assert [finding.severity for finding in found(files, "data-destructive-command")] == [Severity.LOW]
+
+
+def test_a_bypass_of_what_is_not_managed_is_less_bad() -> None:
+    safe = {"compose.yaml": store(top=EXTERNAL), "up.sh": CREATES, "ctl.sh": SEED}
+    other = {**safe, "volumes.yml": "volumes:\n  db:\n    name: app_db\n", "docker/volumes.yml": "volumes:\n  db:\n"}
+    assert [finding.severity for finding in found(safe, "data-wrapper-bypass")] == [Severity.MEDIUM]
+    assert [finding.severity for finding in found(other, "data-wrapper-bypass")] == [Severity.HIGH]
 
 
 def test_the_bypasses_are_named() -> None:

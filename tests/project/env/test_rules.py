@@ -14,7 +14,7 @@ from setups import setup_of, write_files
 from imgscan.model import Finding, Severity
 from imgscan.project.env.detect import detect
 from imgscan.project.setup import read_setup
-from imgscan.rulebook import load_rules
+from imgscan.rulebook import load_yaml, rules_dir
 
 DB = "services:\n  db:\n    image: postgres:17\n    environment:\n      POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?}\n"
 WEB = "services:\n  web:\n    image: app:${TAG}\n"
@@ -121,7 +121,13 @@ CASES: dict[str, list[Case]] = {
             {"compose.yml": "services:\n  a:\n    image: a\n    environment:\n      A: ${X:-one}\n      B: ${X:-one}\n"},
             ("'one'", "'two'"),
             True,
-        )
+        ),
+        Case(
+            {"compose.yml": "services: {a: {image: 'a:${TAG:-1}'}}\n", ".env.example": "TAG=2\n", **README},
+            {"compose.yml": "services: {a: {image: 'a:${TAG:-1}'}}\n", ".env.example": "TAG=1\n", **README},
+            ("'1'", "'2'", ".env.example line 1"),
+            False,
+        ),
     ],
     "env-file-misplaced": [
         Case(
@@ -243,7 +249,8 @@ def found(files: Mapping[str, str], rule: str) -> list[Finding]:
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {rule for rule in load_rules() if rule.startswith("env-")} == set(CASES)
+    own = {record["id"] for record in load_yaml(rules_dir() / "env.yml")["rules"]}
+    assert own == set(CASES)
 
 
 @pytest.mark.parametrize(("rule", "case"), EACH, ids=IDS)
