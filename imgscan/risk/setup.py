@@ -63,7 +63,7 @@ def weigh_operation(facts: Facts) -> Weight | NotApplicable:
         return NotApplicable(why=NOT_LOOKED_AT)
     if stakes is not None and not stakes.compose_files and not proven(mine):
         return NotApplicable(why=NO_COMPOSE)
-    impact = 3 if stakes is None or stakes.needed else 2
+    impact = 3 if stakes is not None and stakes.needed else 2
     broken = proven(mine) or tuple(f for f in strong(mine) if cites(f, *_FAILS_TO_START))
     if broken:
         return Weight(probability=3, impact=impact, evidence=mine, because=_sentence(broken[0].message))
