@@ -157,8 +157,8 @@ def _of_volumes(compose: ComposeProject, service: Service, built: _Built) -> Sta
 
 def _runs_server(service: Service) -> bool:
     """Whether the container runs the image's server: a shell or a client of the same image keeps nothing."""
-    given = service.entrypoint or service.command
-    words = given.words if given is not None else ()
+    given = [part.words for part in (service.entrypoint, service.command) if part is not None]
+    words = [word for part in given for word in part]
     name = posixpath.basename(words[0]) if words else ""
     if name not in _NO_SERVERS:
         return True

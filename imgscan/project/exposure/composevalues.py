@@ -39,8 +39,8 @@ def _of_project(setup: Setup, project: ComposeProject) -> Iterator[Finding]:
     for service in project.services.values():
         if service.build is not None:
             yield from _build_args(service, service.build.args)
-        yield from _literals(service)
         yield from _unread(setup, service)
+    yield from _literals(project)
     yield from _shared_files(setup, project)
 
 
@@ -67,15 +67,24 @@ def _build_args(service: Service, args: Mapping[str, EnvVar]) -> Iterator[Findin
         )
 
 
-def _literals(service: Service) -> Iterator[Finding]:
-    for name, var in service.environment.items():
+def _literals(project: ComposeProject) -> Iterator[Finding]:
+    """One for each place: an anchor or a merge key gives it to several services."""
+    users: dict[tuple[str, int, str], list[tuple[Service, EnvVar]]] = {}
+    for service in project.services.values():
+        for name, var in service.environment.items():
+            users.setdefault((var.at.file, var.at.start, name), []).append((service, var))
+    for (_, _, name), given in users.items():
+        service, var = given[0]
         value = _credential(name, var.value.raw) if var.value is not None else None
         if value is None:
             continue
         weak = len(value) < _SHORT or _WORD.fullmatch(value) is not None
         yield make_finding(
             "context-compose-credential",
-            message=f"{name} of {service.name} has its value in {var.at.file}, for everybody who reads the repository.",
+            message=(
+                f"{name} of {_listed([each.name for each, _ in given])} has its value in {var.at.file}, for everybody "
+                "who reads the repository."
+            ),
             location=_location(var.at),
             evidence=Evidence.PATTERN,
             identity=(var.at.file, service.name, name),

@@ -37,6 +37,8 @@ def _wrong_port(scene: Scene, check: Check, probe: Probe) -> Finding | None:
     heard = scene.listening.ports
     if port is None or port in heard | said or not heard | said:
         return None
+    if not heard and _is_given(scene, port):
+        return None
     if scene.service.network_mode is not None and scene.service.network_mode.value.startswith(
         ("service:", "container:")
     ):
@@ -53,6 +55,12 @@ def _wrong_port(scene: Scene, check: Check, probe: Probe) -> Finding | None:
         severity=None if sure else Severity.MEDIUM,
         fix=Fix(text=f"Ask port {listed} in the health check of {scene.name}."),
     )
+
+
+def _is_given(scene: Scene, port: int) -> bool:
+    """Whether a variable of the service has this number, of which nobody here knows what it is for."""
+    given = scene.service.environment.values()
+    return any(str(port) in re.findall(r"\d+", var.value.value) for var in given if var.value is not None)
 
 
 def _wrong_path(scene: Scene, check: Check, probe: Probe) -> Iterator[Finding]:

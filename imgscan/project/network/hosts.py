@@ -31,6 +31,7 @@ from imgscan.project.scene import Scene, at, key_of
 from imgscan.rulebook import make_finding
 
 _LIKE: Final = 0.78
+_WORD_LIKE: Final = 0.6
 _NO_HOSTS: Final = frozenset(
     {"none", "null", "true", "false", "default", "local", "mock", "console", "stdout", "memory", "example", "dummy"}
 )
@@ -73,8 +74,8 @@ def _localhost(view: View, edge: Edge, client: Scene) -> Iterator[Finding]:
     if web and _is_for_the_host(view, edge):
         return
     meant = _meant(view, edge, client)
-    if edge.source == "default" and meant is None:
-        return
+    if meant is None and (edge.source == "default" or edge.port is None):
+        return  # a node's own name, or where it is to listen
     known = view.scenes[meant].image.known if meant else None
     store = known is not None and known.kind in STORES
     sure = store and not web and not edge.shared
@@ -90,7 +91,7 @@ def _localhost(view: View, edge: Edge, client: Scene) -> Iterator[Finding]:
         identity=view.identity(edge),
         severity=Severity.HIGH if sure else None,
         fix=Fix(
-            text=f"Use `{meant or 'the name of the service'}` in place of {edge.host}.",
+            text=f"Use {f'`{meant}`' if meant else 'the name of the service'} in place of {edge.host}.",
             patch=_other_host(view, edge, meant) if meant else None,
         ),
     )
@@ -177,7 +178,7 @@ def _unknown(view: View, edge: Edge, client: Scene) -> Iterator[Finding]:
         location=location_of(view, edge),
         evidence=Evidence.DERIVED if near else Evidence.PATTERN,
         identity=view.identity(edge),
-        severity=None if near and edge.source != "default" and not edge.shared else Severity.MEDIUM,
+        severity=None if near and _is_written(view, edge) and not edge.shared else Severity.MEDIUM,
         fix=Fix(
             text=f"Use the name of a service{': `' + near + '`' if near else ''}, or give it that name as an alias.",
             patch=_other_host(view, edge, near) if near else None,
@@ -188,8 +189,21 @@ def _unknown(view: View, edge: Edge, client: Scene) -> Iterator[Finding]:
 def _near(view: View, host: str, client: str) -> str | None:
     names = {name: service for service in view.project.services for name in names_of(view.project.services[service])}
     names = {name: service for name, service in names.items() if service != client}
-    found = difflib.get_close_matches(host.lower()[:100], list(names)[:500], n=1, cutoff=_LIKE)
-    return names[found[0]] if found else None
+    found = difflib.get_close_matches(host.lower()[:100], list(names)[:500], n=3, cutoff=_LIKE)
+    return next((names[name] for name in found if _is_misspelt(host.lower()[:100], name)), None)
+
+
+def _is_misspelt(host: str, name: str) -> bool:
+    """Whether each word of the one may be a slip of the other's: a common prefix does not make two names alike."""
+    given, wanted = host.split("-"), name.split("-")
+    if len(given) != len(wanted):
+        return True
+    return all(difflib.SequenceMatcher(None, a, b).ratio() > _WORD_LIKE for a, b in zip(given, wanted, strict=True))
+
+
+def _is_written(view: View, edge: Edge) -> bool:
+    """Whether the project itself says so; what a file of variables has may be an example, or for another place."""
+    return edge.source != "default" and edge.at.file in view.project.files
 
 
 def _other_project(view: View, host: str) -> str | None:

@@ -53,6 +53,16 @@ BAD: dict[str, tuple[str, dict[str, str]]] = {
             "Dockerfile": "FROM postgres:17 AS base\nRUN true\nFROM base\nCOPY x /x\n",
         },
     ),
+    "a server that a shell starts": (
+        "data-managed-volume",
+        {
+            "compose.yaml": store(
+                "minio/minio",
+                "db:/data",
+                "    entrypoint: sh\n    command: -c 'mkdir -p /data/a && minio server /data'\n",
+            )
+        },
+    ),
     "a managed volume of an image's own VOLUME": (
         "data-managed-volume",
         {

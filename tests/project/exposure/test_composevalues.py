@@ -47,6 +47,16 @@ def test_literals(environment: str, severity: Severity | None) -> None:
         assert finding.location.line
 
 
+def test_what_an_anchor_gives_to_several_services_is_said_once() -> None:
+    compose = (
+        "services:\n  a:\n    image: x\n    environment: &common\n      API_SECRET: " + STRONG + "\n"
+        "  b:\n    image: x\n    environment:\n      <<: *common\n      LOG: info\n"
+    )
+    (finding,) = detect(setup_of({"compose.yml": compose}))
+    assert "API_SECRET of a, b has its value" in finding.message
+    assert finding.location.line == 5
+
+
 def test_the_fix_names_the_service_and_the_variable() -> None:
     (finding,) = found(f"{{POSTGRES_PASSWORD: {STRONG}}}")
     assert "give db `POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password`" in finding.fix.text

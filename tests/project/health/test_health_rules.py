@@ -344,6 +344,13 @@ GOOD = {
         "ops-health-localhost",
         node(SLIM + "RUN apt-get install wget\n", "test: wget -q http://localhost:3000/healthz", "start();"),
     ),
+    "a port that a variable gives to an unknown image": (
+        "ops-health-wrong-target",
+        {
+            "compose.yaml": "services:\n  pooler:\n    image: x/pooler:2\n    environment: {PORT: 4000}\n"
+            "    ports: ['5432:5432']\n    healthcheck:\n      test: curl -f http://127.0.0.1:4000/health\n"
+        },
+    ),
     "the value of an option of curl": (
         "ops-health-wrong-target",
         node(SLIM, "test: curl -s --noproxy localhost localhost:3000/healthz | grep -q OK"),

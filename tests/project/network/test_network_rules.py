@@ -283,6 +283,7 @@ GOOD = {
             "api/Dockerfile": NODE,
         },
     ),
+    "a node's own name": ("net-localhost", api("environment: {NODE_HOST: 127.0.0.1}")),
     "an unknown image that publishes one of its ports": (
         "net-wrong-port",
         api("environment: {A: 'http://other:5679'}", rest="  other:\n    image: x/other\n    ports: ['5678:5678']\n"),
@@ -381,3 +382,14 @@ def test_the_advice_for_a_published_store_can_be_pasted() -> None:
     (finding,) = (f for f in detect(setup_of({"compose.yaml": compose})) if f.rule_id == "net-store-published")
     for port in ("`127.0.0.1:15673:15672`", "`127.0.0.1:5672:5672`", "`127.0.0.1::1883`"):
         assert port in finding.fix.text
+
+
+def test_an_example_of_another_host_is_not_a_slip_of_the_name_of_a_service() -> None:
+    compose = (
+        "services:\n  api:\n    image: x/api\n    environment: {SMTP_HOST: '${SMTP_HOST}'}\n"
+        "  meta:\n    image: x/meta\n    container_name: acme-meta\n"
+    )
+    files = {"compose.yaml": compose, ".env.example": "SMTP_HOST=acme-mail\n"}
+    (finding,) = (f for f in detect(setup_of(files)) if f.rule_id == "net-unknown-host")
+    assert finding.severity is Severity.MEDIUM
+    assert "nearest" not in finding.message
