@@ -10,11 +10,13 @@ from typing import Final
 
 from tabulate import tabulate
 
-from imgscan.acceptance import open_findings
 from imgscan.escape import markdown, markdown_block, markdown_code, shorten
-from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
+from imgscan.model import BuildFailure, Finding, PatchProof, Report, Severity, Verdict
+from imgscan.patches import ProofOutcome
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
+from imgscan.report.patches import HEADERS as PATCH_HEADERS
+from imgscan.report.patches import change_lines, check_text, image_text, patch_counts, scenario_rows, shown_counts
 from imgscan.report.proofs import HEADERS, proof_counts, proof_rows
 from imgscan.report.register import RiskSection, risk_row, risk_sections, total_lines
 from imgscan.report.summary import (
@@ -60,12 +62,13 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"## {sign} imgscan: {report.verdict.value} for {markdown_code(report.target.ref)}"
     yield ""
     accepted = accepted_line(report)
-    yield f"Findings: {counts(open_findings(report.findings))}." + (f" {accepted}." if accepted else "")
+    yield f"{': '.join(shown_counts(report)).capitalize()}." + (f" {accepted}." if accepted else "")
     yield from _bullets(report.reasons)
     yield from _todo(report)
     yield from _budgets(report)
     if report.build and report.build.failure:
         yield from _failure(report.build.failure)
+    yield from _patches(report)
     yield from _rebuilds(report)
     for section in edit_sections(report.edits) if report.edits else ():
         yield from _edits(section)
@@ -123,6 +126,35 @@ def _failure(failure: BuildFailure) -> Iterator[str]:
         yield "\n<pre>"
         yield from (markdown(text) for text in failure.log)
         yield "</pre>"
+
+
+def _patches(report: Report) -> Iterator[str]:
+    if report.proofs:
+        yield f"\n### Patches\n\n{patch_counts(report.proofs)}"
+    for proof in report.proofs:
+        yield from _patch(proof)
+
+
+def _patch(proof: PatchProof) -> Iterator[str]:
+    mark = "🟢" if proof.outcome is ProofOutcome.PROVED else "🟡"
+    yield f"\n**{mark} {proof.outcome.value}:** {markdown(proof.title)}"
+    if proof.reason:
+        yield f"\n{markdown(shorten(proof.reason, 4 * _CELL))}"
+    yield from _bullets(change_lines(proof))
+    rows = [
+        (markdown(name), markdown_code(shorten(touched, _CELL)), *figures)
+        for name, touched, *figures in scenario_rows(proof)
+    ]
+    if rows:
+        yield from _table(rows, [header.capitalize() for header in PATCH_HEADERS])
+    if proof.image:
+        yield f"\n{markdown(image_text(proof.image))}"
+    if proof.checks:
+        yield "\n<details><summary>What was checked</summary>"
+        yield from _bullets([shorten(check_text(check), 4 * _CELL) for check in proof.checks])
+        yield "\n</details>"
+    if proof.patch:
+        yield f"\n<details><summary>The patch</summary>\n\n{markdown_block(proof.patch, 'diff')}\n\n</details>"
 
 
 def _rebuilds(report: Report) -> Iterator[str]:

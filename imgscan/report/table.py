@@ -11,11 +11,13 @@ from typing import Final
 
 from tabulate import tabulate
 
-from imgscan.acceptance import open_findings
 from imgscan.escape import plain, shorten
-from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict, WasteCause
+from imgscan.model import BuildInfo, Finding, ImageReport, PatchProof, Report, Severity, Timing, Verdict, WasteCause
+from imgscan.patches import ProofOutcome
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
+from imgscan.report.patches import HEADERS as PATCH_HEADERS
+from imgscan.report.patches import change_lines, check_text, image_text, patch_counts, scenario_rows, shown_counts
 from imgscan.report.proofs import HEADERS, proof_counts, proof_rows
 from imgscan.report.register import RiskSection, not_applicable_lines, risk_row, risk_sections, total_lines
 from imgscan.report.summary import (
@@ -24,7 +26,6 @@ from imgscan.report.summary import (
     base_line,
     budget_row,
     collapse,
-    counts,
     dive_line,
     interesting_layers,
     left_out_count,
@@ -102,6 +103,7 @@ def _lines(report: Report, pen: _Pen) -> Iterator[str]:
     yield from _budgets(report, pen)
     if report.build and report.build.failure:
         yield from _failure(report.build, pen)
+    yield from _patches(report, pen)
     if report.build and report.build.scenarios:
         yield from _rebuilds(report, report.build.scenarios, pen)
     for section in edit_sections(report.edits) if report.edits else ():
@@ -131,7 +133,7 @@ def _headline(report: Report, pen: _Pen) -> Iterator[str]:
     good = report.verdict is Verdict.GO
     yield ""
     badge = pen.paint(f" {report.verdict.value} ", "1;30;42" if good else "1;37;41")
-    yield f"{badge}  findings: {counts(open_findings(report.findings))}"
+    yield f"{badge}  {': '.join(shown_counts(report))}"
     for reason in report.reasons:
         yield from pen.wrap(f"- {reason}", "  ")
     if accepted := accepted_line(report):
@@ -182,6 +184,33 @@ def _failure(build: BuildInfo, pen: _Pen) -> Iterator[str]:
     if failure.log:
         yield "  log"
         yield from (f"    {shorten(plain(text), pen.width - 4)}" for text in failure.log)
+
+
+def _patches(report: Report, pen: _Pen) -> Iterator[str]:
+    if not report.proofs:
+        return
+    yield pen.heading(f"Patches ({patch_counts(report.proofs)})")
+    for proof in report.proofs:
+        yield from _patch(proof, pen)
+
+
+def _patch(proof: PatchProof, pen: _Pen) -> Iterator[str]:
+    color = "32" if proof.outcome is ProofOutcome.PROVED else "33"
+    first, *rest = pen.wrap(proof.title, "  ") or [""]
+    yield f"  {pen.paint(proof.outcome.value, color)}: {first.strip()}"
+    yield from rest
+    if proof.reason:
+        yield from pen.wrap(proof.reason, "    ")
+    yield from (line for text in change_lines(proof) for line in pen.wrap(text, "    "))
+    room = max(16, pen.width - 92)
+    rows = [(name, shorten(plain(touched), room), *figures) for name, touched, *figures in scenario_rows(proof)]
+    if rows:
+        yield pen.table(rows, PATCH_HEADERS, right=(2, 3, 4))
+    if proof.image:
+        yield from pen.wrap(image_text(proof.image), "    ")
+    if pen.style.verbose:
+        yield from (line for check in proof.checks for line in pen.wrap(check_text(check), "    "))
+        yield from (f"    {plain(line)}" for line in (proof.patch or "").splitlines())
 
 
 def _rebuilds(report: Report, timings: Sequence[Timing], pen: _Pen) -> Iterator[str]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from imgscan.excerpts import AROUND, lines_of
-from imgscan.model import Finding, Report, Risk
+from imgscan.model import Finding, PatchProof, Report, Risk
+from imgscan.report.html.charts import Bars, bars
+from imgscan.report.patches import change_lines, check_text, image_text
 from imgscan.report.register import RiskSection, risk_row, risk_sections
 from imgscan.report.summary import ordered, place_text, source_line, status_text
 from imgscan.units import human_bytes, human_seconds, percent
@@ -56,6 +58,17 @@ class RiskRow:
     why: str
     findings: tuple[Finding, ...]
     section: RiskSection | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchRow:
+    """A patch with its drawings and sentences."""
+
+    proof: PatchProof
+    changes: tuple[str, ...]
+    bars: tuple[Bars, ...]
+    checks: tuple[str, ...]
+    image: str
 
 
 _MORE: Final = 20
@@ -141,3 +154,17 @@ def risk_rows(report: Report) -> list[RiskRow]:
             )
         )
     return rows
+
+
+def patch_rows(report: Report) -> list[PatchRow]:
+    """Every patch that was proposed, in the order of the report."""
+    return [
+        PatchRow(
+            proof=proof,
+            changes=tuple(change_lines(proof)),
+            bars=tuple(bars(proof)),
+            checks=tuple(map(check_text, proof.checks)),
+            image=image_text(proof.image) if proof.image else "",
+        )
+        for proof in report.proofs
+    ]
