@@ -11,12 +11,11 @@ from typing import Final
 from tabulate import tabulate
 
 from imgscan.escape import markdown, markdown_block, markdown_code, shorten
-from imgscan.model import BuildFailure, Finding, PatchProof, Report, Severity, Verdict
-from imgscan.patches import ProofOutcome
+from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
 from imgscan.report.patches import HEADERS as PATCH_HEADERS
-from imgscan.report.patches import change_lines, check_text, image_text, patch_counts, scenario_rows, shown_counts
+from imgscan.report.patches import PatchSection, patch_counts, patch_sections, shown_counts
 from imgscan.report.proofs import HEADERS, proof_counts, proof_rows
 from imgscan.report.register import RiskSection, risk_row, risk_sections, total_lines
 from imgscan.report.summary import (
@@ -130,31 +129,29 @@ def _failure(failure: BuildFailure) -> Iterator[str]:
 
 def _patches(report: Report) -> Iterator[str]:
     if report.proofs:
-        yield f"\n### Patches\n\n{patch_counts(report.proofs)}"
-    for proof in report.proofs:
-        yield from _patch(proof)
+        yield f"\n### Patches ({patch_counts(report.proofs)})"
+    for section in patch_sections(report):
+        yield from _patch(section)
 
 
-def _patch(proof: PatchProof) -> Iterator[str]:
-    mark = "🟢" if proof.outcome is ProofOutcome.PROVED else "🟡"
-    yield f"\n**{mark} {proof.outcome.value}:** {markdown(proof.title)}"
-    if proof.reason:
-        yield f"\n{markdown(shorten(proof.reason, 4 * _CELL))}"
-    yield from _bullets(change_lines(proof))
+def _patch(section: PatchSection) -> Iterator[str]:
+    yield f"\n**{'🟢' if section.proved else '🟡'} {section.outcome}:** {markdown(section.title)}"
+    if section.reason:
+        yield f"\n{markdown(shorten(section.reason, 4 * _CELL))}"
+    yield from _bullets(section.changes)
     rows = [
-        (markdown(name), markdown_code(shorten(touched, _CELL)), *figures)
-        for name, touched, *figures in scenario_rows(proof)
+        (markdown(name), markdown_code(shorten(touched, _CELL)), *figures) for name, touched, *figures in section.rows
     ]
     if rows:
         yield from _table(rows, [header.capitalize() for header in PATCH_HEADERS])
-    if proof.image:
-        yield f"\n{markdown(image_text(proof.image))}"
-    if proof.checks:
+    if section.image:
+        yield f"\n{markdown(section.image)}"
+    if section.checks:
         yield "\n<details><summary>What was checked</summary>"
-        yield from _bullets([shorten(check_text(check), 4 * _CELL) for check in proof.checks])
+        yield from _bullets([shorten(text, 4 * _CELL) for text in section.checks])
         yield "\n</details>"
-    if proof.patch:
-        yield f"\n<details><summary>The patch</summary>\n\n{markdown_block(proof.patch, 'diff')}\n\n</details>"
+    if section.patch:
+        yield f"\n<details><summary>The patch</summary>\n\n{markdown_block(section.patch, 'diff')}\n\n</details>"
 
 
 def _rebuilds(report: Report) -> Iterator[str]:

@@ -5,18 +5,56 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from imgscan.acceptance import open_findings
 from imgscan.delta import Figure, Unit, noise_of, rebuild_name
 from imgscan.model import PatchProof, Report
-from imgscan.patches import ImageComparison, ProofCheck, ProofOutcome, Rebuilds, ScenarioProof
+from imgscan.patches import ImageComparison, PatchChange, ProofCheck, ProofOutcome, Rebuilds, ScenarioProof
 from imgscan.report.compared import change_text
 from imgscan.report.summary import counts
 from imgscan.units import human_seconds
 
 HEADERS: Final = ("rebuild", "touched", "before", "after", "change", "steps cached")
 _SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchSection:
+    """A patch as the formats show it: what became of it, what it does and where, the rows of its table under `HEADERS`,
+    what of the images was compared, the checks, the diff. What there is nothing to say of is empty."""
+
+    proved: bool
+    outcome: str
+    title: str
+    reason: str
+    changes: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    image: str
+    checks: tuple[str, ...]
+    patch: str
+
+
+def patch_sections(report: Report) -> list[PatchSection]:
+    """Every patch that was proposed, in the order of the report."""
+    return [patch_section(proof) for proof in report.proofs]
+
+
+def patch_section(proof: PatchProof) -> PatchSection:
+    """One patch."""
+    several = len(proof.changes) > 1
+    return PatchSection(
+        proved=proof.outcome is ProofOutcome.PROVED,
+        outcome=proof.outcome.value,
+        title=proof.title if several or not proof.changes else f"{proof.title} ({_place(proof.changes[0])})",
+        reason=proof.reason or "",
+        changes=tuple(f"{_place(one)}: {one.title}" for one in proof.changes) if several else (),
+        rows=tuple(map(_row, proof.scenarios)),
+        image=_image(proof.image) if proof.image else "",
+        checks=tuple(map(_check, proof.checks)),
+        patch=proof.patch or "",
+    )
 
 
 def patch_counts(proofs: Sequence[PatchProof]) -> str:
@@ -30,21 +68,6 @@ def shown_counts(report: Report) -> tuple[str, str]:
     if report.proofs and not report.findings:
         return "patches", patch_counts(report.proofs)
     return "findings", counts(open_findings(report.findings))
-
-
-def scenario_rows(proof: PatchProof) -> list[tuple[str, str, str, str, str, str]]:
-    """Scenario, what was touched, seconds before and after, the change, cached steps before and after."""
-    return [
-        (
-            scenario.name,
-            scenario.touched or "-",
-            seconds_text(scenario.before),
-            seconds_text(scenario.after),
-            change_text(seconds_figure(scenario)),
-            f"{cached_text(scenario.before)} → {cached_text(scenario.after)}",
-        )
-        for scenario in proof.scenarios
-    ]
 
 
 def seconds_figure(scenario: ScenarioProof) -> Figure:
@@ -71,21 +94,28 @@ def cached_text(rebuilds: Rebuilds) -> str:
     return f"{rebuilds.steps_cached} / {rebuilds.steps_total}"
 
 
-def change_lines(proof: PatchProof) -> list[str]:
-    """Each change with its place: `Dockerfile:4: the manifests are copied before the sources`."""
-    return [
-        f"{change.file}{'' if change.line is None else f':{change.line}'}: {change.title}" for change in proof.changes
-    ]
+def _place(change: PatchChange) -> str:
+    return change.file if change.line is None else f"{change.file}:{change.line}"
 
 
-def check_text(check: ProofCheck) -> str:
-    """What was looked at and what was seen."""
+def _row(scenario: ScenarioProof) -> tuple[str, ...]:
+    before, after = scenario.before, scenario.after
+    return (
+        scenario.name,
+        scenario.touched or "-",
+        seconds_text(before),
+        seconds_text(after),
+        change_text(seconds_figure(scenario)),
+        f"{cached_text(before)} → {cached_text(after)}",
+    )
+
+
+def _check(check: ProofCheck) -> str:
     word = "not looked at" if check.ok is None else "ok" if check.ok else "no"
     return f"{word}: {check.name}: {check.detail}"
 
 
-def image_text(image: ImageComparison) -> str:
-    """What of the images was compared, and what was not."""
+def _image(image: ImageComparison) -> str:
     parts = [f"{image.paths} paths of the image were compared by type, mode, owner and content"]
     if image.nondeterministic_count:
         named = _named(image.nondeterministic, image.nondeterministic_count)

@@ -12,12 +12,11 @@ from typing import Final
 from tabulate import tabulate
 
 from imgscan.escape import plain, shorten
-from imgscan.model import BuildInfo, Finding, ImageReport, PatchProof, Report, Severity, Timing, Verdict, WasteCause
-from imgscan.patches import ProofOutcome
+from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict, WasteCause
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
 from imgscan.report.patches import HEADERS as PATCH_HEADERS
-from imgscan.report.patches import change_lines, check_text, image_text, patch_counts, scenario_rows, shown_counts
+from imgscan.report.patches import PatchSection, patch_counts, patch_sections, shown_counts
 from imgscan.report.proofs import HEADERS, proof_counts, proof_rows
 from imgscan.report.register import RiskSection, not_applicable_lines, risk_row, risk_sections, total_lines
 from imgscan.report.summary import (
@@ -190,27 +189,24 @@ def _patches(report: Report, pen: _Pen) -> Iterator[str]:
     if not report.proofs:
         return
     yield pen.heading(f"Patches ({patch_counts(report.proofs)})")
-    for proof in report.proofs:
-        yield from _patch(proof, pen)
+    for section in patch_sections(report):
+        yield from _patch(section, pen)
 
 
-def _patch(proof: PatchProof, pen: _Pen) -> Iterator[str]:
-    color = "32" if proof.outcome is ProofOutcome.PROVED else "33"
-    first, *rest = pen.wrap(proof.title, "  ") or [""]
-    yield f"  {pen.paint(proof.outcome.value, color)}: {first.strip()}"
+def _patch(section: PatchSection, pen: _Pen) -> Iterator[str]:
+    first, *rest = pen.wrap(section.title, "  ") or [""]
+    yield f"  {pen.paint(section.outcome, '32' if section.proved else '33')}: {first.strip()}"
     yield from rest
-    if proof.reason:
-        yield from pen.wrap(proof.reason, "    ")
-    yield from (line for text in change_lines(proof) for line in pen.wrap(text, "    "))
+    yield from (line for text in (section.reason, *section.changes) for line in pen.wrap(text, "    "))
     room = max(16, pen.width - 92)
-    rows = [(name, shorten(plain(touched), room), *figures) for name, touched, *figures in scenario_rows(proof)]
+    rows = [(name, shorten(plain(touched), room), *figures) for name, touched, *figures in section.rows]
     if rows:
         yield pen.table(rows, PATCH_HEADERS, right=(2, 3, 4))
-    if proof.image:
-        yield from pen.wrap(image_text(proof.image), "    ")
+    yield from pen.wrap(section.image, "    ")
     if pen.style.verbose:
-        yield from (line for check in proof.checks for line in pen.wrap(check_text(check), "    "))
-        yield from (f"    {plain(line)}" for line in (proof.patch or "").splitlines())
+        yield from (line for text in section.checks for line in pen.wrap(text, "    "))
+        # Not at the beginning of a line, where a log may take `::` for a command.
+        yield from (f"    | {plain(line)}" for line in section.patch.splitlines())
 
 
 def _rebuilds(report: Report, timings: Sequence[Timing], pen: _Pen) -> Iterator[str]:

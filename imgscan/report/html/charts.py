@@ -239,7 +239,7 @@ def _bar(label: str, side: Rebuilds, scale: float, style: str) -> Bar:
 
 def _whisker(x: float, width: float, y: float, height: float, title: str) -> Box:
     # Tenths of a second among minutes are narrower than a line, which may not stand over the sheet's edge.
-    return Box(x=min(x, WIDTH - width), y=y, width=width, height=height, text="", title=title, style="whisker")
+    return Box(x=max(min(x, WIDTH - width), 0), y=y, width=width, height=height, text="", title=title, style="whisker")
 
 
 def matrix(risks: Sequence[Risk]) -> list[list[Cell]]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from imgscan.excerpts import AROUND, lines_of
-from imgscan.model import Finding, PatchProof, Report, Risk
+from imgscan.model import Finding, Report, Risk
 from imgscan.report.html.charts import Bars, bars
-from imgscan.report.patches import change_lines, check_text, image_text
+from imgscan.report.patches import PatchSection, patch_section
 from imgscan.report.register import RiskSection, risk_row, risk_sections
 from imgscan.report.summary import ordered, place_text, source_line, status_text
 from imgscan.units import human_bytes, human_seconds, percent
@@ -62,13 +62,10 @@ class RiskRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchRow:
-    """A patch with its drawings and sentences."""
+    """A patch with its drawings."""
 
-    proof: PatchProof
-    changes: tuple[str, ...]
+    section: PatchSection
     bars: tuple[Bars, ...]
-    checks: tuple[str, ...]
-    image: str
 
 
 _MORE: Final = 20
@@ -158,13 +155,4 @@ def risk_rows(report: Report) -> list[RiskRow]:
 
 def patch_rows(report: Report) -> list[PatchRow]:
     """Every patch that was proposed, in the order of the report."""
-    return [
-        PatchRow(
-            proof=proof,
-            changes=tuple(change_lines(proof)),
-            bars=tuple(bars(proof)),
-            checks=tuple(map(check_text, proof.checks)),
-            image=image_text(proof.image) if proof.image else "",
-        )
-        for proof in report.proofs
-    ]
+    return [PatchRow(section=patch_section(proof), bars=tuple(bars(proof))) for proof in report.proofs]
