@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from imgscan.acceptance import open_findings
 from imgscan.model import Finding, ImageReport, Report, Risk, Severity, Target, Timing, Verdict
@@ -204,15 +204,19 @@ _NAMES: Final = {
 }
 
 
+def rebuild_name(scenario: str) -> str:
+    """A rebuild scenario as people call it."""
+    return _NAMES.get(scenario, f"Rebuild: {scenario}")
+
+
 def _rebuild(name: str, base: Timing | None, head: Timing | None) -> Iterator[Figure]:
-    title = _NAMES.get(name, f"Rebuild: {name}")
     yield Figure(
         key=f"seconds-{name}",
-        name=title,
+        name=rebuild_name(name),
         unit=Unit.SECONDS,
         base=base.median_s if base else None,
         head=head.median_s if head else None,
-        noise=_noise(base, head) if base and head else 0.0,
+        noise=noise_of(base, head) if base and head else 0.0,
     )
     if name not in ("cold", "noop"):
         yield Figure(
@@ -226,7 +230,23 @@ def _rebuild(name: str, base: Timing | None, head: Timing | None) -> Iterator[Fi
         )
 
 
-def _noise(base: Timing, head: Timing) -> float:
+class Runs(Protocol):
+    """The repeats of one build: their seconds, the median, the largest minus the smallest."""
+
+    @property
+    def seconds(self) -> Sequence[float]:
+        """The seconds of every repeat."""
+
+    @property
+    def median_s(self) -> float:
+        """Their median."""
+
+    @property
+    def spread_s(self) -> float:
+        """The largest minus the smallest."""
+
+
+def noise_of(base: Runs, head: Runs) -> float:
     """Seconds by which two medians may differ and still be the same: half of each spread, at least a twentieth."""
     if min(len(base.seconds), len(head.seconds)) < 2:
         return max(base.median_s * _SINGLE_RUN_SHARE, _SINGLE_RUN_S)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from imgscan import coverage, editcosts, risks, sourcetext, terms, verification
+from imgscan import coverage, editcosts, patches, risks, sourcetext, terms, verification
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
@@ -27,6 +27,7 @@ EntryKind = terms.EntryKind
 Evidence = terms.Evidence
 NotRead = coverage.NotRead
 Outcome = verification.Outcome
+PatchProof = patches.PatchProof
 Place = terms.Place
 Risk = risks.Risk
 RiskCounts = risks.RiskCounts
@@ -335,7 +336,8 @@ class Target:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything imgscan found out; every output format is a view of this. `notes` tell what the user wrote that has no
-    effect: entries of a baseline that match nothing, what has expired, marks that do not count."""
+    effect: entries of a baseline that match nothing, what has expired, marks that do not count. `proofs` are the
+    patches that were proposed, with what building them showed."""
 
     schema_version: str
     tool: Tool
@@ -356,6 +358,7 @@ class Report:
     notes: tuple[str, ...] = ()
     verifications: tuple[Verification, ...] = ()
     excerpts: tuple[SourceExcerpt, ...] = ()
+    proofs: tuple[PatchProof, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

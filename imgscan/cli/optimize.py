@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgscan.cli.build_options import measuring_options, project_options
-from imgscan.cli.options import GENERAL, merged_params
+from imgscan.cli.options import GENERAL, Output, OutputType, merged_params
 from imgscan.errors import EXIT_FINDINGS, EXIT_GO, InputError
+from imgscan.model import BuildInfo
 
 if TYPE_CHECKING:
     from imgscan.cli.session import Session
     from imgscan.diff import FileChange
     from imgscan.optimize.records import Inputs, Plan
-    from imgscan.optimize.settle import Settled
+    from imgscan.optimize.settle import Replan, Settled
 
 
 def _general(command: Any) -> Any:  # noqa: ANN401 - click's decorators
@@ -38,6 +39,13 @@ def _general(command: Any) -> Any:  # noqa: ANN401 - click's decorators
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the patch to FILE.")
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write changes and proof as JSON."
+)
+@click.option(
+    "--format",
+    "reports",
+    type=OutputType(),
+    multiple=True,
+    help="Write the patch and its proof as a report, as table, json, markdown or html, to PATH or stdout. Repeatable.",
 )
 @click.option(
     "--no-timing", is_flag=True, envvar="IMGSCAN_NO_TIMING", help="Prove without timing rebuilds before and after."
@@ -57,14 +65,14 @@ def optimize(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's 
     \b
     Examples:
       imgscan optimize . | git apply
-      imgscan optimize . --prove --output faster.patch --json proof.json
+      imgscan optimize . --prove --output faster.patch --format html=proof.html
       imgscan optimize . --prove --write
     """
     params = merged_params(ctx, ctx.params["context"])
     from imgscan.cli.session import open_session
     from imgscan.contextscan import scan_context
 
-    _check_outputs(params)
+    outputs = _check_outputs(params)
     quiet_gate = {"fail_on": "never", "budgets": (), "baseline": None, "dive_ci": None, "rule_files": ()}
     with closing(open_session({**params, **quiet_gate, "config": None, "no_config": True})) as session:
         inputs = _inputs(params, session)
@@ -72,17 +80,32 @@ def optimize(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's 
         scan = scan_context(inputs.context, inputs.dockerfile, session.scanner, session.progress)
         session.learn(scan.hits)
         session.learn_values(inputs.build_args)
-        settled = _settle(inputs, params, session)
+        replan = _planner(inputs, params)
+        settled, build = _settle(inputs, params, session, replan)
         session.progress.clear()
-        _deliver(settled, params, session)
-    failed = params["prove"] and settled.withdrawn and not settled.plan.changes
+        failed = bool(params["prove"] and settled.withdrawn and not settled.plan.changes)
+        _tell(settled, params, session, outputs)
+        if outputs:
+            _report(settled, params, session, outputs, build, replan, failed=failed)
+        _hand_over(settled.plan, params, session)
     return EXIT_FINDINGS if failed else EXIT_GO
 
 
-def _check_outputs(params: Mapping[str, Any]) -> None:
+def _check_outputs(params: Mapping[str, Any]) -> tuple[Output, ...]:
+    """The reports to write. Raises InputError where something cannot be written, or two would mix."""
+    from imgscan.cli.output import plan_outputs
+
     for path in (params["output"], params["json_path"]):
         if path is not None and not path.absolute().parent.is_dir():
             raise InputError(f"cannot write {path}: there is no folder {path.absolute().parent}")
+    outputs = plan_outputs(params["reports"], quiet=True)
+    on_stdout = next((output.name for output in outputs if output.path is None), None)
+    if on_stdout and params["output"] is None and not params["write"]:
+        raise InputError(
+            f"--format {on_stdout} would mix with the patch on stdout",
+            next_step=f"give one of them a file: --format {on_stdout}=PATH, or --output PATH for the patch",
+        )
+    return outputs
 
 
 def _inputs(params: Mapping[str, Any], session: Session) -> Inputs:
@@ -93,9 +116,8 @@ def _inputs(params: Mapping[str, Any], session: Session) -> Inputs:
     return inputs_of(replace(open_project({**params, "base_images": ()}, session.progress), builder=builder))
 
 
-def _settle(inputs: Inputs, params: Mapping[str, Any], session: Session) -> Settled:
+def _planner(inputs: Inputs, params: Mapping[str, Any]) -> Replan:
     from imgscan.optimize.records import Kind
-    from imgscan.optimize.settle import Settled
     from imgscan.optimize.suggest import DEFAULT_KINDS, suggest
 
     kinds = (*DEFAULT_KINDS, Kind.MOUNT) if params["cache_mounts"] else DEFAULT_KINDS
@@ -103,9 +125,18 @@ def _settle(inputs: Inputs, params: Mapping[str, Any], session: Session) -> Sett
     def replan(excluded: Collection[str]) -> Plan:
         return suggest(inputs, kinds, excluded)
 
+    return replan
+
+
+def _settle(
+    inputs: Inputs, params: Mapping[str, Any], session: Session, replan: Replan
+) -> tuple[Settled, BuildInfo | None]:
+    """What stands, and with which builder and engine that was found out, if anything was built."""
+    from imgscan.optimize.settle import Settled
+
     plan = replan(())
     if not params["prove"] or not plan.changes:
-        return Settled(plan=plan)
+        return Settled(plan=plan), None
     from imgscan.build.request import BuildOptions, choose_builder
     from imgscan.engine import Engine
     from imgscan.optimize.prove import ProofOptions, open_prover
@@ -126,8 +157,12 @@ def _settle(inputs: Inputs, params: Mapping[str, Any], session: Session) -> Sett
             touch_source_path=params["touch_source"],
         )
         say, clean = session.progress.stage, session.redactor.clean
+        info = engine.info
+        built = BuildInfo(
+            builder=build.builder.value, engine=f"{info.kind} {info.version}", store=info.store, cpus=info.cpus
+        )
         with open_prover(engine, plan, options, say=say, clean=clean) as prover:
-            return settle(prover, plan, replan)
+            return settle(prover, plan, replan), built
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +197,19 @@ def _shown_path(path: Path, root: Path) -> str:
     return path.name
 
 
-def _deliver(settled: Settled, params: Mapping[str, Any], session: Session) -> None:
-    """The patch to stdout, a file or the files; the table beside it."""
+def _patch(plan: Plan, clean: Callable[[str], str]) -> str | None:
+    """The unified diff; None if a line that it moves holds a secret."""
     from imgscan.diff import diff_without
+
+    return diff_without(tuple(file.change for file in _files(plan)), lambda text: clean(text) != text)
+
+
+def _tell(settled: Settled, params: Mapping[str, Any], session: Session, outputs: Collection[Output]) -> None:
+    """What it does, in words and as JSON. Raises InputError for a patch that cannot be shown and need be."""
     from imgscan.optimize.present import render_json, render_text
 
-    files = _files(settled.plan)
     clean = session.redactor.clean
-    patch = diff_without(tuple(file.change for file in files), lambda text: clean(text) != text)
+    patch = _patch(settled.plan, clean)
     if patch is None and not params["write"]:
         raise InputError(
             "the patch cannot be shown: a line that it moves holds a secret",
@@ -177,23 +217,44 @@ def _deliver(settled: Settled, params: Mapping[str, Any], session: Session) -> N
         )
     text = clean(render_text(settled, asked_for_proof=params["prove"]))
     if not params["quiet"]:
-        click.echo(text, nl=False, err=params["output"] is None and not params["write"])
+        taken = (params["output"] is None and not params["write"]) or any(one.path is None for one in outputs)
+        click.echo(text, nl=False, err=taken)
     if params["json_path"] is not None:
-        document = render_json(settled, patch, str(params["context"])).decode()
-        _write(params["json_path"], (document if patch is None else _clean_json(document, clean)).encode())
+        document = clean(render_json(settled, patch, str(params["context"])).decode())
+        _write(params["json_path"], document.encode())
+
+
+def _report(
+    settled: Settled,
+    params: Mapping[str, Any],
+    session: Session,
+    outputs: Collection[Output],
+    build: BuildInfo | None,
+    replan: Replan,
+    *,
+    failed: bool,
+) -> None:
+    from imgscan.cli.output import write_reports
+    from imgscan.cli.patch_report import patch_report
+    from imgscan.optimize.reported import patch_proofs
+
+    clean = session.redactor.clean
+    proofs = patch_proofs(settled, replan, lambda plan: _patch(plan, clean), asked=params["prove"])
+    report = patch_report(str(params["context"]), settled.plan, proofs, build, session, failed=failed)
+    write_reports(report, tuple(outputs), dict(params))
+
+
+def _hand_over(plan: Plan, params: Mapping[str, Any], session: Session) -> None:
+    """The patch to stdout, a file or the files."""
     if params["write"]:
-        for file in files:
+        for file in _files(plan):
             _apply(file)
-    data = (patch or "").encode("utf-8", "surrogateescape")
+    data = (_patch(plan, session.redactor.clean) or "").encode("utf-8", "surrogateescape")
     if params["output"] is not None:
         _write(params["output"], data)
     elif not params["write"]:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
-
-
-def _clean_json(document: str, clean: Any) -> str:  # noqa: ANN401 - a function of texts
-    return str(clean(document))
 
 
 def _apply(file: _File) -> None:

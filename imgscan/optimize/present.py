@@ -9,14 +9,14 @@ from typing import Any, Final
 import msgspec
 
 from imgscan import __version__
+from imgscan.delta import noise_of
 from imgscan.escape import plain, shorten
 from imgscan.optimize.records import Comparison, Proof
+from imgscan.optimize.reported import scenario_proof
 from imgscan.optimize.settle import Settled
 from imgscan.units import human_seconds
 
 NOTHING: Final = "nothing to mend"
-_LEAST_GAIN_S: Final = 0.5
-_LEAST_GAIN: Final = 0.1
 _WIDTH: Final = 200
 _SHOWN: Final = 3
 _WORDS: Final = {True: "ok", False: "no", None: "-"}
@@ -62,7 +62,7 @@ def _proof_lines(proof: Proof) -> Iterator[str]:
         differ = _counted(proof.nondeterministic, proof.nondeterministic_count)
         yield f"  two builds of the original differ in {differ}; these were not compared"
     if proof.left_out:
-        yield f"  left out of the image on purpose: {_counted(proof.left_out, len(proof.left_out))}"
+        yield f"  left out of the image on purpose: {_counted(proof.left_out, proof.left_out_count)}"
     if not proof.comparisons:
         return
     yield "SECONDS          before      after    gain       steps run again"
@@ -79,12 +79,12 @@ def _counted(paths: tuple[str, ...], count: int) -> str:
 
 
 def gain_of(item: Comparison) -> str:
-    """How many times faster, or that no difference can be told: it has to be larger than the spread of both."""
-    before, after = median(item.before_s), median(item.after_s)
-    spread = (max(item.before_s) - min(item.before_s) + max(item.after_s) - min(item.after_s)) / 2
-    if abs(before - after) <= max(_LEAST_GAIN_S, _LEAST_GAIN * before, spread):
+    """How many times faster, or that no difference can be told from noise."""
+    scenario = scenario_proof(item)
+    before, after = scenario.before, scenario.after
+    if abs(before.median_s - after.median_s) <= noise_of(before, after):
         return "none"
-    return f"{before / max(after, 0.001):.1f}x" if before > after else "slower"
+    return f"{before.median_s / max(after.median_s, 0.001):.1f}x" if before.median_s > after.median_s else "slower"
 
 
 def render_json(settled: Settled, patch: str | None, ref: str) -> bytes:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from imgscan.build.builder import Made, Workshop
 from imgscan.build.candidates import LOCKFILES
 from imgscan.build.cleanup import tidied
+from imgscan.build.lines import is_from
 from imgscan.build.measure import missed_steps, with_unreported
 from imgscan.build.reach import find_reach
 from imgscan.build.request import BuildOptions
@@ -169,6 +170,7 @@ class Prover:
             nondeterministic=_listed(sorted(self._noise.paths)),
             nondeterministic_count=len(self._noise.paths),
             left_out=_listed(left_out),
+            left_out_count=len(left_out),
             files_compared=len(self._flat),
         )
 
@@ -327,8 +329,13 @@ def _comparison(name: str, touched: str, before: Sequence[BuildTrace], after: Se
         after_s=tuple(round(trace.seconds, 3) for trace in after),
         steps_run_before=len(missed_steps(before[-1].steps)),
         steps_run_after=len(missed_steps(after[-1].steps)),
-        steps_total=len([step for step in after[-1].steps if not step.instruction.upper().startswith("FROM ")]),
+        steps_total=_counted(after[-1]),
+        steps_total_before=_counted(before[-1]),
     )
+
+
+def _counted(trace: BuildTrace) -> int:
+    return sum(1 for step in trace.steps if not is_from(step))
 
 
 def _after_source(version: Version, install: Install, trace: BuildTrace, source: Touch) -> Check:

@@ -114,7 +114,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One scenario before and after: what was touched, the seconds of every repeat, the steps that ran again."""
+    """One scenario before and after: what was touched, the seconds of every repeat, the steps that ran again in the
+    last one, of how many (`steps_total`: after). FROM is no step."""
 
     scenario: str
     touched: str | None
@@ -123,31 +124,34 @@ class Comparison:
     steps_run_before: int
     steps_run_after: int
     steps_total: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Withdrawal:
-    """A change that was made, did not stand the proof, and was taken back."""
-
-    change: Change
-    reason: str
+    steps_total_before: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What building both showed. `nondeterministic` are the paths that differ between two builds of the original,
     of which there are `nondeterministic_count`
-    in all, `left_out` those that the patch takes out of the image on purpose; `files_compared`
-    counts the paths of the image that were compared."""
+    in all, `left_out` those that the patch takes out of the image on purpose (`left_out_count` in all);
+    `files_compared` counts the paths of the image that were compared."""
 
     checks: tuple[Check, ...]
     comparisons: tuple[Comparison, ...] = ()
     nondeterministic: tuple[str, ...] = ()
     nondeterministic_count: int = 0
     left_out: tuple[str, ...] = ()
+    left_out_count: int = 0
     files_compared: int = 0
 
     @property
     def reason(self) -> str | None:
         """Why it is no proof; None if it is one."""
         return next((f"{check.name}: {check.detail}" for check in self.checks if check.ok is False), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """A change that was made, did not stand the proof, and was taken back; `proof` is what there was of one."""
+
+    change: Change
+    reason: str
+    proof: Proof | None = None

@@ -31,7 +31,7 @@ def settle(prover: Prover, plan: Plan, replan: Replan) -> Settled:
         return Settled(plan=plan, proof=proof)
     ids = {change.id for change in plan.changes}
     if len(plan.changes) == 1:
-        only = Withdrawal(change=plan.changes[0], reason=proof.reason)
+        only = Withdrawal(change=plan.changes[0], reason=proof.reason, proof=proof)
         return Settled(plan=replan(ids), withdrawn=(only,))
     left_out, withdrawn = set(ids), []
     for change in plan.changes:
@@ -40,14 +40,14 @@ def settle(prover: Prover, plan: Plan, replan: Replan) -> Settled:
             reason = "it can only be made together with another change"
             withdrawn.append(Withdrawal(change=change, reason=reason))
             continue
-        reason = prover.prove(trial, timed=False).reason or ""
-        if reason:
-            withdrawn.append(Withdrawal(change=change, reason=reason))
+        proof = prover.prove(trial, timed=False)
+        if proof.reason is not None:
+            withdrawn.append(Withdrawal(change=change, reason=proof.reason, proof=proof))
         else:
             left_out.discard(change.id)
     kept = replan(left_out)
     last = prover.prove(kept) if kept.changes else None
     if last is not None and last.reason is not None:
-        withdrawn += [Withdrawal(change=change, reason=last.reason) for change in kept.changes]
+        withdrawn += [Withdrawal(change=change, reason=last.reason, proof=last) for change in kept.changes]
         return Settled(plan=replan(ids), withdrawn=tuple(withdrawn))
     return Settled(plan=kept, proof=last, withdrawn=tuple(withdrawn))

@@ -10,11 +10,12 @@ from typing import Final
 
 from tabulate import tabulate
 
-from imgscan.acceptance import open_findings
 from imgscan.escape import markdown, markdown_block, markdown_code, shorten
 from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
+from imgscan.report.patches import HEADERS as PATCH_HEADERS
+from imgscan.report.patches import PatchSection, patch_counts, patch_sections, shown_counts
 from imgscan.report.proofs import HEADERS, proof_counts, proof_rows
 from imgscan.report.register import RiskSection, risk_row, risk_sections, total_lines
 from imgscan.report.summary import (
@@ -60,12 +61,13 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"## {sign} imgscan: {report.verdict.value} for {markdown_code(report.target.ref)}"
     yield ""
     accepted = accepted_line(report)
-    yield f"Findings: {counts(open_findings(report.findings))}." + (f" {accepted}." if accepted else "")
+    yield f"{': '.join(shown_counts(report)).capitalize()}." + (f" {accepted}." if accepted else "")
     yield from _bullets(report.reasons)
     yield from _todo(report)
     yield from _budgets(report)
     if report.build and report.build.failure:
         yield from _failure(report.build.failure)
+    yield from _patches(report)
     yield from _rebuilds(report)
     for section in edit_sections(report.edits) if report.edits else ():
         yield from _edits(section)
@@ -123,6 +125,33 @@ def _failure(failure: BuildFailure) -> Iterator[str]:
         yield "\n<pre>"
         yield from (markdown(text) for text in failure.log)
         yield "</pre>"
+
+
+def _patches(report: Report) -> Iterator[str]:
+    if report.proofs:
+        yield f"\n### Patches ({patch_counts(report.proofs)})"
+    for section in patch_sections(report):
+        yield from _patch(section)
+
+
+def _patch(section: PatchSection) -> Iterator[str]:
+    yield f"\n**{'🟢' if section.proved else '🟡'} {section.outcome}:** {markdown(section.title)}"
+    if section.reason:
+        yield f"\n{markdown(shorten(section.reason, 4 * _CELL))}"
+    yield from _bullets(section.changes)
+    rows = [
+        (markdown(name), markdown_code(shorten(touched, _CELL)), *figures) for name, touched, *figures in section.rows
+    ]
+    if rows:
+        yield from _table(rows, [header.capitalize() for header in PATCH_HEADERS])
+    if section.image:
+        yield f"\n{markdown(section.image)}"
+    if section.checks:
+        yield "\n<details><summary>What was checked</summary>"
+        yield from _bullets([shorten(text, 4 * _CELL) for text in section.checks])
+        yield "\n</details>"
+    if section.patch:
+        yield f"\n<details><summary>The patch</summary>\n\n{markdown_block(section.patch, 'diff')}\n\n</details>"
 
 
 def _rebuilds(report: Report) -> Iterator[str]:

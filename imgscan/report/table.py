@@ -11,11 +11,12 @@ from typing import Final
 
 from tabulate import tabulate
 
-from imgscan.acceptance import open_findings
 from imgscan.escape import plain, shorten
 from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict, WasteCause
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
+from imgscan.report.patches import HEADERS as PATCH_HEADERS
+from imgscan.report.patches import PatchSection, patch_counts, patch_sections, shown_counts
 from imgscan.report.proofs import HEADERS, proof_counts, proof_rows
 from imgscan.report.register import RiskSection, not_applicable_lines, risk_row, risk_sections, total_lines
 from imgscan.report.summary import (
@@ -24,7 +25,6 @@ from imgscan.report.summary import (
     base_line,
     budget_row,
     collapse,
-    counts,
     dive_line,
     interesting_layers,
     left_out_count,
@@ -102,6 +102,7 @@ def _lines(report: Report, pen: _Pen) -> Iterator[str]:
     yield from _budgets(report, pen)
     if report.build and report.build.failure:
         yield from _failure(report.build, pen)
+    yield from _patches(report, pen)
     if report.build and report.build.scenarios:
         yield from _rebuilds(report, report.build.scenarios, pen)
     for section in edit_sections(report.edits) if report.edits else ():
@@ -131,7 +132,7 @@ def _headline(report: Report, pen: _Pen) -> Iterator[str]:
     good = report.verdict is Verdict.GO
     yield ""
     badge = pen.paint(f" {report.verdict.value} ", "1;30;42" if good else "1;37;41")
-    yield f"{badge}  findings: {counts(open_findings(report.findings))}"
+    yield f"{badge}  {': '.join(shown_counts(report))}"
     for reason in report.reasons:
         yield from pen.wrap(f"- {reason}", "  ")
     if accepted := accepted_line(report):
@@ -182,6 +183,30 @@ def _failure(build: BuildInfo, pen: _Pen) -> Iterator[str]:
     if failure.log:
         yield "  log"
         yield from (f"    {shorten(plain(text), pen.width - 4)}" for text in failure.log)
+
+
+def _patches(report: Report, pen: _Pen) -> Iterator[str]:
+    if not report.proofs:
+        return
+    yield pen.heading(f"Patches ({patch_counts(report.proofs)})")
+    for section in patch_sections(report):
+        yield from _patch(section, pen)
+
+
+def _patch(section: PatchSection, pen: _Pen) -> Iterator[str]:
+    first, *rest = pen.wrap(section.title, "  ") or [""]
+    yield f"  {pen.paint(section.outcome, '32' if section.proved else '33')}: {first.strip()}"
+    yield from rest
+    yield from (line for text in (section.reason, *section.changes) for line in pen.wrap(text, "    "))
+    room = max(16, pen.width - 92)
+    rows = [(name, shorten(plain(touched), room), *figures) for name, touched, *figures in section.rows]
+    if rows:
+        yield pen.table(rows, PATCH_HEADERS, right=(2, 3, 4))
+    yield from pen.wrap(section.image, "    ")
+    if pen.style.verbose:
+        yield from (line for text in section.checks for line in pen.wrap(text, "    "))
+        # Not at the beginning of a line, where a log may take `::` for a command.
+        yield from (f"    | {plain(line)}" for line in section.patch.splitlines())
 
 
 def _rebuilds(report: Report, timings: Sequence[Timing], pen: _Pen) -> Iterator[str]:

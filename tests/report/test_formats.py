@@ -9,7 +9,10 @@ from dataclasses import replace
 
 import jsonschema_rs
 import pytest
-from fakes import HOSTILE, edit_costs, finding, image, layer, report, timing
+from fakes import HOSTILE, edit_costs, finding, image, layer, proof, report, timing
+from hypothesis import given
+from hypothesis import strategies as st
+from markdownmodel import rendered
 
 from imgscan.errors import InputError
 from imgscan.model import (
@@ -31,6 +34,7 @@ from imgscan.model import (
     Waste,
     WasteCause,
 )
+from imgscan.patches import ProofCheck, ProofOutcome
 from imgscan.report import REPORTERS, Style, render
 from imgscan.report.json import decode, schema
 
@@ -54,6 +58,31 @@ def test_costs_of_edits_are_as_reviewed(name: str, golden: Callable[[str, str], 
         edits=edit_costs(), findings=(), risks=(), budgets=(), cache=None, build=None, image=None, coverage=None
     )
     golden(f"edits.{name}.txt", render(shown, name, Style(width=130)))
+
+
+def proved() -> Report:
+    """A report of `imgscan optimize`: a patch that is proved, and one that is not."""
+    withdrawn = proof(
+        title="npm ci gets a cache mount", outcome=ProofOutcome.NOT_PROVED, reason="the image's files are the same: 1 differ: /app/x (content)",
+        scenarios=(), patch=None, checks=(ProofCheck(name="it builds", ok=True, detail="12.0 s cold"),),
+    )  # fmt: skip
+    build = replace(report().build or BuildInfo(builder="", engine="", store="", cpus=1), scenarios=())
+    return report(
+        complete=True, verdict=Verdict.GO, reasons=(), skipped=(), findings=(), risks=(), budgets=(), cache=None,
+        image=None, coverage=None, build=build, proofs=(proof(), withdrawn),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REPORTERS)
+def test_proofs_of_patches_are_as_reviewed(name: str, golden: Callable[[str, str], None]) -> None:
+    golden(f"proofs.{name}.txt", render(proved(), name, Style(width=130, verbose=True)))
+
+
+@pytest.mark.parametrize("name", ["table", "markdown", "html"])
+def test_patches_alone_are_not_said_to_have_no_findings(name: str) -> None:
+    assert "1 proved, 1 not proved" in render(proved(), name)
+    assert "Nothing was found" not in render(proved(), name)
+    assert "findings: none" not in render(proved(), name).lower()
 
 
 def failed() -> Report:
@@ -107,6 +136,10 @@ def hostile() -> Report:
         coverage=Coverage(bytes=1, entries=1, not_read=(NotRead(where=HOSTILE, bytes=1, reason=HOSTILE),)),
         reasons=(HOSTILE,),
         edits=edit_costs(path=HOSTILE, instruction=HOSTILE),
+        proofs=(
+            proof(HOSTILE, HOSTILE, patch=None),
+            proof(HOSTILE, reason=HOSTILE, outcome=ProofOutcome.NOT_PROVED, patch=None),
+        ),
         skipped=(Skipped(where=HOSTILE, reason=HOSTILE),),
         image=image(
             layers=(layer(1, instruction=HOSTILE, dockerfile=SourceLine(file=HOSTILE, line=2)),),
@@ -119,7 +152,8 @@ def hostile() -> Report:
 
 
 def test_table_lets_no_control_character_through() -> None:
-    text = render(hostile(), "table", Style(verbose=True, width=200))
+    shown = replace(hostile(), proofs=(*hostile().proofs, proof(HOSTILE)))
+    text = render(shown, "table", Style(verbose=True, width=200))
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
     assert not any(line.startswith("::") for line in text.splitlines())
 
@@ -134,7 +168,20 @@ def test_markdown_lets_no_markup_through() -> None:
     assert len(widths) <= 1
 
 
-@pytest.mark.parametrize("made", [report, failed, hostile], ids=["full", "failed", "hostile"])
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_patches_in_markdown_stay_text(text: str) -> None:
+    """With any text in them the page has the structure that it has with harmless ones."""
+    pages = []
+    for one in (f"x{text}x", "x"):
+        shown = proof(one, one, reason=one, outcome=ProofOutcome.NOT_PROVED)
+        pages.append(rendered(render(replace(proved(), proofs=(shown,)), "markdown")))
+    page, harmless = pages
+    assert page.structure == harmless.structure
+    assert page.live() == []
+    assert page.links() == []
+
+
+@pytest.mark.parametrize("made", [report, failed, hostile, proved], ids=["full", "failed", "hostile", "proved"])
 def test_json_satisfies_its_schema_and_reads_back(made: Callable[[], Report]) -> None:
     text = render(made(), "json")
     jsonschema_rs.validator_for(schema()).validate(json.loads(text))

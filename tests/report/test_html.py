@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import HOSTILE, finding, image, layer, report, risk, timing
+from fakes import HOSTILE, finding, image, layer, proof, rebuilds, report, risk, timing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,8 +38,9 @@ from imgscan.model import (
     Waste,
     WasteCause,
 )
+from imgscan.patches import ProofOutcome, Rebuilds, ScenarioProof
 from imgscan.report import render
-from imgscan.report.html.charts import WIDTH, gantt, icicle, matrix
+from imgscan.report.html.charts import WIDTH, Box, bars, gantt, icicle, matrix
 
 BUILD = BuildInfo(builder="buildkit", engine="28.5.2", store="overlay2", cpus=2)
 
@@ -97,6 +98,7 @@ def hostile(text: str = HOSTILE) -> Report:
             waste=(Waste(path=f"/{text}/a/b", bytes=10, cause=WasteCause.DELETED, shipped_by=1, shadowed_by=2),),
         ),
         risks=(risk(because=text, mitigation=text),),
+        proofs=(proof(text, text), proof(text, reason=text, outcome=ProofOutcome.NOT_PROVED, scenarios=())),
         build=replace(BUILD, failure=failure, scenarios=(timing(touched=text, steps=(step,), critical_path=(0,)),)),
     )  # fmt: skip
 
@@ -119,6 +121,7 @@ REPORTS = [
     pytest.param(report(), id="full"),
     pytest.param(report(findings=(), risks=(), image=None, build=None, cache=None, coverage=None), id="bare"),
     pytest.param(hostile(), id="hostile"),
+    pytest.param(report(findings=(), risks=(), image=None, proofs=(proof(), proof(scenarios=()))), id="proofs"),
 ]
 
 
@@ -213,6 +216,61 @@ def test_a_rebuild_in_which_nothing_ran_has_no_axis() -> None:
     chart = gantt(run_of(step(5, 5.001), step(0, 1, cached=True)))
     assert chart.end == ""
     assert [box.style for lane in chart.lanes for box in lane.boxes] == ["cached", "cached"]
+
+
+def pair(before: Rebuilds, after: Rebuilds, name: str = "touch-source") -> ScenarioProof:
+    return ScenarioProof(name=name, touched="src/a.ts", before=before, after=after)
+
+
+def whiskers(boxes: tuple[Box, ...]) -> list[Box]:
+    return [box for box in boxes if box.style == "whisker"]
+
+
+def test_before_and_after_share_one_axis_and_show_their_spread() -> None:
+    slow = pair(rebuilds(9.0, 10.0, 8.0), rebuilds(9.5, 9.0, 10.0), "touch-lockfile")
+    fast, same = bars(proof(scenarios=(pair(rebuilds(7.0, 8.0, 9.0), rebuilds(1.0, 2.0, 2.5)), slow)))
+    before, after = fast.bars
+    assert (before.boxes[0].x, before.boxes[0].width) == (0, WIDTH * 8 / 10)
+    assert (after.boxes[0].width, after.boxes[0].style) == (WIDTH * 2 / 10, "gain")
+    line, first, last = whiskers(before.boxes)
+    assert (line.x, line.width) == (WIDTH * 7 / 10, WIDTH * 2 / 10)
+    assert first.x < line.x < first.x + first.width
+    assert last.x < line.x + line.width < last.x + last.width
+    assert fast.end == same.end == "10.0 s"
+
+
+NEWS = [
+    pytest.param(rebuilds(8.0, 8.2), rebuilds(1.0, 1.2), "−7.0 s (−86.4 %)", ("own", "gain"), id="faster"),
+    pytest.param(rebuilds(1.0, 1.2), rebuilds(8.0, 8.2), "+7.0 s (+636.4 %)", ("own", "waste"), id="slower"),
+    pytest.param(rebuilds(8.0, 9.0), rebuilds(7.6, 8.6), "~", ("base", "base"), id="inside the spread"),
+    pytest.param(rebuilds(0.4, 0.4), rebuilds(0.3, 0.3), "~", ("base", "base"), id="less than anything is measured to"),
+    pytest.param(rebuilds(3.0), rebuilds(2.2), "~", ("base", "base"), id="one run each"),
+    pytest.param(rebuilds(0.0, 0.0), rebuilds(0.0, 0.0), "~", ("base", "base"), id="no time at all"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "change", "styles"), NEWS)
+def test_a_difference_inside_noise_is_none(
+    before: Rebuilds, after: Rebuilds, change: str, styles: tuple[str, str]
+) -> None:
+    (chart,) = bars(proof(scenarios=(pair(before, after),)))
+    assert chart.change == change
+    assert chart.better is (change[0] == "−")
+    assert tuple(bar.boxes[0].style for bar in chart.bars) == styles
+    assert [len(whiskers(bar.boxes)) for bar in chart.bars] == [3 if len(before.seconds) > 1 else 0] * 2
+
+
+RUNS = st.lists(st.floats(0, 10_000), min_size=1, max_size=5).map(lambda seconds: rebuilds(*seconds))
+
+
+@given(st.lists(st.builds(pair, RUNS, RUNS), max_size=3))
+def test_bars_and_whiskers_stay_on_the_sheet(scenarios: list[ScenarioProof]) -> None:
+    charts = bars(proof(scenarios=tuple(scenarios)))
+    assert len(charts) == len(scenarios)
+    for box in (box for chart in charts for bar in chart.bars for box in bar.boxes):
+        assert box.x >= 0
+        assert box.x + box.width <= WIDTH + 1e-6
+        assert 0 <= box.y < box.y + box.height <= 1
 
 
 def test_the_matrix_puts_each_risk_where_it_weighs() -> None:

@@ -10,15 +10,15 @@ import hashlib
 from importlib.resources import files
 from typing import Any, Final
 
-from imgscan.acceptance import open_findings
 from imgscan.escape import plain
 from imgscan.model import Report
 from imgscan.report import Style
 from imgscan.report.html.charts import gantt, icicle, matrix
-from imgscan.report.html.page import facts, finding_rows, risk_rows
+from imgscan.report.html.page import facts, finding_rows, patch_rows, risk_rows
+from imgscan.report.patches import patch_counts, shown_counts
 from imgscan.report.proofs import proof_counts, proof_rows
 from imgscan.report.register import total_lines
-from imgscan.report.summary import counts, todos, where
+from imgscan.report.summary import todos, where
 from imgscan.units import human_bytes, human_seconds, percent
 
 _HERE: Final = files("imgscan.report.html")
@@ -27,19 +27,22 @@ _HERE: Final = files("imgscan.report.html")
 def render(report: Report, style: Style | None = None) -> str:
     """The page. The same report gives the same bytes."""
     css, script = (_HERE.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    noun, told = shown_counts(report)
     template = _environment().from_string(_HERE.joinpath("template.html.j2").read_text(encoding="utf-8"))
     page: str = template.render(
         report=report,
         css=css,
         script=script,
         policy=_policy(css, script),
-        summary=counts(open_findings(report.findings)),
+        summary=told if noun == "findings" else f"{noun}: {told}",
         facts=facts(report),
         todos=todos(report),
         bytes_chart=icicle(report.image) if report.image else None,
         scenarios=[gantt(timing) for timing in report.build.scenarios] if report.build else [],
         cells=matrix([risk for risk in report.risks if risk.applies]),
         totals=total_lines(report),
+        patches=patch_rows(report),
+        patch_counts=patch_counts(report.proofs),
         proofs=proof_rows(report),
         proof_counts=proof_counts(report),
         risks=risk_rows(report),

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from imgscan.escape import shorten
-from imgscan.model import ImageReport, LayerReport, Risk, Step, Timing, Waste
+from imgscan.model import ImageReport, LayerReport, PatchProof, Risk, Step, Timing, Waste
+from imgscan.patches import Rebuilds, ScenarioProof
+from imgscan.report.compared import change_text
+from imgscan.report.patches import cached_text, seconds_figure, seconds_text
 from imgscan.units import human_bytes, human_seconds
 
 WIDTH: Final = 1000
@@ -64,6 +67,30 @@ class Gantt:
     name: str
     caption: str
     lanes: tuple[Lane, ...]
+    end: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One version's rebuild on its own line: which version, its median as a bar and its repeats as a whisker, its
+    figures."""
+
+    label: str
+    seconds: str
+    cached: str
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """One rebuild before and after a patch; `change` is `~` where it lies inside noise, `better` whether it is for the
+    better beyond that. `end` is the time at the right end of the axis."""
+
+    name: str
+    caption: str
+    change: str
+    better: bool
+    bars: tuple[Bar, ...]
     end: str
 
 
@@ -168,6 +195,51 @@ def _lane(step: Step, critical: bool, start: float, scale: float) -> Lane:
 def _named(step: Step, text: str, boxes: tuple[Box, ...], critical: bool) -> Lane:
     label = f"{step.stage}: {shorten(step.instruction, _LABEL)}"
     return Lane(label=label, line=step.line, text=text, boxes=boxes, critical=critical, cached=step.cached)
+
+
+def bars(proof: PatchProof) -> list[Bars]:
+    """The rebuilds of a patch before and after, all on one axis from 0 to the slowest repeat."""
+    sides = [side for scenario in proof.scenarios for side in (scenario.before, scenario.after)]
+    longest = max((value for side in sides for value in (*side.seconds, side.median_s)), default=0.0)
+    scale = WIDTH / longest if longest > 0 else 0.0
+    return [_pair(scenario, scale, longest) for scenario in proof.scenarios]
+
+
+def _pair(scenario: ScenarioProof, scale: float, longest: float) -> Bars:
+    figure = seconds_figure(scenario)
+    runs = len(scenario.before.seconds)
+    caption = f"after an edit of {scenario.touched}" if scenario.touched else figure.name
+    return Bars(
+        name=scenario.name,
+        caption=f"{caption}, {runs} run{'s' if runs != 1 else ''} each",
+        change=change_text(figure),
+        better=figure.differs and not figure.worse,
+        bars=(
+            _bar("before", scenario.before, scale, "own" if figure.differs else "base"),
+            _bar("after", scenario.after, scale, ("waste" if figure.worse else "gain") if figure.differs else "base"),
+        ),
+        end=human_seconds(longest),
+    )
+
+
+def _bar(label: str, side: Rebuilds, scale: float, style: str) -> Bar:
+    """The bar ends at the median; the whisker goes from the fastest repeat to the slowest, with a tick at both ends."""
+    runs = ", ".join(human_seconds(value) for value in side.seconds)
+    title = f"{label}: {seconds_text(side)}\n{runs}"
+    width = max(side.median_s * scale, _LEAST)
+    found = [Box(x=0, y=0.1, width=width, height=0.8, text="", title=title, style=style)]
+    if len(side.seconds) > 1:
+        low, high = min(side.seconds) * scale, max(side.seconds) * scale
+        found.append(_whisker(low, max(high - low, _LEAST), 0.46, 0.08, title))
+        found += [
+            _whisker(min(max(at - _LEAST, 0), WIDTH - 2 * _LEAST), 2 * _LEAST, 0.25, 0.5, title) for at in (low, high)
+        ]
+    return Bar(label=label, seconds=seconds_text(side), cached=cached_text(side), boxes=tuple(found))
+
+
+def _whisker(x: float, width: float, y: float, height: float, title: str) -> Box:
+    # Tenths of a second among minutes are narrower than a line, which may not stand over the sheet's edge.
+    return Box(x=max(min(x, WIDTH - width), 0), y=y, width=width, height=height, text="", title=title, style="whisker")
 
 
 def matrix(risks: Sequence[Risk]) -> list[list[Cell]]:

@@ -8,6 +8,8 @@ from typing import Final
 
 from imgscan.excerpts import AROUND, lines_of
 from imgscan.model import Finding, Report, Risk
+from imgscan.report.html.charts import Bars, bars
+from imgscan.report.patches import PatchSection, patch_section
 from imgscan.report.register import RiskSection, risk_row, risk_sections
 from imgscan.report.summary import ordered, place_text, source_line, status_text
 from imgscan.units import human_bytes, human_seconds, percent
@@ -56,6 +58,14 @@ class RiskRow:
     why: str
     findings: tuple[Finding, ...]
     section: RiskSection | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchRow:
+    """A patch with its drawings."""
+
+    section: PatchSection
+    bars: tuple[Bars, ...]
 
 
 _MORE: Final = 20
@@ -141,3 +151,8 @@ def risk_rows(report: Report) -> list[RiskRow]:
             )
         )
     return rows
+
+
+def patch_rows(report: Report) -> list[PatchRow]:
+    """Every patch that was proposed, in the order of the report."""
+    return [PatchRow(section=patch_section(proof), bars=tuple(bars(proof))) for proof in report.proofs]
