@@ -16,6 +16,7 @@ import pytest
 from sampleruns import run
 
 from imgscan.allowlist import read_allow
+from imgscan.cli.main import COMMANDS as MAIN_COMMANDS
 from imgscan.cli.options import all_keys
 from imgscan.cli.rules import all_rules, rules_page
 from imgscan.config import TABLE_LISTS, Table
@@ -24,6 +25,8 @@ from imgscan.errors import EXIT_FINDINGS, EXIT_INTERNAL, ImgscanError
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+COMMANDS = ROOT / "docs" / "commands.md"
+GUIDE = ROOT / "docs" / "guide.md"
 RUN = re.compile(r"<!-- run: imgscan ([^\n]*?) -->\n(.*?)<!-- /run -->", re.DOTALL)
 REPORT = re.compile(r"<!-- report -->\n(.*?)<!-- /report -->", re.DOTALL)
 
@@ -47,12 +50,18 @@ def refresh(path: Path, pattern: re.Pattern[str], replace: Callable[[re.Match[st
     assert fresh == text, f"{path.name} is not what the program prints; pytest tests/test_docs.py --update-golden"
 
 
-def test_readme_shows_what_the_commands_print(request: pytest.FixtureRequest) -> None:
+def test_pages_show_what_the_commands_print(request: pytest.FixtureRequest) -> None:
     def again(match: re.Match[str]) -> str:
         return f"<!-- run: imgscan {match[1]} -->\n{block(output(*match[1].split()))}<!-- /run -->"
 
-    assert RUN.search(README.read_text(encoding="utf-8"))
-    refresh(README, RUN, again, write=request.config.getoption("--update-golden"))
+    for page in (README, COMMANDS):
+        assert RUN.search(page.read_text(encoding="utf-8"))
+        refresh(page, RUN, again, write=request.config.getoption("--update-golden"))
+
+
+def test_every_command_has_its_help_on_the_page() -> None:
+    shown = {match[1].split()[0] for match in RUN.finditer(COMMANDS.read_text(encoding="utf-8"))}
+    assert shown == set(MAIN_COMMANDS)
 
 
 @pytest.mark.engine
@@ -88,20 +97,20 @@ def test_rules_page_is_the_rule_book(request: pytest.FixtureRequest) -> None:
     assert path.read_text(encoding="utf-8") == rules_page(all_rules().values())
 
 
-def test_readme_names_every_exit_code() -> None:
-    shown = {int(code) for code in re.findall(r"^\| (\d+) \|", README.read_text(encoding="utf-8"), re.MULTILINE)}
+def test_every_exit_code_is_named() -> None:
+    shown = {int(code) for code in re.findall(r"^\| (\d+) \|", COMMANDS.read_text(encoding="utf-8"), re.MULTILINE)}
     assert shown == {0, EXIT_FINDINGS, EXIT_INTERNAL, *(error.exit_code for error in ImgscanError.__subclasses__())}
 
 
 def test_configuration_examples_are_valid() -> None:
-    examples = [tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)]
+    examples = [tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)]
     assert {key for example in examples for key in example} <= {*all_keys(), *TABLE_LISTS}
-    tables = [Table(value=table, where="README") for example in examples for table in example.get("allow", ())]
+    tables = [Table(value=table, where="the guide") for example in examples for table in example.get("allow", ())]
     assert read_allow(tables)
 
 
 def test_the_example_of_a_rule_is_one(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (example,) = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "rules.yml").write_text(example, encoding="utf-8")
     (rule,) = user_pack(tmp_path / "rules.yml", ()).rules
     assert rule.id == "secret-acme-token"

@@ -111,7 +111,8 @@ SHARED: Final = (
         type=OutputType(),
         multiple=True,
         envvar="IMGSCAN_FORMAT",
-        help="Write the report as table (default), json or markdown, to PATH or stdout. Repeatable.",
+        help="Write the report as table (default), json, html, markdown, sarif, gitlab, junit or github, to PATH or stdout. "
+        "Repeatable.",
     ),
     click.option(
         "--fail-on",

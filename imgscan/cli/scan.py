@@ -49,7 +49,7 @@ def scan(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     if len(targets) > 1 and any(output.name != "table" or output.path for output in outputs):
         raise InputError(
             "several targets can only be written as tables",
-            next_step="scan one target at a time for json or markdown",
+            next_step="scan one target at a time for other formats",
         )
     codes = []
     with closing(open_session(params)) as session:
