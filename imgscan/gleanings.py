@@ -76,14 +76,18 @@ def glean(path: bytes, data: bytes | None, keys: Sequence[SeenKey], *, found: bo
     )
 
 
+def is_held(path: bytes, size: int) -> bool:
+    """Whether a file of `size` bytes is held for `glean`: a small one, or a package database of a bearable size."""
+    return size < SUMMED_BYTES or (size < LARGEST_DATABASE and database_kind(path) is not None)
+
+
 class Holding:
-    """Reads on for a search, and holds what it read of a file that is small, or a package database of a bearable
-    size."""
+    """Reads on for a search, and holds what it read of a file that is to be held."""
 
     def __init__(self, read: Callable[[int], bytes], path: bytes, size: int) -> None:
         self._read = read
         self._parts: list[bytes] | None = None
-        if size < (LARGEST_DATABASE if database_kind(path) is not None else SUMMED_BYTES):
+        if is_held(path, size):
             self._parts = []
 
     def read(self, size: int) -> bytes:

@@ -24,7 +24,7 @@ from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.errors import WorkerError
 from imgscan.escape import path_text
-from imgscan.gleanings import Gleaned, Holding, glean
+from imgscan.gleanings import Gleaned, glean, is_held
 from imgscan.source.placed import Directory, OneFile
 from imgscan.source.records import StoreError
 
@@ -278,23 +278,24 @@ def _search_open(scanner: SecretScanner, file: int, job: FileJob) -> _Packed:
         if len(data) != job.size:
             raise StoreError("a file is shorter than recorded")
         return _search(scanner, data, job)
-    hashed = hashlib.sha256()
-    at, end = job.start, job.start + job.size
+    hashed, hashed_to = hashlib.sha256(), 0
 
-    def read(size: int) -> bytes:
-        nonlocal at
-        data = os.pread(file, min(size, end - at), at)
-        hashed.update(data)
-        at += len(data)
+    def read_at(offset: int, size: int) -> bytes:
+        nonlocal hashed_to
+        data = os.pread(file, min(size, job.size - offset), job.start + offset)
+        end = offset + len(data)
+        if end > hashed_to:
+            hashed.update(data if offset == hashed_to else memoryview(data)[hashed_to - offset :])
+            hashed_to = end
         return data
 
     notes: list[str] = []
     keys: list[SeenKey] = []
-    held = Holding(read, job.path, job.size)
-    hits = scanner.scan(held.read, path=path_text(job.path), size=job.size, note=notes.append, see=keys.append)
-    if at < end:
+    hits = scanner.scan_placed(read_at, path=path_text(job.path), size=job.size, note=notes.append, see=keys.append)
+    if hashed_to < job.size:
         raise StoreError("a file is shorter than recorded")
-    gleaned = glean(job.path, held.data(), keys, found=bool(hits))
+    held = read_at(0, job.size) if is_held(job.path, job.size) else None
+    gleaned = glean(job.path, held, keys, found=bool(hits))
     return hashed.digest(), tuple(map(pack_hit, hits)), tuple(notes), gleaned
 
 

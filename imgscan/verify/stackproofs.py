@@ -235,8 +235,21 @@ def _judge_edge(
     listening = stack.listening(server) if server and server.running else None
     cites, why = explain(answer.word, edge, listening, known=edge.host in services_of(scene.config))
     shown = f"{edge.client} -> {edge.host}:{edge.port}"
+    if answer.word == "ETIMEDOUT" and shared_networks(scene.config, edge.client, edge.server or edge.host):
+        told = "they share a network on which nothing gets through: a firewall of the engine's machine"
+        proofs.unverified("peers", f"{answer.word}, asked {answer.asked}: {told}", shown)
+        return
     evidence = f"{answer.word}, asked {answer.asked}: {why} (from {edge.name or edge.source})"
     proofs.failed("peers", evidence, shown, cites=cites, file=edge.at.file, line=edge.at.line, about=edge.host)
+
+
+def shared_networks(config: Mapping[str, Any], client: str, server: str) -> frozenset[str]:
+    """The networks that two services of a document have in common."""
+    services = services_of(config)
+    if client not in services or server not in services:
+        return frozenset()
+    first, second = (frozenset(services[name].get("networks") or {"default": None}) for name in (client, server))
+    return first & second
 
 
 def explain(

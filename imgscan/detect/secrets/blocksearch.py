@@ -66,8 +66,8 @@ class RuleSet:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
-    taken for literals, the rules that had their share, who is told of what is cut short, and who wants to see public
-    keys."""
+    taken for literals, the rules that had their share, who is told of what is cut short, who wants to see public keys,
+    and who counts the newlines before a window that does not know them."""
 
     path: str
     config: bool
@@ -75,6 +75,7 @@ class Job:
     spent: frozenset[str] = frozenset()
     cut: Cut = field(default=lambda _: None, repr=False)
     see: Callable[[SeenKey], None] | None = None
+    newlines: Callable[[int], int] | None = field(default=None, repr=False)
 
     def show(self, match: Match, data: bytes) -> None:
         """Show the public key of a match in a block."""
@@ -86,8 +87,9 @@ class Job:
 class _Places:
     """Offsets in a block as offsets and lines of the document; lines are counted onwards from the last one asked."""
 
-    def __init__(self, window: Window, data: bytes) -> None:
+    def __init__(self, window: Window, data: bytes, newlines: Callable[[int], int] | None) -> None:
         self._window, self._data = window, data
+        self._newlines = newlines
         self._index = NulIndex(window.data) if len(data) != len(window.data) else None
         self._counted_to, self._lines = 0, window.lines
 
@@ -105,8 +107,10 @@ class _Places:
 
     def line(self, offset: int) -> int:
         """The line of an offset of the block, counted from 1."""
+        if self._lines is None:
+            self._lines = self._newlines(self._window.offset) if self._newlines is not None else 0
         if offset < self._counted_to:
-            return self._window.lines + self._data.count(b"\n", 0, offset) + 1
+            return self._lines - self._data.count(b"\n", offset, self._counted_to) + 1
         self._lines += self._data.count(b"\n", self._counted_to, offset)
         self._counted_to = offset
         return self._lines + 1
@@ -131,7 +135,7 @@ class BlockSearch:
             found += self.config.find(data, job.spent, job.cut)[0]
         if not found and not encoded:
             return
-        place = _Places(window, data)
+        place = _Places(window, data, job.newlines)
         for match in sorted(found, key=lambda m: m.start):
             start, end = place.span(match.start, match.end)
             match_start, match_end = place.span(match.match_start, match.match_end)

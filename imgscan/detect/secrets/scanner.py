@@ -36,9 +36,11 @@ from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, default_rul
 from imgscan.detect.secrets.seenkeys import PUBLIC_RULES
 from imgscan.detect.secrets.unpack.magic import recognise
 from imgscan.detect.secrets.unpack.search import Feed, search_opened
-from imgscan.detect.secrets.unpack.source import Behind, fill
+from imgscan.detect.secrets.unpack.source import Behind, Onwards, fill
 from imgscan.detect.secrets.windows import (
     WINDOW_BYTES,
+    PlacedDocument,
+    ReadAt,
     Window,
     Windows,
     holds_utf16,
@@ -122,6 +124,28 @@ class SecretScanner:
             if container is not None:
                 return search_opened(self, container, read, path=path, size=size, note=note)
         return self.search_flat(read, path=path, size=size, literal=literal, note=note, see=see)
+
+    def scan_placed(
+        self,
+        read_at: ReadAt,
+        *,
+        path: str,
+        size: int,
+        note: Callable[[str], None] | None = None,
+        see: Callable[[SeenKey], None] | None = None,
+    ) -> list[SecretHit]:
+        """The secrets of a document of `size` bytes that can be read anywhere (see `PlacedDocument`); see `scan`. Every
+        byte of it is read, in order, before any is read again."""
+        head = read_at(0, WINDOW_BYTES)
+        container = recognise(head, size) if self.unpack else None
+        if container is not None:
+            read = Behind(head, Onwards(read_at, len(head)).read).read
+            return search_opened(self, container, read, path=path, size=size, note=note)
+        document = PlacedDocument(read_at, size)
+        search = _Search(self, path=path, size=size, note=note, see=see, newlines=document.newlines)
+        for window in document.windows(head, overlap=OVERLAP, context=_CONTEXT):
+            search.take(window)
+        return search.hits()
 
     def search_flat(
         self,
@@ -212,6 +236,7 @@ class _Search:
         literal: bool = False,
         note: Callable[[str], None] | None = None,
         see: Callable[[SeenKey], None] | None = None,
+        newlines: Callable[[int], int] | None = None,
     ) -> None:
         self._scanner = scanner
         self._path = path
@@ -219,6 +244,7 @@ class _Search:
         self._literal = literal
         self._note = note
         self._see = see
+        self._newlines = newlines
         self._found: list[Candidate] = []
         self._counts: dict[str, int] = {}
         self._cuts: dict[str, None] = {}
@@ -230,7 +256,15 @@ class _Search:
         if window.first and not self._literal:
             self._found += keystore_candidates(self._scanner.rules, window.data)
         spent, cut = _spent(counts), self._cuts.setdefault
-        job = Job(path=self._path, config=whole, literal=self._literal, spent=spent, cut=cut, see=self._see)
+        job = Job(
+            path=self._path,
+            config=whole,
+            literal=self._literal,
+            spent=spent,
+            cut=cut,
+            see=self._see,
+            newlines=self._newlines,
+        )
         for candidate in distinct(self._scanner.blocks.candidates(window, job)):
             rule_id = candidate.hit.rule.id if candidate.hit is not None else _HARMLESS
             counts[rule_id] = counts.get(rule_id, 0) + 1

@@ -8,9 +8,10 @@ every minified file (39 % false alarms in published comparisons), and what they 
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib.util
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -22,8 +23,8 @@ from imgscan.errors import InputError
 from imgscan.model import Confidence, Rule, Severity
 from imgscan.parsed import parsed_once
 
-_DISTRIBUTION: Final = "trufflehog3"
-_RULE_FILE: Final = "trufflehog3/static/rules.yml"
+_PACKAGE: Final = "trufflehog3"
+_RULE_FILE: Final = "static/rules.yml"
 _LARGEST_FILE: Final = 256 * 1024
 _MOST_RULES: Final = 1000
 _MATCH_BYTES: Final = 512
@@ -42,21 +43,29 @@ _LABELS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Record:
+    """A rule as it stands; `pattern` is its checked pattern, None where it has none."""
+
     fields: dict[str, str]
     line: int
+    pattern: bytes | None
+
+
+def _find_package() -> Path | None:
+    """Where the package lies, without importing it. Its metadata would say, too, but takes longer to read."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
 
 @cache
-def installed_pack() -> Pack:
+def installed_pack(find: Callable[[], Path | None] = _find_package) -> Pack:
     """trufflehog3's own rules. Not installed: no rules. Missing or damaged: no rules and a note."""
+    folder = find()
+    if folder is None:
+        return Pack(name=_PACKAGE, rules=())
     try:
-        distribution = importlib.metadata.distribution(_DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return Pack(name=_DISTRIBUTION, rules=())
-    try:
-        return pack_from_file(Path(str(distribution.locate_file(_RULE_FILE))), name=_DISTRIBUTION)
+        return pack_from_file(folder / _RULE_FILE, name=_PACKAGE)
     except InputError as error:
-        return Pack(name=_DISTRIBUTION, rules=(), notes=(f"trufflehog3's rules are not used: {error}",))
+        return Pack(name=_PACKAGE, rules=(), notes=(f"trufflehog3's rules are not used: {error}",))
 
 
 def pack_from_file(path: Path, *, name: str) -> Pack:
@@ -65,9 +74,9 @@ def pack_from_file(path: Path, *, name: str) -> Pack:
     Raises InputError with file and line for a file that is too large or no YAML, and for a pattern that is no RE2.
     """
     records = _read_records(path, path.name)
-    notes = [f"{path.name}:{r.line}: rule without a pattern is not used" for r in records if "pattern" not in r.fields]
-    rules = tuple(_rule(record, name, path.name) for record in records if "pattern" in record.fields)
-    return Pack(name=name, rules=_with_unique_ids(rules), notes=() if name == _DISTRIBUTION else tuple(notes))
+    notes = [f"{path.name}:{r.line}: rule without a pattern is not used" for r in records if r.pattern is None]
+    rules = tuple(_rule(record, record.pattern, name, path.name) for record in records if record.pattern is not None)
+    return Pack(name=name, rules=_with_unique_ids(rules), notes=() if name == _PACKAGE else tuple(notes))
 
 
 def _with_unique_ids(rules: tuple[SecretRule, ...]) -> tuple[SecretRule, ...]:
@@ -83,10 +92,7 @@ def _read_records(path: Path, shown: str) -> list[_Record]:
         raise InputError(f"the rule file {shown} cannot be read: {error.strerror}") from error
     if len(data) > _LARGEST_FILE:
         raise InputError(f"the rule file {shown} is larger than {_LARGEST_FILE // 1024} KiB")
-    records = parsed_once(data, partial(_parse_records, shown), "nodes of a rule file", kind=list[_Record])
-    if len(records) > _MOST_RULES:
-        raise InputError(f"the rule file {shown} has more than {_MOST_RULES} rules")
-    return records
+    return parsed_once(data, partial(_parse_records, shown), "checked rules of a file", kind=list[_Record])
 
 
 def _parse_records(shown: str, data: bytes) -> list[_Record]:
@@ -99,7 +105,10 @@ def _parse_records(shown: str, data: bytes) -> list[_Record]:
         raise InputError(f"{shown}:{line}: not valid YAML: {error.problem}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(f"{shown}: not valid YAML") from error
-    return list(_records_of(root, shown))
+    records = list(itertools.islice(_records_of(root, shown), _MOST_RULES + 1))
+    if len(records) > _MOST_RULES:
+        raise InputError(f"the rule file {shown} has more than {_MOST_RULES} rules")
+    return records
 
 
 def _records_of(root: object, shown: str) -> Iterator[_Record]:
@@ -117,10 +126,12 @@ def _records_of(root: object, shown: str) -> Iterator[_Record]:
         pairs = [
             (k.value, v.value) for k, v in node.value if isinstance(v, yaml.ScalarNode) and isinstance(k.value, str)
         ]
-        yield _Record(fields=dict(pairs), line=line)
+        fields = dict(pairs)
+        pattern = checked_pattern(fields["pattern"], f"{shown}:{line}") if "pattern" in fields else None
+        yield _Record(fields=fields, line=line, pattern=pattern)
 
 
-def _rule(record: _Record, pack: str, shown: str) -> SecretRule:
+def _rule(record: _Record, pattern: bytes, pack: str, shown: str) -> SecretRule:
     fields, where = record.fields, f"{shown}:{record.line}"
     own_id = re.sub(r"[^a-z0-9]+", "-", fields.get("id", "").lower()).strip("-")
     if not own_id:
@@ -128,9 +139,8 @@ def _rule(record: _Record, pack: str, shown: str) -> SecretRule:
     severity = _SEVERITIES.get(fields.get("severity", "MEDIUM").upper())
     if severity is None:
         raise InputError(f"{where}: severity is one of {', '.join(_SEVERITIES)}")
-    pattern = checked_pattern(fields["pattern"], where)
     vague = b".*" in pattern or fields["id"] in _LABELS
-    foreign = pack == _DISTRIBUTION
+    foreign = pack == _PACKAGE
     if foreign and vague:
         severity = Severity.INFO if fields["id"] in _LABELS else Severity.LOW
     quoted = _QUOTE_AT_END.search(fields["pattern"]) is not None

@@ -19,15 +19,18 @@ _SAMPLE_BYTES: Final = 256
 _SHORTEST_SAMPLE: Final = 8
 _INDEX_BYTES: Final = 4096
 
+ReadAt = Callable[[int, int], bytes]
+"""Gives bytes of a document: from an offset, so many."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """`data[own_start:own_end]` belongs to this window; `offset` is where `data` starts in the document, `lines` the
-    number of newlines before it."""
+    number of newlines before it, None where `PlacedDocument.newlines` can say that later."""
 
     data: bytes
     offset: int
-    lines: int
+    lines: int | None
     own_start: int
     own_end: int
     first: bool
@@ -54,6 +57,53 @@ def read_windows(
         keep_from = max(own_end - context, 0)
         lines += data.count(b"\n", 0, keep_from)
         carried, offset, own_start = data[keep_from:], offset + keep_from, own_end - keep_from
+
+
+class PlacedDocument:
+    """A document of `size` bytes that lies somewhere: `read_at(offset, n)` gives n bytes, fewer only where it ends.
+
+    Nothing of it is copied from one window to the next, and newlines are counted only where somebody asks for a line.
+    """
+
+    def __init__(self, read_at: ReadAt, size: int) -> None:
+        self._read_at = read_at
+        self._size = size
+        self._counted_to = self._newlines = 0
+
+    def windows(
+        self, head: bytes, *, overlap: int, context: int = _LEFT_CONTEXT, size: int = WINDOW_BYTES
+    ) -> Iterator[Window]:
+        """The same windows as of a stream; `head` are the first `size` bytes."""
+        data, offset, own_start = head, 0, 0
+        while True:
+            ended = len(data) < size or offset + len(data) >= self._size
+            own_end = len(data) if ended else len(data) - overlap
+            yield Window(
+                data=data,
+                offset=offset,
+                lines=None,
+                own_start=own_start,
+                own_end=own_end,
+                first=offset == 0,
+                last=ended,
+            )
+            if ended:
+                return
+            keep_from = max(own_end - context, 0)
+            offset, own_start = offset + keep_from, own_end - keep_from
+            data = self._read_at(offset, size)
+
+    def newlines(self, offset: int) -> int:
+        """How many newlines lie before an offset; counted onwards from the last one asked for."""
+        if offset < self._counted_to:
+            self._counted_to = self._newlines = 0
+        while self._counted_to < offset:
+            data = self._read_at(self._counted_to, min(WINDOW_BYTES, offset - self._counted_to))
+            if not data:
+                break
+            self._newlines += data.count(b"\n")
+            self._counted_to += len(data)
+        return self._newlines
 
 
 class Windows:

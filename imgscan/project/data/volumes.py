@@ -159,8 +159,8 @@ def _missing(stateful: Stateful, into: str) -> Finding:
         identity=(service.at.file, service.name),
         fix=Fix(
             text=f"Mount a named volume: `{service.name}_data:{_mount_of(stateful)}` under `volumes:` of "
-            f"{service.name}, declared "
-            "`external: true` with a name at the top level. If the data may be lost, say so: `tmpfs:` at that path."
+            f"{service.name}, declared `external: true` with a name at the top level. If the data may be lost, say so: "
+            "`tmpfs:` at that path."
         ),
     )
 

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgscan.detect.secrets.windows import NulIndex, Window, Windows, holds_utf16, read_windows, without_nuls
+from imgscan.detect.secrets.windows import (
+    NulIndex,
+    PlacedDocument,
+    Window,
+    Windows,
+    holds_utf16,
+    read_windows,
+    without_nuls,
+)
 
 
 @given(data=st.binary(max_size=4000), step=st.integers(1, 700))
@@ -74,3 +82,33 @@ def test_windows_of_pieces_are_those_of_a_stream(sizes: list[int], size: int, ov
         at += length
     pushed.append(pieces.finish())
     assert pushed == list(read_windows(io.BytesIO(data).read, overlap=overlap, size=size))
+
+
+@given(data=st.binary(max_size=4000), size=st.integers(300, 700), overlap=st.integers(1, 40))
+def test_windows_of_a_placed_document_are_whole_and_its_bytes_are_read_in_order(
+    data: bytes, size: int, overlap: int
+) -> None:
+    reached = 0
+
+    def read_at(offset: int, count: int) -> bytes:
+        nonlocal reached
+        assert offset <= reached, "bytes were left out"
+        found = data[offset : offset + count]
+        reached = max(reached, offset + len(found))
+        return found
+
+    document = PlacedDocument(read_at, len(data))
+    windows = list(document.windows(read_at(0, size), overlap=overlap, context=20, size=size))
+    assert reached == len(data)
+    assert b"".join(window.data[window.own_start : window.own_end] for window in windows) == data
+    assert [window.first for window in windows] == [True] + [False] * (len(windows) - 1)
+    assert [window.last for window in windows] == [False] * (len(windows) - 1) + [True]
+    for window in windows:
+        assert window.data == data[window.offset : window.offset + len(window.data)]
+        assert window.last or len(window.data) - window.own_end == overlap
+
+
+@given(data=st.binary(max_size=400).map(lambda b: b.replace(b"\1", b"\n")), asked=st.lists(st.integers(0, 500)))
+def test_newlines_are_counted_when_asked_for(data: bytes, asked: list[int]) -> None:
+    document = PlacedDocument(lambda offset, count: data[offset : offset + min(count, 7)], len(data))
+    assert [document.newlines(offset) for offset in asked] == [data.count(b"\n", 0, offset) for offset in asked]

@@ -125,6 +125,22 @@ class Behind:
         return data
 
 
+class Onwards:
+    """What can be read anywhere, read from an offset on."""
+
+    __slots__ = ("_offset", "_read_at")
+
+    def __init__(self, read_at: Callable[[int, int], bytes], offset: int) -> None:
+        self._read_at = read_at
+        self._offset = offset
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes, b"" at the end."""
+        data = self._read_at(self._offset, size)
+        self._offset += len(data)
+        return data
+
+
 def fill(read: Read, size: int) -> tuple[bytes, bool]:
     """`size` bytes, and whether there were fewer."""
     parts: list[bytes] = []
