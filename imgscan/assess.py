@@ -21,9 +21,6 @@ from imgscan.acceptance import (
 from imgscan.coverage import is_whole, join_coverage, limit_skipped
 from imgscan.detect import danglinglinks, filemodes, imageconfig, leftbehind, size
 from imgscan.detect.layerfacts import large_files, visible_modes
-from imgscan.detect.secrets.findings import LocatedHit, secret_findings
-from imgscan.dockerfile.context import BuildContext
-from imgscan.dockerfile.tree import Dockerfile
 from imgscan.layers.attribution import Attributed
 from imgscan.model import (
     SCHEMA_VERSION,
@@ -47,11 +44,13 @@ from imgscan.risk.budgets import Limit, check_budgets
 from imgscan.risk.register import Facts, assess
 from imgscan.risk.summary import summarise
 from imgscan.risk.verdict import judge
-from imgscan.scan import ImageScan, locate_hits
+from imgscan.scan import ImageScan
 from imgscan.verification import passed_risks
 from imgscan.waivers import WaiverEntry, counting, waiver_notes
 
 if TYPE_CHECKING:
+    from imgscan.dockerfile.context import BuildContext
+    from imgscan.dockerfile.tree import Dockerfile
     from imgscan.project.setup import Setup
     from imgscan.project.stakes import Stakes
 
@@ -179,11 +178,6 @@ def _needed(project: Project | None) -> danglinglinks.Needed:
 
     needs = run_time_needs(project.context)
     return needs.get
-
-
-def secrets_of(scan: ImageScan, attributed: Attributed, project_hits: Iterable[LocatedHit]) -> list[Finding]:
-    """Secrets of image and project together: the same secret in both is one finding."""
-    return secret_findings((*locate_hits(scan, attributed.layers), *project_hits))
 
 
 def make_report(

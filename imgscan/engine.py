@@ -10,7 +10,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S: Final = 60
 _CONNECT_TIMEOUT_S: Final = 10
+_PRUNE_TIMEOUT_S: Final = 300
+_PRUNED_AT_ONCE: Final = 200
 _RETRIES: Final = 10
 _RETRY_S: Final = 0.5
 
@@ -226,19 +228,27 @@ class Engine:
             for record in response.get("BuildCache") or ()
         )
 
-    def prune_cache_record(self, record_id: str) -> int:
-        """Remove one record of the build cache by its id, nothing else; bytes freed."""
+    def prune_cache_records(self, record_ids: Collection[str]) -> int:
+        """Remove these records of the build cache by their ids, nothing else; bytes freed. A record that another one is
+        made from goes only if that one goes, too."""
         from docker.utils import convert_filters
 
-        if not re.fullmatch(r"[A-Za-z0-9]{8,}", record_id):
-            # The engine takes the filter as a regular expression: anything but an id could match more than one record.
-            raise ValueError(f"not the id of a cache record: {record_id!r}")
-        # `all` lets go of records that the engine counts as shared, which only says that there are layers like it.
-        params = {"all": "1", "filters": convert_filters({"id": f"^{record_id}$"})}
-        with self.calling("removing a cache mount of this run"):
-            response = self.api.post(self.api_url("/build/prune"), params=params, timeout=_TIMEOUT_S)
-            self._sdk._raise_for_status(response)
-            return int(response.json().get("SpaceReclaimed") or 0)
+        for record_id in record_ids:
+            if not re.fullmatch(r"[A-Za-z0-9]{8,}", record_id):
+                # The engine takes the filter as a regular expression: anything but an id could match more than one.
+                raise ValueError(f"not the id of a cache record: {record_id!r}")
+        freed = 0
+        # The engine looks at all its records for every request.
+        waiting = list(record_ids)
+        while waiting:
+            ids, waiting = waiting[:_PRUNED_AT_ONCE], waiting[_PRUNED_AT_ONCE:]
+            # `all` lets go of records that the engine counts as shared, which only says that there are layers like it.
+            params = {"all": "1", "filters": convert_filters({"id": f"^({'|'.join(ids)})$"})}
+            with self.calling("removing what builds of this run left in the cache"):
+                response = self.api.post(self.api_url("/build/prune"), params=params, timeout=_PRUNE_TIMEOUT_S)
+                self._sdk._raise_for_status(response)
+                freed += int(response.json().get("SpaceReclaimed") or 0)
+        return freed
 
     def build(
         self, body: Iterator[bytes], params: Mapping[str, str], headers: Mapping[str, str] | None = None

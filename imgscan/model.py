@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from imgscan import coverage, edits, risks, sourcetext, terms, verification
+from imgscan import coverage, editcosts, risks, sourcetext, terms, verification
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
@@ -19,10 +19,10 @@ Digest = NewType("Digest", str)
 SCHEMA_VERSION: Final = "1.0"
 
 AcceptedBy = terms.AcceptedBy
-BustedBy = edits.BustedBy
+BustedBy = editcosts.BustedBy
 Confidence = terms.Confidence
 Coverage = coverage.Coverage
-EditCosts = edits.EditCosts
+EditCosts = editcosts.EditCosts
 EntryKind = terms.EntryKind
 Evidence = terms.Evidence
 NotRead = coverage.NotRead

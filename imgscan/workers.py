@@ -8,12 +8,13 @@ it, and never outlive a `close`.
 from __future__ import annotations
 
 import hashlib
+import io
 import mmap
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,11 +34,15 @@ _SLOTS_PER_WORKER: Final = 3
 _READ_BYTES: Final = 1 << 20
 _SET_DEATH_SIGNAL: Final = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_REUSED_BYTES: Final = 4 << 20
+"""Options of mallopt(3): memory of up to so many bytes is used again and not given back to the system, which would
+clear it for each window anew."""
 _FILE_COST: Final = 8 << 10
 _SPARE: Final = 8 << 20
 """What is searched before processes start, in bytes, a file being as good as some more of them: less work than it is to
 start them, and all that most rebuilt images have anew."""
-_PARENTS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_PARENTS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -229,15 +234,20 @@ def _worker_ended() -> WorkerError:
 
 
 def _begin(parent: int, shared: _Shared) -> None:
-    """A process begins: Ctrl-C is its parent's to handle, and it is not to be left over."""
+    """A process begins: Ctrl-C and a hang-up are its parent's to handle, and it is not to be left over."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENTS_SIGNALS)
     _process[:] = [shared]
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+        libc = ctypes.CDLL(None)
+        libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+        with suppress(AttributeError):  # glibc's, others have it not
+            libc.mallopt(_MMAP_THRESHOLD, _REUSED_BYTES)
+            libc.mallopt(_TRIM_THRESHOLD, 4 * _REUSED_BYTES)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -300,11 +310,14 @@ def _search_open(scanner: SecretScanner, file: int, job: FileJob) -> _Packed:
 
 
 def _search(scanner: SecretScanner, data: bytes, job: FileJob) -> _Packed:
+    digest, path = hashlib.sha256(data).digest(), path_text(job.path)
+    if scanner.is_plain(data, path):
+        return digest, (), (), glean(job.path, data, (), found=False)
     notes: list[str] = []
     keys: list[SeenKey] = []
-    hits = scanner.scan_bytes(data, path=path_text(job.path), note=notes.append, see=keys.append)
+    hits = scanner.scan(io.BytesIO(data).read, path=path, size=len(data), note=notes.append, see=keys.append)
     gleaned = glean(job.path, data, keys, found=bool(hits))
-    return hashlib.sha256(data).digest(), tuple(map(pack_hit, hits)), tuple(notes), gleaned
+    return digest, tuple(map(pack_hit, hits)), tuple(notes), gleaned
 
 
 def _unpack(packed: _Packed, scanner: SecretScanner) -> Found:

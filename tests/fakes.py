@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imgscan.edits import (
+from imgscan.editcosts import (
     Basis,
     CommitCost,
     DayCost,

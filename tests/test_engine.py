@@ -156,7 +156,7 @@ def test_no_build_cache(server: Server, engine: Engine) -> None:
     assert engine.cache_records() == ()
 
 
-def test_only_one_record_is_ever_pruned(server: Server, engine: Engine) -> None:
+def test_only_records_that_are_named_are_pruned(server: Server, engine: Engine) -> None:
     seen: list[dict[str, str]] = []
 
     def prune(handler: Any) -> None:
@@ -164,12 +164,16 @@ def test_only_one_record_is_ever_pruned(server: Server, engine: Engine) -> None:
         handler.say({"SpaceReclaimed": 7})
 
     server.answers["POST /build/prune"] = prune
-    assert engine.prune_cache_record("abcdefgh123") == 7
-    assert seen == [{"all": "1", "filters": '{"id": ["^abcdefgh123$"]}'}]
+    assert engine.prune_cache_records(["abcdefgh123", "abcdefgh456"]) == 7
+    assert seen == [{"all": "1", "filters": '{"id": ["^(abcdefgh123|abcdefgh456)$"]}'}]
+    assert engine.prune_cache_records([]) == 0
+    assert len(seen) == 1
+    assert engine.prune_cache_records([f"abcdefgh{n}" for n in range(500)]) == 7 * 3
+    assert len(seen) == 4
     for record_id in ("", ".*", "a|b", "abcdefgh1.*"):
         with pytest.raises(ValueError, match="not the id"):
-            engine.prune_cache_record(record_id)
-    assert len(seen) == 1
+            engine.prune_cache_records(["abcdefgh123", record_id])
+    assert len(seen) == 4
 
 
 # The SDK leaves the socket of a connection that fails to the garbage collector, which says so.

@@ -263,7 +263,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c(number: signal.Signals, compiled: Path) -> None:
     """As a terminal sends it, to all of the group at once."""
     with scanning(compiled) as process:

@@ -26,6 +26,7 @@ from imgscan.model import Interval
 if TYPE_CHECKING:
     from imgscan.engine import Engine
 
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _QUIET_S: Final = 1.5
 _LATE_S: Final = 8.0
 _POLL_S: Final = 0.25
@@ -40,16 +41,15 @@ _TAIL: Final = 12
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ctrl-C (and SIGTERM) waits until the block is over: the second one must not stop the tidying up that the first
-    one started."""
+    """Ctrl-C and the other requests to end wait until the block is over: a second one must not stop the tidying up that
+    the first one started."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     waiting: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: waiting.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    # What is ignored (a hang-up under nohup) stays so.
+    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda number, frame: waiting.append(number)) for number in numbers}
     try:
         yield
     finally:
@@ -214,7 +214,7 @@ def _results(step: RawStep) -> Iterator[Leftover]:
 
 
 def remove_cache(engine: Engine, leftovers: Sequence[Leftover]) -> int:
-    """Remove the cache records that are meant, one by one by id; how many. What something else uses stays."""
+    """Remove the cache records that are meant, by id; how many. What something else uses stays."""
     count = 0
     for _ in range(_PASSES if leftovers else 0):
         # A record that another one is made from can only go after it: hence several passes.
@@ -222,8 +222,7 @@ def remove_cache(engine: Engine, leftovers: Sequence[Leftover]) -> int:
         ours = {record.id for record in records if any(leftover.covers(record) for leftover in leftovers)}
         if not ours:
             break
-        for record_id in ours:
-            engine.prune_cache_record(record_id)
+        engine.prune_cache_records(ours)
         left = ours & {record.id for record in engine.cache_records()}
         count += len(ours - left)
         if left == ours:

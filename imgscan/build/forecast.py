@@ -20,7 +20,7 @@ from imgscan.build.critical import lead_seconds, longest_path
 from imgscan.build.lines import is_from
 from imgscan.build.rerun import Rerun
 from imgscan.dockerfile.parse import Dockerfile
-from imgscan.edits import Basis, BustedBy, ForecastStep, Prediction
+from imgscan.editcosts import Basis, BustedBy, ForecastStep, Prediction
 from imgscan.errors import InputError
 from imgscan.model import Step, Timing
 

@@ -9,7 +9,7 @@ from imgscan.build.forecast import DEFAULT_SPREAD, Costs, StepCost
 from imgscan.build.reach import Reach
 from imgscan.detect.stages.records import StageView
 from imgscan.dockerfile.parse import Command
-from imgscan.edits import Basis
+from imgscan.editcosts import Basis
 from imgscan.errors import InputError
 
 _STEPS = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})

@@ -29,6 +29,7 @@ from imgscan.errors import InputError
 from imgscan.model import Instruction, Step
 
 _NUMBERED: Final = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
+_MOST_TRIGGERS: Final = 10_000
 _UNNAMED: Final = re.compile(r"stage-(\d+)$")
 
 
@@ -69,10 +70,20 @@ def make_steps(
     kept = [at for at, step in enumerate(raw) if (step.cached or step.ran or not failed) and not before_from[at]]
     kept.sort(key=lambda at: _place(raw[at], found[at]))
     renumbered = {at: new for new, at in enumerate(kept)}
+    names = [_stage_name(builder, raw[at], found[at], dockerfile) for at in range(len(raw))]
     return tuple(
-        _step(raw[at], found[at], dockerfile, tuple(renumbered[i] for i in inputs[at] if i in renumbered), clean)
+        _step(raw[at], found[at], names[at], tuple(renumbered[i] for i in inputs[at] if i in renumbered), clean)
         for at in kept
     )
+
+
+def _stage_name(builder: str, raw: RawStep, instruction: Instruction | None, dockerfile: Dockerfile | None) -> str:
+    """The stage that a step is carried out in, by name or number. BuildKit says it, and a trigger does not stand there;
+    of other builders' steps those of the file are told."""
+    if instruction is None or dockerfile is None:
+        return raw.stage
+    stage = _stage_of(raw.stage, dockerfile) if builder == "buildkit" else dockerfile.stages[instruction.stage]
+    return raw.stage if stage is None else stage.name or str(stage.index)
 
 
 def _place(raw: RawStep, instruction: Instruction | None) -> tuple[bool, int, str, str, int]:
@@ -86,12 +97,7 @@ def is_from(step: Step) -> bool:
     return step.instruction[:4].upper() == "FROM"
 
 
-def _step(
-    raw: RawStep, instruction: Instruction | None, dockerfile: Dockerfile | None, inputs: tuple[int, ...], clean: Clean
-) -> Step:
-    stage = raw.stage
-    if instruction is not None and dockerfile is not None and 0 <= instruction.stage < len(dockerfile.stages):
-        stage = dockerfile.stages[instruction.stage].name or str(instruction.stage)
+def _step(raw: RawStep, instruction: Instruction | None, stage: str, inputs: tuple[int, ...], clean: Clean) -> Step:
     # The engine's spelling has the values of variables in it; the file's has their names.
     same = instruction is not None and instruction.keyword == raw.keyword
     return Step(
@@ -111,18 +117,17 @@ def _step(
 def _match_buildkit(
     raw: Sequence[RawStep], dockerfile: Dockerfile, settings: BuildSettings
 ) -> list[Instruction | None]:
-    sequences: dict[tuple[int, int], list[Instruction]] = {}
-    found: list[Instruction | None] = []
-    for step in raw:
-        stage = _stage_of(step.stage, dockerfile)
-        if stage is None:
-            found.append(None)
-            continue
-        key = (stage.index, step.total)
-        if key not in sequences:
-            sequences[key] = _numbered(stage, step.total, dockerfile, settings)
-        found.append(_pick(sequences[key], step))
-    return found
+    places = [_stage_of(step.stage, dockerfile) for step in raw]
+    by_stage: dict[int, list[RawStep]] = {}
+    for step, stage in zip(raw, places, strict=True):
+        if stage is not None:
+            by_stage.setdefault(stage.index, []).append(step)
+    numbered = _Numbers(dockerfile, settings)
+    sequences = {index: numbered.of(dockerfile.stages[index], steps) for index, steps in by_stage.items()}
+    return [
+        _pick(sequences[stage.index], step) if stage is not None else None
+        for step, stage in zip(raw, places, strict=True)
+    ]
 
 
 def _stage_of(label: str, dockerfile: Dockerfile) -> Stage | None:
@@ -137,36 +142,66 @@ def _stage_of(label: str, dockerfile: Dockerfile) -> Stage | None:
     return dockerfile.stages[index] if 0 <= index < len(dockerfile.stages) else None
 
 
-def _numbered(stage: Stage, total: int, dockerfile: Dockerfile, settings: BuildSettings) -> list[Instruction]:
-    """The instructions that BuildKit gives numbers to, in order."""
-    parent = parent_stages(dockerfile, settings.build_args)[stage.index]
-    own = [command for command in stage.commands if command.keyword in _NUMBERED]
-    external = parent is None and _base(dockerfile, stage, settings) != "scratch"
-    heads = [stage.commands[0].instruction] if external else []
-    # The triggers of ONBUILD come first. Those of an external image are not in this file: their line is the FROM's.
-    triggers = [c for c in (parent.commands if parent else ()) if c.trigger and c.trigger.keyword in _NUMBERED]
-    extra = max(0, min(total - len(own) - len(heads), 10_000))
-    brought = [c.instruction for c in triggers][:extra]
-    brought += [stage.commands[0].instruction] * (extra - len(brought))
-    roots = _root_workdirs(stage, dockerfile, settings)
-    return heads + brought + [c.instruction for c in own if c.instruction.ordinal not in roots]
+class _Numbers:
+    """Which instructions of a Dockerfile BuildKit gives numbers to."""
+
+    def __init__(self, dockerfile: Dockerfile, settings: BuildSettings) -> None:
+        self._dockerfile, self._settings = dockerfile, settings
+        self._parents = parent_stages(dockerfile, settings.build_args)
+        self._roots = _root_workdirs(dockerfile, settings, self._parents)
+
+    def of(self, stage: Stage, steps: Sequence[RawStep]) -> list[Instruction]:
+        """The numbered instructions in order; `steps` are those that BuildKit reports of the stage."""
+        parent = self._parents[stage.index]
+        steps_of_file = [command for command in stage.commands if command.keyword in _NUMBERED]
+        own = [c.instruction for c in steps_of_file if (stage.index, id(c)) not in self._roots]
+        if parent is not None:
+            # The triggers of ONBUILD come first.
+            brought = [
+                command.instruction
+                for command in parent.commands
+                if command.trigger is not None
+                and command.trigger.keyword in _NUMBERED
+                and (stage.index, id(command.trigger)) not in self._roots
+            ]
+            return brought + own
+        begin = stage.commands[0].instruction
+        heads = [] if _base(self._dockerfile, stage, self._settings) == "scratch" else [begin]
+        # Triggers of an external image are not in this file: their line is the FROM's. Newer engines tell in the total
+        # how many there are, WORKDIRs at `/` included; older ones leave triggers out of it but number them.
+        extra = max(
+            max(step.total for step in steps) - len(heads) - len(steps_of_file),
+            max(step.ordinal for step in steps) - len(heads) - len(own),
+        )
+        return heads + [begin] * max(0, min(extra, _MOST_TRIGGERS)) + own
 
 
-def _root_workdirs(stage: Stage, dockerfile: Dockerfile, settings: BuildSettings) -> frozenset[int]:
-    """WORKDIRs that come out at `/`: BuildKit makes no directory for them, hence gives them no number."""
-    scope = stage_scope(dockerfile, stage, settings.build_args)
-    folder: str | None = None  # the base image's, unknown
-    roots: set[int] = set()
-    for command in stage.commands:
-        if command.keyword != "WORKDIR":
-            continue
-        word = _expanded(command.value, scope, dockerfile)
-        if folder is None and not word.startswith("/"):
-            continue
-        folder = posixpath.normpath("/" + posixpath.join(folder or "/", word).lstrip("/"))
-        if folder == "/":
-            roots.add(command.instruction.ordinal)
+def _root_workdirs(
+    dockerfile: Dockerfile, settings: BuildSettings, parents: Sequence[Stage | None]
+) -> frozenset[tuple[int, int]]:
+    """The WORKDIRs that come out at `/`, as index of the stage and id of the command: BuildKit makes no directory for
+    them, hence gives them no number."""
+    folders: dict[int, str | None] = {}
+    roots: set[tuple[int, int]] = set()
+    for stage, parent in zip(dockerfile.stages, parents, strict=True):
+        scope = stage_scope(dockerfile, stage, settings.build_args)
+        folder = folders[parent.index] if parent else None  # the base image's is unknown
+        for command in (*_triggers(parent), *stage.commands):
+            if command.keyword != "WORKDIR":
+                continue
+            word = _expanded(command.value, scope, dockerfile)
+            if folder is None and not word.startswith("/"):
+                continue
+            folder = posixpath.normpath("/" + posixpath.join(folder or "/", word).lstrip("/"))
+            if folder == "/":
+                roots.add((stage.index, id(command)))
+        folders[stage.index] = folder
     return frozenset(roots)
+
+
+def _triggers(parent: Stage | None) -> list[Command]:
+    """The ONBUILD triggers of the stage that one is FROM."""
+    return [command.trigger for command in parent.commands if command.trigger] if parent else []
 
 
 def _pick(sequence: Sequence[Instruction], step: RawStep) -> Instruction | None:

@@ -16,8 +16,12 @@ from imgscan.dockerfile.parse import Command, Dockerfile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """What the needed stages take from the context: COPY, ADD and bind mounts, in the order of the file."""
+    """What the needed stages take from the context: COPY, ADD and bind mounts, in the order of the file; `target` and
+    `build_args` are those of the build."""
 
+    dockerfile: Dockerfile
+    target: str | None
+    build_args: Mapping[str, str]
     simulation: Simulation
     transfers: tuple[Transfer, ...]
 
@@ -49,7 +53,13 @@ def find_reach(
         for mentioned in (*view.transfers, *(mount for run in view.runs for mount in run.mounted))
         for transfer in _from_context(mentioned, simulation.index)
     ]
-    return Reach(simulation=simulation, transfers=tuple(sorted(found, key=lambda t: t.command.instruction.line)))
+    return Reach(
+        dockerfile=dockerfile,
+        target=target,
+        build_args=build_args,
+        simulation=simulation,
+        transfers=tuple(sorted(found, key=lambda t: t.command.instruction.line)),
+    )
 
 
 def _from_context(transfer: Transfer, index: ContextIndex) -> Iterator[Transfer]:

@@ -18,7 +18,7 @@ from imgscan.build.rerun import Rerun, Reruns
 from imgscan.dockerfile.context import BuildContext
 from imgscan.dockerfile.install import find_installs
 from imgscan.dockerfile.parse import Dockerfile
-from imgscan.edits import CommitCost, DayCost, History, InstructionCost, PathCost, Prediction, Saving
+from imgscan.editcosts import CommitCost, DayCost, History, InstructionCost, PathCost, Prediction, Saving
 from imgscan.escape import path_text
 from imgscan.model import BustedBy, Finding
 

@@ -1,25 +1,31 @@
-"""Changed paths of the context -> the instructions that run again. Pure.
+"""Changed paths of the context -> the instructions that run again, by the cache model. Pure.
 
-Rules (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go): an instruction runs again when it takes a changed
-file, or when the one before it in its stage, or the stage it is FROM, did. What comes out of another stage is keyed by
-content: COPY --from and bind mounts of a stage that runs again may still be hits. The classic builder runs every stage
-up to the target.
+Many paths are alike: every file that the same steps take, and no other, re-runs the same. The model is asked once for
+each such group, and what several edits re-run together is what each of them does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import posixpath
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from imgscan.build.reach import Reach, takes
-from imgscan.detect.stages.records import StageView, Transfer
-from imgscan.detect.stages.walk import relative
+from imgscan.build.cachemodel.contents import folders_above
+from imgscan.build.cachemodel.inputs import context_files, edit_files
+from imgscan.build.cachemodel.predict import Predictor
+from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Outcome
+from imgscan.build.reach import Reach
+from imgscan.build.request import Builder
+from imgscan.detect.stages.contextindex import is_pattern, matches_segment
+from imgscan.detect.stages.walk import bind_options, is_excluded
 from imgscan.dockerfile.context import BuildContext
 from imgscan.dockerfile.ignore import is_ignored
-from imgscan.dockerfile.parse import Command
+from imgscan.dockerfile.parse import Command, Dockerfile
+from imgscan.model import EntryKind, Instruction
 
-_STEPS: Final = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
+_MAX_DEPTH: Final = 100
+_BUILDKIT: Final = CacheBuilder(kind=Builder.BUILDKIT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,38 +37,70 @@ class Rerun:
     busted_by: Command | None
 
 
+_NOTHING: Final = Rerun(lines={}, busted_by=None)
+
+
 class Reruns:
     """Answers for many edits of one project; what edits have in common is worked out once."""
 
-    def __init__(self, context: BuildContext, reach: Reach) -> None:
-        self._rules = context.rules
-        self._reach = reach
-        self._by_source: dict[str, list[int]] = {}
-        for at, transfer in enumerate(reach.transfers):
-            self._by_source.setdefault(transfer.source, []).append(at)
-        self._taken: dict[str, frozenset[int]] = {}
-        self._known: dict[tuple[bool, frozenset[int]], Rerun] = {}
+    def __init__(self, context: BuildContext, reach: Reach, builder: CacheBuilder = _BUILDKIT) -> None:
+        self._context, self._dockerfile = context, reach.dockerfile
+        self._inputs = Inputs(
+            dockerfile=reach.dockerfile,
+            files=context_files(context),
+            build_args=reach.build_args,
+            target=reach.target,
+        )
+        self._predictor = Predictor(self._inputs, builder)
+        # Of some steps nobody knows even without an edit (an address that is downloaded from).
+        unedited = self._predictor.predict(self._inputs)
+        self._unknown = {(step.stage, step.ordinal) for step in unedited if step.outcome is Outcome.UNKNOWN}
+        self._groups = _Groups(self._inputs, self._predictor)
+        self._alone: dict[Hashable, Rerun] = {}
+        self._together: dict[frozenset[Hashable], Rerun] = {}
+        self._equal: dict[Hashable, Rerun] = {}
 
     def of(self, changed: Iterable[str]) -> Rerun:
         """What runs again after these paths (relative to the context) changed their content. The one place where hits
         and misses of an edit are decided; paths that are ignored, or that nothing takes, re-run nothing."""
-        paths = [path for path in dict.fromkeys(changed) if not self._is_ignored(path)]
-        taken = frozenset[int]().union(*map(self._takers, paths))
-        key = (bool(paths), taken)
-        if key not in self._known:
-            self._known[key] = _rerun(self._reach, taken, unknown=bool(paths))
-        return self._known[key]
+        members = {self._groups.of(path): path for path in dict.fromkeys(changed) if not self._is_ignored(path)}
+        groups = frozenset(members)
+        if groups not in self._together:
+            self._together[groups] = self._merged([self._rerun(group, path) for group, path in members.items()])
+        return self._together[groups]
 
     def _is_ignored(self, path: str) -> bool:
-        return self._rules is not None and is_ignored(self._rules, path)
+        return self._context.rules is not None and is_ignored(self._context.rules, path)
 
-    def _takers(self, path: str) -> frozenset[int]:
-        """The transfers that take a path: of itself, or of a folder above it."""
-        if path not in self._taken:
-            above = [path[:at] for at, character in enumerate(path) if character == "/"]
-            candidates = (at for source in (path, *above, "") for at in self._by_source.get(source, ()))
-            self._taken[path] = frozenset(at for at in candidates if takes(self._reach.transfers[at], path))
-        return self._taken[path]
+    def _rerun(self, group: Hashable, member: str) -> Rerun:
+        if group not in self._alone:
+            self._alone[group] = self._ask(member)
+        return self._alone[group]
+
+    def _ask(self, path: str) -> Rerun:
+        lines: dict[int, bool] = {}
+        causes: list[Instruction] = []
+        for step in self._predictor.predict(edit_files(self._inputs, {path}, self._context)):
+            sure = step.outcome is Outcome.MISS
+            if step.outcome is Outcome.HIT or (not sure and (step.stage, step.ordinal) in self._unknown):
+                continue
+            line = step.instruction.line
+            lines[line] = lines.get(line, False) or sure
+            if sure and step.cause is not None:
+                causes.append(step.cause)
+        first = min(causes, key=lambda cause: cause.line, default=None)
+        return Rerun(lines=lines, busted_by=_command_at(self._dockerfile, first) if first is not None else None)
+
+    def _merged(self, parts: list[Rerun]) -> Rerun:
+        """What several edits re-run together; equal answers are one object."""
+        lines: dict[int, bool] = {}
+        for part in parts:
+            for line, sure in part.lines.items():
+                lines[line] = lines.get(line, False) or sure
+        blamed = [part.busted_by for part in parts if part.busted_by is not None]
+        first = min(blamed, key=lambda command: command.instruction.line, default=None)
+        key = (frozenset(lines.items()), first.start if first is not None else None)
+        return self._equal.setdefault(key, Rerun(lines=lines, busted_by=first) if lines else _NOTHING)
 
 
 def steps_rerun(context: BuildContext, reach: Reach, changed: Iterable[str]) -> Rerun:
@@ -70,79 +108,104 @@ def steps_rerun(context: BuildContext, reach: Reach, changed: Iterable[str]) -> 
     return Reruns(context, reach).of(changed)
 
 
-def _rerun(reach: Reach, numbers: frozenset[int], *, unknown: bool) -> Rerun:
-    taken: dict[int, list[Transfer]] = {}
-    for at in sorted(numbers):
-        taken.setdefault(reach.transfers[at].command.start, []).append(reach.transfers[at])
-    dirty: dict[int, list[_Dirt]] = {}
-    for view in reach.simulation.stages:
-        if view.stage.index in reach.simulation.needed:
-            parent = dirty.get(view.parent, []) if view.parent is not None else []
-            dirty[view.stage.index] = [*parent, *_stage(view, parent, taken, dirty, unknown=unknown)]
-    lines: dict[int, bool] = {}
-    for found in dirty.values():
-        for dirt in found:
-            line = dirt.command.instruction.line
-            lines[line] = lines.get(line, False) or dirt.sure
-    first = next((t.command for t in reach.transfers if t.command.start in taken), None)
-    return Rerun(lines=lines, busted_by=first)
+def _command_at(dockerfile: Dockerfile, instruction: Instruction) -> Command:
+    return dockerfile.stages[instruction.stage].commands[instruction.ordinal - 1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Dirt:
-    """An instruction that runs again. `brought` is what it takes of the changed paths."""
+class _Groups:
+    """Which paths are alike: the same steps take them, alone or with what lies around them. State: answers given."""
 
-    command: Command
-    sure: bool
-    brought: tuple[Transfer, ...] = ()
+    def __init__(self, inputs: Inputs, predictor: Predictor) -> None:
+        self._files = {file.path: file for file in inputs.files}
+        self._predictor = predictor
+        self._segments, self._excludes = _patterns(inputs.dockerfile)
+        self._by_source: dict[str, list[int]] = {}
+        self._by_digest: dict[str, list[int]] = {}
+        known: set[tuple[int, str]] = set()
+        for at, content in enumerate(predictor.contents()):
+            if predictor.of_context(content):
+                self._by_source.setdefault(content.path, []).append(at)
+                continue
+            if content.tree is not None:
+                if (id(content.tree), content.path) in known:
+                    continue
+                known.add((id(content.tree), content.path))
+            for entry in content.entries.values():
+                if entry.digest:
+                    self._by_digest.setdefault(entry.digest, []).append(at)
+        self._known: dict[str, Hashable] = {}
+
+    def of(self, path: str) -> Hashable:
+        """The group of a path."""
+        if path not in self._known:
+            self._known[path] = self._find(path)
+        return self._known[path]
+
+    def _find(self, path: str) -> Hashable:
+        file = self._files.get(path)
+        if file is None:
+            return self._find_new(path)
+        if file.kind is not EntryKind.FILE:
+            # Each link by itself: what follows it is not told by where it lies. Folders have no content.
+            return path if file.kind is EntryKind.SYMLINK else file.kind
+        return frozenset((*self._takers(path), *self._by_digest.get(file.digest, ())))
+
+    def _takers(self, path: str) -> list[int]:
+        """The selections of the context that hold a path."""
+        return [at for source in (path, *folders_above(path)) for at in self._by_source.get(source, ())]
+
+    def _find_new(self, path: str) -> Hashable:
+        """Paths that are not there are alike if the same patterns match their names, and what lies in their folders is
+        alike, too."""
+        if any("$" in segment for segment in self._segments):
+            return path
+        folder = next(above for above in folders_above(path) if self._predictor.is_folder(above))
+        names = posixpath.relpath(path, folder or ".").split("/")
+        matched = tuple(tuple(matches_segment(name, segment) for segment in self._segments) for name in names)
+        parts = path.split("/")
+        tails = ["/".join(parts[at:]) for at in range(len(parts))]
+        excluded = tuple(is_excluded((pattern,), tail) for pattern in self._excludes for tail in tails)
+        return frozenset(self._takers(folder)), self._around(folder), matched, excluded
+
+    def _around(self, folder: str) -> Hashable:
+        """The selections of stages that hold the first file below a folder, with how deep that lies; where there is
+        none, the folder itself."""
+        at = folder
+        for depth in range(_MAX_DEPTH):
+            inside = [f"{at}/{name}".strip("/") for name in sorted(self._predictor.names(at))]
+            files = [path for path in inside if path in self._files and self._files[path].kind is EntryKind.FILE]
+            if files:
+                return depth, frozenset(self._by_digest.get(self._files[files[0]].digest, ()))
+            below = [path for path in inside if self._predictor.is_folder(path)]
+            if not below:
+                break
+            at = below[0]
+        return folder
 
 
-def _stage(
-    view: StageView,
-    parent: Sequence[_Dirt],
-    taken: Mapping[int, list[Transfer]],
-    dirty: Mapping[int, list[_Dirt]],
-    *,
-    unknown: bool,
-) -> Iterator[_Dirt]:
-    """The steps of a stage that run again, in order; those of the stages before it are known. `unknown`: something
-    changed that a COPY may take whose sources cannot be told (they hang on a variable of the base image)."""
-    sure: bool | None = any(dirt.sure for dirt in parent) if parent else None
-    inner = _stage_transfers(view)
-    clear = {transfer.command.start for transfer in view.transfers}
-    for command in view.stage.commands[1:]:
-        if command.keyword not in _STEPS:
-            continue
-        brought = tuple(taken.get(command.start, ()))
-        if brought:
-            sure = True
-        elif not sure:
-            vague = view.vague and command.keyword in ("COPY", "ADD") and command.start not in clear
-            sure = False if sure is None and vague and unknown else sure
-            sure = _from_stages(inner.get(command.start, []), dirty, sure)
-        if sure is not None:
-            yield _Dirt(command=command, sure=sure, brought=brought)
+def _patterns(dockerfile: Dockerfile) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The segments of all sources that have wildcards, and all patterns of --exclude."""
+    segments: dict[str, None] = {}
+    excludes: dict[str, None] = {}
+    for command in _commands(dockerfile):
+        for word in _sources(command):
+            segments |= dict.fromkeys(segment for segment in word.split("/") if is_pattern(segment))
+        excludes |= dict.fromkeys(value for name, value in command.flags if name == "exclude" and value)
+    return tuple(segments), tuple(excludes)
 
 
-def _stage_transfers(view: StageView) -> dict[int, list[Transfer]]:
-    """By instruction, what it takes of other stages."""
-    found: dict[int, list[Transfer]] = {}
-    for transfer in (*view.transfers, *(mount for run in view.runs for mount in run.mounted)):
-        if transfer.from_stage is not None:
-            found.setdefault(transfer.command.start, []).append(transfer)
-    return found
+def _commands(dockerfile: Dockerfile) -> Iterator[Command]:
+    for stage in dockerfile.stages:
+        for command in stage.commands:
+            yield command
+            if command.trigger is not None:
+                yield command.trigger
 
 
-def _from_stages(transfers: Iterable[Transfer], dirty: Mapping[int, list[_Dirt]], before: bool | None) -> bool | None:
-    """Whether taking those files of other stages runs again: True surely, False perhaps, None not."""
-    verdict = before
-    for transfer in transfers:
-        for dirt in dirty.get(transfer.from_stage if transfer.from_stage is not None else -1, []):
-            if dirt.command.keyword == "RUN" or dirt.command.flag("from"):
-                verdict = verdict or False
-            elif any(relative(brought.dest, transfer.source) is not None for brought in dirt.brought):
-                return True if dirt.sure else (verdict or False)
-            elif any(relative(transfer.source, brought.dest) is not None for brought in dirt.brought):
-                # Only a part of what was brought is taken, perhaps not the part that changed.
-                verdict = verdict or False
-    return verdict
+def _sources(command: Command) -> Iterator[str]:
+    if command.keyword in ("COPY", "ADD"):
+        yield from command.words[:-1]
+    for name, value in command.flags if command.keyword == "RUN" else ():
+        options = bind_options(value) if name == "mount" and value else None
+        if options is not None:
+            yield options.get("source", "")

@@ -159,7 +159,8 @@ def _assemble(run: _Run, ref: str) -> Report:
 
 
 def _with_image(run: _Run, target: Target, found: tuple[Finding, ...], shared: dict[str, Any]) -> Report:
-    from imgscan.assess import image_findings, image_report, make_report, merge_coverage, secrets_of
+    from imgscan.assess import image_findings, image_report, make_report, merge_coverage
+    from imgscan.detect.secrets.findings import secret_findings
     from imgscan.layers.attribution import attribute
     from imgscan.scan import locate_hits, scan_image
     from imgscan.source import open_image
@@ -169,14 +170,15 @@ def _with_image(run: _Run, target: Target, found: tuple[Finding, ...], shared: d
         scan = scan_image(reader, run.session.means)
     base = _base_layers(project, run.engine)
     attributed = attribute(scan.image, project.dockerfile, project.target, project.build_args, base)
-    run.session.learn(locate_hits(scan, attributed.layers))
+    located = tuple(locate_hits(scan, attributed.layers))
+    run.session.learn(located)
     image = image_report(scan, attributed)
     return make_report(
         target=replace(target, image_id=run.measured.image_id, platform=scan.image.platform),
         findings=(
             *found,
             *image_findings(scan, image, project, run.setup.setup),
-            *secrets_of(scan, attributed, run.hits),
+            *secret_findings((*located, *run.hits)),
         ),
         skipped=(*project.context.skipped, *run.setup.setup.tree.skipped, *scan.skipped),
         image=image,

@@ -9,15 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from imgscan.assess import Project
+from imgscan.build.cachemodel.records import CacheBuilder
 from imgscan.build.forecast import Costs, predict
 from imgscan.build.gitlog import read_commits
 from imgscan.build.reach import Reach
 from imgscan.build.replay import replay
+from imgscan.build.request import Builder
 from imgscan.build.rerun import Reruns
 from imgscan.build.scenarios import ALL_SCENARIOS, Touch
 from imgscan.cli.measuring import make_choice
 from imgscan.dockerfile.context import BuildContext
-from imgscan.edits import EditCosts, Prediction
+from imgscan.editcosts import EditCosts, Prediction
 from imgscan.errors import InputError
 from imgscan.escape import path_text
 from imgscan.model import Finding, Timing
@@ -33,7 +35,7 @@ def edit_costs(
 ) -> EditCosts:
     """Predictions of `--touch` (without it, of the scenarios' files, unless a history is asked for) and the history of
     `--git-log`. Raises InputError for a path that is not there, or a history that cannot be read."""
-    reruns = Reruns(project.context, reach)
+    reruns = Reruns(project.context, reach, _builder(project))
     history = None
     if params["commits"]:
         commits = read_commits(project.context.root, params["commits"])
@@ -50,6 +52,13 @@ def edit_costs(
         predictions=tuple(_predict(costs, reruns, name, paths, shown, measured) for name, paths, shown in edits),
         history=history,
     )
+
+
+def _builder(project: Project) -> CacheBuilder:
+    """By whose rules the project is built. containerd's store can lay layers on each other."""
+    merges = (project.store or "").startswith("containerd")
+    kind = Builder(project.builder) if project.builder in set(Builder) else Builder.BUILDKIT
+    return CacheBuilder(kind=kind, merges=merges)
 
 
 _Edit = tuple[str, Sequence[str], Sequence[str]]

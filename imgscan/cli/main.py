@@ -98,6 +98,9 @@ def main() -> NoReturn:
     # Both also where a script started us in the background, which has SIGINT ignored: what we made must be removed.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
+    # The terminal is gone; under nohup that is nothing to us.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _terminated)
     sys.exit(run(sys.argv[1:]))
 
 

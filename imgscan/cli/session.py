@@ -16,16 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgscan.acceptance import Acceptance
 from imgscan.allowlist import AllowEntry
-from imgscan.assess import Gate, Project, image_findings, image_report, make_report, secrets_of
+from imgscan.assess import Gate, Project, image_findings, image_report, make_report
 from imgscan.cachedir import cache_dir
-from imgscan.detect.secrets.findings import LocatedHit
+from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.detect.secrets.matcher import MATCHERS, has_hyperscan
 from imgscan.detect.secrets.redact import redact
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.diveci import find_dive_ci, read_dive_ci
-from imgscan.dockerfile.context import BuildContext, read_context
-from imgscan.dockerfile.parse import Dockerfile, parse
-from imgscan.dockerfile.substitute import substitute_bases
 from imgscan.errors import InputError
 from imgscan.escape import path_text
 from imgscan.model import Finding, Report, Severity, Target, Timing
@@ -36,6 +33,8 @@ from imgscan.rulebook import load_rules, rules_dir
 from imgscan.store.baseline import Baseline, read_baseline
 
 if TYPE_CHECKING:
+    from imgscan.dockerfile.context import BuildContext
+    from imgscan.dockerfile.tree import Dockerfile
     from imgscan.optimize.records import Inputs
     from imgscan.scan import ImageScan, Means
     from imgscan.store.layercache import LayerCache
@@ -194,6 +193,10 @@ def make_progress(*, quiet: bool, verbose: bool) -> Progress:
 def open_project(params: Mapping[str, Any], progress: Progress, *, name: str | None = None) -> Project:
     """The context and its Dockerfile, base images substituted as asked for. `name` is what the Dockerfile is called if
     not by its path in the context. Raises InputError."""
+    from imgscan.dockerfile.context import read_context
+    from imgscan.dockerfile.parse import parse
+    from imgscan.dockerfile.substitute import substitute_bases
+
     context = read_context(params["context"], params["file"])
     dockerfile = parse(context.dockerfile_text, name or _shown_name(context))
     build_args = declared_args(dockerfile, params["build_args"])
@@ -273,7 +276,8 @@ def scan_for_report(
     with closing(opened) as reader:
         scan = scan_image(reader, session.means)
     attributed = attribute(scan.image)
-    session.learn(locate_hits(scan, attributed.layers))
+    located = tuple(locate_hits(scan, attributed.layers))
+    session.learn(located)
     image = image_report(scan, attributed)
     report = make_report(
         target=Target(
@@ -283,7 +287,7 @@ def scan_for_report(
             digest=scan.image.digest,
             platform=scan.image.platform,
         ),
-        findings=(*secrets_of(scan, attributed, ()), *image_findings(scan, image, None)),
+        findings=(*secret_findings(located), *image_findings(scan, image, None)),
         gate=session.gate,
         rule_packs=session.scanner.pack_names,
         skipped=scan.skipped,

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from imgscan.detect.places import dockerfile_line
 from imgscan.detect.words import is_placeholder, is_secret_name
-from imgscan.dockerfile.parse import base_image, needed_stages, target_stage
-from imgscan.dockerfile.stages import copied_sources, parent_stages
 from imgscan.errors import InputError
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, SourceLine
 from imgscan.rulebook import make_finding
@@ -53,6 +51,8 @@ def detect(
 
 def _chain(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> list[Stage]:
     """The target's stage and those it is FROM, the target first."""
+    from imgscan.dockerfile.stages import parent_stages, target_stage
+
     parents = parent_stages(dockerfile, build_args)
     stages: list[Stage] = []
     at: Stage | None = target_stage(dockerfile, target)
@@ -134,6 +134,8 @@ def _set_by(name: str, chain: list[Stage]) -> SourceLine | None:
 
 
 def _base_images(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> Iterator[Finding]:
+    from imgscan.dockerfile.stages import base_image, copied_sources, needed_stages, parent_stages
+
     parents = parent_stages(dockerfile, build_args)
     needed = needed_stages(dockerfile, target, build_args)
     for stage in dockerfile.stages:
@@ -176,6 +178,8 @@ def _tag(ref: str) -> str | None:
 
 
 def _adds(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> Iterator[Finding]:
+    from imgscan.dockerfile.stages import needed_stages
+
     needed = needed_stages(dockerfile, target, build_args)
     for stage in dockerfile.stages:
         for command in stage.commands if stage.index in needed else ():

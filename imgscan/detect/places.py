@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from imgscan.dockerfile.tree import Command
+from typing import TYPE_CHECKING
+
 from imgscan.model import Location, Place, SourceLine
+
+if TYPE_CHECKING:
+    from imgscan.dockerfile.tree import Command
 
 
 def dockerfile_line(command: Command) -> Location:

@@ -204,6 +204,13 @@ class Variables:
             self._size += len(value)
             self.variables[name] = value
 
+    def put(self, name: str, value: str) -> None:
+        """Set a variable at the place where it is, a new one as the last."""
+        size = self._size - len(self.variables.get(name, "")) + len(value)
+        if size + len(name) <= _MAX_SCOPE_CHARS:
+            self._size = size
+            self.variables[name] = value
+
 
 def apply_variables(
     command: Command,

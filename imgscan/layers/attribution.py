@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from imgscan.dockerfile.parse import Command, Dockerfile, Stage, base_image, target_stage
-from imgscan.dockerfile.stages import parent_stages
 from imgscan.errors import InputError
 from imgscan.layers.created_by import Made, read_created_by
 from imgscan.model import Digest, SourceLine
 from imgscan.source.records import HistoryEntry, Image
+
+if TYPE_CHECKING:
+    from imgscan.dockerfile.tree import Command, Dockerfile, Stage
 
 MAX_ALIGNED: Final = 500
 """Longest history and longest Dockerfile that are aligned; both are hostile input, and the cost is their product."""
@@ -91,6 +92,8 @@ def attribute(
 
 def _stage_chain(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> list[list[Command]]:
     """The instructions that make the target's history, stage by stage from the one that starts from an image."""
+    from imgscan.dockerfile.stages import parent_stages
+
     parents = parent_stages(dockerfile, build_args)
     stages = _stages(dockerfile, target, build_args)
     chain: list[list[Command]] = []
@@ -102,6 +105,8 @@ def _stage_chain(dockerfile: Dockerfile, target: str | None, build_args: Mapping
 
 
 def _stages(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> list[Stage]:
+    from imgscan.dockerfile.stages import parent_stages, target_stage
+
     parents = parent_stages(dockerfile, build_args)
     stage: Stage | None = target_stage(dockerfile, target)
     stages: list[Stage] = []
@@ -112,6 +117,8 @@ def _stages(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str,
 
 
 def _is_from_scratch(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> bool:
+    from imgscan.dockerfile.stages import base_image
+
     root = _stages(dockerfile, target, build_args)[0]
     try:
         return base_image(dockerfile, root, build_args) == "scratch"

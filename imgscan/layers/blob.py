@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
@@ -23,6 +24,9 @@ _FREE_FRAMES: Final = 10_000
 _LEAST_FRAME_BYTES: Final = 128
 """More frames than that must unpack to so much each on average. Beginning one takes up to 0.1 ms, and an empty one nine
 bytes; the smallest that are of use, those of seekable formats, hold a file each with its header of 512 bytes."""
+
+
+_PlaceAt = Callable[[int, int], ContentPlace | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,15 @@ class LayerStream:
         self._tar_hash = hashlib.sha256() if verify and codec is not None else None
         self._frames = Frames(codec, head, self._fetch) if codec is not None else None
         self._head = b"" if codec is not None else head
+        plain = codec is None and not verify
+        self.seeks = plain and (bool(getattr(stream, "seeks", False)) or can_seek(stream))
+        """Whether skipping saves the reading: nothing is hashed, nothing compressed, and the source can seek."""
+        self._passes = plain and not head
+        """Whether bytes go through as they come."""
+        self._skip: Callable[[int], int] = getattr(stream, "skip", partial(seek_forward, stream))
+        self._place: _PlaceAt | None = getattr(stream, "place_at", None) if codec is None else None
+        self.places_any = bool(getattr(stream, "places_any", False))
+        """Whether `place_at` knows of any content, and not only of what comes next."""
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` tar bytes; b"" at the end, and where the blob is damaged (`failure`)."""
@@ -86,7 +99,12 @@ class LayerStream:
             return data
         if self.failure is not None or size <= 0:
             return b""
-        data = self._next_bytes(size)
+        if self._passes:
+            data = self._source.read(size)
+            self.stored_bytes += len(data)
+        else:
+            data = self._next_bytes(size)
+            self._passes = self.seeks and not self._head
         self.tar_bytes += len(data)
         if self._tar_hash is not None:
             self._tar_hash.update(data)
@@ -109,8 +127,7 @@ class LayerStream:
             left -= len(data)
         if left > 0:
             # A stream that can only seek does not know where it ends.
-            skip = getattr(self._source, "skip", None)
-            skipped = seek_forward(self._source, left) if skip is None else skip(left)
+            skipped = self._skip(left)
             self.stored_bytes += skipped
             self.tar_bytes += skipped
             left -= skipped
@@ -118,16 +135,9 @@ class LayerStream:
 
     def place_at(self, offset: int, size: int) -> ContentPlace | None:
         """Where content of the tar archive lies, if it lies somewhere as it is."""
-        place = getattr(self._source, "place_at", None)
-        if place is None or self._frames is not None or ((self._ready or self._head) and not self.places_any):
+        if self._place is None or ((self._ready or self._head) and not self.places_any):
             return None
-        found: ContentPlace | None = place(offset, size)
-        return found
-
-    @property
-    def places_any(self) -> bool:
-        """Whether `place_at` knows of any content, and not only of what comes next."""
-        return bool(getattr(self._source, "places_any", False))
+        return self._place(offset, size)
 
     @property
     def skips_exactly(self) -> bool:
@@ -181,13 +191,6 @@ class LayerStream:
             self.failure = f"the layer unpacks to more than {limits.max_bytes:,} bytes"
         elif self.tar_bytes > limits.free_bytes and self.tar_bytes > limits.max_ratio * self.stored_bytes:
             self.failure = f"the layer unpacks to more than {limits.max_ratio} times its size: a decompression bomb"
-
-    @property
-    def seeks(self) -> bool:
-        """Whether skipping saves the reading: nothing is hashed, nothing compressed, and the source can seek."""
-        if self._frames is not None or self._stored_hash is not None:
-            return False
-        return bool(getattr(self._source, "seeks", False)) or can_seek(self._source)
 
     def _behind(self) -> Iterator[bytes]:
         """What follows the compressed data, or the point at which they failed."""

@@ -179,6 +179,14 @@ class Window:
             data = self._buffer[self._at : self._at + size]
             self._at += size
             return data
+        if self._at == len(self._buffer):
+            # Where contents lie by themselves, each read gives a header.
+            self._buffer = self._read(self._chunk)
+            self._fetched += len(self._buffer)
+            self._at = min(size, len(self._buffer))
+            if self._at == size or not self._at:
+                return self._buffer[:size]
+            self._at = 0
         pieces = [self._buffer[self._at :]]
         missing = size - len(pieces[0])
         self._buffer, self._at = b"", 0

@@ -19,6 +19,7 @@ _LEAST_GAIN_S: Final = 0.5
 _LEAST_GAIN: Final = 0.1
 _WIDTH: Final = 200
 _SHOWN: Final = 3
+_WORDS: Final = {True: "ok", False: "no", None: "-"}
 
 
 def render_text(settled: Settled, *, asked_for_proof: bool) -> str:
@@ -55,8 +56,8 @@ def _row(line: int, text: str) -> str:
 def _proof_lines(proof: Proof) -> Iterator[str]:
     yield "PROOF"
     for check in proof.checks:
-        word, name, detail = "ok" if check.ok else "no", shorten(check.name, _WIDTH), shorten(check.detail, _WIDTH)
-        yield f"  {word:<4} {plain(name)}: {plain(detail)}"
+        name, detail = shorten(check.name, _WIDTH), shorten(check.detail, _WIDTH)
+        yield f"  {_WORDS[check.ok]:<4} {plain(name)}: {plain(detail)}"
     if proof.nondeterministic:
         differ = _counted(proof.nondeterministic, proof.nondeterministic_count)
         yield f"  two builds of the original differ in {differ}; these were not compared"

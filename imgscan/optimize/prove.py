@@ -158,10 +158,11 @@ class Prover:
         checks += same
         bench.workshop.remove(made)
         comparisons: tuple[Comparison, ...] = ()
-        if all(check.ok for check in checks):
+        if stands(checks):
             checks += self._check_rebuilds(plan, bench)
-        if timed and all(check.ok for check in checks):
-            comparisons = tuple(self._time(plan, bench))
+        if timed and stands(checks):
+            comparisons, failed = self._time(plan, bench)
+            checks += failed
         return Proof(
             checks=tuple(checks),
             comparisons=comparisons,
@@ -241,43 +242,81 @@ class Prover:
         self._say(f"rebuilding with {touch.path} touched")
         trace = self._touched_trace(bench, "touch-lockfile", touch)
         ran = any(step.line == line for step in missed_steps(trace.steps))
-        if trace.failure is not None and not ran and trace.failure.line != line:
-            return Check(name=name, ok=False, detail=told(trace.failure))
-        return Check(name=name, ok=ran, detail=f"line {line} {'ran again' if ran else 'was cached, which is wrong'}")
+        detail = f"line {line} {'ran again' if ran else 'was cached, which is wrong'}"
+        if trace.failure is not None:
+            ran = ran or trace.failure.line == line
+            before = self._touched_trace(self._original, "touch-lockfile", touch)
+            if not ran or before.failure is None:
+                return Check(name=name, ok=False, detail=told(trace.failure))
+            detail = f"line {line} ran again; after this edit {told(trace.failure)}, and so does that of the original"
+        return Check(name=name, ok=ran, detail=detail)
 
     def _after_values(self, bench: _Bench, names: Sequence[str]) -> Check:
         """Build with new values of the arguments that were moved."""
         self._say(f"rebuilding with other values of {', '.join(names)}")
+        title = f"a new value of {', '.join(names)} leaves the installs cached"
+        trace = self._trace_with_values(bench, names)
+        declared = _declared_at(bench.version, names)
+        steps = [step for step in missed_steps(trace.steps) if step.line is not None]
+        wrong = [step.line for step in steps if any(first < (step.line or 0) < line for first, line in declared)]
+        if wrong:
+            return Check(name=title, ok=False, detail=f"line {wrong[0]} ran again")
+        detail = "nothing above the declaration ran again"
+        if trace.failure is not None:
+            if self._trace_with_values(self._original, names).failure is None:
+                return Check(name=title, ok=False, detail=told(trace.failure))
+            detail += f"; with such a value {told(trace.failure)}, and so does that of the original"
+        return Check(name=title, ok=True, detail=detail)
+
+    def _trace_with_values(self, bench: _Bench, names: Sequence[str]) -> BuildTrace:
         workshop, options = bench.workshop, bench.workshop.options
         values = dict.fromkeys(names, f"imgscan-{self._nonce}")
         workshop.options = replace(options, build_args={**options.build_args, **values})
         try:
-            made = bench.build("new-values")
+            return bench.trace(bench.build("new-values"))
         finally:
             workshop.options = options
-        title = f"a new value of {', '.join(names)} leaves the installs cached"
-        declared = _declared_at(bench.version, names)
-        steps = [step for step in missed_steps(bench.trace(made).steps) if step.line is not None]
-        wrong = [step.line for step in steps if any(first < (step.line or 0) < line for first, line in declared)]
-        if wrong:
-            return Check(name=title, ok=False, detail=f"line {wrong[0]} ran again")
-        return Check(name=title, ok=True, detail="nothing above the declaration ran again")
 
-    def _time(self, plan: Plan, bench: _Bench) -> Iterator[Comparison]:
-        """Both versions in turn, so that a machine that slows down slows both."""
+    def _time(self, plan: Plan, bench: _Bench) -> tuple[tuple[Comparison, ...], list[Check]]:
+        """Both versions in turn, so that a machine that slows down slows both. A scenario of which a build fails has no
+        seconds to compare: a check says so."""
         touches: dict[str, Touch | None] = {"touch-source": self._source(bench)}
         reads = [install.reads[0] for change in plan.changes for install in change.installs if install.reads]
         if reads:
             touches["touch-lockfile"] = touch_of(bench.version, reads[0])
         chosen = {name: touch for name, touch in touches.items() if touch is not None}
         traces: dict[str, tuple[list[BuildTrace], list[BuildTrace]]] = {name: ([], []) for name in chosen}
+        failed: dict[str, Check] = {}
         for repeat in range(self._options.repeats):
             for name, touch in chosen.items():
+                if name in failed:
+                    continue
                 self._say(f"timing {name}, {repeat + 1}/{self._options.repeats}")
-                for number, side in enumerate((self._original, bench)):
-                    traces[name][number].append(self._touched_trace(side, name, touch))
-        for name, (before, after) in traces.items():
-            yield _comparison(name, chosen[name].path, before, after)
+                before, after = (self._touched_trace(side, name, touch) for side in (self._original, bench))
+                failure = before.failure or after.failure
+                if failure is not None:
+                    failed[name] = _not_timed(touch.path, failure, in_original=before.failure is not None)
+                    continue
+                traces[name][0].append(before)
+                traces[name][1].append(after)
+        comparisons = tuple(
+            _comparison(name, chosen[name].path, before, after)
+            for name, (before, after) in traces.items()
+            if name not in failed
+        )
+        return comparisons, list(failed.values())
+
+
+def stands(checks: Sequence[Check]) -> bool:
+    """Whether no check failed; one that could not be made is none that failed."""
+    return all(check.ok is not False for check in checks)
+
+
+def _not_timed(path: str, failure: BuildFailure, *, in_original: bool) -> Check:
+    """An edit after which a build fails: it is the patch's fault only if the original builds."""
+    where = "in the original" if in_original else "in the patched version"
+    ok = None if in_original else False
+    return Check(name=f"an edit of {path} can be timed", ok=ok, detail=f"{where} {told(failure)}")
 
 
 def _comparison(name: str, touched: str, before: Sequence[BuildTrace], after: Sequence[BuildTrace]) -> Comparison:

@@ -150,4 +150,4 @@ class Proof:
     @property
     def reason(self) -> str | None:
         """Why it is no proof; None if it is one."""
-        return next((f"{check.name}: {check.detail}" for check in self.checks if not check.ok), None)
+        return next((f"{check.name}: {check.detail}" for check in self.checks if check.ok is False), None)

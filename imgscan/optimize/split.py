@@ -333,7 +333,7 @@ def _expectation(gathering: Gathering) -> Install:
         stage=gathering.stage,
         manager=call.manager,
         folder=gathering.folder,
-        label=call.label,
+        label=gathering.prepare or call.label,
         reads=tuple(dict.fromkeys((*lockfiles, *reads))),
         same=None if gathering.prepare is not None else call.same,
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from imgscan.edits import Basis, EditCosts, History, Prediction
+from imgscan.editcosts import Basis, EditCosts, History, Prediction
 from imgscan.model import BustedBy
 from imgscan.units import human_seconds, percent
 

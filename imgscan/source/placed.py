@@ -31,9 +31,7 @@ class Directory:
         """A descriptor of a regular file of `size` bytes. Raises StoreError for anything else."""
         folder, _, last = name.rpartition(b"/")
         try:
-            file = os.open(
-                last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder(folder)
-            )
+            file = os.open(last, _FILE_FLAGS, dir_fd=self._folder(folder))
         except (OSError, ValueError) as error:
             raise StoreError(f"a file of the store cannot be opened: {error}") from error
         facts = os.fstat(file)

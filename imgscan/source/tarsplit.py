@@ -7,15 +7,16 @@ the archive: headers and padding) or 1 (a file, whose `size` bytes of content co
 
 from __future__ import annotations
 
-import gzip
+import itertools
 import os
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from imgscan.layers.blob import Frames
+from imgscan.layers.codec import SNIFF_BYTES, CorruptDataError, sniff
 from imgscan.layers.tarwindow import ContentPlace
 from imgscan.source.placed import Directory
 from imgscan.source.records import StoreError
@@ -51,10 +52,10 @@ class TarSplitStream:
     def __init__(self, records: Path, root: Path) -> None:
         self._root = Directory(root)
         try:
-            self._file = gzip.GzipFile(records)
+            self._file = records.open("rb")
         except OSError as error:
             raise StoreError(f"{records} cannot be read: {error.strerror}") from error
-        self._records = self._read_records()
+        self._records = itertools.chain.from_iterable(self._read_records())
         self._segment = b""
         self._at = 0
         self._content: _Record | None = None
@@ -63,7 +64,7 @@ class TarSplitStream:
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; never beyond the end of a header or a file, so that no content is read unasked."""
-        if not self._find():
+        if not self._content_left and self._at >= len(self._segment) and not self._find():
             return b""
         if not self._content_left:
             data = self._segment[self._at : self._at + size]
@@ -94,11 +95,14 @@ class TarSplitStream:
 
     def place_at(self, offset: int, size: int) -> ContentPlace | None:
         """Where the content lies whose first byte comes next; `offset` is known to be here."""
-        if not self._find() or not self._content_left or self._content is None or self._content_file is not None:
+        if not self._content_left and not self._find():
             return None
-        if self._content_left != self._content.size or size != self._content.size:
+        content = self._content
+        if not self._content_left or content is None or self._content_file is not None:
             return None
-        return ContentPlace(root=self._root.path, name=_name(self._content), size=size)
+        if self._content_left != content.size or size != content.size:
+            return None
+        return ContentPlace(root=self._root.path, name=_name(content), size=size)
 
     def close(self) -> None:
         """Close all files."""
@@ -109,7 +113,8 @@ class TarSplitStream:
     def _find(self) -> bool:
         """Make sure that there is a byte to read, False at the end."""
         while not self._content_left and self._at >= len(self._segment):
-            self._close_content()
+            if self._content_file is not None:
+                self._close_content()
             record = next(self._records, None)
             if record is None:
                 return False
@@ -121,21 +126,31 @@ class TarSplitStream:
                 self._content, self._content_left = record, record.size
         return True
 
-    def _read_records(self) -> Iterator[_Record]:
+    def _read_records(self) -> Iterator[list[_Record]]:
+        """The records, many at once."""
         try:
-            rest = b""
-            while chunk := self._file.read(_CHUNK_BYTES):
+            frames = self._unpacked()
+            rest, size = b"", 0
+            while chunk := frames.read(_CHUNK_BYTES):
+                size += len(chunk)
                 lines, newline, rest = (rest + chunk).rpartition(b"\n")
                 if newline:
-                    yield from _decoder.decode_lines(lines)
+                    yield _decoder.decode_lines(lines)
                 elif len(rest) > _LONGEST_LINE:
                     raise StoreError("a line of the record of the layer's headers is too long")
             if rest:
-                yield _decoder.decode(rest)
-            if not self._file.tell():
-                raise StoreError("the record of the layer's headers is empty")
-        except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:
+                yield [_decoder.decode(rest)]
+            if not size or frames.garbage.strip(b"\0"):
+                raise StoreError("the record of the layer's headers is empty, or something else")
+        except (OSError, CorruptDataError, msgspec.DecodeError) as error:
             raise StoreError(f"the record of the layer's headers is damaged ({type(error).__name__})") from error
+
+    def _unpacked(self) -> Frames:
+        head = self._file.read(SNIFF_BYTES)
+        codec = sniff(head)
+        if codec is None or codec.name != "gzip":
+            raise StoreError("the record of the layer's headers is not compressed as it should be")
+        return Frames(codec, head, self._file.read)
 
     def _open_content(self) -> int:
         assert self._content is not None, "content is opened where a record of it is current"
@@ -152,6 +167,6 @@ class TarSplitStream:
 
 def _name(record: _Record) -> bytes:
     name = record.name_raw or (record.name or "").encode("utf-8", "surrogateescape")
-    while name.startswith((b"./", b"/")):
+    while name[:1] in (b".", b"/") and name.startswith((b"./", b"/")):
         name = name.removeprefix(b".").lstrip(b"/")
     return name

@@ -137,7 +137,10 @@ MATRIX = {
     "ARG in COPY's destination": Case(
         "FROM x\nARG V\nCOPY src /s$V/\n", "COPY-", "ARG+ COPY-", args={"V": "1"}, new_args={"V": "2"}
     ),
-    "proxy, not declared": Case("FROM x\nRUN a\n", "RUN+", "RUN+", new_args={"HTTP_PROXY": "p"}),
+    "proxy, not declared": Case(
+        "FROM x\nRUN a\n", "RUN+", "RUN+", args={"HTTP_PROXY": "p"}, new_args={"HTTP_PROXY": "q"}
+    ),
+    "proxy, not declared, for the first time": Case("FROM x\nRUN a\n", "RUN+", "RUN-", new_args={"HTTP_PROXY": "p"}),
     "proxy, declared": Case(
         "FROM x\nARG HTTP_PROXY\nRUN a\n", "RUN-", "ARG+ RUN-", args={"HTTP_PROXY": "p"}, new_args={"HTTP_PROXY": "q"}
     ),
@@ -352,6 +355,50 @@ def test_base_image() -> None:
     assert marks(predict(before, env, NEW)) == "COPY+ RUN-"
     assert marks(predict(before, env, CLASSIC)) == "COPY- RUN-"
     assert predict(before, after, NEW)[0].reason == "the base image is another one"
+    assert marks(predict(before, after, MERGING)) == "COPY- RUN-"
+    assert marks(predict(before, env, MERGING)) == "COPY? RUN-"
+    assert predict(before, env, MERGING)[0].reason == (
+        "the image of FROM in line 1 is another one of the same layers, and it depends on which of the two the engine "
+        "used first"
+    )
+    assert marks(predict(env, env, MERGING)) == "COPY+ RUN+"
+
+
+def test_a_stage_sets_the_variables_of_its_image_anew() -> None:
+    """In the order that they have in the image, where a variable stays at the place it has."""
+    text = "FROM x AS a\nENV E=1 F=2\nFROM a\nRUN m\n"
+    bare, with_e = BaseImage(layers="1"), BaseImage(layers="1", env=(("E", "0"),))
+    with_path = BaseImage(layers="1", env=(("PATH", "/bin"), ("E", "0")))
+    before, after, path = (inputs(text, bases={"x": base}) for base in (bare, with_e, with_path))
+    assert marks(predict(before, after, NEW)) == "RUN-"
+    assert predict(before, after, NEW)[0].reason == "variables are set in another order"
+    assert predict(before, path, NEW)[0].reason == "the variable PATH has another value"
+    alone = "FROM x\nENV E=1 F=2\nRUN m\n"
+    before, after = (inputs(alone, bases={"x": base}) for base in (bare, with_e))
+    assert marks(predict(before, after, NEW)) == "RUN+"
+
+
+def test_with_exclude_links_count_as_what_they_point_to() -> None:
+    text = "FROM x\nCOPY --exclude=*.txt . /s\n"
+    files = (*tree({"a.txt": "1", "b.txt": "1"}), link("ln", "a.txt"), link("dangling", "c.txt"))
+    before = inputs(text, files)
+    named, other = (inputs(text, (*files, file(name, "new"))) for name in ("a.txt", "b.txt"))
+    assert marks(predict(before, named, NEW)) == "COPY-"
+    assert predict(before, named, NEW)[0].reason == "what ln points to changed"
+    assert marks(predict(before, other, NEW)) == "COPY+"
+
+
+@pytest.mark.parametrize("step", ["COPY --from=one /a /k", "RUN --mount=type=bind,from=one,source=/a,target=/k use"])
+def test_a_step_that_takes_from_what_it_stands_on(step: str) -> None:
+    """BuildKit has one input for it then: the files of it do not count, what was there before does."""
+    own = f"FROM x AS one\nCOPY a/x /a\nFROM x\nCOPY a/x /a\n{step}\n"
+    other = f"FROM x AS one\nCOPY a/x /a\nCOPY b.txt /b\nFROM x\nCOPY a/x /a\n{step}\n"
+    keyword = step.split()[0]
+    assert marks(predict(inputs(other), inputs(own), NEW)) == f"COPY+ COPY+ {keyword}-"
+    assert marks(predict(inputs(own), inputs(other), NEW)) == f"COPY+ COPY- COPY+ {keyword}-"
+    assert marks(predict(inputs(own), inputs(own), NEW)) == f"COPY+ COPY+ {keyword}+"
+    named = "FROM x AS one\nCOPY a /a\nFROM one\nCOPY --from=one /a/x /k\n"
+    assert marks(predict(inputs(named), inputs(named.replace("/a/x", "/a/./x")), NEW)) == "COPY+ COPY-"
 
 
 def test_triggers_of_the_base() -> None:

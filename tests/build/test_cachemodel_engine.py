@@ -1,33 +1,31 @@
 """The cache model against a real engine: random builds, a random change of each, what is predicted and what happens.
 
-`IMGSCAN_CACHE_PAIRS` says how many pairs a builder gets (25), `IMGSCAN_CACHE_SEED` where the random numbers begin; with `-o log_cli=1 -o log_cli_level=INFO` those that differ
-are shown at once.
+`IMGSCAN_CACHE_PAIRS` says how many pairs a builder gets (25), `IMGSCAN_CACHE_SEED` where the random numbers begin,
+`IMGSCAN_CACHE_SEEDS` which single ones are wanted (`3000046,3000047`). `IMGSCAN_CACHE_RECORD` is a file to which each
+pair is added when it is known: see `cacherecords.py`, which asks the model again about what was seen.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import random
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 import pytest
-from cachepairs import Project, change_project, make_project
+from cachepairs import Project
+from cacherecords import Draw, Pair, observed, record_line
 from engines import BASE, busybox_rootfs, ensure_base
 
-from imgscan.build.builder import Made, Workshop
-from imgscan.build.cachemodel.inputs import context_files, hash_files, read_base
-from imgscan.build.cachemodel.predict import predict
-from imgscan.build.cachemodel.records import CacheBuilder, Inputs, Outcome, StepPrediction
+from imgscan.build.builder import Workshop
+from imgscan.build.cachemodel.inputs import read_base
+from imgscan.build.cachemodel.records import CacheBuilder, Inputs
 from imgscan.build.cleanup import Leftover, find_leftovers, remove_cache, tidy_up
-from imgscan.build.lines import is_from
 from imgscan.build.request import Builder, BuildOptions
-from imgscan.dockerfile.context import read_context
-from imgscan.dockerfile.parse import parse
+from imgscan.build.steps import RawStep
+from imgscan.dockerfile.context import BuildContext
 from imgscan.engine import Engine
 from imgscan.errors import EngineError, InputError
 
@@ -36,6 +34,9 @@ LOG = logging.getLogger(__name__)
 
 PAIRS = int(os.environ.get("IMGSCAN_CACHE_PAIRS", "25"))
 SEED = int(os.environ.get("IMGSCAN_CACHE_SEED", "1"))
+SEEDS = [int(seed) for seed in os.environ.get("IMGSCAN_CACHE_SEEDS", "").split(",") if seed]
+RECORD = os.environ.get("IMGSCAN_CACHE_RECORD", "")
+MANY_LEFTOVERS = 2500
 OTHER = "imgscan-fixture-cachemodel"
 # The share of steps of which the model may say that nobody can know.
 MOST_UNKNOWN = 0.1
@@ -56,34 +57,6 @@ def bases(engine: Engine) -> Iterator[tuple[str, ...]]:
         engine.remove_image(name, force=True)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """What was predicted and what happened, by stage and number; None in `observed`: the step was not reported."""
-
-    what: str
-    predicted: Mapping[tuple[str, int], StepPrediction]
-    observed: Mapping[tuple[str, int], bool]
-    dockerfiles: tuple[str, str]
-
-    def wrong(self) -> list[str]:
-        """The steps where they differ. Of equal steps the builder reports one, under any of their names."""
-        found = [
-            f"{key}: not predicted, observed {self.observed[key]}" for key in self.observed.keys() - self.predicted
-        ]
-        groups: dict[tuple[int, int], list[tuple[str, int]]] = {}
-        for key, step in self.predicted.items():
-            groups.setdefault(step.same_as or (step.stage, step.ordinal), []).append(key)
-        for keys in groups.values():
-            seen = [key for key in keys if key in self.observed]
-            if not seen:
-                found.append(f"{keys}: predicted {self.predicted[keys[0]].outcome}, not observed")
-            for key in seen:
-                step, hit = self.predicted[key], self.observed[key]
-                if step.outcome is not Outcome.UNKNOWN and (step.outcome is Outcome.HIT) != hit:
-                    found.append(f"{key} {step.instruction.text}: {step.outcome} ({step.reason}), observed {hit}")
-        return found
-
-
 def store_merges(engine: Engine) -> bool:
     """Whether the engine's store lays layers on each other: containerd's."""
     return any("io.containerd.snapshotter" in str(pair) for pair in engine.api.info().get("DriverStatus") or ())
@@ -94,67 +67,54 @@ def engine_version(engine: Engine) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def features(builder: CacheBuilder) -> frozenset[str]:
-    if builder.kind is not Builder.BUILDKIT:
-        return frozenset()
-    new = {"heredoc", "link", "exclude"} if builder.version >= (28, 0) else set()
-    return frozenset({"chmod", "mount", *new})
-
-
 class Bench:
-    """Builds pairs. `known` are the base images; `leftovers` is what BuildKit keeps of the builds, removed at the end:
+    """Builds pairs. `known` are the base images; `leftovers` is what BuildKit keeps of the builds, removed now and then:
     one pair at a time would take longer than the builds."""
 
     def __init__(self, engine: Engine, builder: CacheBuilder, names: tuple[str, ...]) -> None:
-        self.engine, self.builder, self.names = engine, builder, names
+        self.engine, self.builder = engine, builder
         self.known = {name: read_base(engine.inspect_image(name)) for name in names}
         self.leftovers: list[Leftover] = []
 
-    def inputs(self, project: Project, root: Path) -> tuple[Inputs, Workshop]:
-        project.write(root)
-        context = read_context(root)
-        dockerfile = parse(context.dockerfile_text)
-        options = BuildOptions(
-            builder=self.builder.kind, build_args=project.build_args, network="none", target=project.target
-        )
-        workshop = Workshop(
-            engine=self.engine, context=context, dockerfile=dockerfile, options=options, run_id=project.nonce
-        )
-        files = context_files(context, hash_files(context), archive=True)
-        build_args = {"BUILDKIT_CACHE_MOUNT_NS": workshop.repository, **project.build_args}
-        bases = {**self.known}
-        made = Inputs(dockerfile=dockerfile, files=files, build_args=build_args, target=project.target, bases=bases)
-        return made, workshop
+    def draw(self, seed: int) -> Draw:
+        return Draw(seed=seed, nonce=uuid.uuid4().hex[:12], builder=self.builder, bases=self.known)
 
-    def pair(self, seed: int, root: Path) -> Pair | None:
-        """One pair; None where one of the two builds does not work."""
-        rng = random.Random(seed)
-        nonce = uuid.uuid4().hex[:12]
-        project = make_project(rng, nonce, features(self.builder), self.names)
-        changed, what = change_project(rng, project)
+    def pair(self, draw: Draw, root: Path) -> tuple[Pair | None, tuple[RawStep, ...]]:
+        """One pair, None where one of the two builds does not work; with what the engine says of the second."""
+        project, changed, what = draw.projects()
         before_images = self.engine.image_ids()
         workshops = []
         try:
             try:
-                before, workshop = self.inputs(project, root)
-                workshops.append(workshop)
-                if workshop.build("one").trace.failure:
-                    return None
-                after, workshop = self.inputs(changed, root)
-                workshops.append(workshop)
+                before, context = draw.inputs(project, root)
+                workshops.append(self._workshop(project, before, context))
+                if workshops[0].build("one").trace.failure:
+                    return None, ()
+                after, context = draw.inputs(changed, root)
+                workshops.append(self._workshop(changed, after, context))
             except InputError:
-                return None
-            made = workshop.build("two")
+                return None, ()
+            made = workshops[1].build("two")
             if made.trace.failure:
-                return None
+                return None, ()
         finally:
             for workshop in workshops:
                 self._tidy_up(workshop, before_images)
-        return Pair(
-            what=f"seed {seed}: {what}",
-            predicted=self.predicted(before, after),
-            observed=observed(made),
+        found = Pair(
+            what=f"seed {draw.seed}: {what}",
+            predicted=draw.predicted(before, after),
+            observed=observed(made.trace.steps),
             dockerfiles=(project.dockerfile(), changed.dockerfile()),
+        )
+        return found, made.raw
+
+    def _workshop(self, project: Project, inputs: Inputs, context: BuildContext) -> Workshop:
+        options = BuildOptions(
+            builder=self.builder.kind, build_args=project.build_args, network="none", target=project.target
+        )
+        dockerfile = inputs.dockerfile
+        return Workshop(
+            engine=self.engine, context=context, dockerfile=dockerfile, options=options, run_id=project.nonce
         )
 
     def _tidy_up(self, workshop: Workshop, before_images: frozenset[str]) -> None:
@@ -164,46 +124,52 @@ class Bench:
             self.leftovers += find_leftovers(workshop)
         else:
             tidy_up(workshop, before_images, interrupted=False)
+        if len(self.leftovers) > MANY_LEFTOVERS:
+            self.close()
 
     def close(self) -> None:
         """Remove what the builds left."""
         with suppress(EngineError):
             remove_cache(self.engine, self.leftovers)
-
-    def predicted(self, before: Inputs, after: Inputs) -> dict[tuple[str, int], StepPrediction]:
-        steps = predict(before, after, self.builder)
-        return {(after.dockerfile.stages[step.stage].name or str(step.stage), step.ordinal): step for step in steps}
+        self.leftovers = []
 
 
-def observed(made: Made) -> dict[tuple[str, int], bool]:
-    return {(step.stage, step.ordinal): step.cached for step in made.trace.steps if not is_from(step)}
+def drawn_seeds() -> Iterator[int]:
+    """The seeds that are asked for by name, else as many as it takes."""
+    if SEEDS:
+        yield from SEEDS
+        return
+    yield from range(SEED * 1_000_000, SEED * 1_000_000 + 4 * PAIRS)
 
 
-def build_pairs(bench: Bench, root: Path) -> tuple[list[Pair], int]:
-    """As many pairs as are wanted, and the seed they ended with."""
+def build_pairs(bench: Bench, root: Path) -> list[Pair]:
+    """As many pairs as are wanted; each is told in the record as soon as it is known."""
     pairs: list[Pair] = []
-    seed = SEED * 1_000_000
-    while len(pairs) < PAIRS:
-        assert seed < SEED * 1_000_000 + 4 * PAIRS, "most builds fail"
-        found = bench.pair(seed, root)
-        seed += 1
-        if found is not None:
+    with Path(RECORD).open("a", buffering=1) if RECORD else nullcontext() as record:
+        for seed in drawn_seeds():
+            draw = bench.draw(seed)
+            found, raw = bench.pair(draw, root)
+            if record:
+                record.write(record_line(draw, found, raw))
+            if found is None:
+                continue
             pairs.append(found)
             if found.wrong():
                 LOG.info("\n".join((found.what, *found.wrong(), *found.dockerfiles)))
-    return pairs, seed
+            if len(pairs) >= PAIRS:
+                break
+    assert len(pairs) >= min(PAIRS, len(SEEDS) or PAIRS), "most builds fail"
+    return pairs
 
 
 @pytest.mark.parametrize("kind", [Builder.BUILDKIT, Builder.CLASSIC])
 def test_predicted_is_observed(engine: Engine, bases: tuple[str, ...], tmp_path: Path, kind: Builder) -> None:
     builder = CacheBuilder(kind=kind, version=engine_version(engine), merges=store_merges(engine))
     with closing(Bench(engine, builder, bases)) as bench:
-        pairs, seed = build_pairs(bench, tmp_path / "context")
+        pairs = build_pairs(bench, tmp_path / "context")
     wrong = [pair for pair in pairs if pair.wrong()]
-    steps = [step for pair in pairs for step in pair.predicted.values()]
-    unknown = sum(step.outcome is Outcome.UNKNOWN for step in steps)
-    LOG.info(
-        "%s: %d pairs (seeds to %d), %d steps, %d unknown, %d wrong", kind, PAIRS, seed, len(steps), unknown, len(wrong)
-    )
+    steps = sum(len(pair.predicted) for pair in pairs)
+    unknown = sum(pair.unknown() for pair in pairs)
+    LOG.info("%s: %d pairs, %d steps, %d unknown, %d wrong", kind, len(pairs), steps, unknown, len(wrong))
     assert len(wrong) <= len(pairs) * (1 - AGREEMENT), [(pair.what, pair.wrong()) for pair in wrong]
-    assert unknown <= len(steps) * MOST_UNKNOWN
+    assert unknown <= steps * MOST_UNKNOWN

@@ -91,6 +91,30 @@ def lines_of(text: str, *steps: RawStep, settings: BuildSettings = SETTINGS) -> 
             [2, 4],
             id="onbuild-of-a-stage",
         ),
+        pytest.param(
+            "FROM x AS a\nONBUILD RUN t\nFROM a AS b\nRUN c\nWORKDIR /\nRUN d\n",
+            [raw("b", 1, 4, "ONBUILD RUN t"), raw("b", 2, 4, "RUN c"), raw("b", 3, 4, "RUN d")],
+            [2, 4, 6],
+            id="onbuild-and-a-root",
+        ),
+        pytest.param(
+            "FROM x AS a\nONBUILD RUN t\nFROM a AS b\nRUN c\nWORKDIR /\nRUN c\n",
+            [raw("b", 1, 3, "RUN t"), raw("b", 2, 3, "RUN c"), raw("b", 3, 3, "RUN c")],
+            [2, 4, 6],
+            id="onbuild-that-is-not-counted",
+        ),
+        pytest.param(
+            "FROM x AS a\nWORKDIR /a\nONBUILD WORKDIR ..\nFROM a AS b\nWORKDIR b\nWORKDIR ..\nRUN c\n",
+            [raw("b", 1, 4, "WORKDIR b"), raw("b", 2, 4, "RUN c")],
+            [5, 7],
+            id="folder-of-the-stage-above",
+        ),
+        pytest.param(
+            "FROM x\nRUN a\nWORKDIR /\n",
+            [raw("", 1, 3, "FROM x"), raw("", 2, 3, "COPY . /"), raw("", 3, 3, "RUN a")],
+            [1, 1, 2],
+            id="onbuild-of-the-base-image-that-is-not-counted",
+        ),
         pytest.param("FROM scratch\nCOPY a /\n", [raw("", 1, 1, "COPY a /")], [2], id="scratch-has-no-number"),
         pytest.param(
             "FROM x\nRUN a\nFROM y\nRUN b\n",
@@ -113,6 +137,12 @@ def lines_of(text: str, *steps: RawStep, settings: BuildSettings = SETTINGS) -> 
 )
 def test_buildkit_numbering(text: str, steps: list[RawStep], expected: list[int | None]) -> None:
     assert sorted(lines_of(text, *steps), key=str) == sorted(expected, key=str)
+
+
+def test_a_trigger_belongs_to_the_stage_it_runs_in() -> None:
+    text = "FROM x AS a\nONBUILD RUN t\nFROM a AS b\nRUN c\n"
+    steps = make_steps("buildkit", [raw("b", 1, 2, "ONBUILD RUN t")], parse(text), SETTINGS, str)
+    assert [(step.stage, step.ordinal, step.line) for step in steps] == [("b", 1, 2)]
 
 
 def test_build_arguments_decide_what_is_a_stage() -> None:

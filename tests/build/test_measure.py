@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,10 +95,10 @@ class FakeEngine:
     def cache_records(self) -> tuple[CacheRecord, ...]:
         return tuple(self.records)
 
-    def prune_cache_record(self, record_id: str) -> int:
-        self.pruned.append(record_id)
-        self.records = [record for record in self.records if record.id != record_id]
-        return 1
+    def prune_cache_records(self, record_ids: Collection[str]) -> int:
+        self.pruned += record_ids
+        self.records = [record for record in self.records if record.id not in record_ids]
+        return len(record_ids)
 
     def registry_headers(self) -> dict[str, str]:
         return {}
@@ -343,11 +343,10 @@ def test_which_cache_records_are_garbage(found: CacheRecord, covered: bool) -> N
 
 def test_cache_records_go_after_those_made_from_them() -> None:
     class Layered(FakeEngine):
-        def prune_cache_record(self, record_id: str) -> int:
-            if record_id == "parent" and any(r.id == "child" for r in self.records):
-                self.pruned.append("parent too early")
-                return 0
-            return super().prune_cache_record(record_id)
+        def prune_cache_records(self, record_ids: Collection[str]) -> int:
+            if "parent" in record_ids and any(r.id == "child" for r in self.records):
+                record_ids = {"child"}
+            return super().prune_cache_records(record_ids)
 
     engine = Layered(
         play, records=[record("parent"), record("child"), record("used", in_use=True), record("other", at=99)]
@@ -384,18 +383,29 @@ def test_what_touched_builds_and_private_mounts_left_is_removed(tmp_path: Path) 
     assert sorted(engine.pruned) == ["coldcopy", "touchedcopy", "touchedrun"]
 
 
-def test_an_interrupt_waits_until_the_tidying_is_done() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_waits_until_the_tidying_is_done(number: signal.Signals) -> None:
     done: list[str] = []
+    before = signal.getsignal(number)
 
     def go() -> None:
         with uninterrupted():
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             done.append("tidied")
 
     with pytest.raises(KeyboardInterrupt):
         go()
     assert done == ["tidied"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is before
+
+
+def test_a_hang_up_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def ran(ordinal: int, *, cached: bool, instruction: str = "RUN x") -> Step:

@@ -15,7 +15,7 @@ from imgscan.build.reach import Reach, find_reach
 from imgscan.build.replay import replay
 from imgscan.build.rerun import Reruns
 from imgscan.detect import cachebust
-from imgscan.edits import History
+from imgscan.editcosts import History
 from imgscan.errors import InputError
 
 BAD = """FROM node:24

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from projects import make_project
 
+from imgscan.build.cachemodel.records import CacheBuilder
 from imgscan.build.reach import find_reach
+from imgscan.build.request import Builder
 from imgscan.build.rerun import Reruns, steps_rerun
 
 FILES = {
@@ -86,6 +88,31 @@ CASES = [
     pytest.param("FROM x\nCOPY --exclude=*.md . .\nRUN b\n", ["package.json"], {2: True, 3: True}, id="not-excluded"),
     pytest.param("FROM x\nCOPY --exclude=docs . .\nRUN b\n", ["docs/x.md"], {}, id="excluded"),
     pytest.param("FROM x\nCOPY $HERE/src .\nRUN b\n", ["src/a.js"], {2: False, 3: False}, id="cannot-be-told"),
+    pytest.param("FROM x\nCOPY *.json /\nRUN b\n", ["new.json"], {2: True, 3: True}, id="a-new-match"),
+    pytest.param("FROM x\nCOPY *.json /\nRUN b\n", ["new.js", "x/new.json"], {}, id="no-new-match"),
+    pytest.param("FROM x\nCOPY docs/*.md /\nRUN b\n", ["docs/y.md"], {2: True, 3: True}, id="a-new-match-in-a-folder"),
+    pytest.param(
+        "FROM x\nCOPY --exclude=*.md . /\n", ["docs/y.md", "new.md"], {2: True}, id="excluded-at-the-top-only"
+    ),
+    pytest.param(
+        "FROM x AS a\nCOPY src /s\nFROM x\nCOPY --from=a /s/a.js /\nRUN b\n",
+        ["src/b.js"],
+        {2: True},
+        id="another-part-of-what-was-brought",
+    ),
+    pytest.param(
+        "FROM x AS a\nCOPY src s\nFROM x\nCOPY --from=a /app/s /\nRUN b\n",
+        ["src/b.js"],
+        {2: True, 4: False, 5: False},
+        id="a-working-directory-nobody-knows",
+    ),
+    pytest.param(
+        "FROM x AS a\nWORKDIR /app\nCOPY src s\nFROM x\nCOPY --from=a /app/s /\nRUN b\n",
+        ["src/b.js"],
+        {3: True, 5: True, 6: True},
+        id="a-working-directory-that-is-known",
+    ),
+    pytest.param("FROM x\nADD https://x.example/a /t/\nCOPY src /s\n", ["src/a.js"], {3: True}, id="below-an-address"),
     pytest.param("FROM x\nCOPY $HERE/src .\nRUN b\n", ["README.md"], {}, id="ignored-cannot-matter"),
 ]
 
@@ -95,6 +122,24 @@ def test_lines_that_run_again(tmp_path: Path, dockerfile: str, changed: list[str
     project = make_project(tmp_path, dockerfile, FILES)
     reach = find_reach(project.dockerfile, project.context, None, {})
     assert steps_rerun(project.context, reach, changed).lines == expected
+
+
+def test_a_link_that_points_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to("src")
+    project = make_project(tmp_path, "FROM x\nCOPY docs /d\nCOPY current/a.js /\nCOPY . /all\n", FILES)
+    reruns = Reruns(project.context, find_reach(project.dockerfile, project.context, None, {}))
+    assert reruns.of(["current"]).lines == {3: True, 4: True}
+    assert reruns.of(["src/a.js"]).lines == {3: True, 4: True}
+    assert reruns.of(["src/b.js"]).lines == {4: True}
+
+
+def test_builders_differ_in_what_they_build(tmp_path: Path) -> None:
+    text = "FROM x AS unused\nCOPY . .\nFROM x\nCOPY docs /d\nLABEL a=b\n"
+    project = make_project(tmp_path, text, FILES)
+    reach = find_reach(project.dockerfile, project.context, None, {})
+    classic = Reruns(project.context, reach, CacheBuilder(kind=Builder.CLASSIC))
+    assert classic.of(["docs/x.md"]).lines == {2: True, 4: True, 5: True}
+    assert Reruns(project.context, reach).of(["docs/x.md"]).lines == {4: True}
 
 
 def test_the_first_taker_is_blamed_and_answers_are_kept(tmp_path: Path) -> None:

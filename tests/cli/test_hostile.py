@@ -209,7 +209,7 @@ def whiteouts() -> tuple[bytes, bytes]:
     """A directory of many files, and their removal one by one."""
     names = [b"d/%06d" % number for number in range(100_000)]
     return (
-        archive(directory(b"d/"), *(header(name) for name in names)),
+        archive(member(b"bin/app", b"\x7fELF"), directory(b"d/"), *(header(name) for name in names)),
         archive(*(header(b"d/.wh." + name[2:]) for name in names)),
     )
 

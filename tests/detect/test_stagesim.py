@@ -115,9 +115,9 @@ def test_a_long_chain_of_stages_ends_in_maybe(tmp_path: Path) -> None:
         pytest.param("d?r/*.txt", ["dir/b.txt"], id="question-mark"),
         pytest.param("p/[!t]*", ["p/one"], id="class"),
         pytest.param("p/[^t]*", ["p/one"], id="class-as-in-go"),
-        pytest.param("**/package.json", ["p/one/package.json", "p/two/package.json"], id="two-stars"),
-        pytest.param("**/sub/*.txt", ["dir/sub/c.txt"], id="two-stars-in-front"),
-        pytest.param("dir/**", ["dir/b.txt", "dir/sub/c.txt"], id="two-stars-at-the-end"),
+        pytest.param("**/sub", ["dir/sub"], id="two-stars-are-one"),
+        pytest.param("**/package.json", [], id="two-stars-are-one-folder"),
+        pytest.param("dir/**", ["dir/b.txt", "dir/sub"], id="two-stars-at-the-end"),
         pytest.param("nothing", [], id="missing"),
         pytest.param("a.tx", [], id="prefix-of-a-name"),
     ],
@@ -125,6 +125,22 @@ def test_a_long_chain_of_stages_ends_in_maybe(tmp_path: Path) -> None:
 def test_match_source(tmp_path: Path, source: str, expected: list[str]) -> None:
     index = index_context(make_project(tmp_path, "FROM x\n", {**FILES, ".dockerignore": "Dockerfile\n.d*"}).context)
     assert [match.path for match in match_source(index, source) or ()] == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param("**/package.json", ["p/one/package.json", "p/two/package.json"], id="two-stars"),
+        pytest.param("**/sub/*.txt", ["dir/sub/c.txt"], id="two-stars-in-front"),
+        pytest.param("dir/**", ["dir/b.txt", "dir/sub/c.txt"], id="two-stars-at-the-end"),
+        pytest.param("p/**/package.json", ["p/one/package.json", "p/two/package.json"], id="two-stars-within"),
+        pytest.param("**/**/c.txt", ["dir/sub/c.txt"], id="two-stars-twice"),
+        pytest.param("**/*.txt", ["a.txt", "dir/b.txt", "dir/sub/c.txt"], id="two-stars-are-no-folder-too"),
+    ],
+)
+def test_match_source_with_parents(tmp_path: Path, source: str, expected: list[str]) -> None:
+    index = index_context(make_project(tmp_path, "FROM x\n", {**FILES, ".dockerignore": "Dockerfile\n.d*"}).context)
+    assert [match.path for match in match_source(index, source, deep=True) or ()] == expected
 
 
 NAMES = st.lists(st.sampled_from(["a", "b", "ab", "a-b", "a0", "a.b"]), min_size=1, max_size=4).map("/".join)

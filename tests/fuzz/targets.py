@@ -24,8 +24,9 @@ from typing import BinaryIO, Final, NamedTuple, Protocol, cast
 
 import msgspec
 
-from imgscan.assess import Gate, image_findings, image_report, make_report, secrets_of
+from imgscan.assess import Gate, image_findings, image_report, make_report
 from imgscan.detect.secrets.documents import image_documents
+from imgscan.detect.secrets.findings import secret_findings
 from imgscan.detect.secrets.rules import own_pack
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.dockerfile.ignore import is_ignored, parse_ignore
@@ -41,7 +42,7 @@ from imgscan.layers.tarwindow import HOLE_RATIO, ByteStream
 from imgscan.model import EntryKind, Skipped, Target
 from imgscan.progress import silent
 from imgscan.report import REPORTERS, render
-from imgscan.scan import ImageScan, Means, scan_image
+from imgscan.scan import ImageScan, Means, locate_hits, scan_image
 from imgscan.source.archive import IndexedReader, OnePassReader, open_archive
 from imgscan.source.indexed import Indexed, TarMembers
 from imgscan.source.members import clean_name
@@ -253,7 +254,7 @@ def report(data: bytes) -> None:
     assert 0 <= image.visible_bytes == image.size_bytes - image.reclaimable_bytes
     made = make_report(
         target=Target(kind="archive", ref="a", image_id=found.image.image_id, platform=found.image.platform),
-        findings=(*secrets_of(found, attributed, ()), *image_findings(found, image, None)),
+        findings=(*secret_findings(locate_hits(found, attributed.layers)), *image_findings(found, image, None)),
         gate=Gate(fail_on=None),
         rule_packs=(),
         skipped=found.skipped,

@@ -137,6 +137,22 @@ def test_a_history_that_the_image_needs_is_kept(engine: Engine, tmp_path: Path) 
     assert "the build fails" in withdrawn.reason or "/app/made" in withdrawn.reason
 
 
+def test_an_edit_that_breaks_the_build_is_not_timed(engine: Engine, tmp_path: Path) -> None:
+    write_project(tmp_path, extra='case "$(cat "$3")" in *"#"*) exit 3;; esac')
+    result = settled(engine, tmp_path, (Kind.SPLIT,))
+    assert not result.withdrawn
+    assert result.proof is not None
+    assert result.proof.reason is None
+    assert [comparison.scenario for comparison in result.proof.comparisons] == ["touch-source"]
+    checks = {check.name: check for check in result.proof.checks}
+    ran = checks["an edit of requirements.txt still runs pip install"]
+    assert ran.ok is True
+    assert ran.detail.endswith("and so does that of the original")
+    timed = checks["an edit of requirements.txt can be timed"]
+    assert timed.ok is None
+    assert timed.detail.startswith("in the original the build fails at")
+
+
 def test_what_does_not_build_is_an_error(engine: Engine, tmp_path: Path) -> None:
     write_project(tmp_path, dockerfile=DOCKERFILE.replace("CMD", "RUN false\nCMD"))
     with pytest.raises(BuildError, match="does not build as it is"):

@@ -2,33 +2,32 @@
 
 RUN: `CacheMap` of moby/buildkit solver/llbsolver/ops/exec.go. COPY, ADD, WORKDIR: ops/file.go. Which files a key looks
 at, and what counts of them: cache/contenthash/checksum.go (mode, size, type, link, owner, bytes; no times). Metadata
-instructions have no key of their own: what they change shows in the keys of later RUNs, or nowhere.
+instructions have no key of their own: what they change shows in the keys of later RUNs, or nowhere. Images: `CacheKey`
+of source/containerimage/pull.go (manifest, then layers), where a graph driver keeps them that of moby's
+builder/builder-next/adapters/containerimage/pull.go (layers).
 """
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Final
 
-from imgscan.build.cachemodel.contents import FOLDER, Content, context_tree, is_pattern, make_content
-from imgscan.build.cachemodel.filesystems import SCRATCH, FileSystem, Placed, empty
+from imgscan.build.cachemodel.contents import FOLDER, Content, ContextTree, make_content
+from imgscan.build.cachemodel.filesystems import SCRATCH, FileSystem, Placed
+from imgscan.build.cachemodel.graph import Graph, StageState
 from imgscan.build.cachemodel.mounts import read_mounts, take_mounts
 from imgscan.build.cachemodel.records import BaseImage, CacheBuilder, Inputs, Node, Ref
 from imgscan.build.cachemodel.settings import (
     DEFAULT_SHELL,
-    Settings,
-    Surroundings,
-    begin_settings,
-    find_base,
     find_parents,
+    set_anew,
     stage_commands,
 )
 from imgscan.build.cachemodel.transfers import Copy, in_key_order, owner_of, place, read_copy, read_mode, renamed, take
-from imgscan.detect.stages.contextindex import clean_source
+from imgscan.detect.stages.contextindex import clean_source, is_pattern
 from imgscan.dockerfile.lexer import LexError
-from imgscan.dockerfile.parse import Command, Stage, find_stage, needed_stages
+from imgscan.dockerfile.parse import Command, Stage, needed_stages
 from imgscan.dockerfile.syntax import parse_heredoc_word
 
 _EPOCH: Final = "SOURCE_DATE_EPOCH"
@@ -37,25 +36,19 @@ _EPOCH_SINCE: Final = (23, 0)
 Facets = list[tuple[str, Hashable]]
 
 
-@dataclass(slots=True, kw_only=True)
-class _State:
-    """Where a stage is: its settings, the last result, its files, the last number given."""
+class BuildkitGraph(Graph):
+    """The nodes of a build by BuildKit."""
 
-    settings: Settings
-    ref: Ref
-    files: FileSystem
-    number: int
+    keeps_args = True
 
+    def __init__(self, inputs: Inputs, builder: CacheBuilder, like: ContextTree | None = None) -> None:
+        super().__init__(inputs, builder, like, folder_modes=not builder.synced)
 
-class BuildkitGraph:
-    """The nodes of a build, in the order of the Dockerfile."""
-
-    def __init__(self, inputs: Inputs, builder: CacheBuilder) -> None:
-        self.inputs, self.builder = inputs, builder
-        self.around = Surroundings(inputs)
-        self.context = context_tree(inputs.files, folder_modes=not builder.synced)
-        self.nodes: list[Node] = []
-        self._ends: dict[int, _State] = {}
+    def image_ref(self, base: BaseImage) -> Ref:
+        """Its layers; where images are kept as they were pulled, the manifest before them."""
+        if self.builder.merges and base.config:
+            return ("image", base.layers, base.config)
+        return ("image", base.layers)
 
     def build(self) -> tuple[Node, ...]:
         """Every node of the stages that the target needs."""
@@ -67,14 +60,9 @@ class BuildkitGraph:
         return tuple(self.nodes)
 
     def _walk(self, stage: Stage, parent: Stage | None) -> None:
-        if parent is not None:
-            above = self._ends[parent.index]
-            base = BaseImage(layers="")
-            state = _State(settings=above.settings.copy(keep_args=True), ref=above.ref, files=above.files, number=0)
-        else:
-            name, base = find_base(self.inputs, stage)
-            ref: Ref = SCRATCH if name == "scratch" else ("image", base.layers)
-            state = _State(settings=begin_settings(base), ref=ref, files=empty(ref), number=int(ref != SCRATCH))
+        state, base = self.begin(stage, parent)
+        state.number = int(parent is None and state.ref != SCRATCH)
+        set_anew(state.settings)
         for command in stage_commands(self.inputs, stage, parent, base):
             match command.keyword:
                 case "RUN":
@@ -86,14 +74,20 @@ class BuildkitGraph:
                     self._workdir(command, state)
                 case _:
                     self.around.apply(command, state.settings)
-        self._ends[stage.index] = state
+        self.ends[stage.index] = state
 
     def _add(
-        self, command: Command, state: _State, facets: Facets, contents: tuple[Content, ...], parents: tuple[Ref, ...]
+        self,
+        command: Command,
+        state: StageState,
+        facets: Facets,
+        contents: tuple[Content, ...],
+        parents: tuple[Ref, ...],
     ) -> Node:
         state.number += 1
         node = Node(
             index=len(self.nodes),
+            stage=state.stage,
             instruction=command.instruction,
             ordinal=state.number,
             shown=True,
@@ -101,10 +95,10 @@ class BuildkitGraph:
             parents=parents,
             contents=contents,
         )
-        self.nodes.append(node)
+        self.add(node)
         return node
 
-    def _run(self, command: Command, state: _State, stage: Stage) -> None:
+    def _run(self, command: Command, state: StageState, stage: Stage) -> None:
         settings = state.settings
         mounts = read_mounts(command, settings, self.around, self.builder)
         flags = tuple(sorted((n, v or "true") for n, v in command.flags if n not in ("mount", "network")))
@@ -117,24 +111,15 @@ class BuildkitGraph:
             ("the flags", flags),
             ("the mounts", tuple(sorted(mount.facet for mount in mounts))),
         ]
-        contents = take_mounts(mounts, lambda name: self._origin(name, stage) or self.context)
+        others = [mount for mount in mounts if not self.is_own(mount.origin, state, stage)]
+        contents = take_mounts(others, lambda name: self.files_of(name, stage))
         node = self._add(command, state, facets, contents, (state.ref,))
         state.ref = node.index
         state.files = FileSystem(below=state.files, ref=node.index, hides="")
 
-    def _origin(self, name: str | None, stage: Stage) -> FileSystem | None:
-        """The files of a stage or an image; None for the context."""
-        if not name:
-            return None
-        found = find_stage(self.inputs.dockerfile, name, stage.index)
-        if found is not None and found.index in self._ends:
-            return self._ends[found.index].files
-        base = self.inputs.bases.get(name) or BaseImage(layers=name)
-        return empty(SCRATCH if name == "scratch" else ("image", base.layers))
-
-    def _copy(self, command: Command, state: _State, stage: Stage) -> None:
+    def _copy(self, command: Command, state: StageState, stage: Stage) -> None:
         copy = read_copy(command, state.settings, self.around)
-        taken = take(copy, self._origin(command.flag("from"), stage) or self.context)
+        taken = take(copy, self.origin(command, stage))
         keyed = [
             (source, tuple(renamed(content, _name_in_key(copy, source, content)) for content in contents))
             for source, contents in taken
@@ -142,23 +127,28 @@ class BuildkitGraph:
         contents = in_key_order(keyed) + tuple(_remote(url, copy) for url in copy.remotes)
         linked = copy.link and self.builder.merges and not copy.flags.get("chmod")
         facets = [*copy_facets(copy), *self._epoch()]
+        if not linked and self.is_own(command.flag("from"), state, stage):
+            # One input instead of two, which counts by its key and not by its files (`markInvalid` of ops/file.go).
+            contents = ()
+            facets.append(("that it copies from what it is made on", copy.sources))
         node = self._add(command, state, facets, contents, (SCRATCH,) if linked else (state.ref,))
         ref: Ref = node.index
         if linked:
             merge = Node(
                 index=len(self.nodes),
+                stage=state.stage,
                 instruction=command.instruction,
                 ordinal=state.number,
                 shown=False,
                 facets=(("the layers", "merged"),),
                 parents=(state.ref, node.index),
             )
-            self.nodes.append(merge)
+            self.add(merge)
             ref = merge.index
         state.files = place(copy, taken, state.files, ref)
         state.ref = ref
 
-    def _workdir(self, command: Command, state: _State) -> None:
+    def _workdir(self, command: Command, state: StageState) -> None:
         settings = state.settings
         if settings.cwd == "/":
             return

@@ -6,18 +6,16 @@ A selection has known entries and, where steps whose output nobody knows wrote b
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from imgscan.build.cachemodel.records import InputFile, Ref
-from imgscan.detect.stages.contextindex import clean_source, matches_segment
+from imgscan.detect.stages.contextindex import clean_source, find_matches, is_pattern
 from imgscan.detect.stages.walk import is_excluded
 from imgscan.model import EntryKind
 
-_MAGIC: Final = re.compile(r"(?<!\\)[*?\[]")
 _MAX_LINKS: Final = 255
 _MAX_SHOWN: Final = 3
 
@@ -45,33 +43,51 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Content:
-    """The files of one source. `entries` are by their path in the selection, `""` the selected path itself; `prefix` is
-    what stands before it in messages; `hidden` are the results below which unknown files lie; `names` is whatever of
-    the path counts besides the entries."""
+    """The files of one source, in a tree or apart from one. `prefix` is what stands before an entry's path in messages;
+    `hidden` are the results below which unknown files lie, each with the path; `names` is whatever of the source's path
+    counts besides the entries; `links` are those whose targets count, with their hashes; `fingerprint` is the hash
+    of all of that; `vague`: nobody knows which of the entries count."""
 
     prefix: str
-    entries: Mapping[str, Entry]
+    fingerprint: int
+    tree: Tree | None = None
+    path: str = ""
+    own: Mapping[str, Entry] = field(default_factory=dict)
     hidden: tuple[tuple[Ref, str], ...] = ()
     names: str = ""
-    # The items in one hash: large contexts are compared often.
-    fingerprint: int = 0
+    links: frozenset[tuple[str, int]] = frozenset()
+    vague: bool = False
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """The entries by their path in the selection, `""` the selected path itself."""
+        return self.own if self.tree is None else dict(self.tree.below(self.path))
+
+    def entry(self, inner: str) -> Entry | None:
+        """What is at a path of the selection; `""` is the selected path itself."""
+        return self.own.get(inner) if self.tree is None else self.tree.entries.get(_join(self.path, inner))
 
 
 def make_content(
-    prefix: str, entries: Mapping[str, Entry], hidden: tuple[tuple[Ref, str], ...] = (), names: str = ""
+    prefix: str,
+    entries: Mapping[str, Entry],
+    hidden: tuple[tuple[Ref, str], ...] = (),
+    names: str = "",
+    links: frozenset[tuple[str, int]] = frozenset(),
 ) -> Content:
-    """A content with its fingerprint."""
-    fingerprint = hash(frozenset(entries.items()))
-    return Content(prefix=prefix, entries=entries, hidden=hidden, names=names, fingerprint=fingerprint)
+    """A content that is in no tree."""
+    fingerprint = hash((frozenset(entries.items()), links))
+    return Content(prefix=prefix, own=entries, hidden=hidden, names=names, fingerprint=fingerprint, links=links)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
-    """Files by path, relative to the root `""`, folders above them included; `children` are names by folder."""
+    """Files by path, relative to the root `""`, folders above them included; `children` are names by folder.
+    `fingerprints` remembers the hashes of what was asked for."""
 
     entries: Mapping[str, Entry]
     children: Mapping[str, tuple[str, ...]]
-    memo: dict[tuple[str, tuple[str, ...]], Content] = field(default_factory=dict, compare=False, repr=False)
+    fingerprints: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     def below(self, folder: str) -> Iterator[tuple[str, Entry]]:
         """The folder's entries by their path in it, itself first as `""`."""
@@ -81,6 +97,33 @@ class Tree:
             path = f"{folder}/{inner}".strip("/")
             yield inner, self.entries[path]
             waiting += [f"{inner}/{name}".lstrip("/") for name in self.children.get(path, ())]
+
+    def fingerprint(self, path: str) -> int:
+        """The hash of a path with everything below it."""
+        waiting = [path]
+        while waiting:
+            at = waiting[-1]
+            names = self.children.get(at, ())
+            unknown = [child for name in names if (child := _join(at, name)) not in self.fingerprints]
+            if unknown:
+                waiting += unknown
+                continue
+            inside = frozenset((name, self.fingerprints[_join(at, name)]) for name in names)
+            self.fingerprints[at] = hash((self.entries[at], inside))
+            waiting.pop()
+        return self.fingerprints[path]
+
+    def edited(self, changed: Mapping[str, Entry]) -> Tree:
+        """The tree with other entries at these paths, or new ones; what lies beside them is not hashed again."""
+        entries, fingerprints = {**self.entries}, dict(self.fingerprints)
+        children = {**self.children}
+        for path, entry in changed.items():
+            if path not in entries:
+                _grow(entries, children, path)
+            entries[path] = entry
+            for above in (path, *folders_above(path)):
+                fingerprints.pop(above, None)
+        return Tree(entries=entries, children=children, fingerprints=fingerprints)
 
     def resolve(self, path: str, *, follow: bool = True) -> str | None:
         """The path with all links in it followed inside the tree; None where there is nothing."""
@@ -106,45 +149,41 @@ class Tree:
             found = step
         return found
 
-    def glob(self, pattern: str) -> list[str]:
-        """The paths that match, sorted: Go's `filepath.Match` segment by segment, `**` for any number of folders."""
-        found = [""]
-        for segment in pattern.split("/"):
-            if segment == "**":
-                found = [f"{f}/{inner}".strip("/") for f in found for inner, e in self.below(f) if _is_folder(e)]
-            elif _MAGIC.search(segment):
-                found = [_join(f, n) for f in found for n in self.children.get(f, ()) if matches_segment(n, segment)]
-            else:
-                plain = segment.replace("\\", "")
-                found = [_join(f, plain) for f in found if _join(f, plain) in self.entries]
-        return sorted(dict.fromkeys(found))
+    def names(self, folder: str) -> tuple[str, ...]:
+        """What lies directly in a folder."""
+        return self.children.get(folder, ())
 
-    def select(self, source: str, excludes: tuple[str, ...] = ()) -> tuple[Content, ...]:
-        """What a source names: one content for a plain path, one for each match of a pattern; none for nothing."""
+    def has(self, path: str) -> bool:
+        """Whether there is anything of that path."""
+        return path in self.entries
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is a folder of that path."""
+        entry = self.entries.get(path)
+        return entry is not None and entry.kind is EntryKind.DIRECTORY
+
+    def select(self, source: str, excludes: tuple[str, ...] = (), *, deep: bool = False) -> tuple[Content, ...]:
+        """What a source names: one content for a plain path, one for each match of a pattern; none for nothing.
+        `deep`: see `find_matches`."""
         cleaned = clean_source(source)
         if not is_pattern(cleaned):
             path = self.resolve(cleaned)
             return () if path is None else (self._content(path, cleaned, excludes),)
         found: list[Content] = []
-        for match in self.glob(cleaned):
+        for match in find_matches(self, cleaned, deep=deep):
             path = self.resolve(match)
             if path is not None:
                 found.append(self._content(path, match, excludes))
         return tuple(found)
 
     def _content(self, path: str, shown: str, excludes: tuple[str, ...]) -> Content:
-        known = self.memo.get((path, excludes))
-        if known is None:
-            entries = dict(self.below(path))
-            if excludes:
-                entries = {inner: e for inner, e in entries.items() if not inner or not is_excluded(excludes, inner)}
-            known = self.memo[path, excludes] = make_content(path, entries)
-        return Content(prefix=shown, entries=known.entries, names=shown, fingerprint=known.fingerprint)
-
-
-def is_pattern(source: str) -> bool:
-    """Whether a COPY source has wildcards."""
-    return _MAGIC.search(source) is not None
+        if excludes:
+            entries = {inner: e for inner, e in self.below(path) if not inner or not is_excluded(excludes, inner)}
+            # With patterns BuildKit looks at each path by itself, and follows those that are links.
+            links = {inner: self.resolve(_join(path, inner)) for inner, e in entries.items() if _is_link(e)}
+            targets = frozenset((inner, self.fingerprint(to)) for inner, to in links.items() if to is not None)
+            return make_content(shown, entries, names=shown, links=targets)
+        return Content(prefix=shown, tree=self, path=path, names=shown, fingerprint=self.fingerprint(path))
 
 
 def grow_tree(entries: Iterable[tuple[str, Entry]]) -> Tree:
@@ -163,9 +202,34 @@ def grow_tree(entries: Iterable[tuple[str, Entry]]) -> Tree:
     return Tree(entries=found, children={folder: tuple(names) for folder, names in children.items()})
 
 
-def context_tree(files: Iterable[InputFile], *, folder_modes: bool) -> Tree:
-    """The context as a tree; without `folder_modes` those of folders do not count."""
-    return grow_tree((file.path, _entry(file, folder_modes)) for file in files)
+def _grow(entries: dict[str, Entry], children: dict[str, tuple[str, ...]], path: str) -> None:
+    """Make room for a path: its name in its folder, and the folders that are not there."""
+    for above in folders_above(path):
+        children[above] = (*children.get(above, ()), posixpath.basename(path))
+        if above in entries:
+            return
+        entries[above] = FOLDER
+        path = above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextTree:
+    """The tree of a context and the files it was made from."""
+
+    files: tuple[InputFile, ...]
+    tree: Tree
+
+
+def context_tree(files: tuple[InputFile, ...], *, folder_modes: bool, like: ContextTree | None = None) -> ContextTree:
+    """The context as a tree; without `folder_modes` those of folders do not count. `like`: the tree of a context that
+    most likely differs in a few files only."""
+    if like is not None and len(like.files) <= len(files):
+        pairs = [(new, old) for new, old in zip(files, like.files, strict=False) if new is not old]
+        if all(new.path == old.path for new, old in pairs):
+            added = {new.path: _entry(new, folder_modes) for new in files[len(like.files) :]}
+            changed = {new.path: _entry(new, folder_modes) for new, old in pairs if new != old}
+            return ContextTree(files=files, tree=like.tree.edited({**changed, **added}))
+    return ContextTree(files=files, tree=grow_tree((file.path, _entry(file, folder_modes)) for file in files))
 
 
 def _entry(file: InputFile, folder_modes: bool) -> Entry:
@@ -180,11 +244,18 @@ def compare_contents(after: Content, before: Content, same_result: Callable[[Ref
     """Whether a builder sees the same files. `same_result` compares results of two builds."""
     if after.names != before.names:
         return Verdict.OTHER
-    hidden = _compare_hidden(after, before, same_result)
-    equal = after.fingerprint == before.fingerprint and after.entries == before.entries
-    if hidden is Verdict.SAME:
+    verdict = _compare_entries(after, before, same_result)
+    return Verdict.UNKNOWN if verdict is Verdict.OTHER and after.vague and before.vague else verdict
+
+
+def _compare_entries(after: Content, before: Content, same_result: Callable[[Ref, Ref], Verdict]) -> Verdict:
+    equal = after.fingerprint == before.fingerprint
+    if not after.hidden and not before.hidden:
         return Verdict.SAME if equal else Verdict.OTHER
-    if any(entry != before.entries.get(path, entry) for path, entry in after.entries.items()):
+    if _compare_hidden(after, before, same_result) is Verdict.SAME:
+        return Verdict.SAME if equal else Verdict.OTHER
+    old = before.entries
+    if any(entry != old.get(path, entry) for path, entry in after.entries.items()):
         return Verdict.OTHER
     return Verdict.UNKNOWN
 
@@ -201,15 +272,43 @@ def _compare_hidden(after: Content, before: Content, same_result: Callable[[Ref,
 def describe_difference(after: Content, before: Content) -> str:
     """Which files make the difference, in words."""
     changed: list[str] = []
-    for path in sorted(after.entries.keys() | before.entries.keys()):
-        new, old = after.entries.get(path), before.entries.get(path)
-        if new != old:
-            name = _join(after.prefix if new else before.prefix, path) or "."
-            changed.append(f"{name} {_difference(new, old)}")
+    more = 0
+    for path, new, old in _changes(after, before):
+        if len(changed) == _MAX_SHOWN:
+            more += 1
+            continue
+        name = _join(after.prefix if new else before.prefix, path) or "."
+        changed.append(f"{name} {_difference(new, old)}")
+    if not changed and after.links != before.links:
+        return f"what {min(after.links ^ before.links)[0]} points to changed"
     if not changed:
         return f"{before.prefix or '.'} is now {after.prefix or '.'}" if after.names != before.names else ""
-    more = f" and {len(changed) - _MAX_SHOWN} more" if len(changed) > _MAX_SHOWN else ""
-    return ", ".join(changed[:_MAX_SHOWN]) + more
+    return ", ".join(changed) + (f" and {more} more" if more else "")
+
+
+def _changes(after: Content, before: Content) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """The paths that differ, with their entries; folders of the same fingerprint are not entered."""
+    if after.tree is None or before.tree is None:
+        new, old = after.entries, before.entries
+        for path in sorted(new.keys() | old.keys()):
+            if new.get(path) != old.get(path):
+                yield path, new.get(path), old.get(path)
+        return
+    waiting = [""]
+    while waiting:
+        inner = waiting.pop()
+        paths = (_join(after.path, inner), _join(before.path, inner))
+        now, then = after.tree.entries.get(paths[0]), before.tree.entries.get(paths[1])
+        if (
+            now is not None
+            and then is not None
+            and after.tree.fingerprint(paths[0]) == before.tree.fingerprint(paths[1])
+        ):
+            continue
+        if now != then:
+            yield inner, now, then
+        names = {*after.tree.children.get(paths[0], ()), *before.tree.children.get(paths[1], ())}
+        waiting += [_join(inner, name) for name in sorted(names, reverse=True)]
 
 
 def _difference(new: Entry | None, old: Entry | None) -> str:
@@ -226,9 +325,18 @@ def _difference(new: Entry | None, old: Entry | None) -> str:
     return "points elsewhere" if new.link != old.link else "has other content"
 
 
-def _is_folder(entry: Entry) -> bool:
-    return entry.kind is EntryKind.DIRECTORY
+def _is_link(entry: Entry) -> bool:
+    return entry.kind is EntryKind.SYMLINK
 
 
 def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}".strip("/") if folder else name
+    if not name:
+        return folder
+    return f"{folder}/{name}" if folder else name
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """The folders above a path, the root `""` last."""
+    while path:
+        path = posixpath.dirname(path)
+        yield path

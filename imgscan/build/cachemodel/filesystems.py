@@ -12,23 +12,27 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from imgscan.build.cachemodel.contents import FOLDER, Content, Entry, Tree, grow_tree, is_pattern, make_content
-from imgscan.build.cachemodel.records import Ref
-from imgscan.detect.stages.contextindex import clean_source
+from imgscan.build.cachemodel.contents import FOLDER, Content, Entry, Tree, grow_tree, make_content
+from imgscan.build.cachemodel.records import BaseImage, Inputs, Ref
+from imgscan.detect.stages.contextindex import clean_source, find_matches, is_pattern
 from imgscan.detect.stages.walk import is_excluded
 from imgscan.model import EntryKind
 
 SCRATCH: Final[Ref] = ("scratch", "")
+_MAX_ENTRIES: Final = 500_000
+_MAX_STEPS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """Files and where they land, `dest` without a leading slash; `mode` and `owner` are those of --chmod, --chown."""
+    """Files and where they land, `dest` without a leading slash; `mode` and `owner` are those of --chmod, --chown.
+    `made`: BuildKit makes the folder `dest` itself, with mode 0755, before it copies into it."""
 
     dest: str
     content: Content
     mode: int | None = None
     owner: str = ""
+    made: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +49,11 @@ class FileSystem:
     def known(self) -> tuple[Tree, tuple[tuple[str, Ref], ...]]:
         """The entries that are surely there, and what hides others: folder and result, the latest first."""
         entries: dict[str, Entry] = {}
+        folders: dict[str, Entry] = {}
         barriers: list[tuple[str, Ref]] = []
         at: FileSystem | None = self
         while at is not None:
-            for path, entry in at._entries():
+            for path, entry in at._entries(folders):
                 if path not in entries and not any(_inside(path, folder) for folder, _ in barriers):
                     entries[path] = entry
             if at.hides is not None:
@@ -56,16 +61,20 @@ class FileSystem:
                 if not at.hides:
                     break
             at = at.below
-        return grow_tree(entries.items()), tuple(barriers)
+        return grow_tree({**folders, **entries}.items()), tuple(barriers)
 
-    def _entries(self) -> Iterator[tuple[str, Entry]]:
-        for placed in self.placed:
+    def _entries(self, folders: dict[str, Entry]) -> Iterator[tuple[str, Entry]]:
+        """What the step put there. Destinations that are folders go to `folders`: a folder keeps the mode of the step
+        that made it, which is the one farthest below."""
+        for placed in reversed(self.placed):  # of two sources the last one wins
             for inner, entry in placed.content.entries.items():
                 path = f"{placed.dest}/{inner}".strip("/")
-                if path:
+                if path and (inner or entry.kind is not EntryKind.DIRECTORY):
                     yield path, _placed_entry(entry, placed)
+                elif path and not placed.made:
+                    folders[path] = _placed_entry(entry, placed)
 
-    def select(self, source: str, excludes: tuple[str, ...] = ()) -> tuple[Content, ...]:
+    def select(self, source: str, excludes: tuple[str, ...] = (), *, deep: bool = False) -> tuple[Content, ...]:
         """What a path of the stage names, as `Tree.select`; always one content where something is hidden."""
         tree, barriers = self.known
         cleaned = clean_source(source)
@@ -76,8 +85,8 @@ class FileSystem:
         exact = tree.entries.get(path)
         whole = exact is not None and exact.kind is EntryKind.FILE
         if hidden is None or (whole and not pattern):
-            return tree.select(source, excludes)
-        paths = tree.glob(cleaned) if pattern else [path] if path in tree.entries else []
+            return tree.select(source, excludes, deep=deep)
+        paths = find_matches(tree, cleaned, deep=deep) if pattern else [path] if path in tree.entries else []
         entries = {
             _relative(f"{found}/{inner}".strip("/"), path): entry
             for found in paths
@@ -88,17 +97,51 @@ class FileSystem:
         return (make_content(path, known, (hidden,), names=cleaned),)
 
     def is_folder(self, path: str) -> bool | None:
-        """Whether there is a folder of that path; None if nobody can know."""
-        tree, barriers = self.known
-        entry = tree.entries.get(path)
-        if entry is not None:
-            return entry.kind is EntryKind.DIRECTORY
-        return None if any(_inside(path, folder) for folder, _ in barriers) else False
+        """Whether there is a folder of that path; None if nobody can know, or if it takes too long to find out."""
+        at: FileSystem | None = self
+        for _ in range(_MAX_STEPS):
+            if at is None:
+                return False
+            for placed in at.placed:
+                if _inside(placed.dest, path) and placed.dest != path:
+                    return True
+                if _inside(path, placed.dest):
+                    entry = placed.content.entry(_relative(path, placed.dest))
+                    if entry is not None:
+                        return entry.kind is EntryKind.DIRECTORY
+            if at.hides is not None and _inside(path, at.hides):
+                return None
+            if at.hides is not None and _inside(at.hides, path):
+                return True
+            at = at.below
+        return None
 
 
 def empty(ref: Ref) -> FileSystem:
     """The files of an external image, all hidden, or of `scratch`: none."""
     return FileSystem(below=None, ref=ref, hides=None if ref == SCRATCH else "")
+
+
+def image_files(inputs: Inputs, name: str) -> FileSystem:
+    """The files of an external image that `--from` names."""
+    base = inputs.bases.get(name) or BaseImage(layers=name)
+    return empty(SCRATCH if name == "scratch" else ("image", base.layers))
+
+
+class Budget:
+    """How many entries of stages may still be looked at: a Dockerfile of a thousand stages that copy each other's files
+    must not cost more than one of ten. What is beyond it counts as hidden."""
+
+    def __init__(self) -> None:
+        self.left = _MAX_ENTRIES
+
+    def look(self, files: FileSystem) -> FileSystem:
+        """The files to select from."""
+        if self.left < 0:
+            return FileSystem(below=None, ref=files.ref, hides="")
+        if "known" not in files.__dict__:
+            self.left -= len(files.known[0].entries)
+        return files
 
 
 def _placed_entry(entry: Entry, placed: Placed) -> Entry:

@@ -62,18 +62,20 @@ def edit_files(inputs: Inputs, paths: Collection[str], context: BuildContext, la
     """The inputs after an edit of these paths, relative to the context. One that is not there is new, unless it is
     ignored; different labels are different edits."""
     there = {file.path for file in inputs.files}
-    files = [
-        replace(file, digest=f"{label}: {file.path}", mtime_ns=None)
-        if file.path in paths and file.kind is EntryKind.FILE
-        else file
-        for file in inputs.files
-    ]
+    files = [_edited(file, label) if file.path in paths else file for file in inputs.files]
     files += [
         InputFile(path=path, kind=EntryKind.FILE, mode=0o644, digest=f"{label}: {path}")
         for path in sorted(set(paths) - there)
         if not (context.rules and is_ignored(context.rules, path))
     ]
     return replace(inputs, files=tuple(files))
+
+
+def _edited(file: InputFile, label: str) -> InputFile:
+    if file.kind is EntryKind.FILE:
+        return replace(file, digest=f"{label}: {file.path}", mtime_ns=None)
+    # A link that points elsewhere; where is not known, and matters only to who follows it.
+    return replace(file, link_target=f"{label}: {file.path}") if file.kind is EntryKind.SYMLINK else file
 
 
 def read_base(inspected: Mapping[str, Any]) -> BaseImage:

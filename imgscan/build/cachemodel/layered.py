@@ -10,47 +10,45 @@ mount brings does not either, so such a RUN is stale.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from typing import Final
 
 from imgscan.build.cachemodel.buildkit import run_arguments
-from imgscan.build.cachemodel.contents import FOLDER, Content, context_tree, make_content
-from imgscan.build.cachemodel.filesystems import SCRATCH, FileSystem, Placed, empty
+from imgscan.build.cachemodel.contents import FOLDER, Content, ContextTree, make_content
+from imgscan.build.cachemodel.filesystems import FileSystem, Placed
+from imgscan.build.cachemodel.graph import Graph, StageState
 from imgscan.build.cachemodel.mounts import read_mounts
 from imgscan.build.cachemodel.records import BaseImage, CacheBuilder, Inputs, Node, Ref
 from imgscan.build.cachemodel.settings import (
     Settings,
-    Surroundings,
     absolute,
-    begin_settings,
-    find_base,
     find_parents,
     stage_commands,
 )
 from imgscan.build.cachemodel.transfers import Copy, place, read_copy, renamed, take
 from imgscan.build.request import Builder
-from imgscan.dockerfile.parse import Command, Stage, find_stage, needed_stages, target_stage
+from imgscan.dockerfile.parse import Command, Stage, needed_stages, target_stage
 from imgscan.dockerfile.stages import expand_or_none
 
-_EXPANDED = frozenset({"ENV", "LABEL", "EXPOSE", "VOLUME", "USER", "STOPSIGNAL"})
+_PREDEFINED: Final = frozenset(
+    name
+    for word in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+    for name in (word, word.lower())
+)
+_EXPANDED: Final = frozenset({"ENV", "LABEL", "EXPOSE", "VOLUME", "USER", "STOPSIGNAL"})
 
 
-@dataclass(slots=True, kw_only=True)
-class _State:
-    settings: Settings
-    ref: Ref
-    files: FileSystem
-
-
-class LayeredGraph:
+class LayeredGraph(Graph):
     """The nodes of a build: one for every instruction but FROM."""
 
-    def __init__(self, inputs: Inputs, builder: CacheBuilder) -> None:
-        self.inputs, self.builder = inputs, builder
+    keeps_args = False
+
+    def __init__(self, inputs: Inputs, builder: CacheBuilder, like: ContextTree | None = None) -> None:
+        super().__init__(inputs, builder, like, folder_modes=True)
         self.classic = builder.kind is Builder.CLASSIC
-        self.around = Surroundings(inputs)
-        self.context = context_tree(inputs.files, folder_modes=True)
-        self.nodes: list[Node] = []
-        self._ends: dict[int, _State] = {}
+
+    def image_ref(self, base: BaseImage) -> Ref:
+        """The image as a whole."""
+        return ("image", base.config or base.layers)
 
     def build(self) -> tuple[Node, ...]:
         """Every node of the stages that are built."""
@@ -68,24 +66,16 @@ class LayeredGraph:
         return tuple(self.nodes)
 
     def _walk(self, stage: Stage, parent: Stage | None, number: int) -> None:
-        base = BaseImage(layers="")
-        if parent is not None:
-            above = self._ends[parent.index]
-            state = _State(settings=above.settings.copy(keep_args=False), ref=above.ref, files=above.files)
-        else:
-            name, base = find_base(self.inputs, stage)
-            ref: Ref = SCRATCH if name == "scratch" else ("image", base.config or base.layers)
-            files = empty(ref if ref == SCRATCH else ("image", base.layers))
-            state = _State(settings=begin_settings(base), ref=ref, files=files)
+        state, base = self.begin(stage, parent)
         own = frozenset(map(id, stage.commands))
         for command in stage_commands(self.inputs, stage, parent, base):
             shown = id(command) in own
             self._step(command, state, stage, number + command.instruction.ordinal, shown=shown)
-        self._ends[stage.index] = state
+        self.ends[stage.index] = state
 
-    def _step(self, command: Command, state: _State, stage: Stage, number: int, *, shown: bool) -> None:
+    def _step(self, command: Command, state: StageState, stage: Stage, number: int, *, shown: bool) -> None:
         copy = read_copy(command, state.settings, self.around) if command.keyword in ("COPY", "ADD") else None
-        taken = take(copy, self._origin(command.flag("from"), stage) or self.context) if copy else []
+        taken = take(copy, self.origin(command, stage)) if copy else []
         contents = [content for _, found in taken for content in found]
         if self.classic:
             contents = [renamed(c, c.prefix if c.names != "missing" else c.names) for c in contents]
@@ -95,6 +85,7 @@ class LayeredGraph:
             contents += [make_content(url, {}, ((("remote", url), ""),)) for url in copy.remotes]
         node = Node(
             index=len(self.nodes),
+            stage=stage.index,
             instruction=command.instruction,
             ordinal=number,
             shown=shown,
@@ -102,13 +93,13 @@ class LayeredGraph:
             parents=(state.ref,),
             contents=tuple(contents),
         )
-        self.nodes.append(node)
+        self.add(node)
         self.around.apply(command, state.settings)
         state.ref = node.index
         state.files = self._files(command, copy, taken, state)
 
     def _files(
-        self, command: Command, copy: Copy | None, taken: list[tuple[str, tuple[Content, ...]]], state: _State
+        self, command: Command, copy: Copy | None, taken: list[tuple[str, tuple[Content, ...]]], state: StageState
     ) -> FileSystem:
         ref = state.ref
         if copy:
@@ -119,15 +110,6 @@ class LayeredGraph:
             made = Placed(dest=state.settings.cwd.strip("/"), content=make_content("", {"": FOLDER}))
             return FileSystem(below=state.files, ref=ref, placed=(made,))
         return state.files
-
-    def _origin(self, name: str | None, stage: Stage) -> FileSystem | None:
-        if not name:
-            return None
-        found = find_stage(self.inputs.dockerfile, name, stage.index)
-        if found is not None and found.index in self._ends:
-            return self._ends[found.index].files
-        base = self.inputs.bases.get(name) or BaseImage(layers=name)
-        return empty(("image", base.layers))
 
     def _facets(self, command: Command, copy: Copy | None, settings: Settings) -> tuple[tuple[str, Hashable], ...]:
         if copy is not None:
@@ -141,10 +123,13 @@ class LayeredGraph:
         if command.keyword == "RUN":
             env = settings.env.variables
             given = tuple(sorted((name, value) for name, value in settings.args.items() if name not in env))
+            # An argument that needs no ARG is not in the key, but it does mark it as that of a RUN with arguments.
+            marked = bool(given) or any(name in self.around.build_args and name not in env for name in _PREDEFINED)
             mounts = read_mounts(command, settings, self.around, self.builder)
             return (
                 ("the command", run_arguments(command, settings.shell)),
                 ("variables", given),
+                ("that there are build arguments", self.classic and marked),
                 ("the mounts", tuple((mount.facet, mount.source) for mount in mounts)),
             )
         return (("the instruction", (command.keyword, *self._said(command, settings))),)

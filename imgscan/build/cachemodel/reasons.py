@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Protocol
 
@@ -30,6 +31,16 @@ class Explainer:
         self.first, self.second, self.matches, self.dockerfile = first, second, matches, dockerfile
         self._causes: dict[int, Instruction] = {}
         self._depends: dict[int, tuple[Instruction, ...]] = {}
+        self._begins = {ref for node in first for ref in node.parents if isinstance(ref, tuple)}
+        self._places: dict[Hashable, list[Node]] = {}
+        for node in first:
+            step = node.instruction
+            for key in (
+                (node.stage, step.text, node.shown),
+                (step.text, node.shown),
+                (node.stage, step.keyword, node.ordinal, node.shown),
+            ):
+                self._places.setdefault(key, []).append(node)
 
     def explain(self, node: Node) -> StepPrediction:
         """The prediction for a node; those before it must have been explained."""
@@ -41,10 +52,11 @@ class Explainer:
         depends = self._depends_on(node) if outcome is Outcome.UNKNOWN else ()
         self._depends[node.index] = depends
         if depends:
-            lines = ", ".join(f"{step.keyword} in line {step.line}" for step in depends)
-            reason = f"it depends on whether {lines} gives the same files as before"
+            reason = _said_of(depends)
+        elif any(content.vague for content in node.contents):
+            reason = "it takes files by a variable that the base image may set"
         return StepPrediction(
-            stage=node.instruction.stage,
+            stage=node.stage,
             ordinal=node.ordinal,
             instruction=node.instruction,
             outcome=outcome,
@@ -66,27 +78,22 @@ class Explainer:
         if other is None:
             return "the step is new", cause
         if node.parents != other.parents and any(isinstance(ref, tuple) for ref in node.parents):
-            begin = self.dockerfile.stages[node.instruction.stage].commands[0].instruction
-            return "the base image is another one", begin
+            return "the base image is another one", self._begin(node)
         return "it stands at another place", cause
+
+    def _begin(self, node: Node) -> Instruction:
+        return self.dockerfile.stages[node.stage].commands[0].instruction
 
     def _counterpart(self, node: Node) -> Node | None:
         """The step of the first build that this one was: of the same text, else the one in its place."""
-        wanted = node.instruction
-        alike = [other for other in self.first if other.instruction.keyword == wanted.keyword]
-        ranked = sorted(
-            alike,
-            key=lambda other: (
-                other.shown is not node.shown,
-                other.instruction.stage != wanted.stage,
-                other.instruction.text != wanted.text,
-                abs(other.ordinal - node.ordinal),
-            ),
-        )
-        best = next(iter(ranked), None)
-        if best is None or (best.instruction.text != wanted.text and best.ordinal != node.ordinal):
-            return None
-        return best
+        step = node.instruction
+        alike = self._places.get((node.stage, step.text, node.shown), ())
+        if alike:
+            at = bisect_left(alike, node.ordinal, key=lambda other: other.ordinal)
+            return min(alike[max(at - 1, 0) : at + 1], key=lambda other: abs(other.ordinal - node.ordinal))
+        elsewhere = self._places.get((step.text, node.shown), ())
+        in_place = self._places.get((node.stage, step.keyword, node.ordinal, node.shown), ())
+        return next(iter((*elsewhere[:1], *in_place[:1])), None)
 
     def _differences(self, node: Node, other: Node) -> Iterator[str]:
         before = dict(other.facets)
@@ -107,6 +114,8 @@ class Explainer:
         for ref in node.parents:
             if isinstance(ref, int) and self.matches.outcome(ref) is Outcome.UNKNOWN:
                 found |= dict.fromkeys(self._depends.get(ref, ()))
+            elif isinstance(ref, tuple) and ref not in self._begins:
+                found[self._begin(node)] = None
         for content in node.contents:
             for ref, _ in content.hidden:
                 if isinstance(ref, int) and self.matches.outcome(ref) is not Outcome.HIT:
@@ -114,6 +123,19 @@ class Explainer:
                 elif isinstance(ref, tuple):
                     found[node.instruction] = None
         return tuple(found)
+
+
+def _said_of(depends: Sequence[Instruction]) -> str:
+    """What an outcome that nobody can know hangs on."""
+    images = [f"line {step.line}" for step in depends if step.keyword == "FROM"]
+    steps = [f"{step.keyword} in line {step.line}" for step in depends if step.keyword != "FROM"]
+    said = [f"it depends on whether {', '.join(steps)} gives the same files as before"] if steps else []
+    if images:
+        said.append(
+            f"the image of FROM in {', '.join(images)} is another one of the same layers, and it depends on which of "
+            "the two the engine used first"
+        )
+    return "; ".join(said)
 
 
 def _changed_variables(after: Hashable, before: Hashable) -> Iterator[str]:

@@ -94,16 +94,19 @@ class StepPrediction:
     same_as: tuple[int, int] | None = None
 
 
-Ref = int | tuple[str, str]
-"""A node of a graph by its index, or where it begins: `("image", layers)`, `("scratch", "")`."""
+Ref = int | tuple[str, ...]
+"""A node of a graph by its index, or where it begins: `("image", layers)`, `("image", layers, id)` where the image as a
+whole may count, `("scratch", "")`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Node:
     """The cache key of one step: `facets` are the parts of the operation by what they are called in words, `parents`
-    the results it is carried out on, `contents` the files it takes from elsewhere. `shown`: the builder reports it."""
+    the results it is carried out on, `contents` the files it takes from elsewhere. `stage` is where it is carried out:
+    for a trigger not where it stands. `shown`: the builder reports it."""
 
     index: int
+    stage: int
     instruction: Instruction
     ordinal: int
     shown: bool

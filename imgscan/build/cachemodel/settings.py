@@ -1,8 +1,9 @@
 """What instructions leave to those after them besides files: variables, working directory, user, shell.
 
 BuildKit (`dispatchArg`, `dispatchEnv` of frontend/dockerfile/dockerfile2llb/convert.go) puts ARG and ENV into one
-environment, in the order they were set last, and hands it to stages built FROM this one. The classic builder and
-buildah keep ARG apart and forget it at the next FROM.
+environment, in the order they were set last, and hands it to stages built FROM this one, which set what ENV and the
+base image set anew, in the order it has in the image. The classic builder and buildah keep ARG apart and forget it at
+the next FROM.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from imgscan.build.cachemodel.records import BaseImage, Inputs
+from imgscan.detect.stages.walk import hangs_on_unset
 from imgscan.dockerfile.parse import Command, Stage, base_image, parse
 from imgscan.dockerfile.stages import (
     Variables,
@@ -26,12 +28,14 @@ from imgscan.errors import InputError
 from imgscan.model import Instruction
 
 DEFAULT_SHELL: Final = ("/bin/sh", "-c")
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(slots=True, kw_only=True)
 class Settings:
     """The state in one stage. `scope` is all that can be expanded; `env` only what ENV and the base image set; `args`
-    the ARGs of this stage."""
+    the ARGs of this stage. `open`: variables of a base image that nobody has looked at may be missing; `adrift`: `cwd`
+    is relative to the working directory of such an image."""
 
     scope: Variables
     env: Variables
@@ -39,6 +43,8 @@ class Settings:
     cwd: str = "/"
     user: str = ""
     shell: tuple[str, ...] = ()
+    open: bool = False
+    adrift: bool = False
 
     def copy(self, *, keep_args: bool) -> Settings:
         """What a stage that is FROM this one begins with."""
@@ -50,18 +56,31 @@ class Settings:
             cwd=self.cwd,
             user=self.user,
             shell=self.shell,
+            open=self.open,
+            adrift=self.adrift,
         )
 
 
-def begin_settings(base: BaseImage) -> Settings:
-    """What a stage FROM an external image begins with."""
+def begin_settings(base: BaseImage, *, known: bool = True) -> Settings:
+    """What a stage FROM an external image begins with; `known`: the image has been looked at."""
     return Settings(
         scope=Variables(dict(base.env)),
         env=Variables(dict(base.env)),
         cwd=base.workdir or "/",
         user=base.user,
         shell=base.shell,
+        open=not known,
+        adrift=not known,
     )
+
+
+def set_anew(settings: Settings) -> None:
+    """What BuildKit does at the beginning of every stage: PATH is there, and the image's variables are the last ones
+    set (`toDispatchState` of frontend/dockerfile/dockerfile2llb/convert.go)."""
+    if "PATH" not in settings.env.variables:
+        settings.env.put("PATH", DEFAULT_PATH)
+    for name, value in settings.env.variables.items():
+        settings.scope.set(name, value)
 
 
 class Surroundings:
@@ -77,6 +96,10 @@ class Surroundings:
         found = expand_or_none(word, settings.scope.variables, self.escape)
         return word if found is None else found
 
+    def is_open(self, word: str, settings: Settings) -> bool:
+        """Whether a word hangs on a variable that the base image may set."""
+        return settings.open and hangs_on_unset(word, settings.scope.variables)
+
     def apply(self, command: Command, settings: Settings) -> None:
         """Bring the settings up to date with an instruction that changes them."""
         match command.keyword:
@@ -87,9 +110,18 @@ class Surroundings:
                 apply_variables(command, settings.scope, self.build_args, self.global_args, self.escape)
                 for word in command.raw_words:
                     name = expand_or_none(word.partition("=")[0], before, self.escape) or ""
-                    settings.env.set(name, settings.scope.variables.get(name))
+                    value = settings.scope.variables.get(name)
+                    if value is None:
+                        settings.env.set(name, None)
+                    else:
+                        settings.env.put(name, value)
             case "WORKDIR":
-                settings.cwd = absolute(self.expand(command.value, settings), settings.cwd)
+                word = self.expand(command.value, settings)
+                if self.is_open(command.value, settings):
+                    settings.adrift = True
+                elif word.startswith("/"):
+                    settings.adrift = False
+                settings.cwd = absolute(word, settings.cwd)
             case "USER":
                 settings.user = self.expand(command.value, settings)
             case "SHELL":
@@ -115,6 +147,11 @@ def absolute(path: str, cwd: str) -> str:
 def find_parents(inputs: Inputs) -> tuple[Stage | None, ...]:
     """The stage each stage is FROM."""
     return parent_stages(inputs.dockerfile, inputs.build_args)
+
+
+def is_known(inputs: Inputs, name: str) -> bool:
+    """Whether the configuration of an external image has been looked at; `scratch` has none."""
+    return name == "scratch" or name in inputs.bases
 
 
 def find_base(inputs: Inputs, stage: Stage) -> tuple[str, BaseImage]:

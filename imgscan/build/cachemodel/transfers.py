@@ -9,11 +9,11 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from imgscan.build.cachemodel.contents import Content, Tree, is_pattern, make_content
+from imgscan.build.cachemodel.contents import Content, Tree, folders_above, make_content
 from imgscan.build.cachemodel.filesystems import FileSystem, Placed
 from imgscan.build.cachemodel.records import Ref
 from imgscan.build.cachemodel.settings import Settings, Surroundings, absolute
-from imgscan.detect.stages.contextindex import clean_source
+from imgscan.detect.stages.contextindex import clean_source, is_pattern
 from imgscan.detect.stages.walk import is_archive, is_remote
 from imgscan.dockerfile.lexer import Lexer, LexError
 from imgscan.dockerfile.parse import Command, Heredoc
@@ -26,7 +26,8 @@ _ROOT_OWNERS = frozenset({"0", "0:0", ""})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
     """A COPY or ADD. `dest` is absolute and ends with a slash where the instruction says that it is a folder; `remotes`
-    are URLs; `documents` are heredocs, names and contents; `flags` have their variables replaced."""
+    are URLs; `documents` are heredocs, names and contents; `flags` have their variables replaced. `vague`: its sources,
+    `anywhere`: its destination hangs on what nobody knows of the base image."""
 
     keyword: str
     sources: tuple[str, ...]
@@ -35,6 +36,8 @@ class Copy:
     dest: str
     flags: Mapping[str, str]
     excludes: tuple[str, ...]
+    vague: bool = False
+    anywhere: bool = False
 
     @property
     def parents(self) -> bool:
@@ -74,6 +77,9 @@ def read_copy(command: Command, settings: Settings, around: Surroundings) -> Cop
         dest=absolute_dest,
         flags=flags,
         excludes=tuple(around.expand(value, settings) for name, value in command.flags if name == "exclude" and value),
+        vague=any(around.is_open(word, settings) for word in command.words[:-1]),
+        anywhere=(settings.adrift and not dest.startswith("/"))
+        or any(around.is_open(word, settings) for word in command.words[-1:]),
     )
 
 
@@ -98,10 +104,14 @@ def expand_document(document: Heredoc, settings: Settings, around: Surroundings)
 
 def take(copy: Copy, origin: Tree | FileSystem) -> list[tuple[str, tuple[Content, ...]]]:
     """What each source selects; a source that is not there selects one content that is nothing."""
+    if copy.vague:
+        everything = tuple(replace(content, vague=True) for content in origin.select(""))
+        return [(clean_source(source), everything) for source in copy.sources]
     found: list[tuple[str, tuple[Content, ...]]] = []
     for source in copy.sources:
         pattern = source.split("/./", 1)[-1] if copy.parents else source
-        taken = origin.select(source.replace("/./", "/") if copy.parents else pattern, copy.excludes)
+        path = source.replace("/./", "/") if copy.parents else pattern
+        taken = origin.select(path, copy.excludes, deep=copy.parents)
         found.append((clean_source(source), taken or (make_content(clean_source(source), {}, names="missing"),)))
     return found
 
@@ -113,8 +123,7 @@ def in_key_order(taken: Sequence[tuple[str, tuple[Content, ...]]]) -> tuple[Cont
     ordered: list[Content] = []
     seen: set[str] = set()
     for source, contents in sorted(taken, key=lambda pair: pair[0]):
-        inside = any(source != other and (not other or source.startswith(f"{other}/")) for other in plain)
-        if source in seen or (inside and source in plain):
+        if source in seen or (source in plain and any(above in plain for above in folders_above(source))):
             continue
         seen.add(source)
         ordered += contents
@@ -124,6 +133,8 @@ def in_key_order(taken: Sequence[tuple[str, tuple[Content, ...]]]) -> tuple[Cont
 def place(copy: Copy, taken: Sequence[tuple[str, tuple[Content, ...]]], below: FileSystem, ref: Ref) -> FileSystem:
     """The stage's files after the copy."""
     dest = copy.dest.strip("/")
+    if copy.vague or copy.anywhere:
+        return FileSystem(below=below, ref=ref, hides="" if copy.anywhere else dest)
     contents = [content for _, found in taken for content in found]
     archive = copy.keyword == "ADD" and any(is_archive(content.prefix) for content in contents)
     landed = [_landing(copy, content, dest, below) for content in contents]
@@ -134,7 +145,13 @@ def place(copy: Copy, taken: Sequence[tuple[str, tuple[Content, ...]]], below: F
         below=below,
         ref=ref,
         placed=tuple(
-            Placed(dest=where, content=content, mode=read_mode(mode), owner=owner_of(copy))
+            Placed(
+                dest=where,
+                content=content,
+                mode=read_mode(mode),
+                owner=owner_of(copy),
+                made=copy.dest.endswith("/") and where == dest,
+            )
             for content, where in zip(contents, landed, strict=True)
             if where is not None
         ),
@@ -157,7 +174,7 @@ def read_mode(mode: str | None) -> int | None:
 
 def _landing(copy: Copy, content: Content, dest: str, below: FileSystem) -> str | None:
     """Where the selected path lands; None where nobody can know whether `dest` is a folder."""
-    entry = content.entries.get("")
+    entry = content.entry("")
     if entry is None or entry.kind is EntryKind.DIRECTORY:
         return dest
     name = posixpath.basename(content.prefix)

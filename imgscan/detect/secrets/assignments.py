@@ -31,6 +31,7 @@ _SECRET_PATHS: Final = (
     "/.aws/config",
     "/.aws/credentials",
 )
+_SECRET_LAST: Final = frozenset(path.rpartition("/")[2] for path in _SECRET_PATHS)
 _EXPRESSION: Final = re.compile(rb"[()\[\]{}]|\$[({]|^[A-Za-z_]\w*(?:\.\w+)+$|=>|\s\+\s|^[&*|>]")
 _DEFAULT: Final = re.compile(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s*")
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -47,7 +48,9 @@ def is_config_like(path: str, size: int | None) -> bool:
         return False
     folder, _, name = path.rpartition("/")
     name = name.lower()
-    if name in words("secret_names") or _is_env_name(name) or f"/{path}".endswith(_SECRET_PATHS):
+    if name in words("secret_names") or ("env" in name and _is_env_name(name)):
+        return True
+    if name in _SECRET_LAST and f"/{path}".endswith(_SECRET_PATHS):
         return True
     if is_other_peoples(folder):
         return False

@@ -144,9 +144,11 @@ class BlockSearch:
             if is_public_match(match):
                 job.show(match, data)
                 continue
-            hit = judge(match, data, job.path, line=place.line(match.start), offset=start, literal=job.literal)
+            # Lines are counted for hits only: most matches are none, and programs have few lines.
+            hit = judge(match, data, job.path, line=0, offset=start, literal=job.literal)
             if hit is not None:
-                hit = _marked(with_beside(hit, match, data), data, match.start, match.end)
+                hit = replace(with_beside(hit, match, data), line=place.line(match.start))
+                hit = _marked(hit, data, match.start, match.end)
             if hit is not None or match.rule.weight >= Weight.CONTEXT:
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
         yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
@@ -162,9 +164,9 @@ class BlockSearch:
             if is_public_match(match):
                 job.show(match, block)
                 continue
-            hit = judge(match, block, job.path, line=place.line(start), offset=begin, literal=job.literal)
+            hit = judge(match, block, job.path, line=0, offset=begin, literal=job.literal)
             if hit is not None:
-                hit = _marked(hit, data, start, end)
+                hit = _marked(replace(hit, line=place.line(start)), data, start, end)
                 yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop)
 
     def _matches_in_base64(

@@ -23,6 +23,12 @@ class Element(NamedTuple):
 
 def element(der: bytes, at: int) -> Element | None:
     """The element at `at`; None if its header is cut off or absurd."""
+    found = _header(der, at)
+    return Element(*found) if found is not None else None
+
+
+def _header(der: bytes, at: int) -> tuple[int, int, int] | None:
+    """The same as a tuple, of which there are many."""
     if at + 2 > len(der):
         return None
     tag, length, start = der[at], der[at + 1], at + 2
@@ -31,18 +37,18 @@ def element(der: bytes, at: int) -> Element | None:
         if not 1 <= size <= 4 or start + size > len(der):
             return None
         length, start = int.from_bytes(der[start : start + size], "big"), start + size
-    return Element(tag, start, start + length)
+    return tag, start, start + length
 
 
 def children(der: bytes, parent: Element) -> Iterator[tuple[int, bytes]]:
     """Tag and content of each element inside another one, up to the first that is not whole."""
-    at = parent.start
+    at, last = parent.start, min(parent.end, len(der))
     for _ in range(_MOST_CHILDREN):
-        child = element(der, at) if at < parent.end else None
-        if child is None or child.end > min(parent.end, len(der)):
+        child = _header(der, at) if at < parent.end else None
+        if child is None or child[2] > last:
             return
-        yield child.tag, der[child.start : child.end]
-        at = child.end
+        tag, start, at = child
+        yield tag, der[start:at]
 
 
 def sequence(der: bytes) -> list[tuple[int, bytes]]:

@@ -15,7 +15,7 @@ from typing import Final
 from imgscan.detect.secrets.pem import key_digest_text, lacks_key_body
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.validators import check, decode_base64, decode_json
-from imgscan.detect.secrets.wordlists import byte_words, public_digests
+from imgscan.detect.secrets.wordlists import byte_words, public_digests, words
 from imgscan.model import Validity
 
 # Long words anywhere; words of four letters turn up in random base64, so only as words of their own.
@@ -53,6 +53,14 @@ _WORD: Final = re.compile(rb"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*|[A-Z]+(?:
 _IDENTIFIER: Final = re.compile(rb"[A-Za-z_]+(?:[._][A-Za-z_]+)*")
 _HEX: Final = re.compile(rb"[0-9a-fA-F]+")
 _REPEATED: Final = re.compile(rb"(.)\1{5}", re.DOTALL)
+_DIGEST: Final = re.compile(
+    rb"[0-9a-fA-F]{32}(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{24}|[0-9a-fA-F]{32}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96})?"
+)
+_ASSIGNED: Final = re.compile(
+    rb"([A-Za-z_][A-Za-z0-9_.-]{0,60})[\"'`\\]{0,4}[ \t]{0,4}(?:=>|:=|[:=])[ \t]{0,4}[\"'`|\\]{0,4}$"
+)
+_NAME_PARTS: Final = re.compile(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]*")
+_ASSIGNED_BYTES: Final = 96
 _LOOKED_AT: Final = 256
 _RANDOM_LENGTH: Final = 24
 _FEW_DISTINCT: Final = 4
@@ -130,6 +138,20 @@ def is_number(value: bytes) -> bool:
 def is_hex(value: bytes) -> bool:
     """True when every byte is a hexadecimal digit: digests and commit ids are."""
     return _HEX.fullmatch(value) is not None
+
+
+def is_named_digest(data: bytes, start: int, end: int) -> bool:
+    """True when data[start:end] is as long as a digest, made of hexadecimal digits, and assigned to a name that says so
+    (`"shasum": "…"`, `gitHead = '…'`) and promises no secret (`token_hash`)."""
+    if _DIGEST.fullmatch(data, start, end) is None:
+        return False
+    found = _ASSIGNED.search(bytes(data[max(start - _ASSIGNED_BYTES, 0) : start]))
+    if found is None:
+        return False
+    parts = [part.lower() for part in _NAME_PARTS.findall(found[1].decode("ascii"))]
+    names = words("digest_names")
+    says_so = bool(parts) and (parts[-1] in names or "".join(parts[-2:]) in names)
+    return says_so and words("secret_words").isdisjoint(parts) and words("key_qualifiers").isdisjoint(parts)
 
 
 def is_one_word(value: bytes) -> bool:

@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from imgscan.detect.secrets import assignments, filters, generic, kubernetes, uris
@@ -223,12 +224,8 @@ def _judge_assignment(
 ) -> SecretHit | None:
     """A `name = value` of a configuration file. In programs only a quoted value is a literal, in shell scripts only
     one that follows the `=` at once."""
-    env_file = assignments.is_env_file(path)
-    before = data[match.start - 1 : match.start]
-    bare = (assignments.is_code(path) and before not in (b'"', b"'", b"`", b">")) or (
-        assignments.is_shell(path) and before not in (b'"', b"'", b"=")
-    )
-    if bare or (is_vendored(path) and not may_be_own(path)):
+    before, env_file = _assigned_in(path)
+    if before is not None and data[match.start - 1 : match.start] not in before:
         return None
     verdict = assignments.judge_value(match.name, match.secret, code=not env_file)
     if verdict is None:
@@ -237,6 +234,20 @@ def _judge_assignment(
     if not (env_file or literal):
         severity, confidence = Severity.LOW, _LESS_SURE[confidence]
     return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
+
+
+@lru_cache(maxsize=64)
+def _assigned_in(path: str) -> tuple[frozenset[bytes] | None, bool]:
+    """What a value must follow in a document of a path to be taken for a literal (None: anything), and whether it is an
+    env file."""
+    before: frozenset[bytes] | None = None
+    if is_vendored(path) and not may_be_own(path):
+        before = frozenset()
+    elif assignments.is_code(path):
+        before = frozenset((b'"', b"'", b"`", b">"))
+    elif assignments.is_shell(path):
+        before = frozenset((b'"', b"'", b"="))
+    return before, assignments.is_env_file(path)
 
 
 def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:

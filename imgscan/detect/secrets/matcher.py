@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 if TYPE_CHECKING:
-    from hyperscan import Database, Scratch
+    from hyperscan import Database
 
 MATCHERS: Final = ("auto", "hyperscan", "re2")
 """What IMGSCAN_MATCHER and `load_matcher` may be told."""
@@ -109,47 +109,59 @@ class HyperscanMatcher:
         self._refused = refused
         self._refused_set = Re2Matcher([patterns[i] for i in refused]) if refused else None
         self._flood_set: Re2Matcher | None = None
-        self._local = threading.local()
+        self._local = _Local()
 
     def regions(self, data: bytes) -> list[Region]:
         raw: list[tuple[int, int]] = []
-        if self._database is not None and not self._collect(self._database, data, raw):
-            return self._flooded(data)
+        if self._database is not None:
+            collector = self._local.collector
+            if collector is None:
+                collector = self._local.collector = _Collector(self._database)
+            raw = collector.raw
+            if not collector.collect(data):
+                return self._flooded(data)
         found = merge_regions(raw, self._lengths, len(data)) if raw else []
         if self._refused_set is not None:
             found += [(self._refused[i], low, high) for i, low, high in self._refused_set.regions(data)]
             found.sort()
         return found
 
-    def _collect(self, database: Database, data: bytes, raw: list[tuple[int, int]]) -> bool:
-        """Fill `raw` with (pattern, end of match); False when there are too many."""
-        import hyperscan
-
-        append = raw.append
-
-        def on_match(index: int, _start: int, end: int, _flags: int, _context: object) -> bool:
-            append((index, end))
-            return len(raw) > _FLOOD
-
-        try:
-            database.scan(data, match_event_handler=on_match, scratch=self._scratch(database))
-        except hyperscan.ScanTerminated:
-            return False
-        return len(raw) <= _FLOOD
-
     def _flooded(self, data: bytes) -> list[Region]:
         if self._flood_set is None:
             self._flood_set = Re2Matcher(self._patterns)
         return self._flood_set.regions(data)
 
-    def _scratch(self, database: Database) -> Scratch:
-        """hyperscan's working memory: one for each thread."""
+
+class _Collector:
+    """Scans block after block in one thread: hyperscan's working memory, and `raw`, the (pattern, end of match) of the
+    block scanned last."""
+
+    def __init__(self, database: Database) -> None:
         import hyperscan
 
-        scratch: Scratch | None = getattr(self._local, "scratch", None)
-        if scratch is None:
-            scratch = self._local.scratch = hyperscan.Scratch(database)
-        return scratch
+        self.raw: list[tuple[int, int]] = []
+        self._scan = database.scan
+        self._scratch = hyperscan.Scratch(database)
+        self._terminated = hyperscan.ScanTerminated
+
+    def collect(self, data: bytes) -> bool:
+        """Fill `raw`; False when there are too many."""
+        self.raw.clear()
+        try:
+            self._scan(data, match_event_handler=self._on_match, scratch=self._scratch)
+        except self._terminated:
+            return False
+        return len(self.raw) <= _FLOOD
+
+    def _on_match(self, index: int, _start: int, end: int, _flags: int, _context: object) -> bool:
+        self.raw.append((index, end))
+        return len(self.raw) > _FLOOD
+
+
+class _Local(threading.local):
+    """Each thread's own."""
+
+    collector: _Collector | None = None
 
 
 def shortest(pattern: bytes) -> bytes:

@@ -14,6 +14,7 @@ from imgscan.detect.secrets.scanner import SecretScanner
 
 _BETWEEN: Final = b"\0\n"
 """Neither a space nor a dot of any pattern matches the NUL, and no name holds one."""
+_BETWEEN_BYTES: Final = len(_BETWEEN)
 _AT_ONCE: Final = 256 << 10
 
 
@@ -36,7 +37,11 @@ class NameSearch:
         known = self._known
         text = path[len(known) :] if known and path.startswith(known) else path
         self._known = path + b"/" if is_directory else path[: path.rfind(b"/") + 1]
-        self._take(path, text)
+        self._paths.append(path)
+        self._texts.append(text)
+        self._bytes += len(text) + _BETWEEN_BYTES
+        if self._bytes >= _AT_ONCE:
+            self._search()
         for other in further:
             if other:
                 self._take(path, other)
@@ -49,7 +54,7 @@ class NameSearch:
     def _take(self, path: bytes, text: bytes) -> None:
         self._paths.append(path)
         self._texts.append(text)
-        self._bytes += len(text) + len(_BETWEEN)
+        self._bytes += len(text) + _BETWEEN_BYTES
         if self._bytes >= _AT_ONCE:
             self._search()
 

@@ -7,6 +7,7 @@ one that anybody can use; the key itself is never used.
 from __future__ import annotations
 
 import re
+import string
 from typing import Final
 
 from imgscan.detect.secrets.der import INTEGER, OCTETS, SEQUENCE, element
@@ -20,6 +21,8 @@ _LINE_END: Final = re.compile(rb"(?:\\+[rn]|[\r\n])+")
 # A line of a key, alone or as a comment or a string literal of source code.
 _KEY_LINE: Final = re.compile(rb"^[\s#*>|]*(?://\s)?[\"'`]?([A-Za-z0-9+/=\s]*?)(?:[\"'`][\s+.,;)\\]*|\\)?\s*$")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2}(?:=[A-Za-z0-9+/]{4})?")  # with the checksum of OpenPGP's armour
+_SIGNS: Final = b"+/="
+_PLAIN_BODY: Final = string.ascii_letters.encode() + string.digits.encode() + _SIGNS + b"\r\n"
 _SHORTEST_BODY: Final = 40
 _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
 _BROKEN: Final = Checked(validity=Validity.INVALID, severity=Severity.MEDIUM)
@@ -48,6 +51,9 @@ def check_private_key(secret: bytes) -> Checked:
 def body_of(text: bytes) -> bytes | None:
     """The base64 of a PEM block without headers, line ends (escaped too) and the string quotes of source code; None
     when a line is something else."""
+    if not text.translate(None, _PLAIN_BODY):
+        # As nearly all are written: nothing but base64 in lines.
+        return b"".join(line for line in text.split() if line.strip(_SIGNS))
     pieces = []
     for line in _LINE_END.split(text):
         found = _KEY_LINE.match(line)

@@ -177,10 +177,15 @@ class SecretScanner:
         see: Callable[[SeenKey], None] | None = None,
     ) -> list[SecretHit]:
         """The secrets of a document that is in memory; see `scan`."""
-        plain = len(data) <= WINDOW_BYTES and not literal and not (self.unpack and recognise(data, len(data)))
-        if plain and self.is_clean(data, path):
+        if not literal and self.is_plain(data, path):
             return []
         return self.scan(io.BytesIO(data).read, path=path, size=len(data), literal=literal, note=note, see=see)
+
+    def is_plain(self, data: bytes, path: str) -> bool:
+        """Whether a document in memory is small, no container, and holds nothing: what `scan_bytes` finds at once."""
+        return (
+            len(data) <= WINDOW_BYTES and not (self.unpack and recognise(data, len(data))) and self.is_clean(data, path)
+        )
 
     def is_clean(self, data: bytes, path: str) -> bool:
         """Whether a document that fits in a window holds nothing that any rule begins with: true of nearly all."""

@@ -29,6 +29,7 @@ _LARGEST_FILE: Final = 256 * 1024
 _MOST_RULES: Final = 1000
 _MATCH_BYTES: Final = 512
 _QUOTE_AT_END: Final = re.compile(r"""\[['"|]+\]$""")
+_LETTER: Final = re.compile(rb"\[([a-z])\|([A-Z])\]")
 _SEVERITIES: Final = {
     "CRITICAL": Severity.CRITICAL,
     "HIGH": Severity.HIGH,
@@ -147,7 +148,7 @@ def _rule(record: _Record, pattern: bytes, pack: str, shown: str) -> SecretRule:
     return SecretRule(
         about=_about(f"secret-{pack}-{own_id}", fields.get("message", own_id), severity, vague, pack),
         patterns=(pattern,),
-        triggers=(pattern,),
+        triggers=(_LETTER.sub(_either_case, pattern),),
         max_length=_MATCH_BYTES,
         whole=True,
         weight=Weight.FOREIGN if foreign else Weight.CONTEXT,
@@ -155,6 +156,12 @@ def _rule(record: _Record, pattern: bytes, pack: str, shown: str) -> SecretRule:
         quoted=quoted and foreign,
         reveal=not vague,
     )
+
+
+def _either_case(letter: re.Match[bytes]) -> bytes:
+    """`[s|S]` is meant to be `[sS]`, with which a matcher finds the word that it is a letter of ten times as fast."""
+    small, large = letter.groups()
+    return b"[" + small + large + b"]" if small.upper() == large else letter.group()
 
 
 def _about(rule_id: str, message: str, severity: Severity, vague: bool, pack: str) -> Rule:

@@ -10,20 +10,18 @@ import fnmatch
 import posixpath
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imgscan.model import EntryKind
 
 if TYPE_CHECKING:
     from imgscan.dockerfile.context import BuildContext
 
-_MAGIC: Final = re.compile(r"[*?\[]")
-_MAX_DOUBLE_STARS: Final = 2
-_MAX_DEPTH: Final = 100
+_MAGIC: Final = re.compile(r"(?<!\\)[*?\[]")
 MAX_MATCHES: Final = 5_000
 MAX_COMPARISONS: Final = 5_000_000
 
@@ -51,6 +49,24 @@ class ContextIndex:
             return range(len(self.paths))
         # "0" is the character after "/", so this pair encloses exactly what starts with "folder/".
         return range(bisect_left(self.paths, folder + "/"), bisect_left(self.paths, folder + "0"))
+
+    def names(self, folder: str) -> Iterator[str]:
+        """What lies directly in a folder."""
+        span = self.span(folder)
+        prefix = f"{folder}/" if folder else ""
+        at = span.start
+        while at < span.stop:
+            name, slash, _ = self.paths[at][len(prefix) :].partition("/")
+            yield name
+            at = bisect_left(self.paths, f"{prefix}{name}0", at) if slash else at + 1
+
+    def has(self, path: str) -> bool:
+        """Whether there is anything of that path."""
+        return path in self.known or path in self.folders
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is a folder of that path."""
+        return path in self.folders
 
     def size_bytes(self, span: range) -> int:
         """The bytes of the files of a span."""
@@ -93,61 +109,97 @@ def clean_source(word: str) -> str:
     return "" if cleaned == "." else cleaned
 
 
+class Folders(Protocol):
+    """Files by path, the root `""`."""
+
+    def names(self, folder: str) -> Iterable[str]:
+        """What lies directly in a folder."""
+        ...
+
+    def has(self, path: str) -> bool:
+        """Whether there is anything of that path."""
+        ...
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is a folder of that path."""
+        ...
+
+
+def find_matches(folders: Folders, pattern: str, *, deep: bool = False) -> list[str]:
+    """The paths that a pattern of COPY matches, sorted: Go's `filepath.Match` segment by segment. `deep`: `**` stands
+    for any number of folders, as with --parents; else it is as good as `*`, as measured on Docker 20.10 and 28.5."""
+    segments = pattern.split("/")
+    if deep and segments[-1] == "**":
+        segments.append("*")
+    found: dict[str, None] = {"": None}
+    for segment in segments:
+        if deep and segment == "**":
+            found = dict.fromkeys(_with_inner(folders, found))
+        elif is_pattern(segment):
+            inner = (
+                _join(path, name) for path in found for name in folders.names(path) if matches_segment(name, segment)
+            )
+            found = dict.fromkeys(inner)
+        else:
+            plain = segment.replace("\\", "")
+            found = dict.fromkeys(path for path in (_join(above, plain) for above in found) if folders.has(path))
+    return sorted(found)
+
+
+def _with_inner(folders: Folders, found: Iterable[str]) -> Iterator[str]:
+    """Those folders and all below them."""
+    waiting = list(found)
+    seen = set(waiting)
+    while waiting:
+        folder = waiting.pop()
+        yield folder
+        inner = [_join(folder, name) for name in folders.names(folder)]
+        inner = [path for path in inner if path not in seen and folders.is_folder(path)]
+        seen.update(inner)
+        waiting += inner
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
 class SourceMatcher:
     """`match_source` with a memory and a limit. State: the answers given, the comparisons left."""
 
     def __init__(self, index: ContextIndex) -> None:
         self.index = index
-        self.known: dict[str, tuple[Match, ...] | None] = {}
+        self.known: dict[tuple[str, bool], tuple[Match, ...] | None] = {}
         self.left = MAX_COMPARISONS
 
-    def match(self, word: str) -> tuple[Match, ...] | None:
+    def match(self, word: str, *, deep: bool = False) -> tuple[Match, ...] | None:
         """What a COPY source names; None if it is too much to follow, or if the Dockerfile asked too often."""
-        if word not in self.known:
-            if _MAGIC.search(word):
+        key = (word, deep)
+        if key not in self.known:
+            if is_pattern(word):
                 self.left -= len(self.index.paths)
-            self.known[word] = match_source(self.index, word) if self.left >= 0 else None
-        return self.known[word]
+            self.known[key] = match_source(self.index, word, deep=deep) if self.left >= 0 else None
+        return self.known[key]
 
 
-def match_source(index: ContextIndex, word: str) -> tuple[Match, ...] | None:
-    """What a COPY source names: Go's `filepath.Match` per segment plus `**`. None if it is too much to follow."""
+def match_source(index: ContextIndex, word: str, *, deep: bool = False) -> tuple[Match, ...] | None:
+    """What a COPY source names: a path, or with wildcards what `find_matches` finds, with `**` files only. None if it
+    is too much to follow."""
     source = clean_source(word)
-    if not _MAGIC.search(source):
+    if not is_pattern(source):
         if source in index.folders:
             return (Match(path=source, is_directory=True),)
         return (Match(path=source, is_directory=False),) if source in index.known else ()
-    segments = source.split("/")
-    literal = next(at for at, segment in enumerate(segments) if _MAGIC.search(segment))
-    span = index.span("/".join(segments[:literal]))
-    deep = segments.count("**")
-    if deep > _MAX_DOUBLE_STARS:
+    found = find_matches(index, source, deep=deep)
+    if deep and "**" in source.split("/"):
+        found = [path for path in found if path in index.known]
+    if len(found) > MAX_MATCHES:
         return None
-    found: dict[str, bool] = {}
-    for at in span:
-        path = index.paths[at]
-        hit = _deep_match(path, source) if deep else _shallow_match(path, segments)
-        if hit is not None:
-            found[hit] = hit != path
-            if len(found) > MAX_MATCHES:
-                return None
-    return tuple(Match(path=path, is_directory=is_dir) for path, is_dir in found.items())
+    return tuple(Match(path=path, is_directory=path not in index.known) for path in found)
 
 
-def _shallow_match(path: str, segments: list[str]) -> str | None:
-    parts = path.split("/", len(segments))
-    if len(parts) < len(segments):
-        return None
-    head = parts[: len(segments)]
-    if all(matches_segment(part, pattern) for pattern, part in zip(segments, head, strict=True)):
-        return "/".join(head)
-    return None
-
-
-def _deep_match(path: str, pattern: str) -> str | None:
-    if path.count("/") > _MAX_DEPTH:  # two `**` backtrack quadratically in the depth
-        return None
-    return path if _deep_regex(pattern).match(path) else None
+def is_pattern(source: str) -> bool:
+    """Whether a COPY source has wildcards."""
+    return _MAGIC.search(source) is not None
 
 
 def matches_segment(name: str, pattern: str) -> bool:
@@ -158,17 +210,3 @@ def matches_segment(name: str, pattern: str) -> bool:
 @lru_cache(maxsize=1024)
 def _segment_regex(segment: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(segment.replace("[^", "[!")), re.DOTALL)
-
-
-@lru_cache(maxsize=256)
-def _deep_regex(pattern: str) -> re.Pattern[str]:
-    parts: list[str] = []
-    if pattern.endswith("**"):
-        pattern += "/*"
-    for segment in pattern.split("/"):
-        if segment == "**":
-            parts.append(r"(?:[^/]+/)*")
-            continue
-        inner = fnmatch.translate(segment.replace("[^", "[!"))
-        parts.append(inner.removeprefix("(?s:").removesuffix(r")\Z").replace(".*", "[^/]*") + "/")
-    return re.compile("".join(parts).removesuffix("/") + r"\Z", re.DOTALL)

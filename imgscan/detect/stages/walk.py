@@ -73,6 +73,11 @@ def is_excluded(patterns: tuple[str, ...], path: str) -> bool:
     return rules is not None and is_ignored(rules, path)
 
 
+def hangs_on_unset(word: str, scope: Mapping[str, str]) -> bool:
+    """Whether a word has a variable that is not set here, and no default for it: the base image may set it."""
+    return any((match[1] or match[2]) not in scope and not match[3] for match in _VARIABLE.finditer(word))
+
+
 class _StageWalk:
     """Goes through one stage's instructions; `view` is what comes out."""
 
@@ -128,10 +133,8 @@ class _StageWalk:
 
     def _expand(self, word: str) -> str | None:
         """The word with variables replaced; None if one of them is not known here (the base image may set it)."""
-        for match in _VARIABLE.finditer(word):
-            name, operator = match[1] or match[2], match[3] or ""
-            if name not in self.scope and not operator:
-                return None
+        if hangs_on_unset(word, self.scope):
+            return None
         try:
             return expand(word, self.scope, escape=self.dockerfile.escape)
         except InputError:
@@ -195,7 +198,7 @@ class _StageWalk:
         if command.keyword == "ADD" and (is_remote(source) or is_archive(source)):
             self._bring_opaque(command, dest)
             return
-        matches = self.matcher.match(source)
+        matches = self.matcher.match(source, deep="parents" in flags)
         if matches is None or len(self.transfers) + len(matches) > MAX_TRANSFERS:
             self.vague = True
             return

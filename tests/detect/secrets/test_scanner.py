@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import logging
@@ -79,6 +80,25 @@ def test_reads_of_any_size_give_the_same(scanner: SecretScanner, token: bytes) -
     dribbled = scanner.scan(lambda n: source.read(min(n, 7_001)), path="big", size=None)
     assert [hit.offset for hit in dribbled] == [hit.offset for hit in scanner.scan_bytes(data, path="big")]
     assert len(dribbled) == 2
+
+
+@pytest.mark.parametrize("kind", ["text", "gzip"])
+def test_a_placed_document_gives_the_same(scanner: SecretScanner, token: bytes, kind: str) -> None:
+    text = token + b"\na" * 900_000 + b"\n" + token + b"\n" + b"b\n" * 700_000 + fake_token("x")
+    data = gzip.compress(text) if kind == "gzip" else text
+
+    def read_at(offset: int, size: int) -> bytes:
+        return data[offset : offset + size]
+
+    placed = scanner.scan_placed(read_at, path="big", size=len(data))
+    assert placed == scanner.scan_bytes(data, path="big")
+    assert [hit.line for hit in placed] == [1, 900_002, 1_600_003]
+
+
+def test_the_text_of_a_match_holds_no_secret(scanner: SecretScanner, token: bytes) -> None:
+    found, _ = scanner.blocks.everywhere.find(b"\n" + token + b"\n", frozenset(), lambda _: None)
+    assert any(match.secret == token for match in found)
+    assert all(token.decode() not in repr(match) for match in found)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

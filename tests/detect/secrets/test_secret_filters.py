@@ -21,6 +21,35 @@ from imgscan.model import Severity
 RANDOM = "q7Zp2Lk9Xw4Vt8Rb"
 
 
+HEX40, HEX64 = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c", "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "expected"),
+    [
+        pytest.param('"shasum":"', HEX40, True, id="npm"),
+        pytest.param('\\"gitHead\\": \\"', HEX40, True, id="json-in-json"),
+        pytest.param("sha256 = '", HEX64, True, id="sha256"),
+        pytest.param("md5sum: ", HEX40[:32], True, id="md5"),
+        pytest.param('"_resolvedCommit": "', HEX40, True, id="last-word"),
+        pytest.param(":checksum => '", HEX64, True, id="ruby"),
+        pytest.param('ETag: "', HEX40.upper(), True, id="upper"),
+        pytest.param('"github_token":"', HEX40, False, id="token"),
+        pytest.param('"token_hash":"', HEX40, False, id="hash-of-a-token"),
+        pytest.param('"commit_access_key":"', HEX40, False, id="key-of-a-commit"),
+        pytest.param('"secret_sha1":"', HEX40, False, id="secret"),
+        pytest.param('"shasum" is "', HEX40, False, id="not-assigned"),
+        pytest.param('"shasum":"', HEX40[:35], False, id="no-length-of-a-digest"),
+        pytest.param('"shasum":"', "z" + HEX40[1:], False, id="not-hexadecimal"),
+        pytest.param("", HEX40, False, id="alone"),
+    ],
+)
+def test_digests_by_their_names(before: str, value: str, expected: bool) -> None:
+    data = f"github {before}{value}'".encode()
+    start = data.index(value.encode())
+    assert filters.is_named_digest(data, start, start + len(value)) is expected
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -134,6 +134,26 @@ def test_theirs_are_not_heard_where_ours_found_a_specimen(scanner: SecretScanner
     assert scanner.scan_bytes(f"x\n{text}\n".encode(), path="app/data.bin") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param(f'"git+https://github.com/a/b.git","shasum":"{HEX40}"', [], id="digest"),
+        pytest.param(f'github "shasum":"{HEX40}","gitHead":"{HEX40[::-1]}"', [], id="digests"),
+        pytest.param(f'"github_token":"{HEX40}"', [HEX40], id="token"),
+        pytest.param(f'"github_token":"{HEX40[::-1]}","shasum":"{HEX40}"', [HEX40[::-1]], id="token-before"),
+        pytest.param(f'github "shasum":"{HEX40}","bot":"{HEX40[::-1]}"', [HEX40[::-1]], id="token-behind"),
+        pytest.param(f'github "sha1":"{HEX40}","bot":"{WORD40}","commit":"{HEX40}"', [WORD40], id="token-between"),
+        pytest.param(f'"github_token_hash":"{HEX40}"', [HEX40], id="sensitive-name"),
+    ],
+)
+def test_digests_are_not_taken_for_tokens(
+    scanner: SecretScanner, slow_scanner: SecretScanner, text: str, found: list[str]
+) -> None:
+    for each in (scanner, slow_scanner):
+        hits = each.scan_bytes(f"x\n{text}\n".encode(), path="app/data.bin")
+        assert [hit.secret.decode() for hit in hits] == found
+
+
 def test_rules_are_explained_only_when_asked_for() -> None:
     assert "secret-trufflehog3-slack-token" in default_rules()
     assert not any("trufflehog3" in rule_id for rule_id in default_rules(trufflehog3=False))

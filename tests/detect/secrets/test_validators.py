@@ -168,3 +168,8 @@ def test_a_key_in_source_code_is_read() -> None:
 def test_bodies_take_any_bytes(body: bytes) -> None:
     assert check_private_key(pem(body)).validity in Validity
     assert body_of(body) is None or isinstance(body_of(body), bytes)
+
+
+@given(st.text("aZ9+/=\r\n", max_size=80).map(str.encode))
+def test_a_plain_body_is_read_as_one_with_spaces_is(body: bytes) -> None:
+    assert body_of(body) == body_of(body + b" ")
