@@ -55,6 +55,8 @@ _TREE = {
     "examples/web/.env.example": "B=1\n",
     "examples/web/tests/run.sh": _SCRIPT,
     "tests/compose.yaml": _COMPOSE,
+    "docker-compose.test.yml": _COMPOSE,
+    "compose.e2e-local.yaml": _COMPOSE,
     "tests/run.sh": _SCRIPT,
     "tests/.env.example": "C=1\n",
 }

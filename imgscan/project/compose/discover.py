@@ -29,6 +29,7 @@ _MOST: Final = 500
 _VARIANT: Final = re.compile(r"(?:docker-)?compose[.-]([\w.-]+)\.ya?ml")
 _YAML: Final = re.compile(r"[\w.-]+\.ya?ml")
 _COMPOSE_FOLDERS: Final = frozenset({"docker", "compose", ".docker", "deploy", "infra"})
+_FOR_TESTS: Final = frozenset({"test", "tests", "testing", "e2e"})
 _TOP_KEY: Final = re.compile(r"^([\w-]+):", re.MULTILINE)
 _TOP_KEYS: Final = frozenset({"volumes", "networks", "secrets", "configs", "name", "version"})
 
@@ -44,7 +45,7 @@ class Found:
 def find_projects(tree: ProjectTree) -> list[Found]:
     """The projects at the root and in folders three deep; `compose.override` goes with what it overrides, each other
     variant makes a project of its own over the same base. COMPOSE_FILE of a folder's .env goes before names. Examples,
-    tests and documentation are left out."""
+    tests and documentation are left out, and so are variants for tests (`compose.test.yaml`)."""
     found: dict[tuple[str, ...], Found] = {}
     for folder in _folders_with_files_named(tree):
         named = _named_files(tree, folder)
@@ -95,7 +96,10 @@ def _of_folder(tree: ProjectTree, folder: str, names: list[str]) -> Iterator[tup
         if name in DEFAULTS or name in _OVERRIDES:
             continue
         path = posixpath.join(folder, name)
-        if _VARIANT.fullmatch(name):
+        variant = _VARIANT.fullmatch(name)
+        if variant is not None:
+            if _FOR_TESTS & set(re.split(r"[._-]", variant[1].lower())):
+                continue
             yield (base, path) if base and not _stands_alone(tree, path) else (path,)
         elif folder.rpartition("/")[2] in _COMPOSE_FOLDERS and _YAML.fullmatch(name) and _declares_only(tree, path):
             yield (path,)

@@ -74,7 +74,7 @@ def _order(view: View) -> Iterator[Finding]:
             continue
         if server.name in waited_for(view, client.name) or client.name in waited_for(view, server.name):
             continue
-        if not _starts_with(client, server):
+        if not _starts_with(client, server) or not _can_reach(view, client, server):
             continue
         told.add((client.name, server.name))
         store = server.image.known is not None and server.image.known.kind in STORES
@@ -103,6 +103,12 @@ def _starts_with(client: Scene, server: Scene) -> bool:
     """Whether the server is there whenever the client is: a dependency on one that is not makes compose refuse."""
     profiles = frozenset(server.service.profiles)
     return not profiles or (bool(client.service.profiles) and frozenset(client.service.profiles) <= profiles)
+
+
+def _can_reach(view: View, client: Scene, server: Scene) -> bool:
+    """Whether the two have a network in common: without one there is no call to wait for."""
+    near, far = networks_of(view.project, client.service), networks_of(view.project, server.service)
+    return not near or not far or bool(near & far)
 
 
 def _condition(server: Scene) -> str:

@@ -283,6 +283,15 @@ GOOD = {
             "api/Dockerfile": NODE,
         },
     ),
+    "a service of another network": (
+        "net-dependency-missing",
+        api(
+            "environment: {DB_HOST: db}",
+            "networks: [front]",
+            rest=DB + "    networks: [back]\n",
+            top="networks: {front: {}, back: {}}\n",
+        ),
+    ),
     "a node's own name": ("net-localhost", api("environment: {NODE_HOST: 127.0.0.1}")),
     "an unknown image that publishes one of its ports": (
         "net-wrong-port",
