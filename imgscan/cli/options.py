@@ -30,7 +30,7 @@ FAIL_ON_CHOICES: Final = (*(severity.value for severity in Severity), "never")
 NOT_CONFIGURABLE: Final = frozenset(
     {
         *("config", "no_config", "context", "targets", "help"),
-        *("predict", "touched", "commits", "basis", "estimates"),
+        *("predict", "touched", "commits", "basis", "estimates", "reports"),
     }
 )
 
