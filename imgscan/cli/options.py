@@ -30,7 +30,7 @@ FAIL_ON_CHOICES: Final = (*(severity.value for severity in Severity), "never")
 NOT_CONFIGURABLE: Final = frozenset(
     {
         *("config", "no_config", "context", "targets", "help"),
-        *("predict", "touched", "commits", "basis", "estimates"),
+        *("predict", "touched", "commits", "basis", "estimates", "reports"),
         # Nor may a project ask that its own containers and scripts be run.
         "verify",
     }
@@ -111,8 +111,8 @@ SHARED: Final = (
         type=OutputType(),
         multiple=True,
         envvar="IMGSCAN_FORMAT",
-        help="Write the report as table (default), json, html, markdown, sarif, gitlab, junit or github, to PATH or stdout. "
-        "Repeatable.",
+        help="Write the report as table (default), json, html, markdown, sarif, gitlab, junit or github, to PATH or "
+        "stdout. Repeatable.",
     ),
     click.option(
         "--fail-on",

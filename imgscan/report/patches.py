@@ -10,6 +10,7 @@ from typing import Final
 
 from imgscan.acceptance import open_findings
 from imgscan.delta import Figure, Unit, noise_of, rebuild_name
+from imgscan.escape import shorten
 from imgscan.model import PatchProof, Report
 from imgscan.patches import ImageComparison, PatchChange, ProofCheck, ProofOutcome, Rebuilds, ScenarioProof
 from imgscan.report.compared import change_text
@@ -18,6 +19,7 @@ from imgscan.units import human_seconds
 
 HEADERS: Final = ("rebuild", "touched", "before", "after", "change", "steps cached")
 _SHOWN: Final = 3
+_LONGEST: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +118,16 @@ def _check(check: ProofCheck) -> str:
 
 
 def _image(image: ImageComparison) -> str:
-    parts = [f"{image.paths} paths of the image were compared by type, mode, owner and content"]
+    parts = [f"{image.paths} paths of the image were compared by type, mode, owner and content."]
     if image.nondeterministic_count:
         named = _named(image.nondeterministic, image.nondeterministic_count)
-        parts.append(f"not those in which two builds of the same differ: {named}")
+        parts.append(f"Left out, since two builds of the same differ there: {named}.")
     if image.left_out_count:
-        parts.append(f"kept out of it on purpose: {_named(image.left_out, image.left_out_count)}")
-    return "; ".join(parts) + "."
+        parts.append(f"Kept out of the image on purpose: {_named(image.left_out, image.left_out_count)}.")
+    return " ".join(parts)
 
 
 def _named(paths: Sequence[str], count: int) -> str:
-    shown = paths[:_SHOWN]
+    shown = [shorten(path, _LONGEST) for path in paths[:_SHOWN]]
     more = f" and {count - len(shown)} more" if count > len(shown) else ""
     return ", ".join(shown) + more

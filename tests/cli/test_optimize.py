@@ -85,10 +85,16 @@ def test_a_secret_near_a_change_is_not_shown(tmp_path: Path) -> None:
     secret = token_of("optimize")
     text = f"FROM node:20\nARG GITHUB_TOKEN={secret}\n\nWORKDIR /app\nCOPY . .\nRUN npm ci\n"
     make_project(tmp_path, text, FILES)
-    done = optimize(tmp_path, "--json", "p.json")
+    names = ("json", "html", "markdown", "table")
+    formats = [word for name in names for word in ("--format", f"{name}=r.{name}")]
+    done = optimize(tmp_path, "--json", "p.json", *formats)
     assert done.code == 0
     assert "+RUN npm ci" in done.stdout
     assert secret not in done.stdout + done.stderr + (tmp_path / "p.json").read_text()
+    for name in names:
+        text = (tmp_path / f"r.{name}").read_text()
+        assert "RUN npm ci" in text
+        assert secret not in text
 
 
 def test_a_changed_line_with_a_secret_is_not_shown_but_can_be_written(tmp_path: Path) -> None:
@@ -99,7 +105,10 @@ def test_a_changed_line_with_a_secret_is_not_shown_but_can_be_written(tmp_path: 
     assert done.code == 2
     assert "holds a secret" in done.stderr
     assert secret not in done.stdout + done.stderr
-    assert optimize(tmp_path, "--write").code == 0
+    written = optimize(tmp_path, "--write", "--format", "json", "--json", "p.json")
+    assert written.code == 0
+    assert json.loads(written.stdout)["proofs"][0]["patch"] is None
+    assert secret not in written.stdout + written.stderr + (tmp_path / "p.json").read_text()
     assert secret in (tmp_path / "Dockerfile").read_text()
 
 
@@ -110,8 +119,49 @@ def test_reasons_for_leaving_things_alone_are_told(tmp_path: Path) -> None:
     assert "the script prepare of package.json runs tsc" in done.stderr
 
 
+def test_reports_beside_the_patch(tmp_path: Path) -> None:
+    make_project(tmp_path, DOCKERFILE, FILES)
+    names = ("json", "html", "markdown", "table")
+    done = optimize(tmp_path, *(word for name in names for word in ("--format", f"{name}=r.{name}")))
+    assert done == optimize(tmp_path)
+    report = json.loads((tmp_path / "r.json").read_text())
+    (one,) = report["proofs"]
+    assert one["patch"] == done.stdout
+    assert (one["outcome"], one["reason"]) == ("not proved", "nothing was built: --prove builds before and after")
+    assert [change["kind"] for change in one["changes"]] == ["split-manifests", "extend-ignore"]
+    assert (report["verdict"], report["target"]["kind"]) == ("GO", "context")
+    for name in names[1:]:
+        assert "package-lock.json" in (tmp_path / f"r.{name}").read_text()
+
+
+def test_a_report_on_stdout_is_alone_there(tmp_path: Path) -> None:
+    make_project(tmp_path, DOCKERFILE, FILES)
+    done = optimize(tmp_path, "--output", "p.patch", "--format", "json")
+    assert json.loads(done.stdout)["proofs"][0]["patch"] == (tmp_path / "p.patch").read_text()
+    assert "CHANGES" in done.stderr
+
+
+def test_a_report_says_what_was_left_alone_and_that_nothing_is_to_mend(tmp_path: Path) -> None:
+    made = {**FILES, "package.json": '{"scripts": {"prepare": "tsc"}}', ".dockerignore": "Dockerfile\n.dockerignore\n"}
+    make_project(tmp_path, DOCKERFILE, made)
+    optimize(tmp_path, "--write")
+    done = optimize(tmp_path, "--output", "p.patch", "--format", "json")
+    report = json.loads(done.stdout)
+    assert report["proofs"] == []
+    assert report["notes"][0] == "nothing to mend"
+    assert "the script prepare of package.json runs tsc" in report["notes"][1]
+
+
+def test_the_outputs_of_other_commands_are_not_those_of_this_one(tmp_path: Path) -> None:
+    make_project(tmp_path, DOCKERFILE, {**FILES, ".imgscan.toml": 'format = ["json=findings.json"]\n'})
+    assert optimize(tmp_path).stdout.startswith("diff --git")
+    assert not (tmp_path / "findings.json").exists()
+
+
 WRONG = {
     "no folder for the patch": (["--output", "no/where.patch"], 2, "there is no folder"),
+    "two things on stdout": (["--format", "json"], 2, "--format json would mix with the patch on stdout"),
+    "no folder for the report": (["--format", "html=no/where.html"], 2, "there is no folder"),
     "no such context": (["elsewhere"], 2, "there is no directory"),
     "no engine to prove with": (["--prove"], 3, "no container engine answers"),
 }

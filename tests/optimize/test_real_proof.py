@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from engines import BASE, ensure_base
 from plans import inputs_of
@@ -25,6 +27,7 @@ from imgscan.optimize.prove import ProofOptions, open_prover
 from imgscan.optimize.records import Kind
 from imgscan.optimize.settle import Settled, settle
 from imgscan.optimize.suggest import DEFAULT_KINDS, suggest
+from imgscan.report.json import schema
 
 pytestmark = pytest.mark.engine
 
@@ -50,6 +53,8 @@ head -c 8 /dev/urandom > /site/random
 {extra}
 """
 RANDOM = "site/random"
+SAMPLES = Path(__file__).parent.parent.parent / "sample_images"
+PYTHON = {"python:3.12-slim-bookworm": "imgscan-base/python:3.11"}
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +179,37 @@ def test_the_command_writes_patch_and_proof(engine: Engine, tmp_path: Path) -> N
     assert document["proved"] is True
     assert document["patch"] == (tmp_path / "p.patch").read_text()
     assert {check["ok"] for check in document["proof"]["checks"]} == {True}
+
+
+def test_the_report_of_a_sample_holds_what_its_builds_showed(engine: Engine, tmp_path: Path) -> None:
+    sample = shutil.copytree(SAMPLES / "python-api", tmp_path / "python-api")
+    files = {name: tmp_path / f"r.{name}" for name in ("json", "html", "markdown")}
+    bases = [word for public in PYTHON for word in ("--base-image", f"{public}={PYTHON[public]}")]
+    formats = [word for name, path in files.items() for word in ("--format", f"{name}={path}")]
+    run = [sys.executable, "-m", "imgscan", "optimize", str(sample), "--prove", "--repeats", "1", *bases, *formats]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(files["json"].read_text())
+    jsonschema_rs.validator_for(schema()).validate(report)
+    (proof,) = report["proofs"]
+    assert (proof["outcome"], proof["reason"], proof["patch"]) == ("proved", None, done.stdout)
+    assert [check["name"] for check in proof["checks"] if not check["ok"]] == []
+    assert [(change["file"], change["line"]) for change in proof["changes"]] == [
+        ("Dockerfile", 5),
+        (".dockerignore", None),
+    ]
+    assert proof["image"]["paths"] > 1000
+    assert "/srv/Dockerfile" in proof["image"]["left_out"]
+    source, lockfile = proof["scenarios"]
+    assert (source["name"], lockfile["name"]) == ("touch-source", "touch-lockfile")
+    assert (source["before"]["steps_cached"], source["before"]["steps_total"]) == (1, 3)
+    assert (source["after"]["steps_cached"], source["after"]["steps_total"]) == (3, 4)
+    assert lockfile["after"]["steps_cached"] == 1
+    assert source["after"]["seconds"] == [source["after"]["median_s"]]
+    assert source["after"]["median_s"] < source["before"]["median_s"]
+    assert report["build"]["builder"] == "buildkit"
+    for path in (files["html"], files["markdown"]):
+        assert "touch-lockfile" in path.read_text().replace("&#45;", "-")
 
 
 def test_an_interrupt_leaves_nothing(engine: Engine, tmp_path: Path) -> None:
