@@ -13,6 +13,7 @@ from imgscan.detect.secrets.documents import Document, compose_documents, env_fi
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.marks import mark_at_line
 from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
+from imgscan.detect.secrets.uris import URI_CREDENTIALS
 from imgscan.model import Location, Place
 from imgscan.project.setup import Setup
 from imgscan.project.shell.records import ShellKind
@@ -24,9 +25,12 @@ def scan_setup(setup: Setup, scanner: SecretScanner, taken: Collection[str] = ()
 
 
 def _hits(setup: Setup, scanner: SecretScanner, taken: frozenset[str]) -> Iterator[LocatedHit]:
+    judged = _variables(setup)
     for path in dict.fromkeys(path for project in setup.composes for path in project.files):
         if (text := _text(setup, path, taken)) is not None:
-            yield from _located(text, scan_documents(scanner, compose_documents(text, path)))
+            for each in _located(text, scan_documents(scanner, compose_documents(text, path))):
+                if not _leads_inside(each.hit) or (path, each.location.line) not in judged:
+                    yield each
     for path in (env.path for env in setup.envs if env.example):
         if (text := _text(setup, path, taken)) is not None:
             documents = env_file_documents(text, path, place=Place.COMPOSE)
@@ -35,6 +39,17 @@ def _hits(setup: Setup, scanner: SecretScanner, taken: frozenset[str]) -> Iterat
         if (text := _text(setup, path, taken)) is not None:
             document = Document(place=Place.SCRIPT, path=path, text=text.encode("utf-8", "surrogateescape"), line=1)
             yield from _located(text, scan_documents(scanner, (document,)))
+
+
+def _variables(setup: Setup) -> frozenset[tuple[str, int]]:
+    """File and line of every variable of a service, whose credentials `project.exposure` judges."""
+    services = (service for project in setup.composes for service in project.services.values())
+    return frozenset((var.at.file, var.at.line) for each in services for var in each.environment.values())
+
+
+def _leads_inside(hit: SecretHit) -> bool:
+    """Whether it is the password of a URI whose host is a name without a dot: another service."""
+    return hit.rule.id == URI_CREDENTIALS and "." not in (hit.context or "").rpartition("@")[2]
 
 
 def _text(setup: Setup, path: str, taken: frozenset[str]) -> str | None:

@@ -24,6 +24,7 @@ _LOCAL_HOST: Final = re.compile(
     rb"localhost|127\.[0-9.]+|0\.0\.0\.0|\[?::1\]?|host\.docker\.internal",
     re.IGNORECASE,
 )
+_NAME_INSIDE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*")
 _TEMPLATE: Final = re.compile(rb"[%$]\{|[{}$<>]|^%[sdvr]$|^:|^\*+$|\\[(x]|%\(")
 _RANDOM_LENGTH: Final = 12
 _RANDOM_BITS: Final = 2.8
@@ -44,7 +45,11 @@ def judge_uri(match: bytes) -> tuple[Severity, Confidence] | None:
     random = _looks_random(password)
     if local:
         return (Severity.MEDIUM, Confidence.MEDIUM) if random else (Severity.LOW, Confidence.LOW)
-    return Severity.HIGH, Confidence.HIGH if random else Confidence.MEDIUM
+    if random:
+        return Severity.HIGH, Confidence.HIGH
+    # A word for a host that only a network of containers resolves: one that people choose for development.
+    inside = _NAME_INSIDE.fullmatch(host) is not None and filters.lacks_digits(password)
+    return Severity.MEDIUM if inside else Severity.HIGH, Confidence.MEDIUM
 
 
 def _is_weak(user: bytes, password: bytes) -> bool:

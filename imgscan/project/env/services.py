@@ -168,8 +168,9 @@ def _unset_needs(facts: Facts, service: Service, known: ImageVariables) -> Itera
             location=in_compose(mark),
             evidence=Evidence.DERIVED,
             identity=(service.at.file, service.name, group[0]),
-            # An example may leave a secret empty so that nobody forgets to fill it in.
-            severity=Severity.MEDIUM if empty else None,
+            # An example may leave a secret empty so that nobody forgets to fill it in; what another platform hands
+            # over for an external secret is not known.
+            severity=Severity.MEDIUM if empty or _has_external_secret(facts, service) else None,
             fix=Fix(
                 text=f"Give {service.name} a value for {group[0]}, best as a secret file "
                 f"({group[0]}_FILE: /run/secrets/…)."
@@ -177,6 +178,11 @@ def _unset_needs(facts: Facts, service: Service, known: ImageVariables) -> Itera
                 else f"Set {group[0]} for {service.name}."
             ),
         )
+
+
+def _has_external_secret(facts: Facts, service: Service) -> bool:
+    declared = (facts.project.secrets.get(name) for name in service.secrets)
+    return any(secret is not None and secret.external for secret in declared)
 
 
 def _has_unset(service: Service, names: list[str]) -> bool:

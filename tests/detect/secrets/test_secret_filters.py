@@ -199,6 +199,8 @@ def test_env_files(path: str) -> None:
     [
         pytest.param(f"postgres://app:{RANDOM}@db.corp.io", Severity.HIGH, id="real"),
         pytest.param("postgres://app:tr0ub4@db.corp.io", Severity.HIGH, id="short"),
+        pytest.param("mysql://root:whalehello@db", Severity.MEDIUM, id="word-at-another-service"),
+        pytest.param(f"mysql://root:{RANDOM}@db", Severity.HIGH, id="random-at-another-service"),
         pytest.param("postgres://app:app@db", Severity.LOW, id="same-as-user"),
         pytest.param("postgres://app:postgres@db.corp.io", Severity.LOW, id="weak-at-a-real-host"),
         pytest.param("amqp://guest:guest@localhost", None, id="weak-and-local"),

@@ -290,3 +290,11 @@ def test_a_branch_and_a_tag_may_have_different_defaults() -> None:
         "      args: ['BRANCH=${VERSION-master}']\n"
     )
     assert found({"compose.yml": compose}, "env-default-differs") == []
+
+
+def test_what_another_platform_gives_for_an_external_secret_is_not_known() -> None:
+    plain = "services:\n  db:\n    image: postgres:17\n"
+    (sure,) = found({"compose.yml": plain}, "env-image-variable-missing")
+    external = plain + "    secrets: [pg]\nsecrets:\n  pg:\n    external: true\n"
+    (doubted,) = found({"compose.yml": external}, "env-image-variable-missing")
+    assert (sure.severity, doubted.severity) == (Severity.HIGH, Severity.MEDIUM)
