@@ -41,9 +41,13 @@ PROOF = Proof(
 FAILED = Proof(checks=(Check(name="it builds", ok=False, detail="exit code: 1"),))
 
 
+def text_of(plan: Plan) -> str:
+    return plan.dockerfile_text
+
+
 def told(settled: Settled, *, asked: bool = True) -> list[PatchProof]:
     inputs = settled.plan.inputs
-    made = patch_proofs(settled, lambda out: suggest(inputs, excluded=out), Plan.dockerfile_text.__get__, asked=asked)
+    made = patch_proofs(settled, lambda out: suggest(inputs, excluded=out), text_of, asked=asked)
     return list(made)
 
 
@@ -116,5 +120,5 @@ def test_what_was_withdrawn_is_told_with_its_own_patch(tmp_path: Path) -> None:
 def test_what_can_only_be_made_with_another_has_no_patch_of_its_own(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, DOCKERFILE, FILES)
     alone = Settled(plan=plan, proof=PROOF, withdrawn=(Withdrawal(change=plan.changes[0], reason="why"),))
-    made = patch_proofs(alone, lambda out: plan, Plan.dockerfile_text.__get__, asked=True)
+    made = patch_proofs(alone, lambda out: plan, text_of, asked=True)
     assert [one.patch is None for one in made] == [False, True]
