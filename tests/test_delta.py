@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fakes import finding, image, report, risk, timing
+from fakes import finding, image, proof, report, risk, timing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +41,10 @@ def test_the_same_report_twice_is_no_news() -> None:
     delta = compare(report(), report())
     assert delta.is_empty
     assert delta.standing == 2
+
+
+def test_patches_are_no_news_of_what_they_are_for() -> None:
+    assert compare(report(), report(proofs=(proof(),))) == compare(report(), report())
 
 
 SECONDS = [

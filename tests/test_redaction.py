@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fakes import finding, report
+from fakes import finding, proof, report
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +55,7 @@ def test_a_swept_report_shows_it_nowhere() -> None:
         target=Target(kind="build", ref=f"x {TOKEN}"),
         skipped=(Skipped(where=TOKEN, reason=TOKEN),),
         findings=(finding(message=f"in {TOKEN}", excerpt=TOKEN),),
+        proofs=(proof(TOKEN, TOKEN, reason=f"the build fails at RUN {TOKEN}"),),
     )
     swept = redactor.sweep(leaky)
     for name in REPORTERS:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from imgscan.diff import FileChange
     from imgscan.optimize.records import Inputs, Plan
     from imgscan.optimize.settle import Replan, Settled
+
+
+# Those that show patches: an empty list of findings would only close what code scanning has open.
+_FORMATS: Final = ("table", "json", "markdown", "html")
 
 
 def _general(command: Any) -> Any:  # noqa: ANN401 - click's decorators
@@ -43,9 +47,9 @@ def _general(command: Any) -> Any:  # noqa: ANN401 - click's decorators
 @click.option(
     "--format",
     "reports",
-    type=OutputType(),
+    type=OutputType(_FORMATS),
     multiple=True,
-    help="Write the patch and its proof as a report, as table, json, markdown or html, to PATH or stdout. Repeatable.",
+    help="Write the patch and its proof as table, json, markdown or html, to PATH or stdout. Repeatable.",
 )
 @click.option(
     "--no-timing", is_flag=True, envvar="IMGSCAN_NO_TIMING", help="Prove without timing rebuilds before and after."
@@ -99,6 +103,9 @@ def _check_outputs(params: Mapping[str, Any]) -> tuple[Output, ...]:
         if path is not None and not path.absolute().parent.is_dir():
             raise InputError(f"cannot write {path}: there is no folder {path.absolute().parent}")
     outputs = plan_outputs(params["reports"], quiet=True)
+    for output in outputs:
+        if output.path is not None and output.path in (params["output"], params["json_path"]):
+            raise InputError(f"two outputs would both write {output.path}")
     on_stdout = next((output.name for output in outputs if output.path is None), None)
     if on_stdout and params["output"] is None and not params["write"]:
         raise InputError(

@@ -46,9 +46,12 @@ class Output:
 
 
 class OutputType(click.ParamType[Output]):
-    """`NAME` or `NAME=PATH`; `-` as a path is stdout."""
+    """`NAME` or `NAME=PATH`; `-` as a path is stdout. `only` are the formats there are, if not all."""
 
     name = "NAME[=PATH]"
+
+    def __init__(self, only: Sequence[str] = ()) -> None:
+        self._only = only
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Output:  # noqa: ANN401
         if isinstance(value, Output):
@@ -56,8 +59,9 @@ class OutputType(click.ParamType[Output]):
         from imgscan.report import REPORTERS
 
         name, _, path = str(value).partition("=")
-        if name not in REPORTERS:
-            self.fail(f"unknown format {name!r}; choose from {', '.join(REPORTERS)}", param, ctx)
+        known = self._only or tuple(REPORTERS)
+        if name not in known:
+            self.fail(f"unknown format {name!r}; choose from {', '.join(known)}", param, ctx)
         return Output(name=name, path=Path(path) if path not in ("", "-") else None)
 
 

@@ -161,6 +161,8 @@ def test_the_outputs_of_other_commands_are_not_those_of_this_one(tmp_path: Path)
 WRONG = {
     "no folder for the patch": (["--output", "no/where.patch"], 2, "there is no folder"),
     "two things on stdout": (["--format", "json"], 2, "--format json would mix with the patch on stdout"),
+    "two outputs in one file": (["--json", "r.json", "--format", "json=r.json"], 2, "would both write r.json"),
+    "a format of findings": (["--format", "sarif=r.sarif"], 2, "choose from table, json, markdown, html"),
     "no folder for the report": (["--format", "html=no/where.html"], 2, "there is no folder"),
     "no such context": (["elsewhere"], 2, "there is no directory"),
     "no engine to prove with": (["--prove"], 3, "no container engine answers"),

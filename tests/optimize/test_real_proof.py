@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -54,7 +53,7 @@ head -c 8 /dev/urandom > /site/random
 """
 RANDOM = "site/random"
 SAMPLES = Path(__file__).parent.parent.parent / "sample_images"
-PYTHON = {"python:3.12-slim-bookworm": "imgscan-base/python:3.11"}
+STAND_IN = "imgscan-base/python:3.11"
 
 
 @pytest.fixture(scope="module")
@@ -182,12 +181,13 @@ def test_the_command_writes_patch_and_proof(engine: Engine, tmp_path: Path) -> N
 
 
 def test_the_report_of_a_sample_holds_what_its_builds_showed(engine: Engine, tmp_path: Path) -> None:
-    sample = shutil.copytree(SAMPLES / "python-api", tmp_path / "python-api")
+    # Where there is no stand-in the public image is there, or what the samples' configuration names.
+    bases = ["--base-image", f"python:3.12-slim-bookworm={STAND_IN}"] if engine.tags(STAND_IN) else []
     files = {name: tmp_path / f"r.{name}" for name in ("json", "html", "markdown")}
-    bases = [word for public in PYTHON for word in ("--base-image", f"{public}={PYTHON[public]}")]
     formats = [word for name, path in files.items() for word in ("--format", f"{name}={path}")]
-    run = [sys.executable, "-m", "imgscan", "optimize", str(sample), "--prove", "--repeats", "1", *bases, *formats]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    run = [sys.executable, "-m", "imgscan", "optimize", ".", "--prove", "--repeats", "1", *bases, *formats]
+    env = {**os.environ, "PYTHONPATH": str(SAMPLES.parent)}
+    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=SAMPLES / "python-api", env=env)
     assert done.returncode == 0, done.stderr
     report = json.loads(files["json"].read_text())
     jsonschema_rs.validator_for(schema()).validate(report)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from plans import plan_of
 
+from imgscan.optimize.present import gain_of
 from imgscan.optimize.records import Check, Comparison, Plan, Proof, Withdrawal
 from imgscan.optimize.reported import patch_proofs, scenario_proof
 from imgscan.optimize.settle import Settled
 from imgscan.optimize.suggest import suggest
 from imgscan.patches import PatchProof, ProofOutcome
+from imgscan.report.compared import change_text
+from imgscan.report.patches import seconds_figure
 
 DOCKERFILE = "FROM node:20\nWORKDIR /app\nCOPY . .\nRUN npm ci\n"
 FILES: dict[str, str | int] = {"package.json": "{}", "package-lock.json": "{}", "src/index.js": "x"}
@@ -37,9 +41,13 @@ PROOF = Proof(
 FAILED = Proof(checks=(Check(name="it builds", ok=False, detail="exit code: 1"),))
 
 
+def text_of(plan: Plan) -> str:
+    return plan.dockerfile_text
+
+
 def told(settled: Settled, *, asked: bool = True) -> list[PatchProof]:
     inputs = settled.plan.inputs
-    made = patch_proofs(settled, lambda out: suggest(inputs, excluded=out), Plan.dockerfile_text.__get__, asked=asked)
+    made = patch_proofs(settled, lambda out: suggest(inputs, excluded=out), text_of, asked=asked)
     return list(made)
 
 
@@ -49,6 +57,21 @@ def test_a_scenario_has_medians_spreads_and_cached_steps_of_both_sides() -> None
     assert (made.before.steps_cached, made.before.steps_total) == (1, 3)
     assert (made.after.steps_cached, made.after.steps_total) == (3, 4)
     assert made.before.seconds == (9.0, 8.0, 8.5)
+
+
+GAINS = [
+    pytest.param((9.0, 8.0), (1.0, 1.0), "8.5x", id="faster"),
+    pytest.param((1.0, 1.0), (9.0, 8.0), "slower", id="slower"),
+    pytest.param((9.0, 8.0), (8.0, 7.0), "none", id="inside the spread"),
+    pytest.param((3.0,), (2.1,), "none", id="one run, less than a second"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "gain"), GAINS)
+def test_words_and_report_agree_on_noise(before: tuple[float, ...], after: tuple[float, ...], gain: str) -> None:
+    timed = replace(TIMED, before_s=before, after_s=after)
+    assert gain_of(timed) == gain
+    assert (change_text(seconds_figure(scenario_proof(timed))) == "~") is (gain == "none")
 
 
 def test_what_is_proved_is_one_patch(tmp_path: Path) -> None:
@@ -97,5 +120,5 @@ def test_what_was_withdrawn_is_told_with_its_own_patch(tmp_path: Path) -> None:
 def test_what_can_only_be_made_with_another_has_no_patch_of_its_own(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, DOCKERFILE, FILES)
     alone = Settled(plan=plan, proof=PROOF, withdrawn=(Withdrawal(change=plan.changes[0], reason="why"),))
-    made = patch_proofs(alone, lambda out: plan, Plan.dockerfile_text.__get__, asked=True)
+    made = patch_proofs(alone, lambda out: plan, text_of, asked=True)
     assert [one.patch is None for one in made] == [False, True]

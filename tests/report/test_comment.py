@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import HOSTILE, finding, image, report, risk, timing
+from fakes import HOSTILE, finding, image, proof, report, risk, timing
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdownmodel import rendered
@@ -134,6 +134,10 @@ def test_without_a_base_nothing_is_made_up() -> None:
 def test_a_figure_the_base_has_not_is_new() -> None:
     body = render(HEAD, replace(BASE, build=None), STYLE)
     assert "| – | 26.1 s ± 0.50 s | new |" in body
+
+
+def test_patches_are_not_told_in_comments() -> None:
+    assert render(replace(HEAD, proofs=(proof(),)), BASE, STYLE) == render(HEAD, BASE, STYLE)
 
 
 def test_what_is_new_fixed_and_known() -> None:

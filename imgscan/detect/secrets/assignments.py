@@ -17,6 +17,7 @@ from imgscan.detect.secrets.wordlists import words
 from imgscan.model import Confidence, Severity
 
 ENV_ASSIGNMENT: Final = "secret-env-assignment"
+_STRUCTURED: Final = frozenset({"yml", "yaml", "json", "toml", "xml"})
 CONFIG_LIMIT_BYTES: Final = 1024 * 1024
 _SHORTEST: Final = 4
 _LONGEST: Final = 4096
@@ -69,7 +70,10 @@ def is_env_file(path: str) -> bool:
 
 
 def _is_env_name(name: str) -> bool:
-    return name in (".env", ".envrc", "env") or name.startswith((".env.", "env.")) or name.endswith(".env")
+    # `env.ts` and `env.yml` are about the environment, but written in another language.
+    other_language = _ending(name) in _STRUCTURED or is_code(name)
+    named_so = name in (".env", ".envrc", "env") or name.startswith((".env.", "env.")) or name.endswith(".env")
+    return named_so and not other_language
 
 
 def is_code(path: str) -> bool:

@@ -21,7 +21,7 @@ _SHOWN_FOLDERS: Final = 12
 _LABEL: Final = 70
 _LEAST: Final = 1.5
 _SHORTEST_S: Final = 0.05
-"""A rebuild whose steps took less than this has nothing to show along an axis."""
+"""A rebuild whose steps took less than this has nothing to show along an axis; no axis is shorter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,9 +200,8 @@ def _named(step: Step, text: str, boxes: tuple[Box, ...], critical: bool) -> Lan
 def bars(proof: PatchProof) -> list[Bars]:
     """The rebuilds of a patch before and after, all on one axis from 0 to the slowest repeat."""
     sides = [side for scenario in proof.scenarios for side in (scenario.before, scenario.after)]
-    longest = max((value for side in sides for value in (*side.seconds, side.median_s)), default=0.0)
-    scale = WIDTH / longest if longest > 0 else 0.0
-    return [_pair(scenario, scale, longest) for scenario in proof.scenarios]
+    longest = max((_SHORTEST_S, *(value for side in sides for value in (*side.seconds, side.median_s))))
+    return [_pair(scenario, WIDTH / longest, longest) for scenario in proof.scenarios]
 
 
 def _pair(scenario: ScenarioProof, scale: float, longest: float) -> Bars:
@@ -231,14 +230,12 @@ def _bar(label: str, side: Rebuilds, scale: float, style: str) -> Bar:
     if len(side.seconds) > 1:
         low, high = min(side.seconds) * scale, max(side.seconds) * scale
         found.append(_whisker(low, max(high - low, _LEAST), 0.46, 0.08, title))
-        found += [
-            _whisker(min(max(at - _LEAST, 0), WIDTH - 2 * _LEAST), 2 * _LEAST, 0.25, 0.5, title) for at in (low, high)
-        ]
+        found += [_whisker(at - _LEAST, 2 * _LEAST, 0.25, 0.5, title) for at in (low, high)]
     return Bar(label=label, seconds=seconds_text(side), cached=cached_text(side), boxes=tuple(found))
 
 
 def _whisker(x: float, width: float, y: float, height: float, title: str) -> Box:
-    # Tenths of a second among minutes are narrower than a line, which may not stand over the sheet's edge.
+    # Its ends are lines of some width, which may not stand over the sheet's edge.
     return Box(x=max(min(x, WIDTH - width), 0), y=y, width=width, height=height, text="", title=title, style="whisker")
 
 

@@ -194,6 +194,11 @@ def test_env_files(path: str) -> None:
     assert is_env_file(path)
 
 
+@pytest.mark.parametrize("path", ["env.ts", "src/env.py", "rules/env.yml", "a/.env.json", "environment.ts"])
+def test_files_about_the_environment_are_in_another_language(path: str) -> None:
+    assert not is_env_file(path)
+
+
 @pytest.mark.parametrize(
     ("uri", "severity"),
     [
