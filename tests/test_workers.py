@@ -234,7 +234,10 @@ def scanning(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A scan of an archive that comes by standard input, of which it was given the beginning; its processes run."""
     assert len(LAYER) > FIRST + (1 << 20)
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder)}
-    command = [sys.executable, "-m", "imgscan", "scan", "--no-config", "--jobs", "2", "-"]
+    # Under nohup a hang-up is ignored, and stays so in whatever is started; as by a terminal it is not.
+    heeding = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    scan = [sys.executable, "-m", "imgscan", "scan", "--no-config", "--jobs", "2", "-"]
+    command = [sys.executable, "-c", heeding, *scan]
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

@@ -316,7 +316,8 @@ def test_good(name: str) -> None:
 
 
 def test_every_rule_has_both() -> None:
-    rules = {rule for rule in load_rules() if rule.startswith("backup-")}
+    # Whether a drill fails, a run alone shows.
+    rules = {rule for rule in load_rules() if rule.startswith("backup-")} - {"backup-drill-fails"}
     assert {rule for rule, _ in BAD.values()} == rules
     assert {rule for rule, _ in GOOD.values()} == rules
 
