@@ -156,14 +156,17 @@ def image_findings(
 
 def _observed(scan: ImageScan, project: Project | None, setup: Setup | None) -> Iterator[Finding]:
     """Health checks whose program is not in the image; nothing is said of one that could not be read as a whole."""
+    config = scan.image.config
+    if scan.skipped or (config.healthcheck is None and (project is None or setup is None)):
+        return
+    # Here and not above: most images have no health check, and what judges one takes its time to import.
     from imgscan.layers.finalpaths import final_paths
     from imgscan.project.health import observed
 
-    config = scan.image.config
     tests = [test for test in (observed.image_test(config.healthcheck),) if test is not None]
     if project is not None and setup is not None:
         tests += observed.compose_tests(setup, project.dockerfile.file, project.target)
-    if not tests or scan.skipped:
+    if not tests:
         return
     path = next((entry.partition("=")[2] for entry in config.env if entry.startswith("PATH=")), None)
     exists = final_paths(scan.stacked, observed.names_in(tests))
