@@ -20,6 +20,8 @@ _MARKDOWN_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+\-!|~@:$^=])")
 # sees, ends what they look for. In code they look for no mentions and references, so a path stays as it is there.
 _ACTIVE: Final = re.compile(r"(?<=[@#!$%~&^])(?=[\w\"'(:])|(?=://)|(?<=www)(?=\.)|(?<=gh-)(?=\d)", re.IGNORECASE)
 _ACTIVE_IN_CODE: Final = re.compile(r"(?<=[\w.+-]@)(?=\w)|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
+# A wrapped line of a report may begin with what some file is called.
+_LOG_COMMAND: Final = re.compile(r"^[^\S\n]*(?=::)", re.MULTILINE)
 _WORD_JOINER: Final = "\u2060"
 # What begins like an item of a numbered list is one where a line or an item begins with it.
 _NUMBERED: Final = re.compile(r"\A(\s*\d+)\.(?=\s|\Z)")
@@ -76,6 +78,12 @@ def workflow_data(text: str) -> str:
 def workflow_property(text: str) -> str:
     """Text as a property of a workflow command, where `:` and `,` end a value too."""
     return workflow_data(plain(text)).replace(":", "%3A").replace(",", "%2C")
+
+
+def log_lines(text: str) -> str:
+    """Lines for a job's log: none is a workflow command of GitHub's runner, which passes over blanks before `::` and
+    finds the older `##[` anywhere."""
+    return _LOG_COMMAND.sub(r"\g<0>|", text).replace("##[", "##|[")
 
 
 def shorten(text: str, width: int) -> str:

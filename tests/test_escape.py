@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdownmodel import rendered
 
-from imgscan.escape import markdown, markdown_code, path_text, plain, shorten
+from imgscan.escape import log_lines, markdown, markdown_code, path_text, plain, shorten
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,25 @@ def test_path_text_is_printable_text(path: bytes) -> None:
 def test_shorten_keeps_the_width(text: str, width: int) -> None:
     assert len(shorten(text, width)) <= width
     assert shorten(text, width) == text or "…" in shorten(text, width)
+
+
+LOG_LINES = [
+    pytest.param("::error::x", "|::error::x", id="at-the-beginning"),
+    pytest.param("a\n   ::stop-commands::x\n", "a\n   |::stop-commands::x\n", id="behind-blanks"),
+    pytest.param("\t\u00a0\u2003::x", "\t\u00a0\u2003|::x", id="behind-other-blanks"),
+    pytest.param("a ::x b::c", "a ::x b::c", id="in-the-middle"),
+    pytest.param("name ##[add-mask]x", "name ##|[add-mask]x", id="older"),
+    pytest.param("\n\n::x", "\n\n|::x", id="after-empty-lines"),
+]
+
+
+@pytest.mark.parametrize(("text", "safe"), LOG_LINES)
+def test_no_line_of_a_log_is_a_command(text: str, safe: str) -> None:
+    assert log_lines(text) == safe
+
+
+@given(st.lists(st.sampled_from(["::error::x", " ", "\n", "\t", "##[", "a", "::", "\u2003"]), max_size=12))
+def test_whatever_a_log_is_made_of(parts: list[str]) -> None:
+    for line in log_lines("".join(parts)).split("\n"):
+        assert not line.lstrip().startswith("::")
+        assert "##[" not in line

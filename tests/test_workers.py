@@ -235,7 +235,9 @@ def scanning(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     assert len(LAYER) > FIRST + (1 << 20)
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder)}
     # Under nohup a hang-up is ignored, and stays so in whatever is started; as by a terminal it is not.
-    heeding = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    heeding = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    )
     scan = [sys.executable, "-m", "imgscan", "scan", "--no-config", "--jobs", "2", "-"]
     command = [sys.executable, "-c", heeding, *scan]
     with subprocess.Popen(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgscan.cli.options import FAIL_ON_CHOICES, GENERAL, SCANNING, Output, use_color
+from imgscan.cli.options import FAIL_ON_CHOICES, GENERAL, SCANNING, OutputType, use_color
 from imgscan.errors import EXIT_FINDINGS, EXIT_GO, InputError
 from imgscan.model import Severity
 
@@ -17,20 +17,6 @@ if TYPE_CHECKING:
     from imgscan.model import Report
 
 _REPORT_BYTES = 1 << 30
-
-
-class _DeltaOutput(click.ParamType[Output]):
-    """`NAME` or `NAME=PATH` of the formats that a comparison has."""
-
-    name = "NAME[=PATH]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Output:  # noqa: ANN401
-        if isinstance(value, Output):
-            return value
-        name, _, path = str(value).partition("=")
-        if name not in ("table", "markdown", "json"):
-            self.fail(f"unknown format {name!r}; choose from table, markdown, json", param, ctx)
-        return Output(name=name, path=Path(path) if path not in ("", "-") else None)
 
 
 def _options(command: Any) -> Any:  # noqa: ANN401 - click's decorators take and give functions
@@ -45,7 +31,7 @@ def _options(command: Any) -> Any:  # noqa: ANN401 - click's decorators take and
 @click.option(
     "--format",
     "formats",
-    type=_DeltaOutput(),
+    type=OutputType(("table", "markdown", "json")),
     multiple=True,
     help="Write the comparison as table (default), markdown or json, to PATH or stdout. Repeatable.",
 )

@@ -8,7 +8,7 @@ from typing import Final
 from tabulate import tabulate
 
 from imgscan.delta import Delta, Figure, FolderChange, RiskChange, StepChange, Unit
-from imgscan.escape import markdown, markdown_code, plain, shorten
+from imgscan.escape import log_lines, markdown, markdown_code, plain, shorten
 from imgscan.model import Finding
 from imgscan.report import Style
 from imgscan.report.summary import where
@@ -22,7 +22,7 @@ SAME: Final = "~"
 
 def render_table(delta: Delta, style: Style) -> str:
     """For a terminal: what changed, the worst first; `style.verbose` shows every row."""
-    return _Page(plain, plain, style.verbose, tablefmt="plain").text(delta)
+    return log_lines(_Page(plain, plain, style.verbose, tablefmt="plain").text(delta))
 
 
 def render_markdown(delta: Delta, style: Style | None = None) -> str:

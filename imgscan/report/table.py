@@ -11,7 +11,7 @@ from typing import Final
 
 from tabulate import tabulate
 
-from imgscan.escape import plain, shorten
+from imgscan.escape import log_lines, plain, shorten
 from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict, WasteCause
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
@@ -53,7 +53,7 @@ _ROWS: Final = 16
 
 def render(report: Report, style: Style) -> str:
     """The whole report as text."""
-    return "\n".join(_lines(report, _Pen(style))) + "\n"
+    return log_lines("\n".join(_lines(report, _Pen(style))) + "\n")
 
 
 class _Pen:

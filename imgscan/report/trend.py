@@ -10,7 +10,7 @@ from typing import Final
 from tabulate import tabulate
 
 from imgscan.delta import Unit
-from imgscan.escape import markdown, plain
+from imgscan.escape import log_lines, markdown, plain
 from imgscan.pastruns import Run
 from imgscan.report.compared import value_text
 
@@ -75,7 +75,7 @@ def _bar(value: float | None, low: float, high: float) -> str:
 
 def render_table(target: str, runs: Sequence[Run]) -> str:
     """For a terminal."""
-    return f"{plain(target)}: {_span(runs)}\n\n{_table(runs, 'simple')}\n"
+    return log_lines(f"{plain(target)}: {_span(runs)}\n\n{_table(runs, 'simple')}\n")
 
 
 def render_markdown(target: str, runs: Sequence[Run]) -> str:
