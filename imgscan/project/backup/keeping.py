@@ -25,6 +25,9 @@ from imgscan.project.shell.records import Call, ShellKind, ShellText
 from imgscan.rulebook import make_finding
 
 _BACKUP: Final = re.compile(r"backup|dump|\.sql|\.gz\b|\.bak\b", re.I)
+_LOCK: Final = re.compile(
+    r"\b(?:flock|lockfile|shlock|setlock|lockf)\b|\bnoclobber\b|\bset\s+-[a-zA-Z]*C|\b(?:mkdir|ln)\s[^\n;|&]*lock"
+)
 _PRIVATE: Final = re.compile(r"umask\s+0?[0-7]*77\b|chmod\s+(?:0?[0-7]00|go-rwx|600)|mktemp|install\s+-m\s*0?600")
 
 
@@ -229,6 +232,7 @@ def _forms(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
             yield _not_executable(text, callers[0])
         if any(caller.kind is ShellKind.CRON for caller in callers):
             yield from _relative(job)
+            yield from _unlocked(text)
 
 
 def _crlf(setup: Setup, text: ShellText, source: str) -> Finding:
@@ -280,6 +284,18 @@ def _relative(job: Job) -> Iterator[Finding]:
             location=in_script(job.text, job.call),
             evidence=Evidence.DERIVED,
             identity=(job.text.file, target.text),
+        )
+
+
+def _unlocked(text: ShellText) -> Iterator[Finding]:
+    if _LOCK.search(text.text) is None:
+        yield make_finding(
+            "backup-no-lock",
+            message=f"cron starts {text.file} at its time, also while the run before is still at it: both write, and "
+            "both delete old backups.",
+            location=in_script(text),
+            evidence=Evidence.ABSENT,
+            identity=(text.file,),
         )
 
 

@@ -159,6 +159,10 @@ BAD: dict[str, tuple[str, dict[str, str]]] = {
         "backup-relative-path",
         {**dump(f"{IN_DB} pg_dump app > backups/a.partial"), "crontab": "0 3 * * * /srv/app/scripts/backup.sh\n"},
     ),
+    "no lock": (
+        "backup-no-lock",
+        {**dump(f"{IN_DB} pg_dump app > /srv/a.partial"), "crontab": "0 3 * * * /srv/app/scripts/backup.sh\n"},
+    ),
     "one store of two": (
         "backup-partial",
         {
@@ -284,6 +288,20 @@ GOOD: dict[str, tuple[str, dict[str, str]]] = {
     "an absolute path from cron": (
         "backup-relative-path",
         {**dump(f"{IN_DB} pg_dump app > /srv/a.partial"), "crontab": "0 3 * * * /srv/app/scripts/backup.sh\n"},
+    ),
+    "a lock": (
+        "backup-no-lock",
+        {
+            **dump(f"exec 9>/srv/.lock; flock -n 9 || exit 5\n{IN_DB} pg_dump app > /srv/a.partial"),
+            "crontab": "0 3 * * * /srv/app/scripts/backup.sh\n",
+        },
+    ),
+    "a lock that the line of cron takes": (
+        "backup-no-lock",
+        {
+            **dump(f"{IN_DB} pg_dump app > /srv/a.partial"),
+            "crontab": "0 3 * * * flock -n /srv/.lock /srv/app/scripts/backup.sh\n",
+        },
     ),
     "both stores": (
         "backup-partial",
