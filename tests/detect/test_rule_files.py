@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imgscan.cli.rules import all_rules
 from imgscan.detect import DETECTORS, load_detector
 from imgscan.detect.secretnames import context_tables
 from imgscan.risk.catalog import load_catalog, priority
@@ -70,3 +71,20 @@ def test_patterns_of_secret_names_are_globs() -> None:
     for row in context_tables()["secret_names"]:
         assert row["what"]
         assert row.get("name") or row.get("path")
+
+
+POINTS = {
+    "DATA-001": 10,
+    "OPS-001": 12,
+    "TECH-001": 13,
+    "PERF-001": 10,
+    "CONFIG-001": 12,
+    "TECH-002": 12,
+    "OPS-003": 14,
+}
+
+
+def test_every_point_of_the_catalogue_is_checked_by_a_rule() -> None:
+    points = {f"{risk}-{number:02d}" for risk, count in POINTS.items() for number in range(1, count + 1)}
+    points |= {f"SEC-001-{number:02d}" for number in (*range(1, 13), 20, 21, 22, 23)}
+    assert {point for rule in all_rules().values() for point in rule.cites} == points

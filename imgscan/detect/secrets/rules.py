@@ -21,6 +21,8 @@ from imgscan.model import Confidence, Rule, Severity
 from imgscan.rulebook import load_rules, load_yaml, rules_dir
 
 RISK_ID: Final = "SEC-001"
+_EVERYWHERE: Final = ("SEC-001-20", "SEC-001-21", "SEC-001-23")
+"""What every secret rule is asked: files of all layers, configuration and history, attestations of the build."""
 DEFAULT_MAX_LENGTH: Final = 256
 # The longest text one rule may cover: it decides how much two scan windows overlap. A 16384 bit RSA key as PEM is
 # 12.7 kB; with each newline escaped and quoted it stays below this.
@@ -203,4 +205,5 @@ def _about(record: Mapping[str, Any], family: Mapping[str, Any]) -> Rule:
         good=record.get("good", family["good"]).strip("\n").format_map(words),
         risk_id=RISK_ID,
         source=record.get("source"),
+        cites=(*record.get("cites", ()), *_EVERYWHERE),
     )
