@@ -20,6 +20,7 @@ from imgscan.project.shell.glob import is_known
 from imgscan.rulebook import make_finding
 
 _GRANTS: Final = re.compile(r"^\s*(?:create\s+(?:role|user)\s|grant\s+[\w, ]+\s+(?:on|to)\s)", re.I | re.M)
+_VOLUME: Final = re.compile(r"[a-zA-Z0-9][\w.-]*")
 _CLIENT: Final = re.compile(r"postgresql-?(?P<debian>client-)?(?P<major>\d{2})(?P<alpine>-client)?\b")
 
 
@@ -30,6 +31,7 @@ def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:
         if job.program.remote:
             continue
         yield from _container(setup, job, stores)
+        yield from _volume(setup, job, stores)
         yield from _credentials(setup, job, stores)
         yield from _first_generation(setup, job)
     yield from _roles(setup, jobs)
@@ -77,6 +79,42 @@ def _container(setup: Setup, job: Job, stores: list[Stateful]) -> Iterator[Findi
             patch=patch if len(right) == 1 else None,
         ),
     )
+
+
+def _volume(setup: Setup, job: Job, stores: list[Stateful]) -> Iterator[Finding]:
+    """A volume that `docker run -v` mounts by a name that no compose file gives to one: the engine makes a new one."""
+    engine = job.container
+    if engine is None or engine.compose or engine.verb != "run":
+        return
+    held = [(one, _real_name(one)) for one in stores if one.holder is not None and one.records]
+    for option, value in engine.given:
+        name = (value or "").partition(":")[0]
+        if option not in ("-v", "--volume") or not is_known(value or "\0") or _VOLUME.fullmatch(name) is None:
+            continue
+        if not held or _is_volume(setup, name):
+            continue
+        stateful, meant = held[0]
+        yield _disagree(
+            job,
+            f"{where(job.text)} mounts the volume {name}, which no compose file makes: the engine makes an empty one. "
+            f"The data of {stateful.service.name} are in {meant or (stateful.holder and stateful.holder.source)}.",
+            name,
+            Fix(text=f"Mount {meant or 'the volume by the name that `docker volume ls` shows'}."),
+        )
+
+
+def _real_name(stateful: Stateful) -> str | None:
+    volume = stateful.compose.volumes.get((stateful.holder.source if stateful.holder else None) or "")
+    return volume.real_name if volume is not None else None
+
+
+def _is_volume(setup: Setup, name: str) -> bool:
+    """Whether a volume may be called so; the project's name before it may be any, where no file fixes it."""
+    for compose in setup.composes:
+        for volume in compose.volumes.values():
+            if volume.real_name == name or (volume.real_name is None and name.endswith(f"_{volume.name}")):
+                return True
+    return False
 
 
 def _container_name(service: Service) -> str | None:

@@ -163,6 +163,10 @@ BAD: dict[str, tuple[str, dict[str, str]]] = {
         "backup-no-lock",
         {**dump(f"{IN_DB} pg_dump app > /srv/a.partial"), "crontab": "0 3 * * * /srv/app/scripts/backup.sh\n"},
     ),
+    "another volume": (
+        "backup-names-disagree",
+        dump("docker run --rm -v app_data:/data postgres:17 pg_dump app > /srv/a.partial"),
+    ),
     "one store of two": (
         "backup-partial",
         {
@@ -302,6 +306,10 @@ GOOD: dict[str, tuple[str, dict[str, str]]] = {
             **dump(f"{IN_DB} pg_dump app > /srv/a.partial"),
             "crontab": "0 3 * * * flock -n /srv/.lock /srv/app/scripts/backup.sh\n",
         },
+    ),
+    "the volume's own name": (
+        "backup-names-disagree",
+        dump("docker run --rm -v app_db:/data postgres:17 pg_dump app > /srv/a.partial"),
     ),
     "both stores": (
         "backup-partial",
