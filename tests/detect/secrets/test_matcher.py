@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgscan.detect.secrets.database import with_re2_space
 from imgscan.detect.secrets.examples import examples_of, near_misses_of
 from imgscan.detect.secrets.matcher import HyperscanMatcher, Re2Matcher, load_matcher, merge_regions, shortest
 from imgscan.detect.secrets.rules import own_pack
@@ -121,3 +122,19 @@ def test_wherever_a_pattern_matches_its_trigger_does_too(text: bytes, data: st.D
         short = re.compile(shortest(whole))
         for match in re.finditer(whole, text):
             assert short.match(text, match.start(), match.end()) is not None
+
+
+SPACES = [
+    pytest.param(rb"a[^\s\"]{4}", rb"a[^\t\n\f\r \"]{4}", id="negated-class"),
+    pytest.param(rb"a\S+b", rb"a[^\t\n\f\r ]+b", id="no-blank"),
+    pytest.param(rb"a\s*[\s,]b", rb"a\s*[\s,]b", id="blanks"),
+    pytest.param(rb"\[^\s]", rb"\[^\s]", id="no-class"),
+    pytest.param(rb"[^]\s]x", rb"[^]\t\n\f\r ]x", id="a-bracket-first"),
+    pytest.param(rb"[[:alpha:]\s][^[:digit:]\s]", rb"[[:alpha:]\s][^[:digit:]\t\n\f\r ]", id="named-classes"),
+    pytest.param(rb"\\[^\\\s]", rb"\\[^\\\t\n\f\r ]", id="backslashes"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "same"), SPACES)
+def test_blanks_are_those_of_re2(pattern: bytes, same: bytes) -> None:
+    assert with_re2_space(pattern) == same

@@ -12,7 +12,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from imgscan.detect.secrets.confirm import MOST_MATCHES
@@ -63,6 +63,7 @@ documents = st.lists(pieces, max_size=12).map(b"".join)
 
 @settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(data=documents, path=st.sampled_from(PATHS), literal=st.booleans())
+@example(data=b"password=\0\0\x0b\0", path="app/.env", literal=False)
 def test_both_matchers_find_the_same_in_any_text(
     scanner: SecretScanner, slow_scanner: SecretScanner, data: bytes, path: str, literal: bool
 ) -> None:
