@@ -39,20 +39,23 @@ class NotListed:
 
 # A msgspec Struct: pickled small, and the same through a process pool and a scheduler.
 class BlobToRead(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer of a task. `blob` is the `LayerBlob.name`, `diff_id` what the image's configuration says it is,
-    `digest` what the manifest says, `size_bytes` how large it is where it lies (0: not known)."""
+    """One layer of a task. `blob` is the `LayerBlob.name` ("": it has none before it was read), `diff_id` what the
+    image's configuration says it is, `digest` what the manifest says, `size_bytes` how large it is where it lies (0:
+    not known). `is_kept`: its result is there, and all that is to be seen is whether it is that layer."""
 
     blob: str
     diff_id: str
     digest: str | None
     size_bytes: int
+    is_kept: bool = False
 
 
 class LayerTask(msgspec.Struct, frozen=True, kw_only=True):
     """Layers to read from one image: of a registry one at a time, of everything else all that are needed, since these
     are read from front to back. `ref` is pinned to a digest where there is one; `host` is the registry ("": none).
-    `version` is that of imgscan and its rules: a worker of another one refuses. `seal_key` makes identities of secrets
-    that could be guessed; `bytes_per_s` bounds what is asked of the host (0: nothing does)."""
+    `version` is that of imgscan and its rules, those of `rule_files` included: a worker of another one refuses.
+    `seal_key` makes identities of secrets that could be guessed; `bytes_per_s` bounds what is asked of the host (0:
+    nothing does)."""
 
     ref: str
     kind: str
@@ -62,6 +65,7 @@ class LayerTask(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     seal_key: bytes
     unpack: bool = True
+    rule_files: tuple[str, ...] = ()
     insecure_hosts: tuple[str, ...] = ()
     bytes_per_s: int = 0
 
@@ -86,15 +90,14 @@ class SealedLayer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayerOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one layer of a task. `sealed` is None where the result may not leave the worker (a secret in a
-    file's name) or is not that of the whole layer: its images are then scanned one by one. `read_bytes` were asked of
-    the source; `matches` says whether the content is what the configuration says."""
+    """What came of one layer of a task. `sealed` is None where the result is kept already, and where there is none that
+    other images may use, and `why`: a secret in a file's name, content that is not what the configuration says; images
+    with that layer are then scanned one by one. `read_bytes` were read where it lies."""
 
     blob: BlobToRead
     sealed: SealedLayer | None
     read_bytes: int
     seconds: float
-    matches: bool = True
     why: str = ""
 
 

@@ -114,6 +114,27 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
     }
     places = [item for item in weak if item.path not in again]
     known = {id(item) for item in weak}
+    return with_hits(
+        scan,
+        tuple(
+            (item.path, pack_hit(item.hit, Form.DIGEST))
+            for item in scan.hits
+            if id(item) not in known and item.path not in again
+        ),
+        places=tuple(_place(item, sizes[item.path]) for item in places),
+        again=tuple((path, sizes[path]) for path in sorted(again)),
+    )
+
+
+def with_hits(
+    scan: LayerScan,
+    hits: tuple[tuple[bytes, PackedHit], ...],
+    *,
+    places: tuple[Place, ...] = (),
+    again: tuple[tuple[bytes, int], ...] = (),
+) -> KeptLayer:
+    """A layer's scan with these hits, which hold no plaintext, in place of its own."""
+    listing = scan.listing
     return KeptLayer(
         diff_id=listing.diff_id,
         size_bytes=listing.size_bytes,
@@ -126,13 +147,9 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
         contents=listing.contents,
         facts=scan.facts,
         gleanings=scan.gleanings,
-        hits=tuple(
-            (item.path, pack_hit(item.hit, Form.DIGEST))
-            for item in scan.hits
-            if id(item) not in known and item.path not in again
-        ),
-        places=tuple(_place(item, sizes[item.path]) for item in places),
-        again=tuple((path, sizes[path]) for path in sorted(again)),
+        hits=hits,
+        places=places,
+        again=again,
         read_bytes=scan.read_bytes,
         left_out=tuple((item.where, item.reason) for item in scan.not_read),
     )

@@ -8,7 +8,7 @@ attribution) is made of the listings afterwards.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -125,18 +125,28 @@ def scan_image(reader: ImageReader, means: Means) -> ImageScan:
 
 def _scan(reader: ImageReader, workers: Workers, means: Means) -> ImageScan:
     by_blob = _scan_blobs(reader, workers, means)
-    image = reader.image()
+    return put_together(reader.image(), by_blob, reader.documents(), reader.skipped(), means.scanner)
+
+
+def put_together(
+    image: Image,
+    by_blob: Mapping[str, LayerScan],
+    documents: Iterable[tuple[str, bytes]],
+    skipped: Iterable[Skipped],
+    scanner: SecretScanner,
+) -> ImageScan:
+    """The image of layers that were scanned, by the names of their blobs: stacked, its configuration searched."""
     layers, missing = _in_order(image, by_blob)
     stacked, facts = _stack(layers)
-    documents = image_documents(image.config, reader.documents(), image.raw_config)
+    found = scan_documents(scanner, image_documents(image.config, documents, image.raw_config))
     return ImageScan(
         image=image,
         layers=layers,
         stacked=stacked,
         facts=facts,
         dive=dive_metrics([layer.listing for layer in layers]),
-        document_hits=tuple(scan_documents(means.scanner, documents)),
-        skipped=limit_skipped((*reader.skipped(), *missing, *(s for layer in layers for s in layer.listing.skipped))),
+        document_hits=tuple(found),
+        skipped=limit_skipped((*skipped, *missing, *(s for layer in layers for s in layer.listing.skipped))),
     )
 
 

@@ -3,7 +3,6 @@ from a target or a context to records."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
@@ -29,7 +28,7 @@ from imgscan.model import Finding, Report, Severity, Target, Timing
 from imgscan.progress import Progress
 from imgscan.redaction import Redactor
 from imgscan.risk.budgets import Limit, parse_budgets
-from imgscan.rulebook import load_rules, rules_dir
+from imgscan.rulebook import load_rules
 from imgscan.store.baseline import Baseline, read_baseline
 
 if TYPE_CHECKING:
@@ -155,12 +154,11 @@ def chosen_matcher(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def _open_results(scanner: SecretScanner, matcher: str) -> LayerCache:
-    """The results of earlier scans with these rules; a path table of another version makes other facts, and who chose a
-    matcher wants to see that one at work."""
-    from imgscan.store.layercache import LayerCache
+    """The results of earlier scans with these rules; who chose a matcher wants to see that one at work."""
+    from imgscan.store.layercache import LayerCache, results_version
 
-    tables = hashlib.sha256((rules_dir() / "layers.yml").read_bytes()).hexdigest()
-    return LayerCache(cache_dir(), " ".join((scanner.version, tables, *([matcher] if matcher != "auto" else []))))
+    version = results_version(scanner)
+    return LayerCache(cache_dir(), version if matcher == "auto" else f"{version} {matcher}")
 
 
 def dive_limits(params: Mapping[str, Any], progress: Progress) -> tuple[Limit, ...]:

@@ -97,13 +97,14 @@ class LayerBlob:
     for; nothing is opened before its first read. Without `verify` its digests are not worth computing: it is put
     together from what an engine has unpacked. `vouched` says that whoever gets the image from there gets what the
     digests say, or nothing, so that a layer need not be read to know it. `root` is the folder that its files lie in by
-    their paths, if they do."""
+    their paths, if they do. `size_bytes` is how large it is where it lies (0: not known)."""
 
     name: str
     stream: ByteStream
     verify: bool = True
     vouched: bool = False
     root: Path | None = None
+    size_bytes: int = 0
 
 
 class StoreError(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -54,14 +54,50 @@ def open_registry_image(
     not answer or refuses.
     """
     reference = parse_reference(target)
+    client, transport = _connect(reference, insecure_hosts, environment, home, certs_dirs, effects)
+    try:
+        return RegistryReader(client, transport, reference, platform)
+    except BaseException:
+        transport.close()
+        raise
+
+
+class RegistryLayers:
+    """Layers of one repository whose digests are known already: no manifest is asked for. `target` is a `registry://`
+    reference. Raises as `open_registry_image` does."""
+
+    def __init__(self, target: str, *, insecure_hosts: Iterable[str] = (), effects: Effects | None = None) -> None:
+        self._reference = parse_reference(target)
+        self._client, self._transport = _connect(self._reference, insecure_hosts, None, None, CERTS_DIRS, effects)
+
+    def open(self, digest: str, size_bytes: int, note: Callable[[str], None]) -> BlobStream:
+        """A layer's bytes; `note` is told what is wrong with them. Raises InputError for a digest that is none."""
+        if not is_digest(digest):
+            raise InputError(f"a layer of {self._reference.name} has no digest that can be checked")
+        where = f"the layer {digest[:19]} of {self._reference.name}"
+        return BlobStream(self._client, digest, size_bytes, where=where, note=note)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+
+def _connect(
+    reference: Reference,
+    insecure_hosts: Iterable[str],
+    environment: Mapping[str, str] | None,
+    home: Path | None,
+    certs_dirs: Iterable[Path],
+    effects: Effects | None,
+) -> tuple[RegistryClient, Transport]:
+    """A client for the reference's repository, with the login that the user has for it, and its connections."""
     insecure = reference.host in {parse_host(host) for host in insecure_hosts}
     login = find_login(
         reference, environment=os.environ if environment is None else environment, home=home or Path.home()
     )
     transport = Transport(insecure_host=reference.api_host if insecure else None, certs_dirs=certs_dirs)
     try:
-        client = RegistryClient(reference, login, transport, insecure=insecure, effects=effects)
-        return RegistryReader(client, transport, reference, platform)
+        return RegistryClient(reference, login, transport, insecure=insecure, effects=effects), transport
     except BaseException:
         transport.close()
         raise
@@ -96,7 +132,8 @@ class RegistryReader:
         `close`, several at once."""
         for name in dict.fromkeys(layer.blob for layer in self._image.layers):
             if name in self._sizes:
-                yield LayerBlob(name=name, stream=self._stream(name, *self._sizes[name]), vouched=True)
+                digest, size = self._sizes[name]
+                yield LayerBlob(name=name, stream=self._stream(name, digest, size), vouched=True, size_bytes=size)
 
     def image(self) -> Image:
         """The image, valid at any time."""

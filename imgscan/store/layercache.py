@@ -14,13 +14,17 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from imgscan.cachedir import is_ours
 from imgscan.layerresult import RESULT_FORMAT, KeptLayer
 from imgscan.layers.blocks import Blocks, CacheDamagedError
+from imgscan.rulebook import rules_dir
+
+if TYPE_CHECKING:
+    from imgscan.detect.secrets.scanner import SecretScanner
 
 LIMIT_BYTES: Final = 1 << 30
 _LARGEST_SHARE: Final = 4
@@ -51,6 +55,12 @@ CREATE TABLE IF NOT EXISTS blocks (
     key TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (key, number)
 ) WITHOUT ROWID;
 """
+
+
+def results_version(scanner: SecretScanner) -> str:
+    """What a layer's result depends on besides the layer: the rules, and the path table, which makes other facts."""
+    tables = hashlib.sha256((rules_dir() / "layers.yml").read_bytes()).hexdigest()
+    return f"{scanner.version} {tables}"
 
 
 class KeptBlocks:

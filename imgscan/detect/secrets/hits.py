@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
 from typing import Final
@@ -24,6 +25,9 @@ _BEFORE_BYTES: Final = 160
 _SAID_BYTES: Final = 24
 _SAID_TO_BE_ONE: Final = re.compile(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b)[\s:,=\"'`(-]{0,4}$")
 """What stands right before a specimen in a manual."""
+_SEALED: Final = "~"
+_SHOWN_DIGITS: Final = 2
+"""Of the identity of a secret that could be guessed so much goes into a fingerprint; see `secret_fingerprint_parts`."""
 _LESS_SURE: Final = {
     Confidence.HIGH: Confidence.MEDIUM,
     Confidence.MEDIUM: Confidence.LOW,
@@ -41,8 +45,8 @@ class SecretHit:
     and stands near. `severity` and `confidence` are those of the text: whose place it stands in is weighed later
     (`weighing`). `mark` is the comment beside it that asks to ignore it (see `marks`), its name alone. `secret` is
     plaintext: it must go nowhere but into `redact` and `secret_fingerprint_parts`. A hit that was kept from an earlier
-    scan has no plaintext, but the `identity` that it had then. `inside` is the path of an archive's member, if it lies
-    in one (`lib/a.jar!/app.properties`): `line` and `offset` are that member's then.
+    scan, or sealed, has no plaintext, but the `identity` that it had then. `inside` is the path of an archive's member,
+    if it lies in one (`lib/a.jar!/app.properties`): `line` and `offset` are that member's then.
     """
 
     rule: SecretRule
@@ -63,13 +67,14 @@ class SecretHit:
 
     @property
     def identity(self) -> str:
-        """What makes it the same secret elsewhere: SHA-256 over rule and secret, in hexadecimal."""
+        """What makes it the same secret elsewhere: SHA-256 over rule and secret, in hexadecimal; sealed, see
+        `seal_hit`."""
         return self.kept_identity or hashlib.sha256(self.rule.id.encode() + b"\0" + self.secret).hexdigest()
 
     @property
     def is_strong(self) -> bool:
         """Whether nobody can find the secret by trying; only such hits are kept."""
-        return bool(self.kept_identity) or is_strong(self.secret)
+        return _SEALED not in self.kept_identity if self.kept_identity else is_strong(self.secret)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -79,6 +84,16 @@ class SecretHit:
     def path_in(self, file: str) -> str:
         """The path for readers, where `file` is that of the file in which it was found."""
         return f"{file}{INSIDE}{self.inside}" if self.inside else file
+
+
+def seal_hit(hit: SecretHit, key: bytes) -> SecretHit:
+    """The hit without its plaintext, and of the same fingerprint. The identity of one that could be guessed is an
+    HMAC-SHA256 under `key`: who has not got that cannot try."""
+    identity = hit.identity
+    if not hit.kept_identity and not hit.is_strong:
+        sealed = hmac.new(key, hit.rule.id.encode() + b"\0" + hit.secret, hashlib.sha256).hexdigest()
+        identity = identity[:_SHOWN_DIGITS] + _SEALED + sealed
+    return replace(hit, secret=b"", kept_identity=identity)
 
 
 PackedHit = tuple[str, bytes, int, int, str, Validity, Confidence, Severity, str, bool, str, str, str, str, str]
