@@ -7,12 +7,17 @@ known or recognised. A secret is *known* when the scan found it, or when a build
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imgscan.detect.secrets.redact import redact
 from imgscan.model import Report
+
+if TYPE_CHECKING:
+    from imgscan.detect.secrets.hits import SecretHit
+    from imgscan.detect.secrets.scanner import SecretScanner
 
 MIN_SWEPT: Final = 8
 """A shorter secret (`test`, `postgres`) is a word; replacing it everywhere would destroy the report's own text. Where
@@ -45,6 +50,14 @@ class Redactor:
                 text = line.strip()
                 if len(text) >= _MIN_LINE and "-----" not in text:
                     self._remember(text, shown)
+
+    def learn_hit(self, hit: SecretHit) -> None:
+        """Remember the secret of a hit, so that no text of a report shows it."""
+        if not hit.secret:
+            # Kept from an earlier scan: a secret that is recognised wherever it stands.
+            self.recognises_all = True
+            return
+        self.learn(hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal))
 
     def spare(self, names: Iterable[str]) -> None:
         """Take names of the project for words: a password that is one (`postgres`) is replaced only where it is
@@ -106,6 +119,21 @@ class Redactor:
         if len(secret) >= MIN_SWEPT and secret not in self._known and secret not in shown:
             self._known[secret] = shown
             self._pattern = None
+
+
+def redactor_for(scanner: SecretScanner) -> Redactor:
+    """One that takes out of a text whatever the scanner finds in it."""
+
+    def recognise(text: str) -> Iterator[tuple[str, str]]:
+        data = text.encode("utf-8", "surrogatepass")
+        for hit in scanner.scan_bytes(data, path="log", literal=True):
+            yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
+
+    def recognise_alone(text: str) -> Iterator[tuple[str, str]]:
+        for hit in scanner.scan_bytes(text.encode("utf-8", "backslashreplace"), path="text"):
+            yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
+
+    return Redactor(recognise, recognise_alone)
 
 
 _KEPT: Final = frozenset({"rule_id", "risk_id", "fingerprint", "severity", "evidence"})

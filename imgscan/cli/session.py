@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,14 +19,13 @@ from imgscan.assess import Gate, Project, image_findings, image_report, make_rep
 from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.detect.secrets.matcher import MATCHERS, has_hyperscan
-from imgscan.detect.secrets.redact import redact
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.diveci import find_dive_ci, read_dive_ci
 from imgscan.errors import InputError
 from imgscan.escape import path_text
 from imgscan.model import Finding, Report, Severity, Target, Timing
 from imgscan.progress import Progress
-from imgscan.redaction import Redactor
+from imgscan.redaction import Redactor, redactor_for
 from imgscan.risk.budgets import Limit, parse_budgets
 from imgscan.rulebook import load_rules
 from imgscan.store.baseline import Baseline, read_baseline
@@ -69,18 +68,13 @@ class Session:
     def learn(self, hits: Iterable[LocatedHit]) -> None:
         """Remember the secrets of hits, so that no text of the report shows them."""
         for item in hits:
-            if not item.hit.secret:
-                # Kept from an earlier scan: a secret that is recognised wherever it stands.
-                self.redactor.recognises_all = True
-                continue
-            secret = item.hit.secret.decode("utf-8", "replace")
-            self.redactor.learn(secret, redact(item.hit.secret, reveal=item.hit.rule.reveal))
+            self.redactor.learn_hit(item.hit)
 
     def learn_values(self, values: Mapping[str, str]) -> None:
         """Remember those of named values (build arguments) that are secrets."""
         for name, value in values.items():
             for hit in self.scanner.scan_assignment(name, value, path="ARG"):
-                self.redactor.learn(hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal))
+                self.redactor.learn_hit(hit)
 
 
 NOT_ASKED: Final[Mapping[str, Any]] = {
@@ -102,18 +96,9 @@ def open_session(params: Mapping[str, Any]) -> Session:
     for note in scanner.notes:
         progress.note(note)
 
-    def recognise(text: str) -> Iterator[tuple[str, str]]:
-        data = text.encode("utf-8", "surrogatepass")
-        for hit in scanner.scan_bytes(data, path="log", literal=True):
-            yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
-
-    def recognise_alone(text: str) -> Iterator[tuple[str, str]]:
-        for hit in scanner.scan_bytes(text.encode("utf-8", "backslashreplace"), path="text"):
-            yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
-
     return Session(
         scanner=scanner,
-        redactor=Redactor(recognise, recognise_alone),
+        redactor=redactor_for(scanner),
         progress=progress,
         gate=Gate(
             fail_on=fail_on,

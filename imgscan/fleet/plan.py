@@ -1,0 +1,265 @@
+"""What has to be read: images resolved to their layers, distinct layers minus those whose results are kept.
+
+In: `Wanted`s. Out: a `Plan`: images with what they are made of, tasks for workers, and images that go another way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from imgscan.errors import ImgscanError
+from imgscan.escape import plain, shorten
+from imgscan.fleets import BlobToRead, LayerTask, Wanted
+from imgscan.model import Skipped
+from imgscan.source import Image, ImageConfig, ImageReader, open_image
+from imgscan.source.config import member, parse_json, text
+from imgscan.source.records import StoreError
+from imgscan.source.reference import SCHEME, parse_reference
+
+_RESOLVED_AT_ONCE: Final = 16
+_AHEAD: Final = 64
+_TEAM_LENGTH: Final = 60
+_EPOCH_YEAR: Final = 1970
+"""Reproducible builds say that they are from then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolving:
+    """How images are looked up: so many requests at once to one registry, hosts that may do without TLS, the label that
+    says whose an image is ("": none does), folders of names and their teams."""
+
+    connections: int = 4
+    insecure_hosts: tuple[str, ...] = ()
+    team_label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """An image that is there. `ref` is pinned to its digest in a registry, `key` is the same for the same image
+    wherever it lies. `blobs` are its layers' bytes; `vouched` says that these need not be read to know what they are.
+    Without `in_parts` its layers cannot be had one by one: it is read as a whole."""
+
+    wanted: Wanted
+    kind: str
+    ref: str
+    host: str
+    key: str
+    image: Image = field(repr=False)
+    documents: tuple[tuple[str, bytes], ...] = field(repr=False)
+    skipped: tuple[Skipped, ...]
+    blobs: tuple[BlobToRead, ...]
+    team: str
+    created: str
+    insecure_hosts: tuple[str, ...] = ()
+    vouched: bool = True
+    in_parts: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unresolved:
+    """An image that is not to be had, and why."""
+
+    wanted: Wanted
+    error: str
+
+
+def resolve_all(
+    wanted: Iterable[Wanted], resolving: Resolving, *, say: Callable[[str], None] = lambda _: None
+) -> Iterator[Resolved | Unresolved]:
+    """Every image looked up, many at once, in their order. No byte of a layer is read."""
+    gates: dict[str, threading.Semaphore] = {}
+
+    def one(item: Wanted) -> Resolved | Unresolved:
+        with gates[_host(item.ref)]:
+            return resolve(item, resolving)
+
+    running: list[Future[Resolved | Unresolved]] = []
+    with ThreadPoolExecutor(_RESOLVED_AT_ONCE, thread_name_prefix="imgscan-resolve") as pool:
+        try:
+            for number, item in enumerate(wanted, start=1):
+                gates.setdefault(_host(item.ref), threading.Semaphore(resolving.connections))
+                say(f"looking up image {number:,}")
+                running.append(pool.submit(one, item))
+                while len(running) > _AHEAD:
+                    wait(running[:1], return_when=FIRST_COMPLETED)
+                    yield running.pop(0).result()
+            while running:
+                yield running.pop(0).result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def resolve(wanted: Wanted, resolving: Resolving) -> Resolved | Unresolved:
+    """One image looked up. Errors of its source are told, not raised: there are others."""
+    try:
+        with closing(
+            open_image(wanted.ref, platform=wanted.platform, insecure_hosts=resolving.insecure_hosts)
+        ) as reader:
+            return _resolved(wanted, reader, resolving)
+    except (ImgscanError, StoreError) as error:
+        return Unresolved(wanted=wanted, error=error_text(error))
+
+
+def error_text(error: Exception) -> str:
+    """An error in one line."""
+    cause = getattr(error, "cause", "")
+    return f"{error}: {cause}" if cause and str(cause) not in str(error) else str(error)
+
+
+def layer_tasks(images: Sequence[Resolved], kept: Collection[str], make: Callable[..., LayerTask]) -> list[LayerTask]:
+    """The tasks for all layers of images that are not `kept`: each distinct layer once, the largest first, so that
+    none is left over when all others are done. `make` makes a task of its own fields."""
+    taken = set(kept)
+    tasks = [*_registry_tasks(images, taken, make)]
+    for image in images:
+        if image.kind == "registry" or not image.in_parts:
+            continue
+        blobs = [blob for blob in image.blobs if blob.diff_id not in taken]
+        again = [_as_kept(blob) for blob in image.blobs if blob.diff_id in taken and not image.vouched]
+        taken.update(blob.diff_id for blob in blobs)
+        if blobs or again:
+            tasks.append(_task(image, (*blobs, *again), make))
+    return sorted(tasks, key=lambda task: -task.size_bytes)
+
+
+def _as_kept(blob: BlobToRead) -> BlobToRead:
+    """The layer, of which only has to be seen that it is what it says."""
+    return BlobToRead(
+        blob=blob.blob, diff_id=blob.diff_id, digest=blob.digest, size_bytes=blob.size_bytes, is_kept=True
+    )
+
+
+def _registry_tasks(images: Sequence[Resolved], taken: set[str], make: Callable[..., LayerTask]) -> Iterator[LayerTask]:
+    """Of a layer that lies in several places, compressed in several ways, the smallest is read."""
+    smallest: dict[str, tuple[BlobToRead, Resolved]] = {}
+    for image in images:
+        if image.kind != "registry":
+            continue
+        for blob in image.blobs:
+            known = smallest.get(blob.diff_id)
+            if blob.diff_id not in taken and (known is None or blob.size_bytes < known[0].size_bytes):
+                smallest[blob.diff_id] = blob, image
+    taken.update(smallest)
+    for blob, image in smallest.values():
+        yield _task(image, (blob,), make)
+
+
+def _task(image: Resolved, blobs: tuple[BlobToRead, ...], make: Callable[..., LayerTask]) -> LayerTask:
+    return make(
+        ref=image.ref,
+        kind=image.kind,
+        platform=image.wanted.platform,
+        host=image.host,
+        blobs=blobs,
+        insecure_hosts=image.insecure_hosts,
+    )
+
+
+def _resolved(wanted: Wanted, reader: ImageReader, resolving: Resolving) -> Resolved:
+    if not reader.is_known and reader.kind != "image":
+        return _whole(wanted, reader)
+    image = reader.image()
+    documents = reader.documents()
+    stored = {blob.name: blob for blob in reader.blobs()} if reader.is_known else {}
+    blobs = {
+        layer.diff_id: BlobToRead(
+            blob=layer.blob,
+            diff_id=layer.diff_id,
+            digest=layer.digest,
+            size_bytes=stored[layer.blob].size_bytes if layer.blob in stored else 0,
+        )
+        for layer in image.layers
+        if layer.blob in stored or not reader.is_known
+    }
+    return Resolved(
+        wanted=wanted,
+        kind=reader.kind,
+        ref=_pinned(wanted.ref, image) if reader.kind == "registry" else wanted.ref,
+        host=_host(wanted.ref),
+        key=_key(image, documents, reader.skipped()),
+        image=image,
+        documents=documents,
+        skipped=reader.skipped(),
+        blobs=tuple(blobs.values()),
+        team=_team(wanted, image, resolving),
+        created=_created(image),
+        insecure_hosts=resolving.insecure_hosts,
+        vouched=all(blob.vouched for blob in stored.values()) if stored else reader.kind == "image",
+        # A layer without a diffID cannot be told from another one.
+        in_parts=all(layer.diff_id for layer in image.layers),
+    )
+
+
+def _whole(wanted: Wanted, reader: ImageReader) -> Resolved:
+    """A compressed archive: what is in it is known once all of it was read."""
+    empty = Image(
+        ref=wanted.ref, image_id="", platform=wanted.platform, config=ImageConfig(), raw_config=b"", layers=()
+    )
+    return Resolved(
+        wanted=wanted,
+        kind=reader.kind,
+        ref=wanted.ref,
+        host="",
+        key="",
+        image=empty,
+        documents=(),
+        skipped=(),
+        blobs=(),
+        team=wanted.team,
+        created="",
+        in_parts=False,
+    )
+
+
+def _pinned(ref: str, image: Image) -> str:
+    """The reference to just these bytes: a tag may move while the run goes on."""
+    return f"{SCHEME}{parse_reference(ref).name}@{image.digest}" if image.digest else ref
+
+
+def _host(ref: str) -> str:
+    """The registry of a reference; "" where there is none, or none that can be read."""
+    if not ref.startswith(SCHEME):
+        return ""
+    try:
+        return parse_reference(ref).host
+    except ImgscanError:
+        return ""
+
+
+def _key(image: Image, documents: Iterable[tuple[str, bytes]], skipped: Iterable[Skipped]) -> str:
+    """SHA-256 over everything that an image's report depends on, but for the rules."""
+    hashed = hashlib.sha256(hashlib.sha256(image.raw_config).digest())
+    for part in (image.platform or "", *(f"{layer.diff_id} {layer.blob != ''}" for layer in image.layers)):
+        hashed.update(part.encode() + b"\0")
+    for name, data in documents:
+        hashed.update(name.encode("utf-8", "backslashreplace") + b"\0" + hashlib.sha256(data).digest())
+    for item in skipped:
+        hashed.update(f"{item.where}\0{item.reason}\0".encode("utf-8", "backslashreplace"))
+    return hashed.hexdigest()
+
+
+def _team(wanted: Wanted, image: Image, resolving: Resolving) -> str:
+    """Whose it is: what the list says, else its label."""
+    if wanted.team or not resolving.team_label:
+        return wanted.team
+    return plain(shorten(dict(image.config.labels).get(resolving.team_label, ""), _TEAM_LENGTH))
+
+
+def _created(image: Image) -> str:
+    """When it was built, as its configuration has it: a time in UTC, or ""."""
+    try:
+        stated = text(member(parse_json(image.raw_config, "the configuration"), "created")) if image.raw_config else ""
+        found = datetime.fromisoformat(stated.replace("Z", "+00:00")) if stated else None
+    except (ImgscanError, ValueError):
+        return ""
+    if found is None or found.year <= _EPOCH_YEAR:
+        return ""
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
