@@ -43,13 +43,8 @@ class Redactor:
 
     def learn(self, secret: str, shown: str) -> None:
         """Remember a secret; of a secret of several lines (a key) also every line that is long enough to be one."""
-        self._remember(secret, shown)
-        lines = secret.replace("\\n", "\n").splitlines()
-        if len(lines) > 1:
-            for line in lines:
-                text = line.strip()
-                if len(text) >= _MIN_LINE and "-----" not in text:
-                    self._remember(text, shown)
+        for part in swept_parts(secret):
+            self._remember(part, shown)
 
     def learn_hit(self, hit: SecretHit) -> None:
         """Remember the secret of a hit, so that no text of a report shows it."""
@@ -84,8 +79,7 @@ class Redactor:
     def sweep(self, report: Report) -> Report:
         """The report with every text cleaned of known secrets, and made fit for UTF-8."""
         document = msgspec.to_builtins(report)
-        texts: list[str] = []
-        _collect(document, texts)
+        texts = texts_of(document)
         if self.recognises_all:
             # Those that are long enough, all in one, which takes a hundredth of the time; no secret is told from two.
             whole = "\n\n".join(sorted({text for text in texts if len(text) >= _MIN_LINE}))
@@ -114,9 +108,7 @@ class Redactor:
 
     def _remember(self, secret: str, shown: str) -> None:
         # What may be shown can hold all of it: the first line of a key, in an excerpt of that key.
-        if secret in self._spared:
-            return
-        if len(secret) >= MIN_SWEPT and secret not in self._known and secret not in shown:
+        if secret not in self._spared and secret not in self._known and secret not in shown:
             self._known[secret] = shown
             self._pattern = None
 
@@ -138,6 +130,23 @@ def redactor_for(scanner: SecretScanner) -> Redactor:
 
 _KEPT: Final = frozenset({"rule_id", "risk_id", "fingerprint", "severity", "evidence"})
 """Fields that are words of the program's own."""
+
+
+def swept_parts(secret: str) -> list[str]:
+    """What texts are swept of for a secret: all of it if it is long enough, and the long lines of several."""
+    parts = [secret] if len(secret) >= MIN_SWEPT else []
+    lines = secret.replace("\\n", "\n").splitlines()
+    if len(lines) > 1:
+        stripped = (line.strip() for line in lines)
+        parts += [line for line in stripped if len(line) >= _MIN_LINE and "-----" not in line]
+    return parts
+
+
+def texts_of(document: Any) -> list[str]:  # noqa: ANN401 - a tree of builtins
+    """All texts of a tree, one by one."""
+    texts: list[str] = []
+    _collect(document, texts)
+    return texts
 
 
 def _collect(value: Any, texts: list[str]) -> None:  # noqa: ANN401 - a tree of builtins

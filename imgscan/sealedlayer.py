@@ -1,13 +1,16 @@
 """A layer's scan without a secret in it, fit to travel and to be kept: `LayerScan` -> `SealedLayer` and back.
 
 What `layerresult` keeps is looked up again in the layer where it says too little; here nothing can be looked up, so
-every hit is kept as what was found, its plaintext replaced by an identity that says whether two are the same.
+every hit is kept as what was found, its plaintext replaced by an identity that says whether two are the same, and by a
+mark by which who has the key finds it in a text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -18,15 +21,27 @@ from imgscan.fleets import SealedLayer
 from imgscan.layerresult import RESULT_FORMAT, KeptLayer, LayerScan, restore_layer, with_hits
 from imgscan.layers.blocks import BlockStore
 from imgscan.model import Digest, NotRead, Skipped
+from imgscan.redaction import swept_parts
 
 SEALED_FORMAT: Final = f"{RESULT_FORMAT}.1"
 """Of `SealedLayer.summary` and of what it means."""
 
 
+class SweepMark(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """How a secret is known again in a text by who has the key: its length in bytes, the veiled sum of its bytes, its
+    keyed hash."""
+
+    length: int
+    check: int
+    mac: bytes
+
+
 class SealedSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """`kept` has the layer with sealed hits; besides, what was not read of it, which depends on its content alone."""
+    """`kept` has the layer with sealed hits, `marks` are of what reports must not show; besides, what was not read of
+    the layer, which depends on its content alone."""
 
     kept: KeptLayer
+    marks: tuple[SweepMark, ...]
     skipped: tuple[Skipped, ...]
     not_read: tuple[NotRead, ...]
     not_listed: int
@@ -41,6 +56,7 @@ def seal_layer(scan: LayerScan, diff_id: Digest, key: bytes) -> SealedLayer | No
     kept = with_hits(scan, tuple((item.path, pack_hit(seal_hit(item.hit, key), Form.DIGEST)) for item in scan.hits))
     summary = SealedSummary(
         kept=kept,
+        marks=_marks(scan, key),
         skipped=listing.skipped,
         not_read=scan.not_read,
         not_listed=scan.not_listed,
@@ -50,8 +66,11 @@ def seal_layer(scan: LayerScan, diff_id: Digest, key: bytes) -> SealedLayer | No
     return SealedLayer(diff_id=diff_id, summary=_encoder.encode(summary), blocks=blocks)
 
 
-def unseal_layer(summary: bytes, store: BlockStore, rules: Mapping[str, SecretRule]) -> LayerScan:
-    """The scan again, its hits sealed. Raises KeyError for an unknown rule, msgspec.DecodeError for what is none."""
+def unseal_layer(
+    summary: bytes, store: BlockStore, rules: Mapping[str, SecretRule]
+) -> tuple[LayerScan, tuple[SweepMark, ...]]:
+    """The scan again, its hits sealed, and the marks of its secrets. Raises KeyError for an unknown rule,
+    msgspec.DecodeError for what is none."""
     sealed = _decoder.decode(summary)
     scan = restore_layer(sealed.kept, store, rules, digest=None, read_at=_nothing, found_again=())
     listing = msgspec.structs.replace(scan.listing, skipped=sealed.skipped)
@@ -61,12 +80,45 @@ def unseal_layer(summary: bytes, store: BlockStore, rules: Mapping[str, SecretRu
         not_read=sealed.not_read,
         not_listed=sealed.not_listed,
         not_listed_bytes=sealed.not_listed_bytes,
-    )
+    ), sealed.marks
 
 
-def guessable(scan: LayerScan) -> bool:
-    """Whether there is a secret in the layer that nothing can be swept of any more: one that could be guessed."""
-    return any(not item.hit.is_strong and not item.hit.secret for item in scan.hits)
+def find_marked(texts: Iterable[str], marks: Iterable[SweepMark], key: bytes) -> set[str]:
+    """The secrets that stand in texts, of those that were marked under `key`. What is tried is every stretch of a
+    mark's length whose sum fits: one in 256."""
+    by_length: dict[int, dict[int, set[bytes]]] = {}
+    for mark in marks:
+        by_length.setdefault(mark.length, {}).setdefault(mark.check, set()).add(mark.mac)
+    data = "\n\n".join(texts).encode("utf-8", "surrogatepass") if by_length else b""
+    sums = [0, *accumulate(data)]
+    veil = _veil(key)
+    found = set()
+    for length, macs in by_length.items():
+        for at, (before, after) in enumerate(zip(sums, sums[length:], strict=False)):
+            known = macs.get((after - before + veil) & 0xFF)
+            if known is not None and _mac(data[at : at + length], key) in known:
+                found.add(data[at : at + length].decode("utf-8", "replace"))
+    return found
+
+
+def _marks(scan: LayerScan, key: bytes) -> tuple[SweepMark, ...]:
+    """Marks of all that a report is swept of if it is known: the secrets, and the lines of those that have several."""
+    parts = {part for item in scan.hits for part in swept_parts(item.hit.secret.decode("utf-8", "replace"))}
+    marks = (_mark(part.encode("utf-8", "surrogatepass"), key) for part in parts)
+    return tuple(sorted(marks, key=lambda mark: (mark.length, mark.mac)))
+
+
+def _mark(secret: bytes, key: bytes) -> SweepMark:
+    return SweepMark(length=len(secret), check=(sum(secret) + _veil(key)) & 0xFF, mac=_mac(secret, key))
+
+
+def _mac(secret: bytes, key: bytes) -> bytes:
+    return hashlib.blake2b(secret, key=key, digest_size=16, person=b"imgscan sweep").digest()
+
+
+def _veil(key: bytes) -> int:
+    """What keeps the sum of a secret's bytes from whoever has not got the key."""
+    return hashlib.blake2b(b"", key=key, digest_size=1, person=b"imgscan veil").digest()[0]
 
 
 def _nothing(path: bytes, size: int, offset: int, length: int) -> None:
