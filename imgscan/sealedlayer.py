@@ -104,11 +104,12 @@ def find_marked(texts: Iterable[str], marks: Iterable[SweepMark], key: bytes) ->
 def _marks(scan: LayerScan, key: bytes) -> tuple[SweepMark, ...]:
     """Marks of all that a report is swept of if it is known: the secrets, and the lines of those that have several."""
     parts = {part for item in scan.hits for part in swept_parts(item.hit.secret.decode("utf-8", "replace"))}
-    marks = (_mark(part.encode("utf-8", "surrogatepass"), key) for part in parts)
+    marks = (mark_of(part.encode("utf-8", "surrogatepass"), key) for part in parts)
     return tuple(sorted(marks, key=lambda mark: (mark.length, mark.mac)))
 
 
-def _mark(secret: bytes, key: bytes) -> SweepMark:
+def mark_of(secret: bytes, key: bytes) -> SweepMark:
+    """The mark by which `find_marked` knows a secret again."""
     return SweepMark(length=len(secret), check=(sum(secret) + _veil(key)) & 0xFF, mac=_mac(secret, key))
 
 
