@@ -38,10 +38,11 @@ and no text, `large` is one line of many megabytes."""
 
 def planted(seed: str = "imgscan-bench") -> tuple[Planted, ...]:
     """One token for each of PLACES; the same ones for the same seed."""
-    return tuple(Planted(name=name, path=path, token=_token(f"{seed}/{name}")) for name, path in PLACES.items())
+    return tuple(Planted(name=name, path=path, token=token_for(f"{seed}/{name}")) for name, path in PLACES.items())
 
 
-def _token(seed: str) -> str:
+def token_for(seed: str) -> str:
+    """A token of its own for each seed."""
     rng = random.Random(seed)  # noqa: S311  # made-up secrets, and the same ones every time
     letters = "".join(rng.choices(BASE62, k=LETTERS))
     return "ghp_" + letters + _checksum(letters)
