@@ -79,7 +79,7 @@ def _run(connection: Connection, *, stamp: str | None = None) -> None:
 
     scripts = ScriptDirectory(Path(__file__).parent / "migrations")
 
-    def steps(revision: Any, context: Any) -> Any:  # noqa: ANN401, ARG001 - Alembic's own
+    def steps(revision: Any, context: Any) -> Any:  # noqa: ANN401 - Alembic's own
         if stamp is not None:
             return scripts._stamp_revs(stamp, revision)
         return scripts._upgrade_revs(HEAD, revision)
