@@ -6,11 +6,15 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import sqlalchemy as sa
 
 PASSWORD = "-".join(("of", "the", "tests"))
 
@@ -28,39 +32,89 @@ def _free_port() -> int:
         return port
 
 
+class Server:
+    """A server of our own, that can be killed and started again. It refuses to run as root, so as root it runs as its
+    own user. `url` is that of its database."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._data = root / "data"
+        self._bin = _programs()
+        self._port = _free_port()
+        self._as_user: list[str | Path] = (
+            ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+        )
+        self.url = f"postgresql://imgscan:{PASSWORD}@127.0.0.1:{self._port}/postgres"
+
+    def make(self) -> None:
+        """Make its files."""
+        password = self._root / "password"
+        password.write_text(PASSWORD)
+        if self._as_user:
+            user = pwd.getpwnam("postgres")
+            for path in (self._root, password):
+                os.chown(path, user.pw_uid, user.pw_gid)
+        make = ["-U", "imgscan", "--auth=scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--no-sync"]
+        program = [*self._as_user, self._bin / "initdb", "-D", self._data, *make]
+        subprocess.run(program, check=True, capture_output=True, cwd=self._root)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = (
+            f"-c listen_addresses=127.0.0.1 -c port={self._port} -c unix_socket_directories={self._root} -c fsync=off"
+        )
+        self._control("-o", options, "-l", self._root / "log", "start")
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        leader = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(leader, signal.SIGKILL)
+        # Its processes notice that they are alone; until then the next one would refuse to start.
+        self._control("-m", "immediate", "stop", check=False)
+        while _is_used(self._port):
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it."""
+        if (self._data / "postmaster.pid").exists():
+            self._control("-m", "immediate", "stop", check=False)
+
+    def _control(self, *arguments: str | Path, check: bool = True) -> None:
+        program = [*self._as_user, self._bin / "pg_ctl", "-D", self._data, "-w", "-t", "60", *arguments]
+        quiet = subprocess.DEVNULL
+        subprocess.run(program, check=check, cwd=self._root, stdout=quiet, stderr=None if check else quiet)
+
+
+def _is_used(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def postgres_server() -> Iterator[Server]:
+    """A fresh server, started; gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="imgscan-pg-") as folder:
+        server = Server(Path(folder))
+        server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 @contextlib.contextmanager
 def running_postgres() -> Iterator[str]:
-    """The URL of a database of a fresh server. It refuses to run as root, so as root it runs as its own user."""
-    bin_dir = _programs()
-    as_user: list[str | Path] = (
-        ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-    )
-    with tempfile.TemporaryDirectory(prefix="imgscan-pg-") as folder:
-        root, port = Path(folder), _free_port()
-        (root / "password").write_text(PASSWORD)
-        if as_user:
-            user = pwd.getpwnam("postgres")
-            for path in (root, root / "password"):
-                os.chown(path, user.pw_uid, user.pw_gid)
-        data = root / "data"
-        make: list[str | Path] = [
-            "-D",
-            data,
-            "-U",
-            "imgscan",
-            "--auth=scram-sha-256",
-            f"--pwfile={root / 'password'}",
-            "-E",
-            "UTF8",
-            "--no-sync",
-        ]
-        subprocess.run([*as_user, bin_dir / "initdb", *make], check=True, capture_output=True, cwd=root)
-        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={root} -c fsync=off"
-        control: list[str | Path] = [*as_user, bin_dir / "pg_ctl", "-D", data, "-w", "-t", "60"]
-        subprocess.run(
-            [*control, "-o", options, "-l", root / "log", "start"], check=True, cwd=root, stdout=subprocess.DEVNULL
-        )
-        try:
-            yield f"postgresql://imgscan:{PASSWORD}@127.0.0.1:{port}/postgres"
-        finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], check=True, cwd=root, stdout=subprocess.DEVNULL)
+    """The URL of a database of a fresh server."""
+    with postgres_server() as server:
+        yield server.url
+
+
+def emptied(url: str) -> str:
+    """The URL, of a database with nothing in it."""
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.pool.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA public"))
+    engine.dispose()
+    return url

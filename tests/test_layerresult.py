@@ -24,7 +24,7 @@ from tarsplits import Store
 
 from imgscan.cli.main import run
 from imgscan.layerresult import KeptLayer
-from imgscan.store.layercache import CHECK_BYTES
+from imgscan.store.checks import CHECK_BYTES
 
 TOKEN = token_of("kept")
 WRAPPED = token_of("wrapped")

@@ -26,7 +26,8 @@ from imgscan.model import Digest, Finding, Report, Severity
 from imgscan.redaction import redactor_for
 from imgscan.scan import Means
 from imgscan.source.records import StoreError
-from imgscan.store.fleetstore import FleetStore, Told
+from imgscan.store.fleetrecords import FoundFinding
+from imgscan.store.fleetstore import FleetStore
 from imgscan.units import human_bytes
 
 _FEW_WORDS: Final = 80
@@ -281,15 +282,15 @@ def fleet_image(image: Resolved, report: Report, origin: Origin) -> FleetImage:
     )
 
 
-def told(report: Report) -> list[Told]:
+def told(report: Report) -> list[FoundFinding]:
     """The findings of a report, as they are remembered."""
     layers = report.image.layers if report.image is not None else ()
     return [_told(finding, [layer.diff_id for layer in layers]) for finding in report.findings]
 
 
-def _told(finding: Finding, layers: Sequence[str]) -> Told:
+def _told(finding: Finding, layers: Sequence[str]) -> FoundFinding:
     index = finding.location.layer
-    return Told(
+    return FoundFinding(
         fingerprint=finding.fingerprint,
         rule_id=finding.rule_id,
         severity=finding.severity,

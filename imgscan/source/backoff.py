@@ -44,8 +44,9 @@ class Effects:
 class Backoff:
     """Counts the failures of one undertaking that came without progress in between."""
 
-    def __init__(self, effects: Effects) -> None:
+    def __init__(self, effects: Effects, tries: int = MAX_TRIES) -> None:
         self._effects = effects
+        self._tries = tries
         self._failures = 0
 
     def progressed(self) -> None:
@@ -56,7 +57,7 @@ class Backoff:
         """Wait before the next try; False, at once, when there should be none."""
         self._failures += 1
         asked = error.retry_after_s or 0.0
-        if self._failures >= MAX_TRIES or asked > MAX_RETRY_AFTER_S:
+        if self._failures >= self._tries or asked > MAX_RETRY_AFTER_S:
             return False
         longest = min(_LONGEST_S, _FIRST_S * 2.0 ** (self._failures - 1))
         pause = max(asked, longest * (0.5 + self._effects.jitter() / 2))

@@ -1,4 +1,4 @@
-"""The tables of the history, in SQLAlchemy's terms. `VERSION` is raised with every change of them."""
+"""The tables of the history, in SQLAlchemy's terms. A change of them is a revision in `migrations`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Final
 
 import sqlalchemy as sa
 
-VERSION: Final = 1
 METADATA: Final = sa.MetaData()
+"""All tables that imgscan keeps anything in."""
 
 VERSIONS: Final = sa.Table("imgscan_versions", METADATA, sa.Column("version", sa.Integer, primary_key=True))
+"""For versions of imgscan without Alembic, which refuse a database with a greater number in it than theirs."""
 RUNS: Final = sa.Table(
     "imgscan_runs",
     METADATA,

@@ -22,6 +22,7 @@ from imgscan.cachedir import is_ours
 from imgscan.layerresult import RESULT_FORMAT, KeptLayer
 from imgscan.layers.blocks import Blocks, CacheDamagedError
 from imgscan.rulebook import rules_dir
+from imgscan.store.checks import checked, with_check
 
 if TYPE_CHECKING:
     from imgscan.detect.secrets.scanner import SecretScanner
@@ -30,7 +31,6 @@ LIMIT_BYTES: Final = 1 << 30
 _LARGEST_SHARE: Final = 4
 _FILE: Final = "layers.sqlite3"
 _BUSY_S: Final = 5.0
-CHECK_BYTES: Final = 16
 _USED_AGAIN_S: Final = 3600
 _NO_DAMAGE: Final = frozenset(
     (
@@ -102,7 +102,7 @@ class LayerCache:
             if row is None:
                 return None
             try:
-                kept = _decoder.decode(_checked(row[0]))
+                kept = _decoder.decode(checked(row[0]))
             except (msgspec.DecodeError, CacheDamagedError):
                 self.forget(diff_id)
                 return None
@@ -113,8 +113,8 @@ class LayerCache:
     def keep(self, diff_id: str, kept: KeptLayer, items: Blocks) -> None:
         """Keep the result of a layer, unless it alone would fill much of the cache."""
         key = self._key(diff_id)
-        summary = _with_check(_encoder.encode(kept))
-        blocks = ((key, number, _with_check(items.raw(number))) for number in range(len(items.index)))
+        summary = with_check(_encoder.encode(kept))
+        blocks = ((key, number, with_check(items.raw(number))) for number in range(len(items.index)))
         with _Forgiving(self):
             connection = self._connection
             if connection is None:
@@ -141,7 +141,7 @@ class LayerCache:
         with _Forgiving(self):
             row = self._execute("SELECT data FROM blocks WHERE key = ? AND number = ?", (key, number)).fetchone()
             with contextlib.suppress(CacheDamagedError):
-                return _checked(row[0] if row is not None else None)
+                return checked(row[0] if row is not None else None)
             self._remove(key)
         raise CacheDamagedError("a block of a kept layer is gone")
 
@@ -257,19 +257,6 @@ def _is_damage(error: Exception) -> bool:
     mistake in a statement."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return not isinstance(error, _NoCacheError) and code & 0xFF not in _NO_DAMAGE
-
-
-def _with_check(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=CHECK_BYTES).digest() + data
-
-
-def _checked(stored: object) -> bytes:
-    if not isinstance(stored, bytes):
-        raise CacheDamagedError("what is kept of a layer is of another kind")
-    check, data = stored[:CHECK_BYTES], stored[CHECK_BYTES:]
-    if hashlib.blake2b(data, digest_size=CHECK_BYTES).digest() != check:
-        raise CacheDamagedError("what is kept of a layer is damaged")
-    return data
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
