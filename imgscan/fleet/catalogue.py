@@ -22,17 +22,10 @@ from imgscan.source.reference import DOCKER_HUB, Reference, is_repository, is_ta
 from imgscan.source.registryclient import GaveUpError, RegistryClient
 from imgscan.source.registryhost import RegistryHost
 
-_MAX_REPOSITORIES: Final = 200_000
-_MAX_TAGS: Final = 100_000
-"""Of one repository, whether they are wanted or not."""
-_MAX_PAGES: Final = 20_000
 _MAX_IDLE_PAGES: Final = 20
 """In a row, that bring no new name."""
-_MAX_DATED: Final = 10_000
-"""Tags of one repository whose images are asked for their dates or platforms."""
 _FEW: Final = 8
 """So many tags are looked at by the thread that listed them: repositories are many more than threads."""
-_MAX_IMAGES: Final = 1_000_000
 _MAX_FAILURES: Final = 3
 """How often a registry may not answer at all before it is left alone."""
 _MAX_TOLD: Final = 100
@@ -99,6 +92,7 @@ class _Lister:
         self._listing = listing
         self._test = test
         self._part = part
+        self._bounds = listing.world.bounds
         self._host = registry.catalogue.host
         self._all_platforms = ALL_PLATFORMS in listing.options.platforms
         self._need_dates = test.rules.need_dates
@@ -139,8 +133,10 @@ class _Lister:
             yield from self._told_of(repository, problem)
         for found in self._images_of(repository, pool, ahead):
             self._images += 1
-            if self._images > _MAX_IMAGES:
-                raise InputError(f"{self._host} has more than {_MAX_IMAGES:,} images; what follows was not listed")
+            if self._images > self._bounds.images:
+                raise InputError(
+                    f"{self._host} has more than {self._bounds.images:,} images; what follows was not listed"
+                )
             yield found
         if self._repositories % _SAY_EVERY == 0:
             self._listing.say(f"listing {self._host}: {self._repositories:,} repositories, {self._images:,} images")
@@ -158,7 +154,7 @@ class _Lister:
             raise self._without_catalogue(reason_of(error)) from error
         if pages is None:
             raise self._without_catalogue("")
-        names = _bounded(pages, _MAX_REPOSITORIES, f"the catalogue of {self._host}")
+        names = self._bounded(pages, self._bounds.repositories, f"the catalogue of {self._host}")
         broken = 0
         for name in names:
             if not is_repository(name) or len(self._host) + 1 + len(name) > 255:
@@ -184,7 +180,7 @@ class _Lister:
             self._check()
             client = self._registry.client(Reference(host=self._host, repository=name, tag=None, digest=None))
             # Tags before a fault stay in the list.
-            tags.extend(filter(is_tag, _bounded(client.tag_pages(), _MAX_TAGS, f"the tags of {name}")))
+            tags.extend(filter(is_tag, self._bounded(client.tag_pages(), self._bounds.tags, f"the tags of {name}")))
         except GaveUpError as error:
             self._failed()
             problems.append(reason_of(error))
@@ -197,12 +193,30 @@ class _Lister:
             return found
         return replace(found, looked={tag: self._look(found, tag) for tag in found.tags})
 
+    def _bounded(self, pages: Iterable[tuple[str, ...]], limit: int, what: str) -> Iterator[str]:
+        """The names of all pages, each once. Raises InputError once there are too many, or pages that bring nothing."""
+        seen: set[str] = set()
+        idle = 0
+        for number, page in enumerate(pages):
+            before = len(seen)
+            for name in page:
+                if name in seen:
+                    continue
+                if len(seen) >= limit:
+                    raise InputError(f"{what} has more than {limit:,} names; what follows was not listed")
+                seen.add(name)
+                yield name
+            idle = 0 if len(seen) > before else idle + 1
+            if number >= self._bounds.pages or idle > _MAX_IDLE_PAGES:
+                raise InputError(f"{what} does not come to an end; what follows {len(seen):,} names was not listed")
+
     def _images_of(self, repository: _Repository, pool: ThreadPoolExecutor, ahead: int) -> Iterator[Found]:
         tags, looked = repository.tags, repository.looked
         if self._need_looks and len(tags) > _FEW:
-            if len(tags) > _MAX_DATED:
-                tags = tags[-_MAX_DATED:]
-                yield from self._told_of(repository, f"more than {_MAX_DATED:,} tags; only the last were asked for")
+            if len(tags) > self._bounds.looks:
+                tags = tags[-self._bounds.looks :]
+                reason = f"more than {self._bounds.looks:,} tags; only the last of them were looked at"
+                yield from self._told_of(repository, reason)
             found = in_order(pool, lambda tag: self._look(repository, tag), tags, ahead)
             looked = dict(zip(tags, found, strict=True))
         if self._need_dates:
@@ -254,21 +268,3 @@ def _repository_test(part: RegistryPart, excluded: tuple[str, ...]) -> Callable[
     wanted = repository_glob(part.repositories) if part.repositories else lambda _: True
     not_wanted = [repository_glob(pattern) for pattern in excluded]
     return lambda name: wanted(name) and not any(fits(name) for fits in not_wanted)
-
-
-def _bounded(pages: Iterable[tuple[str, ...]], limit: int, what: str) -> Iterator[str]:
-    """The names of all pages, each once. Raises InputError once there are too many, or pages that bring nothing."""
-    seen: set[str] = set()
-    idle = 0
-    for number, page in enumerate(pages):
-        before = len(seen)
-        for name in page:
-            if name in seen:
-                continue
-            if len(seen) >= limit:
-                raise InputError(f"{what} has more than {limit:,} names; what follows was not listed")
-            seen.add(name)
-            yield name
-        idle = 0 if len(seen) > before else idle + 1
-        if number >= _MAX_PAGES or idle > _MAX_IDLE_PAGES:
-            raise InputError(f"{what} does not come to an end; what follows {len(seen):,} names was not listed")

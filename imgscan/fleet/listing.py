@@ -64,6 +64,18 @@ class Listed:
     not_listed: tuple[NotListed, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much of a registry is listed: repositories, tags of one of them (wanted or not), pages of one list, tags of a
+    repository whose images are looked at, and images in all."""
+
+    repositories: int = 200_000
+    tags: int = 100_000
+    pages: int = 20_000
+    looks: int = 10_000
+    images: int = 1_000_000
+
+
 def _connect() -> Engine:
     from imgscan.engine import Engine
 
@@ -76,8 +88,8 @@ def _standard_input() -> BinaryIO:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The machine as listing sees it: where logins and certificates are, waiting and the time, standard input, and the
-    engine."""
+    """The machine as listing sees it: where logins and certificates are, waiting and the time, standard input, the
+    engine, and how much is too much."""
 
     environment: Mapping[str, str] | None = None
     home: Path | None = None
@@ -85,6 +97,7 @@ class World:
     effects: Effects = field(default_factory=Effects)
     stdin: Callable[[], BinaryIO] = _standard_input
     connect: Callable[[], Engine] = _connect
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 class Registries:
