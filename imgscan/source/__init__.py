@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 _LAYOUT_FILES = ("oci-layout", "index.json", "manifest.json")
 _ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
 
-__all__ = ["HistoryEntry", "Image", "ImageConfig", "ImageReader", "Layer", "LayerBlob", "open_image"]
+__all__ = [
+    "HistoryEntry",
+    "Image",
+    "ImageConfig",
+    "ImageReader",
+    "Layer",
+    "LayerBlob",
+    "is_layout",
+    "local_file",
+    "looks_like_a_path",
+    "open_image",
+]
 
 
 def open_image(
@@ -48,26 +59,26 @@ def open_image(
         from imgscan.source.registry import open_registry_image
 
         return open_registry_image(target, platform=wanted, insecure_hosts=insecure_hosts, effects=Effects(say=say))
-    found = _local(target)
+    found = local_file(target)
     if found is not None:
         from imgscan.source.archive import open_archive
 
         return open_archive(*found, wanted)
-    if _looks_like_a_path(target):
+    if looks_like_a_path(target):
         raise InputError(f"no such file: {plain(target)}")
     from imgscan.source.engine import open_engine_image
 
     return open_engine_image(target, engine, wanted)
 
 
-def _local(target: str) -> tuple[Path, str | None] | None:
+def local_file(target: str) -> tuple[Path, str | None] | None:
     """The file or layout a target names, with what follows it as the selector. A selector is only looked for behind
     what is clearly a path: `app:1` is an image, whatever lies in the folder."""
-    if _means_a_file(Path(target), explicit=_looks_like_a_path(target)):
+    if _means_a_file(Path(target), explicit=looks_like_a_path(target)):
         return Path(target), None
     for end, character in enumerate(target):
         name = target[:end]
-        if character == ":" and _looks_like_a_path(name) and _means_a_file(Path(name), explicit=True):
+        if character == ":" and looks_like_a_path(name) and _means_a_file(Path(name), explicit=True):
             return Path(name), target[end + 1 :] or None
     return None
 
@@ -79,7 +90,7 @@ def _means_a_file(path: Path, *, explicit: bool) -> bool:
 
     try:
         if path.is_dir():
-            return explicit or any((path / name).is_file() for name in _LAYOUT_FILES)
+            return explicit or is_layout(path)
         if explicit or not path.is_file():
             return path.exists()
         with path.open("rb") as file:
@@ -89,5 +100,14 @@ def _means_a_file(path: Path, *, explicit: bool) -> bool:
     return is_header(head) or sniff(head) is not None
 
 
-def _looks_like_a_path(target: str) -> bool:
+def is_layout(path: Path) -> bool:
+    """Whether a folder is an OCI layout, or what skopeo and Podman write as `dir:`."""
+    try:
+        return any((path / name).is_file() for name in _LAYOUT_FILES)
+    except OSError:
+        return False
+
+
+def looks_like_a_path(target: str) -> bool:
+    """Whether a target is spelled as a path, so that it means no image's name."""
     return target.startswith(("/", "./", "../")) or target.rpartition("/")[2].endswith(_ENDINGS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +21,7 @@ from imgscan.source.indexed import DirectoryMembers, Indexed, TarMembers
 from imgscan.source.members import read_head
 from imgscan.source.platforms import Platform
 from imgscan.source.records import Image, ImageReader, LayerBlob
-from imgscan.source.select import Selection
+from imgscan.source.select import Held, Selection
 from imgscan.source.stream import OnePass
 
 
@@ -44,6 +45,15 @@ def open_archive(path: Path, selector: str | None = None, platform: Platform | N
     except BaseException:
         file.close()
         raise
+
+
+def list_archive(path: Path) -> tuple[Held, ...]:
+    """The images of an archive file or a layout directory; none where it is a tar archive of something else. One that
+    is compressed is read to its end. Raises InputError: it cannot be read, is damaged, or its image is incomplete."""
+    with closing(open_archive(path)) as reader:
+        if isinstance(reader, OnePassReader):
+            return reader.held()
+        return reader.held() if isinstance(reader, IndexedReader) else ()
 
 
 def open_stdin(selector: str | None = None, platform: Platform | None = None) -> ImageReader:
@@ -98,6 +108,10 @@ class IndexedReader:
         """What could not be read."""
         return self._source.selection().skipped
 
+    def held(self) -> tuple[Held, ...]:
+        """Every image that there is."""
+        return self._source.held()
+
     def close(self) -> None:
         """Close the file."""
         self._source.close()
@@ -127,10 +141,16 @@ class OnePassReader:
 
     def blobs(self) -> Iterator[LayerBlob]:
         """Every layer of the archive as it comes by. Raises InputError."""
-        stream = open_layer(_FileStream(self._file, self.ref), where=self.ref, verify=False)
-        source = OnePass(stream, broken=self._broken)
+        source = self._one_pass()
         yield from source.blobs()
         self._selection = source.select(ref=self.ref, selector=self._selector, platform=self._platform)
+
+    def held(self) -> tuple[Held, ...]:
+        """Every image that there is; reads the archive to its end, instead of `blobs`. Raises InputError."""
+        source = self._one_pass()
+        for _ in source.blobs():
+            pass
+        return source.held(ref=self.ref)
 
     def image(self) -> Image:
         """The image."""
@@ -148,6 +168,10 @@ class OnePassReader:
         """Close the file."""
         if self._owns_file:
             self._file.close()
+
+    def _one_pass(self) -> OnePass:
+        stream = open_layer(_FileStream(self._file, self.ref), where=self.ref, verify=False)
+        return OnePass(stream, broken=self._broken)
 
     def _selected(self) -> Selection:
         if self._selection is None:

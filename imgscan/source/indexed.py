@@ -32,7 +32,7 @@ from imgscan.source.members import (
 )
 from imgscan.source.platforms import Platform
 from imgscan.source.records import LayerBlob
-from imgscan.source.select import Selection, select_image
+from imgscan.source.select import Held, Selection, held_images, select_image
 
 
 class Members(Documents, Protocol):
@@ -71,6 +71,10 @@ class Indexed:
             found = select_image(self._members, ref=self._ref, selector=self._selector, platform=self._platform)
             self._selection = replace(found, skipped=(*found.skipped, *self._members.notes()))
         return self._selection
+
+    def held(self) -> tuple[Held, ...]:
+        """Every image that there is. Raises InputError as `held_images` does."""
+        return held_images(self._members, ref=self._ref)
 
     def blobs(self) -> Iterator[LayerBlob]:
         """The image's layers, each blob once, in the order of the file."""

@@ -34,7 +34,8 @@ DIGEST_SIZES: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """An image in a registry. `host` has the port where one is given; `tag` is None only where there is a digest."""
+    """An image in a registry, or, with nothing in it but `host`, a registry as a whole. `host` has the port where one
+    is given; `tag` is None only where there is a digest."""
 
     host: str
     repository: str
@@ -49,7 +50,12 @@ class Reference:
     @property
     def name(self) -> str:
         """Host and repository."""
-        return f"{self.host}/{self.repository}"
+        return f"{self.host}/{self.repository}" if self.repository else self.host
+
+    @property
+    def scope(self) -> str:
+        """What a token is for (distribution, token scope): reading the repository, or the registry's catalogue."""
+        return f"repository:{self.repository}:pull" if self.repository else "registry:catalog:*"
 
     @property
     def wanted(self) -> str:
@@ -84,6 +90,16 @@ def parse_reference(text: str) -> Reference:
     return Reference(
         host=host, repository=repository, tag=tag or (None if digest else _DEFAULT_TAG), digest=digest or None
     )
+
+
+def registry_of(host: str) -> Reference:
+    """A registry as a whole. Raises InputError for what is no `HOST[:PORT]`."""
+    return Reference(host=parse_host(host), repository="", tag=None, digest=None)
+
+
+def is_repository(text: str) -> bool:
+    """Whether a text can be a repository's name."""
+    return len(text) <= _MAX_NAME and _REPOSITORY.fullmatch(text) is not None
 
 
 def parse_host(text: str) -> str:

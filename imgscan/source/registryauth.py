@@ -45,7 +45,8 @@ FetchToken = Callable[[str, Mapping[str, str], bytes | None], TokenAnswer]
 
 
 class Authorizer:
-    """Holds the Authorization of one repository and renews it when the registry asks. Threads may share it."""
+    """Holds the Authorization of one repository, or of a catalogue, and renews it when the registry asks. Threads may
+    share it."""
 
     def __init__(self, reference: Reference, login: Login, fetch: FetchToken, *, plain_http: bool) -> None:
         self._reference = reference
@@ -75,7 +76,8 @@ class Authorizer:
 
     def denied(self, words: str = "") -> EngineError:
         """The error for a registry that does not let us in; `words` are its own."""
-        name, host = self._reference.name, self._reference.host
+        host = self._reference.host
+        name = self._reference.name if self._reference.repository else "its catalogue"
         credentials = self._login.credentials
         if credentials is not None:
             cause = f"the login from {credentials.origin} is wrong, has expired, or may not read {name}"
@@ -104,7 +106,7 @@ class Authorizer:
         realm = challenge.get("realm") or ""
         self._check_realm(realm)
         asked = {"service": challenge.get("service") or ""}
-        asked["scope"] = challenge.get("scope") or f"repository:{self._reference.repository}:pull"
+        asked["scope"] = challenge.get("scope") or self._reference.scope
         credentials = self._login.credentials
         if credentials is not None and credentials.identity_token:
             answer = self._refresh(realm, asked, credentials.identity_token)

@@ -1,4 +1,4 @@
-"""The registry API for one repository (OCI distribution spec): manifests, blobs, tags, referrers.
+"""The registry API for one repository (OCI distribution spec): manifests, blobs, tags, referrers; and its catalogue.
 
 In: a `Reference` and a `Transport`. Out: bytes with their status, EngineError when the registry is not there, busy for
 too long or keeps us out. Redirects are followed here, so that credentials stay with the host they belong to.
@@ -6,7 +6,7 @@ too long or keeps us out. Redirects are followed here, so that credentials stay 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
@@ -20,6 +20,7 @@ from imgscan.source.credentials import Login
 from imgscan.source.reference import Reference, is_loopback
 from imgscan.source.registryauth import Authorizer
 from imgscan.source.registryhttp import Answer, NoTlsError, host_of, origin_of
+from imgscan.source.registrypages import first_query, next_query
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _OFFERED_OR_NOT: Final = frozenset({200, 501, *range(400, 500)}) - _BUSY
 """What registries say to a part of the API that they do not have is not always 404."""
+_LISTED_OR_NOT: Final = frozenset({200, 400, 404})
 _PROBE_TIMEOUT_S: Final = (5.0, 5.0)
 
 
@@ -61,24 +63,37 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A small answer, read to its end or to one byte beyond the limit."""
+    """A small answer, read to its end or to one byte beyond the limit. `links` are its Link headers."""
 
     status: int
     data: bytes = field(repr=False)
     media_type: str = ""
+    links: tuple[str, ...] = ()
+
+
+class GaveUpError(EngineError):
+    """A registry that did not answer however often it was asked."""
 
 
 class RegistryClient:
-    """Asks for one repository. Threads may share it."""
+    """Asks for one repository, or for the catalogue where the reference is a registry. Threads may share it."""
 
     def __init__(
-        self, reference: Reference, login: Login, sender: Sender, *, insecure: bool, effects: Effects | None = None
+        self,
+        reference: Reference,
+        login: Login,
+        sender: Sender,
+        *,
+        insecure: bool,
+        effects: Effects | None = None,
+        scheme: str | None = None,
     ) -> None:
+        """`scheme` is what `find_scheme` found, where the registry was asked before."""
         self._reference = reference
         self._sender = sender
         self.effects = effects or Effects()
         self.host = reference.host
-        scheme = find_scheme(sender, reference.api_host, insecure=insecure)
+        scheme = scheme or find_scheme(sender, reference.api_host, insecure=insecure)
         self._origin = f"{scheme}://{reference.api_host}"
         self._auth = Authorizer(reference, login, self._fetch_token, plain_http=insecure)
 
@@ -96,6 +111,15 @@ class RegistryClient:
         found = self._found("tags/list")
         return texts(member(parse_json(found.data, "the list of tags"), "tags")) if found is not None else ()
 
+    def tag_pages(self) -> Iterator[tuple[str, ...]]:
+        """All tags of the repository, a page at a time, as the registry spells them; nothing where it has none."""
+        return self._pages("tags/list", "tags", self._first_page("tags/list", _LISTED_OR_NOT))
+
+    def repository_pages(self) -> Iterator[tuple[str, ...]] | None:
+        """The registry's catalogue of repositories, a page at a time; None where it has no such thing."""
+        found = self._first_page("_catalog", _OFFERED_OR_NOT)
+        return self._pages("_catalog", "repositories", found) if found is not None else None
+
     def referrers(self, digest: str) -> Document | None:
         """The index of what refers to a manifest, by the API or, where there is none, by the tag that stands in for it
         (distribution spec 1.1); None if nothing does."""
@@ -112,16 +136,41 @@ class RegistryClient:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         return self._request(f"blobs/{quote(digest, safe=':')}", headers, allowed=frozenset({200, 206, 404, 416}))
 
-    def gave_up(self, doing: str, error: TransientError) -> EngineError:
+    def gave_up(self, doing: str, error: TransientError) -> GaveUpError:
         """The error for something that was tried often enough."""
         pause = error.retry_after_s
-        return EngineError(
+        return GaveUpError(
             f"{self.host} could not be read while {doing}",
             cause=error.reason,
             next_step=f"it asks to wait {pause:,.0f} s; then run the same command again"
             if pause
             else "check that the registry can be reached from here, then run the same command again",
         )
+
+    def _first_page(self, path: str, allowed: frozenset[int]) -> Document | None:
+        found = self._document(f"{path}?{first_query()}", allowed=allowed)
+        if found.status == 400:
+            # Some refuse a page of the size that was asked for instead of making it smaller.
+            found = self._document(path, allowed=allowed - {400})
+        return found if found.status == 200 else None
+
+    def _pages(self, path: str, name: str, found: Document | None) -> Iterator[tuple[str, ...]]:
+        """The lists of an answer that comes in pages (distribution spec, "Listing Tags"). How many there are is the
+        caller's business: a registry can go on for ever."""
+        seen: set[str] = set()
+        while found is not None:
+            yield texts(member(parse_json(found.data, f"the list of {name}"), name))
+            query = next_query(found.links, f"{self._origin}{self._path(path)}")
+            if not query:
+                return
+            if query in seen:
+                raise EngineError(f"{self.host} goes round in circles when it lists {name}")
+            seen.add(query)
+            found = self._document(f"{path}?{query}", allowed=frozenset({200}))
+
+    def _path(self, path: str) -> str:
+        repository = self._reference.repository
+        return f"/v2/{repository}/{path}" if repository else f"/v2/{path}"
 
     def _found(
         self,
@@ -133,17 +182,29 @@ class RegistryClient:
         optional: bool = False,
     ) -> Document | None:
         allowed = _OFFERED_OR_NOT if optional else frozenset({200, 404})
+        found = self._document(path, accept=accept, limit=limit, at_least=at_least, allowed=allowed)
+        return found if found.status == 200 else None
+
+    def _document(
+        self,
+        path: str,
+        *,
+        allowed: frozenset[int],
+        accept: str = "application/json",
+        limit: int = MAX_JSON_BYTES,
+        at_least: int | None = None,
+    ) -> Document:
+        """A small answer of one of these statuses. Raises EngineError for any other."""
 
         def ask() -> Document:
             answer = self._request(path, {"Accept": accept}, allowed=allowed)
             return self._read(answer, limit, at_least)
 
-        found = self._retrying(ask)
-        return found if found.status == 200 else None
+        return self._retrying(ask)
 
     def _request(self, path: str, headers: Mapping[str, str], *, allowed: frozenset[int]) -> Answer:
         """One request, logged in as the registry asks. Raises TransientError, EngineError."""
-        url = f"{self._origin}/v2/{self._reference.repository}/{path}"
+        url = f"{self._origin}{self._path(path)}"
         sent = self._auth.current
         answer = self._follow(url, headers, sent)
         if answer.status == 401 and self._is_own(answer.url):
@@ -197,7 +258,8 @@ class RegistryClient:
         if status in _BUSY or (status in (401, 403) and not own):
             pause = retry_after(answer.header("Retry-After"), self.effects.now())
             return TransientError(said, retry_after_s=pause)
-        return EngineError(f"{self.host} does not hand out {self._reference.name}", cause=said)
+        name = self._reference.name if self._reference.repository else "its catalogue"
+        return EngineError(f"{self.host} does not hand out {name}", cause=said)
 
     def _words(self, answer: Answer) -> str:
         """The registry's own words of an error, "" where it has none or they repeat a secret; closes the answer."""
@@ -224,7 +286,12 @@ class RegistryClient:
             answer.close()
         if answer.status == 200 and at_least is not None and size < min(at_least, limit):
             raise TransientError(f"{host_of(answer.url)} closed the connection after {size:,} of {at_least:,} bytes")
-        return Document(status=answer.status, data=b"".join(parts), media_type=answer.header("Content-Type"))
+        return Document(
+            status=answer.status,
+            data=b"".join(parts),
+            media_type=answer.header("Content-Type"),
+            links=answer.lines("Link"),
+        )
 
     def _fetch_token(self, url: str, headers: Mapping[str, str], body: bytes | None) -> Document:
         """Ask a realm. Credentials are not taken along by a redirect, so none is followed."""

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -69,11 +70,13 @@ class Answer:
 
 
 class Transport:
-    """Sends requests. `insecure_host` is the one host whose certificate is not checked, as the user asked."""
+    """Sends requests. `insecure_host` is the one host whose certificate is not checked, as the user asked. Threads may
+    share it."""
 
     def __init__(self, *, insecure_host: str | None = None, certs_dirs: Iterable[Path] = CERTS_DIRS) -> None:
         self._insecure_host = insecure_host
         self._certs_dirs = tuple(certs_dirs)
+        self._lock = threading.Lock()
         self._session: requests.Session | None = None
         self._mounted: set[str] = set()
 
@@ -93,7 +96,8 @@ class Transport:
         import requests
 
         host = host_of(url)
-        session = self._prepared(url, host)
+        with self._lock:
+            session = self._prepared(url, host)
         try:
             response = session.request(
                 method,

@@ -97,6 +97,17 @@ def find_image(
     return Found(manifest=manifest, index_digest=top.digest, attestations=tuple(attestations))
 
 
+def images_of(client: RegistryClient, top: Manifest, name: str) -> tuple[tuple[str, str | None], ...] | None:
+    """Digest and stated platform of every image that an index lists, attestations left out; None for the manifest of
+    one image. Raises InputError for what is neither."""
+    _check_kind(top, name)
+    if not _is_index(top):
+        return None
+    walk = _Walk(client, name)
+    walk.index(top, 0)
+    return tuple((text(member(item, "digest")), platform_of(member(item, "platform"))) for item in walk.images)
+
+
 def no_match(reference: Reference, wanted: Platform, offered: list[Platform]) -> InputError:
     """The error for an image that is not there for a platform."""
     names = sorted({str(platform) for platform in offered})

@@ -47,6 +47,16 @@ class Selection:
     skipped: tuple[Skipped, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An image of an archive or layout: what it is called there, the SHA-256 of its configuration in hexadecimal, and
+    the platform it says it is for."""
+
+    names: tuple[str, ...]
+    image_id: str
+    platform: str | None
+
+
 class _Bounded:
     """Documents, of which no more than so much is read: an index can name one large file ten thousand times."""
 
@@ -90,17 +100,7 @@ def select_image(
     Raises InputError when there is none, more than one, or a part of it is missing.
     """
     documents = _Bounded(documents, ref)
-    saved = from_manifest_json(documents)
-    indexed, notes = from_index(documents)
-    if not saved and not indexed:
-        indexed, notes = from_directory(documents)
-    others: list[Candidate] = []
-    if any(candidate.layers for candidate in saved) or not indexed:
-        candidates = [merge(candidate, indexed) for candidate in saved]
-        listed = {candidate.config_name for candidate in saved}
-        others = [candidate for candidate in indexed if candidate.config_name not in listed]
-    else:
-        candidates = indexed
+    candidates, others, notes = _candidates(documents)
     if not candidates:
         raise InputError(
             f"{plain(ref)} holds no image",
@@ -111,7 +111,36 @@ def select_image(
     if platform is not None:
         readable, others = _for(platform, [*readable, *_readable(others, documents)], ref), []
     chosen = _choose(readable, lambda: _readable(others, documents), ref, selector, diff_ids)
-    return _selection(chosen, documents, ref, [] if saved else notes)
+    return _selection(chosen, documents, ref, notes)
+
+
+def held_images(documents: Documents, *, ref: str) -> tuple[Held, ...]:
+    """Every image that there is; none where nothing lists one. Raises InputError when the one that is listed has no
+    configuration."""
+    documents = _Bounded(documents, ref)
+    candidates, others, _ = _candidates(documents)
+    readable = [*_readable(candidates, documents, ref), *_readable(others, documents)] if candidates else []
+    return tuple(
+        Held(
+            names=image.candidate.names,
+            image_id=hashlib.sha256(image.raw_config).hexdigest(),
+            platform=image.platform,
+        )
+        for image in readable
+    )
+
+
+def _candidates(documents: Documents) -> tuple[list[Candidate], list[Candidate], list[Skipped]]:
+    """The images that are meant, others that only an index lists, and what it lists but has not."""
+    saved = from_manifest_json(documents)
+    indexed, notes = from_index(documents)
+    if not saved and not indexed:
+        indexed, notes = from_directory(documents)
+    if not any(candidate.layers for candidate in saved) and indexed:
+        return indexed, [], [] if saved else notes
+    listed = {candidate.config_name for candidate in saved}
+    others = [candidate for candidate in indexed if candidate.config_name not in listed]
+    return [merge(candidate, indexed) for candidate in saved], others, [] if saved else notes
 
 
 def _readable(candidates: list[Candidate], documents: Documents, ref: str | None = None) -> list[_Readable]:

@@ -26,7 +26,7 @@ from imgscan.source.members import (
 )
 from imgscan.source.platforms import Platform
 from imgscan.source.records import LayerBlob
-from imgscan.source.select import Selection, select_image
+from imgscan.source.select import Held, Selection, held_images, select_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,10 @@ class OnePass:
         found = select_image(self._collected, ref=ref, selector=selector, platform=platform, diff_ids=diff_ids)
         notes = (*found.skipped, *self._collected.members.notes(_same), *self._skipped)
         return Selection(image=found.image, documents=found.documents, skipped=notes)
+
+    def held(self, *, ref: str) -> tuple[Held, ...]:
+        """Every image that there is, once all of `blobs` was taken. Raises InputError as `held_images` does."""
+        return held_images(self._collected, ref=ref)
 
     def _enter(self, item: TarEntry) -> LayerBlob | None:
         collected = self._collected

@@ -19,7 +19,7 @@ from imgscan.project.compose.records import Mark, Problem
 
 _MOST_DOCUMENTS: Final = 50
 MOST_NODES: Final = 100_000
-"""Nodes of a document with every alias counted as what it stands for."""
+"""Nodes of a compose file's document."""
 _DEEPEST: Final = 100
 _MERGE: Final = "<<"
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
@@ -55,9 +55,10 @@ class _Open:
     nodes: list[Node] = field(default_factory=list)
 
 
-def read_yaml(text: str, file: str, base: str = "") -> Documents:
-    """Every document of the text. `base`: the folder that relative paths in it start from."""
-    reader = _Reader(file=file, base=base, text=text)
+def read_yaml(text: str, file: str, base: str = "", *, most_nodes: int = MOST_NODES) -> Documents:
+    """Every document of the text. `base`: the folder that relative paths in it start from. `most_nodes` bounds the
+    values of a document, with every alias counted as what it stands for."""
+    reader = _Reader(file=file, base=base, text=text, most=most_nodes)
     roots: list[Node] = []
     try:
         roots.extend(reader.documents())
@@ -71,6 +72,7 @@ class _Reader:
     file: str
     base: str
     text: str
+    most: int = MOST_NODES
     problems: list[Problem] = field(default_factory=list)
     anchors: dict[str, Node | None] = field(default_factory=dict)
     sizes: dict[int, tuple[int, Node]] = field(default_factory=dict)
@@ -86,9 +88,9 @@ class _Reader:
         for event in self._events(yaml):
             done: Node | None = None
             self.events += 1
-            if self.events > 2 * MOST_NODES:
+            if self.events > 2 * self.most:
                 at = self._mark(event.start_mark, event.end_mark)
-                raise _FaultError("limit", f"more than {MOST_NODES:,} values", at)
+                raise _FaultError("limit", f"more than {self.most:,} values", at)
             match event:
                 case yaml.AliasEvent():
                     done = self._aliased(event)
@@ -109,8 +111,8 @@ class _Reader:
                 continue
             self.total += self._size(done)
             self.seen += 1
-            if self.total > MOST_NODES or self.seen > _MOST_DOCUMENTS:
-                message = f"more than {_MOST_DOCUMENTS} documents, or {MOST_NODES:,} values in them"
+            if self.total > self.most or self.seen > _MOST_DOCUMENTS:
+                message = f"more than {_MOST_DOCUMENTS} documents, or {self.most:,} values in them"
                 raise _FaultError("limit", message, done.at)
             yield done
 
@@ -160,8 +162,8 @@ class _Reader:
         return self._finished(node, opened.event.anchor, 1 + sum(self._size(child) for child in opened.nodes))
 
     def _finished(self, node: Node, anchor: str | None, size: int) -> Node:
-        if size > MOST_NODES:
-            raise _FaultError("limit", f"more than {MOST_NODES:,} values once its aliases are replaced", node.at)
+        if size > self.most:
+            raise _FaultError("limit", f"more than {self.most:,} values once its aliases are replaced", node.at)
         if not isinstance(node, Scalar):
             self.sizes[id(node)] = (size, node)  # with the node, so that no other one gets its id
         if anchor:
@@ -223,8 +225,8 @@ class _Reader:
         if not merged:
             return own
         self.merges += len(merged)
-        if self.merges > MOST_NODES:
-            raise _FaultError("limit", f"more than {MOST_NODES:,} keys are merged", at)
+        if self.merges > self.most:
+            raise _FaultError("limit", f"more than {self.most:,} keys are merged", at)
         return {name: entry for name, entry in merged.items() if name not in own} | own
 
     def _merged(self, value: Node) -> dict[str, Entry]:
