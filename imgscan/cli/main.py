@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "comment": ("imgscan.cli.comment", "Say what changed on a pull request, in one comment that stays."),
     "baseline": ("imgscan.cli.baseline", "Accept the findings of JSON reports from now on."),
     "history": ("imgscan.cli.history", "Keep reports over time: trends, and what is new since the last run."),
+    "fleet": ("imgscan.cli.fleet", "Scan many images, of whole registries: what they share is read once."),
     "rules": ("imgscan.cli.rules", "List every rule."),
     "explain": ("imgscan.cli.rules", "Explain a rule: why, how to fix it, a bad and a good example."),
     "schema": ("imgscan.cli.schema", "Print the JSON Schema of the report or of the configuration."),

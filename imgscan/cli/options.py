@@ -29,7 +29,7 @@ FAIL_ON_CHOICES: Final = (*(severity.value for severity in Severity), "never")
 # What is asked of one run is no setting either.
 NOT_CONFIGURABLE: Final = frozenset(
     {
-        *("config", "no_config", "context", "targets", "help"),
+        *("config", "no_config", "context", "targets", "sources", "plan", "help"),
         *("predict", "touched", "commits", "basis", "estimates", "reports"),
         # Nor may a project ask that its own containers and scripts be run.
         "verify",

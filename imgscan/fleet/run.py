@@ -7,19 +7,23 @@ that was ended in the middle goes on where it was.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from msgspec.json import Decoder, encode
+from msgspec.json import encode
 
 from imgscan.acceptance import open_findings
 from imgscan.assess import Gate
 from imgscan.errors import ImgscanError
 from imgscan.fleet.assemble import LayerGoneError, assemble, judged, scan_alone
-from imgscan.fleet.execute import Done, Limits, execute
+from imgscan.fleet.execute import Done, execute
+from imgscan.fleet.limits import Limits
 from imgscan.fleet.plan import Resolved, Resolving, Unresolved, error_text, layer_tasks, resolve_all
 from imgscan.fleet.read import read_layers, work_version
+from imgscan.fleet.tally import Tally, kept_report
 from imgscan.fleet.waiting import Waiting
 from imgscan.fleets import FleetFigures, FleetImage, LayerTask, Origin, Wanted
 from imgscan.model import Digest, Finding, Report, Severity
@@ -31,6 +35,8 @@ from imgscan.store.fleetstore import FleetStore
 from imgscan.units import human_bytes
 
 _FEW_WORDS: Final = 80
+_FEW_LAYERS: Final = 8
+_FEW_BYTES: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,21 +52,16 @@ class FleetMeans:
     rule_files: tuple[str, ...] = ()
     scheduler: str | None = None
 
-
-@dataclass(slots=True)
-class _Count:
-    """What a run did so far."""
-
-    images: int = 0
-    kept: int = 0
-    failed: int = 0
-    layers: int = 0
-    distinct: set[str] = field(default_factory=set)
-    distinct_bytes: int = 0
-    layers_kept: int = 0
-    layers_read: int = 0
-    bytes_read: int = 0
-    complete: bool = True
+    def make_task(self) -> Callable[..., LayerTask]:
+        """What makes a task of its image and layers."""
+        scanner = self.means.scanner
+        return partial(
+            LayerTask,
+            version=work_version(scanner),
+            seal_key=self.store.seal_key(),
+            unpack=scanner.unpack,
+            rule_files=self.rule_files,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class FleetRun:
         self._store = fleet.store
         self._scanner = fleet.means.scanner
         self._seal_key = fleet.store.seal_key()
-        self._count = _Count()
+        self._count = Tally()
         self._made_by: dict[str, str] = {}
         self._alone: list[tuple[Resolved, str]] = []
 
@@ -92,22 +93,7 @@ class FleetRun:
         self._read(images)
         for image, why in self._alone:
             self._read_alone(image, why)
-        count = self._count
-        return RunResult(
-            figures=FleetFigures(
-                images=count.images,
-                images_kept=count.kept,
-                images_failed=count.failed,
-                layers=count.layers,
-                layers_distinct=len(count.distinct),
-                layers_kept=count.layers_kept,
-                layers_read=count.layers_read,
-                bytes_distinct=count.distinct_bytes,
-                bytes_read=count.bytes_read,
-            ),
-            complete=count.complete,
-            made_by=self._made_by,
-        )
+        return RunResult(figures=self._count.figures(), complete=self._count.complete, made_by=self._made_by)
 
     def _look_up(self, wanted: Sequence[Wanted]) -> list[Resolved]:
         """The images that have to be put together; those whose results are kept are recorded at once."""
@@ -117,8 +103,8 @@ class FleetRun:
             if isinstance(found, Unresolved):
                 self._fail(found.wanted, found.error)
                 continue
-            self._count_layers(found)
-            report = self._kept(found)
+            self._count.see(found)
+            report = kept_report(self._store, found)
             if report is not None:
                 self._count.kept += 1
                 self._record(found, report, Origin.KEPT)
@@ -128,52 +114,31 @@ class FleetRun:
                 self._alone.append((found, ""))
         return left
 
-    def _count_layers(self, image: Resolved) -> None:
-        count = self._count
-        count.layers += len(image.image.layers)
-        for blob in image.blobs:
-            if blob.diff_id not in count.distinct:
-                count.distinct.add(blob.diff_id)
-                count.distinct_bytes += blob.size_bytes
-
-    def _kept(self, image: Resolved) -> Report | None:
-        data = self._store.image(image.key) if image.key else None
-        try:
-            return _decoder.decode(data) if data is not None else None
-        except ValueError:
-            return None
-
     def _read(self, images: Sequence[Resolved]) -> None:
         kept = self._store.known_layers({blob.diff_id for image in images for blob in image.blobs})
         self._count.layers_kept = len(kept)
-        tasks = layer_tasks(images, kept, self._task)
+        tasks = layer_tasks(images, kept, self._fleet.make_task())
         waiting = Waiting(images, kept, tasks)
         for image in waiting.ready():
             self._put_together(image)
-        for number, done in enumerate(self._execute(tasks), start=1):
-            self._take(done, waiting)
-            self._say(f"{number:,} of {len(tasks):,} reads done: {human_bytes(self._count.bytes_read)}")
-            for image in waiting.ready():
-                self._put_together(image)
+        if not tasks:
+            return
+        with closing(self._execute(tasks)) as results:
+            for number, done in enumerate(results, start=1):
+                self._take(done, waiting)
+                self._say(f"{number:,} of {len(tasks):,} reads done: {human_bytes(self._count.bytes_read)}")
+                for image in waiting.ready():
+                    self._put_together(image)
 
-    def _execute(self, tasks: Sequence[LayerTask]) -> Iterator[Done]:
+    def _execute(self, tasks: Sequence[LayerTask]) -> Generator[Done]:
         fleet = self._fleet
         return execute(
             tasks,
             scheduler=fleet.scheduler,
-            jobs=fleet.means.jobs,
+            jobs=0 if _is_little(tasks) and fleet.means.jobs is None else fleet.means.jobs,
             work=read_layers,
             limits=fleet.limits,
             say=fleet.means.progress.stage,
-        )
-
-    def _task(self, **fields: object) -> LayerTask:
-        return LayerTask(
-            version=work_version(self._scanner),
-            seal_key=self._seal_key,
-            unpack=self._scanner.unpack,
-            rule_files=self._fleet.rule_files,
-            **fields,  # type: ignore[arg-type]
         )
 
     def _take(self, done: Done, waiting: Waiting) -> None:
@@ -206,7 +171,7 @@ class FleetRun:
         except ImgscanError as error:
             self._fail(image.wanted, error_text(error))
             return
-        self._keep(image, report)
+        self._keep(image, report, for_good=True)
 
     def _read_alone(self, image: Resolved, why: str) -> None:
         """Read an image as a whole: nothing of it is to be had from others."""
@@ -217,10 +182,11 @@ class FleetRun:
             self._fail(image.wanted, error_text(error))
             return
         self._count.bytes_read += report.coverage.bytes if report.coverage is not None else 0
-        self._keep(image, report)
+        # Another time more of it may be readable.
+        self._keep(image, report, for_good=report.complete)
 
-    def _keep(self, image: Resolved, report: Report) -> None:
-        if image.key and report.complete:
+    def _keep(self, image: Resolved, report: Report, *, for_good: bool) -> None:
+        if image.key and for_good:
             self._store.put_image(image.key, encode(report), [blob.diff_id for blob in image.blobs])
         self._record(image, report, Origin.NEW)
 
@@ -253,6 +219,12 @@ class FleetRun:
 
     def _say(self, text: str) -> None:
         self._fleet.means.progress.update(text)
+
+
+def _is_little(tasks: Sequence[LayerTask]) -> bool:
+    """Whether it takes longer to start processes than to read it here."""
+    sizes = [blob.size_bytes for task in tasks for blob in task.blobs]
+    return len(sizes) <= _FEW_LAYERS and all(sizes) and sum(sizes) <= _FEW_BYTES
 
 
 def fleet_image(image: Resolved, report: Report, origin: Origin) -> FleetImage:
@@ -298,6 +270,3 @@ def _told(finding: Finding, layers: Sequence[str]) -> FoundFinding:
         layer=layers[index] if index is not None and index < len(layers) else "",
         accepted=finding.accepted is not None,
     )
-
-
-_decoder: Final = Decoder(Report)
