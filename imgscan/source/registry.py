@@ -46,12 +46,13 @@ def open_registry_image(
     home: Path | None = None,
     certs_dirs: Iterable[Path] = CERTS_DIRS,
     effects: Effects | None = None,
+    bytes_per_s: int = 0,
 ) -> RegistryReader:
     """The image that a `registry://` reference names.
 
-    `insecure_hosts` may use plain HTTP or a certificate that nobody vouches for. Raises InputError for a broken
-    reference, an image that is not there (with its tags) or not for the platform, EngineError when the registry does
-    not answer or refuses.
+    `insecure_hosts` may use plain HTTP or a certificate that nobody vouches for; no more than `bytes_per_s`
+    are read (0: anything). Raises InputError for a broken reference, an image that is not there (with its tags) or not
+    for the platform, EngineError when the registry does not answer or refuses.
     """
     reference = parse_reference(target)
     insecure = reference.host in {parse_host(host) for host in insecure_hosts}
@@ -60,7 +61,9 @@ def open_registry_image(
     )
     transport = Transport(insecure_host=reference.api_host if insecure else None, certs_dirs=certs_dirs)
     try:
-        client = RegistryClient(reference, login, transport, insecure=insecure, effects=effects)
+        client = RegistryClient(
+            reference, login, transport, insecure=insecure, effects=effects, bytes_per_s=bytes_per_s
+        )
         return RegistryReader(client, transport, reference, platform)
     except BaseException:
         transport.close()
