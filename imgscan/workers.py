@@ -233,13 +233,13 @@ def _worker_ended() -> WorkerError:
     )
 
 
-def _begin(parent: int, shared: _Shared) -> None:
-    """A process begins: Ctrl-C and a hang-up are its parent's to handle, and it is not to be left over."""
+def begin_process() -> None:
+    """What a process that works for another one does first: Ctrl-C and a hang-up are its parent's to handle, and on
+    Linux it ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENTS_SIGNALS)
-    _process[:] = [shared]
     if sys.platform == "linux":
         import ctypes
 
@@ -248,6 +248,11 @@ def _begin(parent: int, shared: _Shared) -> None:
         with suppress(AttributeError):  # glibc's, others have it not
             libc.mallopt(_MMAP_THRESHOLD, _REUSED_BYTES)
             libc.mallopt(_TRIM_THRESHOLD, 4 * _REUSED_BYTES)
+
+
+def _begin(parent: int, shared: _Shared) -> None:
+    begin_process()
+    _process[:] = [shared]
     if os.getppid() != parent:
         os._exit(1)
 

@@ -217,7 +217,7 @@ class TokenIssuer:
     def __init__(self, folder: Path, user: str, password: str, *, lifetime_s: int = 300) -> None:
         self._key, self.certificate = folder / "token.key", folder / "token.pem"
         self._basic = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._lifetime_s = lifetime_s
+        self.lifetime_s = lifetime_s
         self.scopes: list[str] = []
         make_certificate(self._key, self.certificate, "test-issuer")
 
@@ -239,7 +239,7 @@ class TokenIssuer:
         if header not in (None, self._basic):
             return Reply(status=401)
         allowed = [scope for scope in scopes if header or scope.startswith("repository:public/")]
-        return Reply(body=json.dumps({"token": self.token(allowed), "expires_in": self._lifetime_s}).encode())
+        return Reply(body=json.dumps({"token": self.token(allowed), "expires_in": self.lifetime_s}).encode())
 
     def token(self, scopes: list[str]) -> str:
         """A signed token for scopes of the form repository:NAME:ACTION,ACTION."""
@@ -253,7 +253,7 @@ class TokenIssuer:
             "iss": self.ISSUER,
             "sub": "user",
             "aud": self.SERVICE,
-            "exp": now + self._lifetime_s,
+            "exp": now + self.lifetime_s,
             "nbf": now - 5,
             "iat": now,
             "jti": secrets.token_hex(8),

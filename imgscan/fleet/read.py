@@ -84,15 +84,15 @@ def _scanner(rule_files: tuple[str, ...], unpack: bool) -> SecretScanner:
 
 
 @lru_cache(maxsize=_CLIENTS_KEPT)
-def _layers_of(repository: str, insecure_hosts: tuple[str, ...]) -> RegistryLayers:
+def _layers_of(repository: str, insecure_hosts: tuple[str, ...], bytes_per_s: int) -> RegistryLayers:
     """This process's client for a repository, with the token it has got."""
-    return RegistryLayers(repository, insecure_hosts=insecure_hosts)
+    return RegistryLayers(repository, insecure_hosts=insecure_hosts, bytes_per_s=bytes_per_s)
 
 
 def _read_from_registry(reading: _Reading, blob: BlobToRead) -> LayerOutcome:
     task = reading.task
     wrong: list[str] = []
-    layers = _layers_of(task.ref.partition("@")[0], task.insecure_hosts)
+    layers = _layers_of(task.ref.partition("@")[0], task.insecure_hosts, task.bytes_per_s)
     with closing(layers.open(blob.digest or "", blob.size_bytes, wrong.append)) as stream:
         counted = _Counted(stream)
         return _outcome(

@@ -37,14 +37,16 @@ def open_image(
     engine: Engine | None = None,
     platform: str | None = None,
     insecure_hosts: Iterable[str] = (),
+    bytes_per_s: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> ImageReader:
     """Open what the user named.
 
     `-` is standard input; `FILE` or `FILE:NAME:TAG` an archive (docker save or OCI, plain or compressed); `DIR` or
     `DIR:NAME` an OCI layout, or what skopeo and Podman write as `dir:`; `registry://HOST/REPOSITORY[:TAG]` an image in
-    a registry, where `insecure_hosts` may do without TLS; anything else an image of `engine`, which is connected to
-    when None. `platform` says which image where there are several; `say` is told what is being waited for.
+    a registry, where `insecure_hosts` may do without TLS and of which no more than `bytes_per_s` are read (0: anything);
+    anything else an image of `engine`, which is connected to when None. `platform` says which image where there are
+    several; `say` is told what is being waited for.
     Raises InputError for what is not there or no image, EngineError when engine or registry do not answer.
     """
     wanted = parse_platform(platform) if platform is not None else None
@@ -58,7 +60,13 @@ def open_image(
         from imgscan.source.backoff import Effects
         from imgscan.source.registry import open_registry_image
 
-        return open_registry_image(target, platform=wanted, insecure_hosts=insecure_hosts, effects=Effects(say=say))
+        return open_registry_image(
+            target,
+            platform=wanted,
+            insecure_hosts=insecure_hosts,
+            effects=Effects(say=say),
+            bytes_per_s=bytes_per_s,
+        )
     found = local_file(target)
     if found is not None:
         from imgscan.source.archive import open_archive

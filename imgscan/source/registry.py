@@ -46,15 +46,16 @@ def open_registry_image(
     home: Path | None = None,
     certs_dirs: Iterable[Path] = CERTS_DIRS,
     effects: Effects | None = None,
+    bytes_per_s: int = 0,
 ) -> RegistryReader:
     """The image that a `registry://` reference names.
 
-    `insecure_hosts` may use plain HTTP or a certificate that nobody vouches for. Raises InputError for a broken
-    reference, an image that is not there (with its tags) or not for the platform, EngineError when the registry does
-    not answer or refuses.
+    `insecure_hosts` may use plain HTTP or a certificate that nobody vouches for; no more than `bytes_per_s`
+    are read (0: anything). Raises InputError for a broken reference, an image that is not there (with its tags) or not
+    for the platform, EngineError when the registry does not answer or refuses.
     """
     reference = parse_reference(target)
-    client, transport = _connect(reference, insecure_hosts, environment, home, certs_dirs, effects)
+    client, transport = _connect(reference, insecure_hosts, environment, home, certs_dirs, effects, bytes_per_s)
     try:
         return RegistryReader(client, transport, reference, platform)
     except BaseException:
@@ -66,9 +67,18 @@ class RegistryLayers:
     """Layers of one repository whose digests are known already: no manifest is asked for. `target` is a `registry://`
     reference. Raises as `open_registry_image` does."""
 
-    def __init__(self, target: str, *, insecure_hosts: Iterable[str] = (), effects: Effects | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        *,
+        insecure_hosts: Iterable[str] = (),
+        effects: Effects | None = None,
+        bytes_per_s: int = 0,
+    ) -> None:
         self._reference = parse_reference(target)
-        self._client, self._transport = _connect(self._reference, insecure_hosts, None, None, CERTS_DIRS, effects)
+        self._client, self._transport = _connect(
+            self._reference, insecure_hosts, None, None, CERTS_DIRS, effects, bytes_per_s
+        )
 
     def open(self, digest: str, size_bytes: int, note: Callable[[str], None]) -> BlobStream:
         """A layer's bytes; `note` is told what is wrong with them. Raises InputError for a digest that is none."""
@@ -89,6 +99,7 @@ def _connect(
     home: Path | None,
     certs_dirs: Iterable[Path],
     effects: Effects | None,
+    bytes_per_s: int,
 ) -> tuple[RegistryClient, Transport]:
     """A client for the reference's repository, with the login that the user has for it, and its connections."""
     insecure = reference.host in {parse_host(host) for host in insecure_hosts}
@@ -97,7 +108,10 @@ def _connect(
     )
     transport = Transport(insecure_host=reference.api_host if insecure else None, certs_dirs=certs_dirs)
     try:
-        return RegistryClient(reference, login, transport, insecure=insecure, effects=effects), transport
+        client = RegistryClient(
+            reference, login, transport, insecure=insecure, effects=effects, bytes_per_s=bytes_per_s
+        )
+        return client, transport
     except BaseException:
         transport.close()
         raise

@@ -136,9 +136,8 @@ class BlobStream:
 
     def _receive(self, answer: Answer, size: int) -> bytes:
         """Bytes from the connection; one that trickles counts as cut."""
-        before = self._client.effects.clock()
-        data = answer.read(size)
-        self._waited_s += self._client.effects.clock() - before
+        data, took = self._client.receive(answer, size)
+        self._waited_s += took
         self._waited_bytes += len(data)
         if self._waited_bytes >= _STALL_BYTES:
             self._waited_s, self._waited_bytes = 0.0, 0

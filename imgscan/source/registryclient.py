@@ -21,6 +21,7 @@ from imgscan.source.reference import Reference, is_loopback
 from imgscan.source.registryauth import Authorizer
 from imgscan.source.registryhttp import Answer, NoTlsError, host_of, origin_of
 from imgscan.source.registrypages import first_query, next_query
+from imgscan.source.throttle import Throttle
 
 T = TypeVar("T")
 
@@ -76,7 +77,8 @@ class GaveUpError(EngineError):
 
 
 class RegistryClient:
-    """Asks for one repository, or for the catalogue where the reference is a registry. Threads may share it."""
+    """Asks for one repository, or for the catalogue where the reference is a registry. Threads may share it. Of bodies no
+    more than `bytes_per_s` are read (0: anything)."""
 
     def __init__(
         self,
@@ -87,11 +89,13 @@ class RegistryClient:
         insecure: bool,
         effects: Effects | None = None,
         scheme: str | None = None,
+        bytes_per_s: int = 0,
     ) -> None:
         """`scheme` is what `find_scheme` found, where the registry was asked before."""
         self._reference = reference
         self._sender = sender
         self.effects = effects or Effects()
+        self._throttle = Throttle(bytes_per_s, self.effects) if bytes_per_s else None
         self.host = reference.host
         scheme = scheme or find_scheme(sender, reference.api_host, insecure=insecure)
         self._origin = f"{scheme}://{reference.api_host}"
@@ -135,6 +139,17 @@ class RegistryClient:
         """
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         return self._request(f"blobs/{quote(digest, safe=':')}", headers, allowed=frozenset({200, 206, 404, 416}))
+
+    def receive(self, answer: Answer, size: int) -> tuple[bytes, float]:
+        """Up to `size` bytes of a body, and how many seconds they took to come; what has to be waited for by ourselves
+        is not among them. Raises TransientError."""
+        throttle = self._throttle
+        began = self.effects.clock()
+        data = answer.read(size if throttle is None else min(size, throttle.most))
+        took = self.effects.clock() - began
+        if throttle is not None:
+            throttle.count(len(data))
+        return data, took
 
     def gave_up(self, doing: str, error: TransientError) -> GaveUpError:
         """The error for something that was tried often enough."""
@@ -273,14 +288,17 @@ class RegistryClient:
 
     def _read(self, answer: Answer, limit: int, at_least: int | None) -> Document:
         """The body, to its end or one byte beyond the limit; closes the answer. Raises TransientError."""
-        began = self.effects.clock()
         parts: list[bytes] = []
-        size = 0
+        size, waited_s = 0, 0.0
         try:
-            while size <= limit and (data := answer.read(min(_READ_BYTES, limit + 1 - size))):
+            while size <= limit:
+                data, took = self.receive(answer, min(_READ_BYTES, limit + 1 - size))
+                if not data:
+                    break
                 parts.append(data)
                 size += len(data)
-                if self.effects.clock() - began > _SMALL_BODY_S:
+                waited_s += took
+                if waited_s > _SMALL_BODY_S:
                     raise TransientError(f"{host_of(answer.url)} sends too slowly")
         finally:
             answer.close()

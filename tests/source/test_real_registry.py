@@ -46,6 +46,7 @@ from webserver import serving
 
 from imgscan.errors import InputError
 from imgscan.source.platforms import own_platform, parse_platform
+from imgscan.source.registry import open_registry_image
 
 pytestmark = [pytest.mark.registry, pytest.mark.usefixtures("no_logins")]
 Scan = Callable[..., dict[str, Any]]
@@ -148,6 +149,27 @@ def test_token_authentication(tmp_path: Path) -> None:
         log_in(tmp_path, host)
         assert len(read(opened(f"registry://{host}/team/app:1"))[1]) == 2
     assert set(issuer.scopes) == {"repository:public/app:pull", "repository:team/app:pull"}
+
+
+def test_a_token_that_expires_in_the_middle_of_a_long_layer(tmp_path: Path) -> None:
+    """The registry takes tokens for a minute longer than they say; these are good for a second of it. What is cut
+    later than that is resumed with a token that was asked for anew."""
+    with token_registry(tmp_path) as (host, issuer):
+        token = issuer.token(["repository:team/app:pull,push"])
+        push_one(Pusher(host, "team/app", {"Authorization": f"Bearer {token}"}), Made(layers=(ONE, NOISE)))
+        proxy = CuttingProxy(host, 600_000)
+        try:
+            log_in(tmp_path, proxy.host)
+            issuer.lifetime_s = -59
+            reader = open_registry_image(f"registry://{proxy.host}/team/app:1", bytes_per_s=300_000)
+            asked = len(issuer.scopes)
+            _, listings = read(reader)
+        finally:
+            proxy.close()
+    assert f"sha256:{sha(NOISE)}" in {listing.diff_id for listing in listings.values()}
+    assert reader.skipped() == ()
+    assert proxy.cuts >= 2
+    assert len(issuer.scopes) - asked >= 2
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["index", "nested"])

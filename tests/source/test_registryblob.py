@@ -260,6 +260,44 @@ def test_a_token_that_expires_in_the_middle_of_a_layer() -> None:
     assert notes == []
 
 
+@pytest.mark.parametrize(
+    ("status", "asked", "least_s"),
+    [(429, "7", 7.0), (503, "3", 3.0), (503, "", 0.0), (500, "", 0.0)],
+    ids=["429", "503", "503-without-a-word", "500"],
+)
+def test_a_registry_that_is_busy_in_the_middle_of_a_layer(status: int, asked: str, least_s: float) -> None:
+    """It is left in peace for as long as it says, and then asked for the rest alone."""
+    blob = Blob(give=PROGRESS_BYTES)
+    busy = itertools.cycle([False, True, True])
+    slept: list[float] = []
+
+    def respond(request: Asked) -> Reply:
+        if request.path != "/v2/" and next(busy):
+            return Reply(status=status, headers={"Retry-After": asked} if asked else {})
+        return blob.respond(request)
+
+    with stream(respond, effects=Effects(sleep=slept.append)) as (opened, notes, _):
+        assert whole(opened) == DATA
+    assert blob.asked_from == [0, PROGRESS_BYTES, 2 * PROGRESS_BYTES, 3 * PROGRESS_BYTES]
+    assert notes == []
+    # Each time after a cut, and after each of the two refusals.
+    assert len(slept) == 9
+    assert sum(pause >= max(least_s, 0.01) for pause in slept) >= 6
+
+
+def test_a_registry_that_asks_for_too_much_patience() -> None:
+    blob = Blob(give=PROGRESS_BYTES)
+
+    def respond(request: Asked) -> Reply:
+        if request.path != "/v2/" and blob.asked_from:
+            return Reply(status=429, headers={"Retry-After": "3600"})
+        return blob.respond(request)
+
+    with stream(respond) as (opened, _, _), pytest.raises(EngineError) as caught:
+        whole(opened)
+    assert "3,600 s" in caught.value.next_step
+
+
 def test_close_breaks_off() -> None:
     with stream(Blob().respond) as (opened, _, _):
         opened.read(10)

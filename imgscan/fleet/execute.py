@@ -1,0 +1,249 @@
+"""Tasks -> what came of each, as it comes: sent to processes of this machine or to a cluster, tried again where a
+process was lost, and never more of them under way than are taken."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from imgscan.errors import InputError
+from imgscan.escape import plain, shorten
+from imgscan.fleet.attempt import Attempt, Installation, Work, attempt, own_installation
+from imgscan.fleet.limits import Limits, Waiting, with_share
+from imgscan.fleet.pool import ProcessCrew, TaskLost
+from imgscan.fleets import LayerOutcome, LayerTask
+
+MOST_TRIES: Final = 3
+_AHEAD: Final = 2
+"""So many tasks a process are under way, one of which it works on: else it waited while a result is written down."""
+_LOOK_S: Final = 0.5
+_MOST_UNREACHABLE: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What came of a task: the outcomes of its layers, or None and the `problem` in words."""
+
+    task: LayerTask
+    outcomes: tuple[LayerOutcome, ...] | None = None
+    problem: str = ""
+
+
+class Crew(Protocol):
+    """An executor whose processes may end. Its futures raise `TaskLost` where one did."""
+
+    @property
+    def at_once(self) -> int:
+        """How many calls run at the same time."""
+        ...
+
+    def submit(self, fn: Callable[..., Attempt], /, *args: object) -> Future[Attempt]:
+        """Run a function of a module."""
+        ...
+
+    def check(self) -> None:
+        """Raise an ImgscanError when no more results will come."""
+        ...
+
+    def shutdown(self, wait: bool = True) -> None:
+        """End everything at once."""
+        ...
+
+
+def execute(
+    tasks: Iterable[LayerTask],
+    *,
+    scheduler: str | None = None,
+    jobs: int | None = None,
+    work: Work,
+    limits: Limits | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    tries: int = MOST_TRIES,
+) -> Generator[Done, None, None]:
+    """Do all tasks and give what came of each, in the order in which they end.
+
+    `scheduler` is where a Dask scheduler listens (`tcp://…`, `tls://…`) or `local:N` for a cluster of N workers here;
+    None: processes of this machine, `jobs` of them (None: one a processor; 0: none, the work is done by whoever asks
+    for the next result). `work` has to be a function of a module. Of the tasks only those are held that are under way
+    or wait for their registry; nothing more is sent as long as results are not taken. A task whose process is lost
+    `tries` times ends with a problem.
+
+    Close the iterator (`contextlib.closing`): that ends all processes. Raises EngineError when the cluster is not
+    there, has no workers or goes away, InputError for one that runs something else than this process, WorkerError when
+    processes cannot be started.
+    """
+    limits = limits or Limits()
+    with _hired(scheduler, jobs, work, say) as (crew, sender):
+        yield from _Execution(tasks, crew=crew, work=work, limits=limits, sender=sender, tries=tries, say=say).results()
+
+
+@contextmanager
+def _hired(
+    scheduler: str | None, jobs: int | None, work: Work, say: Callable[[str], None]
+) -> Iterator[tuple[Crew, Installation | None]]:
+    """Who does the work, and the installation they must have (None: they are this one)."""
+    if scheduler is not None:
+        raise InputError("there is no cluster yet")
+    count = _default_jobs() if jobs is None else jobs
+    crew: Crew = ProcessCrew(count, preload=(work.__module__,)) if count else _Here()
+    try:
+        yield crew, None
+    finally:
+        crew.shutdown()
+
+
+class _Here:
+    """This process, as a crew: a call is done when it is submitted."""
+
+    at_once = 1
+
+    def submit(self, fn: Callable[..., Attempt], /, *args: Any) -> Future[Attempt]:  # noqa: ANN401
+        future: Future[Attempt] = Future()
+        future.set_result(fn(*args))
+        return future
+
+    def check(self) -> None: ...
+
+    def shutdown(self, wait: bool = True) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A task that is under way."""
+
+    task: LayerTask
+    share: int
+
+
+class _Execution:
+    """One run of `execute`."""
+
+    def __init__(
+        self,
+        tasks: Iterable[LayerTask],
+        *,
+        crew: Crew,
+        work: Work,
+        limits: Limits,
+        sender: Installation | None,
+        tries: int,
+        say: Callable[[str], None],
+    ) -> None:
+        self._crew = crew
+        self._work = work
+        self._sender = sender
+        self._tries = tries
+        self._say = say
+        self._waiting = Waiting(tasks, limits)
+        self._sent: dict[Future[Attempt], _Sent] = {}
+        self._ended: queue.SimpleQueue[Future[Attempt]] = queue.SimpleQueue()
+        self._lost: dict[LayerTask, int] = {}
+        self._alone: deque[LayerTask] = deque()
+        self._unreachable: dict[str, int] = {}
+
+    def results(self) -> Generator[Done]:
+        """Everything, as it comes."""
+        self._send()
+        while self._sent or self._waiting.has_refused:
+            done = self._settle(self._next()) if self._sent else None
+            self._send()
+            if done is not None:
+                yield done
+            for task in self._waiting.refused():
+                yield Done(
+                    task=task, problem=f"{plain(task.host)} did not answer to other tasks and is not asked again"
+                )
+            self._send()
+
+    def _send(self) -> None:
+        """Send what may be sent; once nothing else is left, one at a time those that might need all the memory."""
+        self._crew.check()
+        at_once = self._crew.at_once
+        while len(self._sent) < at_once * _AHEAD:
+            found = self._waiting.take(at_once)
+            if found is None:
+                break
+            self._submit(*found)
+        if not self._sent and self._alone:
+            self._waiting.put_first(self._alone.popleft())
+            found = self._waiting.take(1)
+            if found is not None:
+                self._submit(*found)
+
+    def _submit(self, task: LayerTask, share: int) -> None:
+        future = self._crew.submit(attempt, self._work, with_share(task, share), self._sender)
+        self._sent[future] = _Sent(task, share)
+        future.add_done_callback(self._ended.put)
+
+    def _next(self) -> Future[Attempt]:
+        """The next task that ended, waiting for it."""
+        while True:
+            try:
+                return self._ended.get(timeout=_LOOK_S)
+            except queue.Empty:
+                self._crew.check()
+
+    def _settle(self, future: Future[Attempt]) -> Done | None:
+        """What came of a task; None if it is tried again."""
+        sent = self._sent.pop(future)
+        self._waiting.give_back(sent.task, sent.share)
+        try:
+            found = future.result()
+        except TaskLost as lost:
+            return self._try_again(sent.task, blamed=lost.blamed)
+        except CancelledError:
+            return self._try_again(sent.task, blamed=True)
+        if found.other is not None:
+            raise _mismatch(found.other)
+        self._note_answer(sent.task.host, unreachable=found.unreachable)
+        self._lost.pop(sent.task, None)
+        return Done(task=sent.task, outcomes=found.outcomes, problem=found.problem)
+
+    def _try_again(self, task: LayerTask, *, blamed: bool) -> Done | None:
+        """A process was lost. The last time the task is on its own: others may have had the memory that it needed."""
+        count = self._lost[task] = self._lost.get(task, 0) + blamed
+        name = task_name(task)
+        if count >= self._tries:
+            return Done(
+                task=task, problem=f"the process that read {name} ended {count} times; most likely out of memory"
+            )
+        if blamed:
+            self._say(f"the process that read {name} ended; trying again")
+        if count == self._tries - 1 and count:
+            self._alone.append(task)
+        else:
+            self._waiting.put_first(task)
+        return None
+
+    def _note_answer(self, host: str, *, unreachable: bool) -> None:
+        """A registry that does not answer, task after task, each of which has waited and asked again, is gone."""
+        count = self._unreachable[host] = self._unreachable.get(host, 0) + 1 if unreachable else 0
+        if host and count == _MOST_UNREACHABLE:
+            self._say(f"{plain(host)} does not answer; what is left of it is not asked for")
+            self._waiting.give_up(host)
+
+
+def task_name(task: LayerTask) -> str:
+    """A task in few words that hold no secret."""
+    first = task.blobs[0] if task.blobs else None
+    layer = (first.digest or first.diff_id)[:19] if first is not None else "nothing"
+    more = f" and {len(task.blobs) - 1} more" if len(task.blobs) > 1 else ""
+    return f"layer {plain(layer)}{more} of {plain(shorten(task.ref, 200))}"
+
+
+def _default_jobs() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _mismatch(other: Installation) -> InputError:
+    return InputError(
+        "a worker has joined the cluster that runs something else than this process",
+        cause=f"it has {other}, this process {own_installation()}",
+        next_step="install the same version of imgscan, with the same rules, everywhere",
+    )

@@ -1,0 +1,53 @@
+"""What is done with tasks in the tests of a fleet: functions that other processes find, and tasks for them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from imgscan.errors import InputError
+from imgscan.fleets import BlobToRead, LayerOutcome, LayerTask
+
+
+def task(number: int, *, ref: str = "", host: str = "", size: int = 1000) -> LayerTask:
+    """A task of one layer. `ref` says what the functions here are to do with it."""
+    digest = f"sha256:{number:064x}"
+    blob = BlobToRead(blob=digest, diff_id=digest, digest=digest, size_bytes=size)
+    return LayerTask(
+        ref=ref or f"image-{number}", kind="registry", platform=None, host=host, blobs=(blob,), version="1", seal_key=b"k" * 32
+    )  # fmt: skip
+
+
+def number_of(done: LayerTask) -> int:
+    return int(done.blobs[0].diff_id[7:], 16)
+
+
+def outcomes(given: LayerTask, why: str = "") -> tuple[LayerOutcome, ...]:
+    return tuple(LayerOutcome(blob=blob, sealed=None, read_bytes=1, seconds=0.0, why=why) for blob in given.blobs)
+
+
+def name_process(given: LayerTask) -> Sequence[LayerOutcome]:
+    """Say which process it was, and what was granted."""
+    return outcomes(given, f"{os.getpid()} {given.bytes_per_s}")
+
+
+def act(given: LayerTask) -> Sequence[LayerOutcome]:
+    """Do what the reference says: `sleep:S`, `die`, `die-once:FILE`, `fail`, `crash`, or nothing."""
+    word, _, argument = given.ref.partition(":")
+    if word == "sleep":
+        time.sleep(float(argument))
+    elif word == "die" or (word == "die-once" and not Path(argument).exists()):
+        if argument:
+            Path(argument).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif word == "mark":
+        Path(argument, f"{os.getpid()}-{number_of(given)}").touch()
+        time.sleep(60)
+    elif word == "fail":
+        raise InputError("it is broken", cause="somebody broke it", next_step="mend it")
+    elif word == "crash":
+        raise ValueError(argument)
+    return outcomes(given, str(os.getpid()))
