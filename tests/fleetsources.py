@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from urllib.parse import urlencode
 from imagemaker import Blobs, Made, add_manifest, gzipped, small_layer
 from webserver import Asked, Reply
 
+from imgscan.errors import ImgscanError
 from imgscan.fleet.expand import ListOptions, World, expand
 from imgscan.fleet.listing import Listed
 from imgscan.fleet.tags import TagRules
@@ -37,6 +39,16 @@ def names(listed: Listed) -> list[str]:
 
 def reasons(listed: Listed) -> list[str]:
     return [f"{item.source}: {item.reason}" for item in listed.not_listed]
+
+
+@contextmanager
+def told() -> Iterator[list[str]]:
+    """What errors for the user, and no others, the block ends with."""
+    errors: list[str] = []
+    try:
+        yield errors
+    except ImgscanError as error:
+        errors.append(error.what)
 
 
 class FakeRegistry:

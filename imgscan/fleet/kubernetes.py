@@ -68,6 +68,13 @@ class Manifest:
     kustomization: Kustomization | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Stands in for a document that cannot be read."""
+
+    why: str
+
+
 def is_manifest(text: str) -> bool:
     """Whether a text looks like that of Kubernetes objects, well-formed or not."""
     return (
@@ -83,8 +90,8 @@ def read_manifest(text: str) -> Manifest:
     kustomization: Kustomization | None = None
     objects = 0
     for line, document in _documents(text):
-        if isinstance(document, str):
-            problems.append(f"line {line:,}: {document}")
+        if isinstance(document, _Unreadable):
+            problems.append(f"line {line:,}: {document.why}")
             if len(problems) >= _MAX_PROBLEMS:
                 problems.append("what follows was not read")
                 break
@@ -100,7 +107,7 @@ def read_manifest(text: str) -> Manifest:
 
 
 def _documents(text: str) -> Iterator[tuple[int, Json]]:
-    """Each document with its line, decoded; in place of one that cannot be, a text that says why."""
+    """Each document with its line, decoded."""
     if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         try:
             decoded = parse_json(text.lstrip("\ufeff").encode("utf-8", "replace"), "the manifest")
@@ -113,7 +120,7 @@ def _documents(text: str) -> Iterator[tuple[int, Json]]:
     # The marker can stand in no scalar: what is broken in one document does not reach the next.
     starts = [0, *(found.start() for found in _MARKER.finditer(text))]
     if len(starts) > _MAX_DOCUMENTS:
-        yield 1, f"more than {_MAX_DOCUMENTS:,} documents; none of them was read"
+        yield 1, _Unreadable(f"more than {_MAX_DOCUMENTS:,} documents; none of them was read")
         return
     line = 1
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
@@ -131,9 +138,10 @@ def _of_part(part: str, line: int) -> Iterator[tuple[int, Json]]:
     if fatal is None:
         return
     if fatal.kind == "yaml" and _TEMPLATE.search(part):
-        yield line, "it is a template: render it first (helm template … | imgscan fleet k8s:-)"
+        yield line, _Unreadable("it is a template: render it first (helm template … | imgscan fleet k8s:-)")
     else:
-        yield line + fatal.at.line - 1, f"the document cannot be read: {plain(shorten(fatal.message, 150))}"
+        why = f"the document cannot be read: {plain(shorten(fatal.message, 150))}"
+        yield line + fatal.at.line - 1, _Unreadable(why)
 
 
 def _images(document: Json) -> Iterator[str]:

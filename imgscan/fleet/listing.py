@@ -182,6 +182,7 @@ def check_options(options: ListOptions) -> ListOptions:
 def repository_glob(pattern: str) -> Callable[[str], bool]:
     """A test for repositories, or other names with slashes, from their beginning. Raises InputError."""
     try:
+        compile_glob(pattern)
         return compile_glob(f"/{pattern.removeprefix('/')}")
     except GlobError as error:
         raise InputError(f"{plain(shorten(pattern, 100))!r} is no pattern of repositories", cause=str(error)) from error

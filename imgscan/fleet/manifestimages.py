@@ -26,7 +26,8 @@ _KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomizat
 _ENDINGS: Final = (".yaml", ".yml", ".json")
 _DEEPEST: Final = 20
 _LOST: Final = frozenset({"yaml", "limit"})
-"""Kinds of problems of a compose file behind which services may be missing."""
+_LOST_WITH: Final = ("no such file", "include", "cannot extend", "Circular", "project_directory")
+"""Kinds of problems of a compose file, and beginnings of their texts, behind which services may be missing."""
 
 
 def list_manifest(target: str, listing: Listing) -> Iterator[Found]:
@@ -64,7 +65,8 @@ def _of_project(project: ComposeProject, root: Path, listing: Listing) -> Iterat
     name = plain("/".join(part for part in (str(root) if str(root) != "." else "", project.files[0]) if part))
     if project.example is not None and project.env_file is None and project.variables:
         listing.say(f"the variables of {name} are those of {plain(project.example)}")
-    lost = next((item for item in project.problems if item.kind in _LOST or "no such file" in item.message), None)
+    problems = project.problems
+    lost = next((item for item in problems if item.kind in _LOST or item.message.startswith(_LOST_WITH)), None)
     if lost is not None:
         where = f"{plain(lost.at.file)}, line {lost.at.line}"
         yield listing.not_listed(f"{where}: {plain(shorten(lost.message, 200))}", name)
@@ -88,6 +90,8 @@ def _of_service(service: Service, project: ComposeProject, root: Path, name: str
         yield listing.wanted(f"{known}-{service.name}", plain(f"{known}-{service.name}"))
     elif service.build is not None:
         yield listing.not_listed("it is built and has no `image`, so that no registry has it under a name", whose)
+    else:
+        yield listing.not_listed("it has neither `image` nor `build`", whose)
 
 
 def _of_name(image: str, whose: str, listing: Listing) -> Iterator[Found]:

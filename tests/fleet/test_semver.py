@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from fleetsources import told
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,10 +13,30 @@ from imgscan.errors import InputError
 from imgscan.fleet.semver import Version, parse_range, read_version
 
 # Item 11 of the specification, with its own example of pre-releases.
-ORDER = (
-    "0.0.1 0.9.0 1.0.0-0 1.0.0-1 1.0.0-2 1.0.0-10 1.0.0-A 1.0.0-a 1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta "
-    "1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0 1.0.1 1.2.0 1.10.0 2.0.0 2.1.0 2.1.1"
-).split()
+ORDER = [
+    "0.0.1",
+    "0.9.0",
+    "1.0.0-0",
+    "1.0.0-1",
+    "1.0.0-2",
+    "1.0.0-10",
+    "1.0.0-A",
+    "1.0.0-a",
+    "1.0.0-alpha",
+    "1.0.0-alpha.1",
+    "1.0.0-alpha.beta",
+    "1.0.0-beta",
+    "1.0.0-beta.2",
+    "1.0.0-beta.11",
+    "1.0.0-rc.1",
+    "1.0.0",
+    "1.0.1",
+    "1.2.0",
+    "1.10.0",
+    "2.0.0",
+    "2.1.0",
+    "2.1.1",
+]
 
 
 def version(text: str) -> Version:
@@ -146,7 +167,5 @@ def test_ranges_agree_with_the_order(one: Version, two: Version) -> None:
 @given(st.text(max_size=60))
 def test_any_text(text: str) -> None:
     read_version(text)
-    try:
+    with told():
         parse_range(text)(Version(major=1))
-    except InputError:
-        pass

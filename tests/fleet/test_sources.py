@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from fleetsources import told
 from hypothesis import given
 from hypothesis import strategies as st
 from tarmaker import archive, member
@@ -162,7 +163,6 @@ def test_a_plain_word_is_an_image_whatever_folder_has_its_name(here: Path) -> No
     st.one_of(st.text(max_size=40), st.text("registry:/*?[].a0-@", max_size=20).map(lambda rest: f"registry://{rest}"))
 )
 def test_any_text(text: str) -> None:
-    try:
+    with told() as error:
         read_source(text)
-    except InputError as error:
-        assert error.what.isprintable()
+    assert all(what.isprintable() for what in error)
