@@ -21,9 +21,9 @@ from fakes import report
 
 import imgscan.store
 from imgscan.errors import InputError
-from imgscan.store import fleettables
 from imgscan.store.fleetstore import open_fleet_store
 from imgscan.store.history import open_history
+from imgscan.store.historytables import METADATA
 from imgscan.store.migrate import HEAD, VERSION_TABLE
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def tables(url: str) -> set[str]:
 def differences(url: str) -> list[object]:
     with connected(url) as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-        return list(compare_metadata(context, fleettables.METADATA))
+        return list(compare_metadata(context, METADATA))
 
 
 def test_the_latest_revision_is_the_one_that_is_looked_for() -> None:
