@@ -55,15 +55,18 @@ class Database:
     where PostgreSQL does not answer: more than once only for what may happen twice. With SQLite another try is always
     right, since nothing happened."""
 
-    def __init__(self, url: str, *, noun: str, effects: Effects | None = None, tries: int = 1) -> None:
-        """Raises InputError for a URL or a file that cannot be used; nothing is connected yet."""
+    def __init__(
+        self, url: str, *, noun: str, effects: Effects | None = None, tries: int = 1, busy_s: float = _BUSY_S
+    ) -> None:
+        """`busy_s` is how long SQLite itself waits for a file that is in use. Raises InputError for a URL or a file
+        that cannot be used; nothing is connected yet."""
         self._noun = noun
         self._effects = effects or Effects()
         parsed = _parsed(url, noun)
         self._secrets = _secrets_of(url, parsed)
         self.is_sqlite = parsed.drivername == "sqlite"
         self.tries = tries
-        self._engine = _sqlite_engine(parsed, noun) if self.is_sqlite else _postgres_engine(parsed)
+        self._engine = _sqlite_engine(parsed, noun, busy_s) if self.is_sqlite else _postgres_engine(parsed)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` reads, in one transaction that waits for no writer. Raises EngineError when the database cannot
@@ -169,7 +172,7 @@ def _secrets_of(url: str, parsed: URL) -> tuple[str, ...]:
     return tuple(sorted(found - {""}, key=len, reverse=True))
 
 
-def _sqlite_engine(parsed: URL, noun: str) -> Engine:
+def _sqlite_engine(parsed: URL, noun: str, busy_s: float) -> Engine:
     if not parsed.database or parsed.database == ":memory:":
         raise InputError(f"{noun} needs a file: sqlite:///FILE")
     path = Path(parsed.database)
@@ -179,7 +182,7 @@ def _sqlite_engine(parsed: URL, noun: str) -> Engine:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except (OSError, ValueError) as error:
         raise InputError(f"{noun} cannot be kept in {path}", cause=getattr(error, "strerror", "")) from error
-    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_S}, poolclass=sa.pool.QueuePool)
+    engine = sa.create_engine(parsed, connect_args={"timeout": busy_s}, poolclass=sa.pool.QueuePool)
     sa.event.listen(engine, "connect", _sqlite_connect)
     sa.event.listen(engine, "begin", _sqlite_begin)
     return _safe_after_fork(engine)

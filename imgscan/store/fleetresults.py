@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from imgscan.fleets import SealedLayer
+from imgscan.layers.blocks import CacheDamagedError
 from imgscan.layers.codec import zstd_pair
 from imgscan.store.checks import checked, with_check
 from imgscan.store.database import parts
@@ -140,9 +141,12 @@ def find_image(connection: Connection, ruleset: int, key: str) -> tuple[int, obj
     return None if row is None else (row.id, row.report)
 
 
-def forget_image(connection: Connection, image: int, stored: object) -> None:
-    """Remove an image's report by its row's number, if it is still the one that is damaged."""
-    connection.execute(sa.delete(IMAGES).where(IMAGES.c.id == image, IMAGES.c.report == stored))
+def forget_damaged_image(connection: Connection, image: int) -> None:
+    """Remove an image's report by its row's number, if nobody has put a good one in its place by now."""
+    try:
+        unpack(connection.scalar(sa.select(IMAGES.c.report).where(IMAGES.c.id == image).with_for_update()))
+    except CacheDamagedError:
+        connection.execute(sa.delete(IMAGES).where(IMAGES.c.id == image))
 
 
 def touch(connection: Connection, table: sa.Table, ids: Iterable[int], day: int) -> None:

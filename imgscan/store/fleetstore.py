@@ -258,7 +258,7 @@ class FleetStore:
         try:
             report = fleetresults.unpack(stored)
         except CacheDamagedError:
-            self._database.write(lambda connection: fleetresults.forget_image(connection, image, stored))
+            self._database.write(lambda connection: fleetresults.forget_damaged_image(connection, image))
             return None
         self._note(IMAGES, (image,))
         return report

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes import finding, report
-from postgres import PASSWORD, emptied, running_postgres
+from postgres import PASSWORD, Server
 
 from imgscan.errors import EngineError, InputError
 from imgscan.model import Accepted, AcceptedBy, Finding, Report
@@ -21,20 +21,6 @@ AT = "2026-05-04T03:02:01+00:00"
 def found(*names: str, complete: bool = True, **changes: object) -> Report:
     findings = tuple(finding(fingerprint=name * 16, message=f"thing {name}") for name in names)
     return report(findings=findings, complete=complete, **changes)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.tools)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'h.sqlite3'}"
-        return
-    yield emptied(request.getfixturevalue("server"))
 
 
 def prints(findings: tuple[Finding, ...]) -> str:
@@ -149,6 +135,8 @@ WRONG = [
     pytest.param("mysql://user:geheim@host/db", "cannot be kept in mysql", id="other-database"),
     pytest.param("sqlite://", "needs a file", id="in-memory"),
     pytest.param("://", "cannot be read", id="no-url"),
+    pytest.param("postgresql://user:geheim@host:port/db", "cannot be read", id="no-port"),
+    pytest.param("postgresql://user:ge@geheim@host/db", "more than one @", id="at-in-password"),
 ]
 
 
@@ -166,8 +154,8 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.tools
-def test_a_wrong_password_is_an_error_without_it(server: str) -> None:
-    wrong = server.replace(PASSWORD, "wrong-password-here")
+def test_a_wrong_password_is_an_error_without_it(postgres: Server) -> None:
+    wrong = postgres.url.replace(PASSWORD, "wrong-password-here")
     with pytest.raises(EngineError) as raised, open_history(wrong):
         pass
     assert "wrong-password-here" not in f"{raised.value!r} {raised.value.__dict__} {raised.value.__cause__!r}"
