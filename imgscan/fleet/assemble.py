@@ -58,9 +58,16 @@ def assemble(image: Resolved, find: Find, scanner: SecretScanner, redactor: Reda
     return redactor.sweep(report)
 
 
-def scan_alone(image: Resolved, means: Means, redactor: Redactor, seal_key: bytes) -> Report:
-    """The report of an image that is read as a whole. Raises as `scan.scan_image`."""
-    opened = open_image(image.ref, platform=image.wanted.platform, insecure_hosts=image.insecure_hosts)
+def scan_alone(image: Resolved, means: Means, redactor: Redactor, seal_key: bytes, *, bytes_per_s: int = 0) -> Report:
+    """The report of an image that is read as a whole, no faster than `bytes_per_s` from a registry (0: as fast as may
+    be). Raises as `scan.scan_image`."""
+    opened = open_image(
+        image.ref,
+        platform=image.wanted.platform,
+        insecure_hosts=image.insecure_hosts,
+        say=means.progress.stage,
+        bytes_per_s=bytes_per_s,
+    )
     with closing(opened) as reader:
         scan = scan_image(reader, means)
     report = _report(replace(image, image=scan.image, kind=reader.kind), scan, means.scanner, redactor, seal_key)

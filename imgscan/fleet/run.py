@@ -177,7 +177,13 @@ class FleetRun:
         """Read an image as a whole: nothing of it is to be had from others."""
         self._say(f"reading {image.wanted.name} as a whole" + (f": {why}" if why else ""))
         try:
-            report = scan_alone(image, self._fleet.means, redactor_for(self._scanner), self._seal_key)
+            report = scan_alone(
+                image,
+                self._fleet.means,
+                redactor_for(self._scanner),
+                self._seal_key,
+                bytes_per_s=self._fleet.limits.bytes_per_s,
+            )
         except (ImgscanError, StoreError) as error:
             self._fail(image.wanted, error_text(error))
             return

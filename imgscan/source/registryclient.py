@@ -77,8 +77,8 @@ class GaveUpError(EngineError):
 
 
 class RegistryClient:
-    """Asks for one repository, or for the catalogue where the reference is a registry. Threads may share it. Of bodies no
-    more than `bytes_per_s` are read (0: anything)."""
+    """Asks for one repository, or for the catalogue where the reference is a registry. Threads may share it. Of bodies
+    no more than `bytes_per_s` are read (0: anything)."""
 
     def __init__(
         self,
