@@ -6,9 +6,11 @@ schedulers and into their logs, and nobody knows what stands in them.
 
 from __future__ import annotations
 
+import pickle
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -38,6 +40,15 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         return f"imgscan {self.imgscan}, rules {self.rules}, Python {self.python}"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Parcel:
+    """A task as it lies in a scheduler: nothing of it shows in dashboards and logs but its key. `data` is what to do
+    and the task, pickled; `sender` the installation that it is for."""
+
+    sender: Installation
+    data: bytes
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a task. `unreachable`: the registry did not answer, however often it was asked; `other` is the
     installation of a worker that did not try, since it is not the sender's."""
@@ -61,10 +72,8 @@ def own_installation() -> Installation:
     )
 
 
-def attempt(work: Work, task: LayerTask, sender: Installation | None) -> Attempt:
-    """Do the work, unless `sender` is another installation than this one; with None it is known not to be."""
-    if sender is not None and sender != own_installation():
-        return Attempt(other=own_installation())
+def attempt(work: Work, task: LayerTask) -> Attempt:
+    """Do the work."""
     began = time.monotonic()
     try:
         return Attempt(outcomes=tuple(work(task)), seconds=time.monotonic() - began)
@@ -74,6 +83,29 @@ def attempt(work: Work, task: LayerTask, sender: Installation | None) -> Attempt
         return Attempt(problem="the process that read it has too little memory")
     except Exception as error:  # its words may hold anything; that it is a bug is for the report to say
         return Attempt(problem=f"internal error: {_place_of(error)}")
+
+
+def pack(work: Work, task: LayerTask, sender: Installation) -> Parcel:
+    """The parcel of a task."""
+    return Parcel(sender, pickle.dumps((work, task)))
+
+
+def attempt_parcel(parcel: Parcel) -> Attempt:
+    """`attempt`, of what lies in a parcel, if it is for an installation like this one."""
+    if parcel.sender != own_installation():
+        return Attempt(other=own_installation())
+    try:
+        work, task = pickle.loads(parcel.data)  # noqa: S301 - from whoever may run anything in this process anyway
+    except Exception as error:
+        return Attempt(problem=f"the worker does not have all of what it is to run: {type(error).__name__}")
+    return attempt(work, task)
+
+
+def describe_installation() -> dict[str, str]:
+    """That of this process, with what a cluster is made of besides, as plain values."""
+    from importlib.metadata import version
+
+    return {**msgspec.structs.asdict(own_installation()), "distributed": version("distributed")}
 
 
 def in_words(error: ImgscanError) -> str:
