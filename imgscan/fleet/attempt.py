@@ -6,11 +6,11 @@ schedulers and into their logs, and nobody knows what stands in them.
 
 from __future__ import annotations
 
+import io
 import pickle
 import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -40,13 +40,14 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         return f"imgscan {self.imgscan}, rules {self.rules}, Python {self.python}"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Parcel:
-    """A task as it lies in a scheduler: nothing of it shows in dashboards and logs but its key. `data` is what to do
-    and the task, pickled; `sender` the installation that it is for."""
+class Errand:
+    """Pickled, a call: who unpickles it makes the call, and has its result."""
 
-    sender: Installation
-    data: bytes
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self._call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self._call
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,19 +86,25 @@ def attempt(work: Work, task: LayerTask) -> Attempt:
         return Attempt(problem=f"internal error: {_place_of(error)}")
 
 
-def pack(work: Work, task: LayerTask, sender: Installation) -> Parcel:
-    """The parcel of a task."""
-    return Parcel(sender, pickle.dumps((work, task)))
+def pack(function: Callable[..., object], *arguments: object) -> io.BytesIO:
+    """A call as a scheduler has it: `pickle.load` makes it, where it is to be made. Nothing of it shows in dashboards
+    and logs, and whoever hands it on, or lacks what it needs, is none the worse for it."""
+    return io.BytesIO(pickle.dumps(Errand(function, *arguments)))
 
 
-def attempt_parcel(parcel: Parcel) -> Attempt:
-    """`attempt`, of what lies in a parcel, if it is for an installation like this one."""
-    if parcel.sender != own_installation():
-        return Attempt(other=own_installation())
+def pack_task(work: Work, task: LayerTask) -> io.BytesIO:
+    """A task for a worker that is what this process is."""
+    return pack(_attempt_packed, msgspec.structs.asdict(own_installation()), pickle.dumps((work, task)))
+
+
+def _attempt_packed(sender: Mapping[str, str], packed: bytes) -> Attempt:
+    own = own_installation()
+    if sender != msgspec.structs.asdict(own):
+        return Attempt(other=own)
     try:
-        work, task = pickle.loads(parcel.data)  # noqa: S301 - from whoever may run anything in this process anyway
+        work, task = pickle.loads(packed)  # noqa: S301 - from whoever may run anything in this process anyway
     except Exception as error:
-        return Attempt(problem=f"the worker does not have all of what it is to run: {type(error).__name__}")
+        return Attempt(problem=f"the worker does not have what it is to run: {type(error).__name__}")
     return attempt(work, task)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import pickle
 import secrets
 import time
 import warnings
@@ -21,10 +22,9 @@ from imgscan.escape import plain, shorten
 from imgscan.fleet.attempt import (
     Attempt,
     Work,
-    attempt_parcel,
     describe_installation,
-    own_installation,
     pack,
+    pack_task,
 )
 from imgscan.fleet.pool import TaskLost
 from imgscan.fleets import LayerTask
@@ -34,6 +34,7 @@ WORKERS_S: Final = 60.0
 """How long to wait for a first worker, and for another one when all are gone."""
 _COUNT_S: Final = 2.0
 _CLOSE_S: Final = 10.0
+_ON_THE_WAY: Final = 8
 _MOST_UNRUNNABLE: Final = 5
 _LABEL_CHARS: Final = 12
 
@@ -58,21 +59,25 @@ class ClusterCrew:
         self._counted_at = self._seen_at = clock()
         self._unrunnable = 0
         self._is_unrunnable = False
-        self._sender = own_installation()
 
     @property
     def at_once(self) -> int:
         """How many tasks the workers have threads for; the last number known while there are none."""
         return max(self._threads, 1)
 
+    @property
+    def most_sent(self) -> int:
+        """How many calls to have under way: the way to the next one is longer than in a machine."""
+        return 2 * self.at_once + _ON_THE_WAY
+
     def send(self, work: Work, task: LayerTask) -> Future[Attempt]:
         """Send a task. Its key, which the dashboard shows, has of it the beginning of a digest."""
         label = (
             "".join(filter(str.isalnum, task.blobs[0].diff_id.partition(":")[2][:_LABEL_CHARS])) if task.blobs else ""
         )
-        sent: Future[Attempt] = self._executor.submit(
-            attempt_parcel, pack(work, task, self._sender), key=f"layer-{label}-{secrets.token_hex(8)}"
-        )
+        key = f"layer-{label}-{secrets.token_hex(8)}"
+        with self._talking():
+            sent: Future[Attempt] = self._executor.submit(pickle.load, pack_task(work, task), key=key)
         handed: Future[Attempt] = Future()
         sent.add_done_callback(lambda ended: self._hand_on(ended, handed))
         return handed
@@ -80,11 +85,7 @@ class ClusterCrew:
     def check(self) -> None:
         """Raise EngineError when scheduler or workers are gone, InputError when a worker cannot do what it is sent."""
         if self._client.status != "running":
-            raise EngineError(
-                f"the Dask scheduler at {self._address} is gone",
-                cause="the connection to it was closed",
-                next_step="start it again, then run the same command again: what is done is kept",
-            )
+            raise self._gone("the connection to it was closed")
         if self._is_unrunnable:
             self._is_unrunnable = False
             self.check_installations()
@@ -99,18 +100,17 @@ class ClusterCrew:
         self._count()
 
     def check_installations(self) -> None:
-        """Raise InputError unless scheduler and workers are what this process is."""
+        """Raise InputError unless all workers are what this process is; of the scheduler, which only hands on, Python
+        and `distributed` count."""
         own = describe_installation()
-        found: dict[str, object] = {}
-        with contextlib.suppress(OSError):
-            found |= self._client.run(describe_installation, on_error="return")
-        try:
-            found["the scheduler"] = self._client.run_on_scheduler(describe_installation)
-        except Exception as error:  # as the function ends there, or cannot begin
-            found["the scheduler"] = error
-        others = {where: said for where, said in found.items() if said != own}
-        if others:
-            raise _other_installations(self._address, own, others)
+        with self._talking():
+            found = self._client.run(pickle.load, pack(describe_installation), on_error="return")
+            packages = self._client.get_versions()["scheduler"]["packages"]
+            python = ".".join(str(packages["python"]).split(".")[:2])
+            found["the scheduler"] = {**own, "python": python, "distributed": str(packages["distributed"])}
+            others = {where: said for where, said in found.items() if said != own}
+            if others:
+                raise _other_installations(self._address, own, others)
 
     def wait_for_workers(self, say: Callable[[str], None]) -> None:
         """Wait until there is one. Raises EngineError."""
@@ -135,16 +135,33 @@ class ClusterCrew:
         if not now and at - self._counted_at < _COUNT_S:
             return
         self._counted_at = at
-        with contextlib.suppress(OSError):
+        with self._talking():
             threads = sum(self._client.nthreads().values())
-            if threads:
-                self._threads, self._seen_at = threads, at
+        if threads:
+            self._threads, self._seen_at = threads, at
         if at - self._seen_at > self._workers_s:
             raise EngineError(
                 f"the Dask scheduler at {self._address} has no workers",
                 cause=f"none was there for {self._workers_s:.0f} s",
                 next_step=f"start some: dask worker {self._address}",
             )
+
+    @contextlib.contextmanager
+    def _talking(self) -> Iterator[None]:
+        """Whatever becomes of a question to the scheduler. Raises EngineError."""
+        try:
+            yield
+        except ImgscanError:
+            raise
+        except Exception as error:  # the library raises errors of many kinds for a connection that is lost
+            raise self._gone(f"it could not be asked ({type(error).__name__})") from None
+
+    def _gone(self, cause: str) -> EngineError:
+        return EngineError(
+            f"the Dask scheduler at {self._address} is gone",
+            cause=cause,
+            next_step="start it again, then run the same command again: what is done is kept",
+        )
 
     def _hand_on(self, ended: Future[Attempt], handed: Future[Attempt]) -> None:
         if ended.cancelled():

@@ -20,8 +20,6 @@ from imgscan.fleet.pool import ProcessCrew, TaskLost
 from imgscan.fleets import LayerOutcome, LayerTask
 
 MOST_TRIES: Final = 3
-_AHEAD: Final = 2
-"""So many tasks a process are under way, one of which it works on: else it waited while a result is written down."""
 _LOOK_S: Final = 0.5
 _MOST_UNREACHABLE: Final = 8
 
@@ -41,6 +39,11 @@ class Crew(Protocol):
     @property
     def at_once(self) -> int:
         """How many calls run at the same time."""
+        ...
+
+    @property
+    def most_sent(self) -> int:
+        """How many calls to have under way: some more, so that nobody waits while a result is written down."""
         ...
 
     def send(self, work: Work, task: LayerTask) -> Future[Attempt]:
@@ -105,6 +108,10 @@ class _Here:
 
     @property
     def at_once(self) -> int:
+        return 1
+
+    @property
+    def most_sent(self) -> int:
         return 1
 
     def send(self, work: Work, task: LayerTask) -> Future[Attempt]:
@@ -175,7 +182,7 @@ class _Execution:
         """Send what may be sent; once nothing else is left, one at a time those that might need all the memory."""
         self._crew.check()
         at_once = self._crew.at_once
-        while len(self._sent) < at_once * _AHEAD:
+        while len(self._sent) < self._crew.most_sent:
             found = self._waiting.take(at_once)
             if found is None:
                 break

@@ -114,6 +114,11 @@ class ProcessCrew(Executor):
         """How many calls run at the same time."""
         return len(self._slots)
 
+    @property
+    def most_sent(self) -> int:
+        """How many calls to have under way."""
+        return 2 * self.at_once
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401
         """Run a function of a module. The future raises TaskLost where the process ended."""
         assert not kwargs, "calls have positional arguments only"
