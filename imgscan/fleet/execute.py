@@ -7,10 +7,10 @@ import os
 import queue
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
@@ -20,8 +20,6 @@ from imgscan.fleet.pool import ProcessCrew, TaskLost
 from imgscan.fleets import LayerOutcome, LayerTask
 
 MOST_TRIES: Final = 3
-_AHEAD: Final = 2
-"""So many tasks a process are under way, one of which it works on: else it waited while a result is written down."""
 _LOOK_S: Final = 0.5
 _MOST_UNREACHABLE: Final = 8
 
@@ -43,15 +41,20 @@ class Crew(Protocol):
         """How many calls run at the same time."""
         ...
 
-    def submit(self, fn: Callable[..., Attempt], /, *args: object) -> Future[Attempt]:
-        """Run a function of a module."""
+    @property
+    def most_sent(self) -> int:
+        """How many calls to have under way: some more, so that nobody waits while a result is written down."""
+        ...
+
+    def send(self, work: Work, task: LayerTask) -> Future[Attempt]:
+        """Have a task done."""
         ...
 
     def check(self) -> None:
         """Raise an ImgscanError when no more results will come."""
         ...
 
-    def shutdown(self, wait: bool = True) -> None:
+    def shutdown(self) -> None:
         """End everything at once."""
         ...
 
@@ -79,21 +82,23 @@ def execute(
     processes cannot be started.
     """
     limits = limits or Limits()
-    with _hired(scheduler, jobs, work, say) as (crew, sender):
-        yield from _Execution(tasks, crew=crew, work=work, limits=limits, sender=sender, tries=tries, say=say).results()
+    with _hired(scheduler, jobs, work, say) as crew:
+        yield from _Execution(tasks, crew=crew, work=work, limits=limits, tries=tries, say=say).results()
 
 
 @contextmanager
-def _hired(
-    scheduler: str | None, jobs: int | None, work: Work, say: Callable[[str], None]
-) -> Iterator[tuple[Crew, Installation | None]]:
-    """Who does the work, and the installation they must have (None: they are this one)."""
+def _hired(scheduler: str | None, jobs: int | None, work: Work, say: Callable[[str], None]) -> Iterator[Crew]:
+    """Who does the work."""
     if scheduler is not None:
-        raise InputError("there is no cluster yet")
+        from imgscan.fleet.cluster import open_cluster
+
+        with open_cluster(scheduler, say) as cluster:
+            yield cluster
+        return
     count = _default_jobs() if jobs is None else jobs
     crew: Crew = ProcessCrew(count, preload=(work.__module__,)) if count else _Here()
     try:
-        yield crew, None
+        yield crew
     finally:
         crew.shutdown()
 
@@ -101,16 +106,22 @@ def _hired(
 class _Here:
     """This process, as a crew: a call is done when it is submitted."""
 
-    at_once = 1
+    @property
+    def at_once(self) -> int:
+        return 1
 
-    def submit(self, fn: Callable[..., Attempt], /, *args: Any) -> Future[Attempt]:  # noqa: ANN401
+    @property
+    def most_sent(self) -> int:
+        return 1
+
+    def send(self, work: Work, task: LayerTask) -> Future[Attempt]:
         future: Future[Attempt] = Future()
-        future.set_result(fn(*args))
+        future.set_result(attempt(work, task))
         return future
 
     def check(self) -> None: ...
 
-    def shutdown(self, wait: bool = True) -> None: ...
+    def shutdown(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +130,14 @@ class _Sent:
 
     task: LayerTask
     share: int
+
+
+@dataclass(slots=True)
+class _Losses:
+    """How many processes ended with a task; `alone` when it is tried for the last time."""
+
+    ended: int = 0
+    alone: bool = False
 
 
 class _Execution:
@@ -131,19 +150,17 @@ class _Execution:
         crew: Crew,
         work: Work,
         limits: Limits,
-        sender: Installation | None,
         tries: int,
         say: Callable[[str], None],
     ) -> None:
         self._crew = crew
         self._work = work
-        self._sender = sender
         self._tries = tries
         self._say = say
         self._waiting = Waiting(tasks, limits)
         self._sent: dict[Future[Attempt], _Sent] = {}
         self._ended: queue.SimpleQueue[Future[Attempt]] = queue.SimpleQueue()
-        self._lost: dict[LayerTask, int] = {}
+        self._losses: dict[LayerTask, _Losses] = {}
         self._alone: deque[LayerTask] = deque()
         self._unreachable: dict[str, int] = {}
 
@@ -165,7 +182,7 @@ class _Execution:
         """Send what may be sent; once nothing else is left, one at a time those that might need all the memory."""
         self._crew.check()
         at_once = self._crew.at_once
-        while len(self._sent) < at_once * _AHEAD:
+        while len(self._sent) < self._crew.most_sent:
             found = self._waiting.take(at_once)
             if found is None:
                 break
@@ -177,7 +194,7 @@ class _Execution:
                 self._submit(*found)
 
     def _submit(self, task: LayerTask, share: int) -> None:
-        future = self._crew.submit(attempt, self._work, with_share(task, share), self._sender)
+        future = self._crew.send(self._work, with_share(task, share))
         self._sent[future] = _Sent(task, share)
         future.add_done_callback(self._ended.put)
 
@@ -196,26 +213,25 @@ class _Execution:
         try:
             found = future.result()
         except TaskLost as lost:
-            return self._try_again(sent.task, blamed=lost.blamed)
-        except CancelledError:
-            return self._try_again(sent.task, blamed=True)
+            return self._try_again(sent.task, lost)
         if found.other is not None:
             raise _mismatch(found.other)
         self._note_answer(sent.task.host, unreachable=found.unreachable)
-        self._lost.pop(sent.task, None)
+        self._losses.pop(sent.task, None)
         return Done(task=sent.task, outcomes=found.outcomes, problem=found.problem)
 
-    def _try_again(self, task: LayerTask, *, blamed: bool) -> Done | None:
+    def _try_again(self, task: LayerTask, lost: TaskLost) -> Done | None:
         """A process was lost. The last time the task is on its own: others may have had the memory that it needed."""
-        count = self._lost[task] = self._lost.get(task, 0) + blamed
-        name = task_name(task)
-        if count >= self._tries:
-            return Done(
-                task=task, problem=f"the process that read {name} ended {count} times; most likely out of memory"
-            )
-        if blamed:
+        known = self._losses.setdefault(task, _Losses())
+        was_alone, name = known.alone, task_name(task)
+        known.ended += lost.ended
+        if lost.ended and (was_alone or self._tries == 1):
+            times = "once" if known.ended == 1 else f"{known.ended} times"
+            return Done(task=task, problem=f"the process that read {name} ended {times}; most likely out of memory")
+        if lost.ended:
             self._say(f"the process that read {name} ended; trying again")
-        if count == self._tries - 1 and count:
+        known.alone = known.ended >= self._tries - 1
+        if known.alone:
             self._alone.append(task)
         else:
             self._waiting.put_first(task)
