@@ -258,6 +258,8 @@ def test_recorded_twice_is_recorded_once(store: FleetStore) -> None:
     assert told(once) == ("c", "b", "a")
     assert sorted(store.run_findings(run), key=str) == sorted((*once.new, *once.standing, *once.fixed), key=str)
     assert list(store.run_images(run)) == [image()]
+    store.finish_run(run, at(1), FleetFigures(), True)
+    assert store.record_image(run, image(), found("bc")) == once, "even if it has ended"
 
 
 def test_recorded_otherwise_in_one_run_the_last_counts(store: FleetStore) -> None:
