@@ -15,9 +15,10 @@ import msgspec
 from imgscan.escape import path_text
 from imgscan.layers.blocks import ListedEntry, path_of
 from imgscan.layers.contents import read_contents
+from imgscan.layers.directories import DirectoryLosses, image_directories
 from imgscan.layers.listing import LayerListing
 from imgscan.layers.stacking import Hidden, Stacking
-from imgscan.model import Status, Waste, WasteCause
+from imgscan.model import DirectoryReport, Status, Waste, WasteCause
 
 _MOST_REMEMBERED: Final = 500_000
 """Duplicates are looked for among the contents of so many files, to bound the memory."""
@@ -54,8 +55,8 @@ class Stacked:
     """The image's files as a whole.
 
     `layer_bytes`, `layer_reclaimable` and `dangling_whiteouts` (those that remove nothing) go by layer index. `waste`
-    is sorted, largest first; its items of cause `duplicate` are visible and not part of `reclaimable_bytes`. `fates`
-    says what is hidden.
+    is sorted, largest first; its items of cause `duplicate` are visible and not part of `reclaimable_bytes`.
+    `directories` are the largest, see `directories`; `fates` says what is hidden.
     """
 
     size_bytes: int
@@ -65,6 +66,7 @@ class Stacked:
     layer_reclaimable: tuple[int, ...]
     waste: tuple[WasteItem, ...]
     dangling_whiteouts: tuple[int, ...]
+    directories: tuple[DirectoryReport, ...]
     listings: tuple[LayerListing, ...] = field(repr=False)
     fates: Fates = field(repr=False)
 
@@ -140,7 +142,8 @@ def stack(
         if hidden is not None:
             hidden(layer, entry, status, by)
 
-    stacking = Stacking(listings, hide).run()
+    losses = DirectoryLosses(listings)
+    stacking = Stacking(listings, hide, losses.lose).run()
     layer_bytes = tuple(listing.size_bytes for listing in listings)
     reclaimable = [0] * len(listings)
     waste: list[WasteItem] = []
@@ -166,6 +169,7 @@ def stack(
         layer_reclaimable=tuple(reclaimable),
         waste=tuple(waste),
         dangling_whiteouts=tuple(stacking.dangling),
+        directories=image_directories(listings, losses),
         listings=tuple(listings),
         fates=fates,
     )

@@ -16,6 +16,7 @@ from imgscan.coverage import MOST_SKIPPED
 from imgscan.layers.blob import LayerStream
 from imgscan.layers.blocks import Blocks, BlockWriter, ListedEntry, key_of
 from imgscan.layers.contents import ContentsBuilder
+from imgscan.layers.directories import DirectoriesBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES
@@ -64,7 +65,7 @@ class LayerListing(msgspec.Struct, frozen=True, kw_only=True):
     `whiteouts` are the paths it removes from the layers below, `opaques` the directories whose lower content it hides,
     both sorted; `entries` counts every entry of the archive, these included. `size_bytes` is the sum of its files'
     sizes. `clashes` says that entries of the layer itself hide each other, `links` lists its hard links, `contents` its
-    larger files (see `contents`).
+    larger files (see `contents`), `directories` its bytes by directory (see `directories`).
     """
 
     diff_id: Digest | None
@@ -78,6 +79,7 @@ class LayerListing(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[HardLink, ...] = ()
     clashes: bool = False
     contents: bytes = b""
+    directories: bytes = b""
 
 
 def empty_listing(diff_id: Digest | None) -> LayerListing:
@@ -157,7 +159,8 @@ class ListingBuilder:
 
     def finish(self, *, diff_id: Digest | None, digest: Digest | None) -> LayerListing:
         """The listing; `diff_id` and `digest` as computed while reading."""
-        items, clashes = self._items.finish()
+        directories = DirectoriesBuilder()
+        items, clashes = self._items.finish(directories.add)
         return LayerListing(
             diff_id=diff_id,
             digest=digest,
@@ -170,6 +173,7 @@ class ListingBuilder:
             links=resolve_in_layer(self._links, items),
             clashes=clashes,
             contents=self._contents.finish(),
+            directories=directories.finish(),
         )
 
     def _further(self) -> Iterator[Skipped]:
