@@ -287,8 +287,8 @@ class DiveMetrics:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReport:
     """The image by size. `reclaimable_bytes` = `size_bytes` - `visible_bytes`, exactly; duplicates are listed in
-    `waste` but not counted in it. `efficiency` = visible / size. `directories` are the largest, of at least a thousandth
-    of the image's bytes, each followed by those in it; the root is the first."""
+    `waste` but not counted in it. `efficiency` = visible / size. `directories` are the largest, of at least a
+    thousandth of the image's bytes, each followed by those in it; the root is the first."""
 
     size_bytes: int
     visible_bytes: int

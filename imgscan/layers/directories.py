@@ -1,8 +1,8 @@
 """Bytes by directory: of a layer, counted while its entries are sorted and kept with it; of an image, added up from
 those and from what stacking takes away. In: listings, and the files that are hidden. Out: `DirectoryReport`s.
 
-What a directory is said to have is with all that is below it, so smaller ones may be left out and every sum still holds:
-their bytes count in the directory around them.
+What a directory is said to have is with all that is below it, so smaller ones may be left out and every sum still
+holds: their bytes count in the directory around them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from imgscan.directories import LEAST_SHARE, MOST_REPORTED
 from imgscan.escape import path_text
 from imgscan.layers.blocks import ListedEntry, key_of
 from imgscan.layers.codec import zstd_pair
@@ -28,9 +29,6 @@ DEEPEST: Final = 8
 _LONGEST: Final = 512
 _MOST_NAME_BYTES: Final = 256 << 10
 _LARGEST_SUM: Final = (1 << 63) - 1
-MOST_REPORTED: Final = 400
-LEAST_SHARE: Final = 1000
-"""A directory with less than this part of the image's bytes is not reported."""
 
 
 class DirectoriesBuilder:

@@ -13,13 +13,12 @@ from listings import LAYERS, listed
 from tarmaker import archive, hardlink, header, member
 from treemodel import Tree
 
+from imgscan.directories import LEAST_SHARE, MOST_REPORTED
 from imgscan.layers.blob import open_layer
 from imgscan.layers.blocks import BlockWriter, ListedEntry
 from imgscan.layers.directories import (
     DEEPEST,
-    LEAST_SHARE,
     MOST_DIRECTORIES,
-    MOST_REPORTED,
     DirectoriesBuilder,
     read_directories,
 )
@@ -119,7 +118,9 @@ def test_the_largest_of_a_layer(files: list[ListedEntry], most: int) -> None:
 
 
 @given(FILES, st.randoms(use_true_random=False), st.integers(1, 6))
-def test_what_is_kept_does_not_depend_on_the_order_of_files(files: list[ListedEntry], random: object, most: int) -> None:
+def test_what_is_kept_does_not_depend_on_the_order_of_files(
+    files: list[ListedEntry], random: object, most: int
+) -> None:
     shuffled = list(files)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert kept(shuffled, most) == kept(files, most)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from imgscan.directories import around
 from imgscan.model import DirectoryReport, ImageReport, LayerReport
 from imgscan.report.html.charts import CHARACTER, WIDTH, Box, Drawing, seen
 from imgscan.units import human_bytes, percent
@@ -82,15 +83,11 @@ def _drawing(image: ImageReport, layers: Sequence[LayerReport], name: str) -> Dr
 
 def _children(directories: Sequence[DirectoryReport]) -> dict[str, list[DirectoryReport]]:
     """What is right below each directory that is reported."""
-    known = {directory.path for directory in directories}
+    outer = around(directory.path for directory in directories)
     below: dict[str, list[DirectoryReport]] = {}
     for directory in directories:
-        path = directory.path
-        while path != "/" and path:
-            path = path.rpartition("/")[0] or "/"
-            if path in known:
-                below.setdefault(path, []).append(directory)
-                break
+        if directory.path in outer:
+            below.setdefault(outer[directory.path], []).append(directory)
     return below
 
 
