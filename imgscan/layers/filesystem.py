@@ -92,7 +92,7 @@ class Stacked:
         found = [
             (layer, entry)
             for layer, listing in enumerate(self.listings)
-            for entry in _last_of_each(listing)
+            for entry in last_of_each(listing)
             if not self.fates.is_hidden(layer, entry.order)
         ]
         return iter(sorted(found, key=lambda pair: pair[1].path))
@@ -195,7 +195,7 @@ def _duplicates(listings: Sequence[LayerListing], fates: Fates) -> Iterator[Wast
                 seen.add(content.digest)
 
 
-def _last_of_each(listing: LayerListing) -> Iterator[ListedEntry]:
+def last_of_each(listing: LayerListing) -> Iterator[ListedEntry]:
     """Of every path of a layer the entry that is on disk."""
     previous: ListedEntry | None = None
     for entry in listing.items:
