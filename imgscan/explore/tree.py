@@ -156,8 +156,9 @@ def _child(node: Node, name: bytes) -> Node:
 def _place(parent: Node, name: bytes, entry: ListedEntry, layer: int) -> None:
     node = _child(parent, name)
     known = node.entry
-    if known is not None and node.change is not Change.ADDED:
-        same = entry.kind is EntryKind.DIRECTORY and _looks(known) == _looks(entry)
+    if node.change is not Change.ADDED:
+        # Of a directory that only paths told of so far nothing is known that could have changed.
+        same = entry.kind is EntryKind.DIRECTORY and (known is None or _looks(known) == _looks(entry))
         node.change = Change.UNCHANGED if same and node.change is Change.UNCHANGED else Change.MODIFIED
     if entry.kind is not EntryKind.DIRECTORY:
         for child in node.children.values():
