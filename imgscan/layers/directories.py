@@ -28,7 +28,6 @@ DEEPEST: Final = 8
 """Parts of a path: `/usr/local/lib/python3.12/site-packages/torch/lib` has seven."""
 _LONGEST: Final = 512
 _MOST_NAME_BYTES: Final = 256 << 10
-_LARGEST_SUM: Final = (1 << 63) - 1
 
 
 class DirectoriesBuilder:
@@ -60,8 +59,7 @@ class DirectoriesBuilder:
         _, total = self._open[0]
         self._offer(b"", total)
         self._shrink()
-        if not total or total > _LARGEST_SUM:
-            # Holes of sparse files: no layer that has such bytes could be read. `read_directories` knows the sum.
+        if not total:
             return b""
         return zstd_pair()[0](msgspec.msgpack.encode(sorted((path, size) for size, path in self._closed)))
 

@@ -32,6 +32,9 @@ MAX_PATH_PARTS: Final = 512
 """Linux's PATH_MAX, and a depth no real image comes near: without bounds one megabyte of name makes half a million
 directories."""
 
+MAX_LAYER_BYTES: Final = 1 << 46
+"""70 TB: sparse files state any size, and sums over all layers have to stay numbers that formats can hold."""
+
 ReadContent = Callable[[int], bytes]
 Visitor = Callable[[Entry, ReadContent], None]
 Done = Callable[[bytes | None], None]
@@ -115,9 +118,6 @@ class ListingBuilder:
         path = entry.path
         if WHITEOUT_PREFIX in path and self._add_marker(entry, digest, order):
             return
-        if len(path) > MAX_PATH_BYTES or path.count(b"/") >= MAX_PATH_PARTS:
-            self._skip(order, "a path is longer or deeper than any file system allows")
-            return
         kind, size, target = entry.kind, 0, entry.link_target
         if kind is EntryKind.FILE:
             size = entry.size_bytes
@@ -129,6 +129,9 @@ class ListingBuilder:
             kind, target = EntryKind.FILE, None
             size, digest = self._aufs_links.get(entry.link_target or b"", (0, None))
         elif not path:
+            return
+        if beyond := self._beyond(path, size):
+            self._skip(order, beyond)
             return
         self._size += size
         if kind is EntryKind.HARDLINK and target is not None:
@@ -149,6 +152,14 @@ class ListingBuilder:
             self._contents.add(listed)
         if self._observe is not None:
             self._observe(listed)
+
+    def _beyond(self, path: bytes, size: int) -> str:
+        """Why an entry is left out: it is more than any file system takes."""
+        if len(path) > MAX_PATH_BYTES or path.count(b"/") >= MAX_PATH_PARTS:
+            return "a path is longer or deeper than any file system allows"
+        if self._size + size > MAX_LAYER_BYTES:
+            return "with this file the layer's are larger than any disk"
+        return ""
 
     def skip(self, skipped: Skipped) -> None:
         """Note something of the layer that could not be read; beyond the first of them only how many there are."""
