@@ -130,21 +130,30 @@ class DirectoryLosses:
     def __init__(self, listings: Sequence[LayerListing]) -> None:
         self._listings = listings
         self._known: dict[int, dict[bytes, int]] = {}
-        self._last: dict[int, tuple[bytes, bytes]] = {}
         self._lost: dict[int, dict[bytes, int]] = {}
+        self._here: tuple[int, bytes] = (0, b"")
+        self._size = 0
 
     def lose(self, layer: int, path: bytes, size: int) -> None:
         """Count a file of a layer; see `stacking.Lost`."""
-        folder = path.rpartition(b"/")[0]
-        last, home = self._last.get(layer, (None, b""))
-        if folder != last:
+        # They come by path: most lie where the one before lay.
+        here = (layer, path.rpartition(b"/")[0])
+        if here != self._here:
+            self._count()
+            self._here = here
+        self._size += size
+
+    def _count(self) -> None:
+        if self._size:
+            layer, folder = self._here
+            lost = self._lost.setdefault(layer, {})
             home = self._home(layer, folder)
-            self._last[layer] = (folder, home)
-        lost = self._lost.setdefault(layer, {})
-        lost[home] = lost.get(home, 0) + size
+            lost[home] = lost.get(home, 0) + self._size
+            self._size = 0
 
     def of(self, layer: int) -> dict[bytes, int]:
         """What a layer lost in and below its directories."""
+        self._count()
         below: dict[bytes, int] = {}
         for home, size in self._lost.get(layer, {}).items():
             path = home

@@ -253,6 +253,7 @@ LABELS = [
     pytest.param("/app/node_modules", 104, "node_modules", id="its-last-name"),
     pytest.param("/app/node_modules", 60, "app/no…", id="its-beginning"),
     pytest.param("/app/node_modules", 30, "", id="nothing"),
+    pytest.param("/\u202e\x1b" * 20, 150, "…/\\u202e\\x1b", id="as-it-is-written"),
 ]
 
 

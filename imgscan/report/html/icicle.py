@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imgscan.directories import around
+from imgscan.escape import plain
 from imgscan.model import DirectoryReport, ImageReport, LayerReport
 from imgscan.report.html.charts import CHARACTER, WIDTH, Box, Drawing, seen
 from imgscan.units import human_bytes, percent
@@ -129,7 +130,7 @@ def _figures(part: _Part, size: int) -> str:
 
 def _box(x: float, width: float, row: int, text: str, title: str, style: str, depth: int) -> Box:
     shade = f"{style} depth-{min(depth, _MOST_ROWS - 1)}" if depth else style
-    text = _label(text, width)
+    text = _label(plain(text), width)
     return Box(x=x, y=ROW * row, width=seen(width), height=ROW - _GAP, text=text, title=title, style=shade)
 
 
