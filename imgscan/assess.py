@@ -136,6 +136,7 @@ def image_report(scan: ImageScan, attributed: Attributed) -> ImageReport:
         dive=scan.dive,
         layers=layers,
         waste=tuple(item.as_waste() for item in stacked.waste),
+        directories=stacked.directories,
     )
 
 

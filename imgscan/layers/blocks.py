@@ -235,20 +235,20 @@ class BlockWriter:
         if len(self._run) >= RUN_ENTRIES:
             self._end_run()
 
-    def finish(self) -> tuple[Blocks, bool]:
+    def finish(self, see: Callable[[list[ListedEntry]], None] | None = None) -> tuple[Blocks, bool]:
         """The sorted entries, and whether entries of the layer itself clash: a path comes twice, or is that of no
-        directory although there are entries below it."""
+        directory although there are entries below it. `see` is shown all of them in their order, block by block."""
         if self._runs and self._run:
             self._end_run()
         self._run.sort()
         merged = heapq.merge(self._run, *(_keyed(run) for run in self._runs))
-        blocks = _write((entry for _, _, entry in merged), HeldBlocks(), self._note)
+        blocks = _write((entry for _, _, entry in merged), HeldBlocks(), self._note, see)
         self._run, self._runs = [], []
         return blocks, self._clashes
 
     def _end_run(self) -> None:
         self._run.sort()
-        self._runs.append(_write((entry for _, _, entry in self._run), self._run_store, None))
+        self._runs.append(_write((entry for _, _, entry in self._run), self._run_store))
         self._run = []
 
     def _note(self, previous: ListedEntry, entry: ListedEntry) -> None:
@@ -274,9 +274,12 @@ def _keyed(blocks: Blocks) -> Iterator[tuple[bytes, int, ListedEntry]]:
 
 
 def _write(
-    entries: Iterable[ListedEntry], store: HeldBlocks, note: Callable[[ListedEntry, ListedEntry], None] | None
+    entries: Iterable[ListedEntry],
+    store: HeldBlocks,
+    note: Callable[[ListedEntry, ListedEntry], None] | None = None,
+    see: Callable[[list[ListedEntry]], None] | None = None,
 ) -> Blocks:
-    """Sorted entries as blocks of `store`; `note` is shown each pair of neighbours."""
+    """Sorted entries as blocks of `store`; `note` is shown each pair of neighbours, `see` each block."""
     index: list[BlockInfo] = []
     block: list[ListedEntry] = []
     first = len(store)
@@ -287,14 +290,18 @@ def _write(
         previous = entry
         block.append(entry)
         if len(block) == BLOCK_ENTRIES:
-            index.append(_end_block(block, store))
+            index.append(_end_block(block, store, see))
             block = []
     if block:
-        index.append(_end_block(block, store))
+        index.append(_end_block(block, store, see))
     return Blocks(index, _Shared(store, first) if first else store)
 
 
-def _end_block(block: list[ListedEntry], store: HeldBlocks) -> BlockInfo:
+def _end_block(
+    block: list[ListedEntry], store: HeldBlocks, see: Callable[[list[ListedEntry]], None] | None
+) -> BlockInfo:
+    if see is not None:
+        see(block)
     store.append(zstd_pair()[0](msgspec.msgpack.encode(block)))
     return BlockInfo(first=key_of(block[0].path), last=key_of(block[-1].path), entries=len(block))
 

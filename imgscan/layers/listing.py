@@ -16,6 +16,7 @@ from imgscan.coverage import MOST_SKIPPED
 from imgscan.layers.blob import LayerStream
 from imgscan.layers.blocks import Blocks, BlockWriter, ListedEntry, key_of
 from imgscan.layers.contents import ContentsBuilder
+from imgscan.layers.directories import DirectoriesBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES
@@ -30,6 +31,9 @@ MAX_PATH_BYTES: Final = 4096
 MAX_PATH_PARTS: Final = 512
 """Linux's PATH_MAX, and a depth no real image comes near: without bounds one megabyte of name makes half a million
 directories."""
+
+MAX_LAYER_BYTES: Final = 1 << 46
+"""70 TB: sparse files state any size, and sums over all layers have to stay numbers that formats can hold."""
 
 ReadContent = Callable[[int], bytes]
 Visitor = Callable[[Entry, ReadContent], None]
@@ -64,7 +68,7 @@ class LayerListing(msgspec.Struct, frozen=True, kw_only=True):
     `whiteouts` are the paths it removes from the layers below, `opaques` the directories whose lower content it hides,
     both sorted; `entries` counts every entry of the archive, these included. `size_bytes` is the sum of its files'
     sizes. `clashes` says that entries of the layer itself hide each other, `links` lists its hard links, `contents` its
-    larger files (see `contents`).
+    larger files (see `contents`), `directories` its bytes by directory (see `directories`).
     """
 
     diff_id: Digest | None
@@ -78,6 +82,7 @@ class LayerListing(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[HardLink, ...] = ()
     clashes: bool = False
     contents: bytes = b""
+    directories: bytes = b""
 
 
 def empty_listing(diff_id: Digest | None) -> LayerListing:
@@ -113,9 +118,6 @@ class ListingBuilder:
         path = entry.path
         if WHITEOUT_PREFIX in path and self._add_marker(entry, digest, order):
             return
-        if len(path) > MAX_PATH_BYTES or path.count(b"/") >= MAX_PATH_PARTS:
-            self._skip(order, "a path is longer or deeper than any file system allows")
-            return
         kind, size, target = entry.kind, 0, entry.link_target
         if kind is EntryKind.FILE:
             size = entry.size_bytes
@@ -127,6 +129,9 @@ class ListingBuilder:
             kind, target = EntryKind.FILE, None
             size, digest = self._aufs_links.get(entry.link_target or b"", (0, None))
         elif not path:
+            return
+        if beyond := self._beyond(path, size):
+            self._skip(order, beyond)
             return
         self._size += size
         if kind is EntryKind.HARDLINK and target is not None:
@@ -148,6 +153,14 @@ class ListingBuilder:
         if self._observe is not None:
             self._observe(listed)
 
+    def _beyond(self, path: bytes, size: int) -> str:
+        """Why an entry is left out: it is more than any file system takes."""
+        if len(path) > MAX_PATH_BYTES or path.count(b"/") >= MAX_PATH_PARTS:
+            return "a path is longer or deeper than any file system allows"
+        if self._size + size > MAX_LAYER_BYTES:
+            return "with this file the layer's are larger than any disk"
+        return ""
+
     def skip(self, skipped: Skipped) -> None:
         """Note something of the layer that could not be read; beyond the first of them only how many there are."""
         if len(self._skipped) < MOST_SKIPPED:
@@ -157,7 +170,8 @@ class ListingBuilder:
 
     def finish(self, *, diff_id: Digest | None, digest: Digest | None) -> LayerListing:
         """The listing; `diff_id` and `digest` as computed while reading."""
-        items, clashes = self._items.finish()
+        directories = DirectoriesBuilder()
+        items, clashes = self._items.finish(directories.add)
         return LayerListing(
             diff_id=diff_id,
             digest=digest,
@@ -170,6 +184,7 @@ class ListingBuilder:
             links=resolve_in_layer(self._links, items),
             clashes=clashes,
             contents=self._contents.finish(),
+            directories=directories.finish(),
         )
 
     def _further(self) -> Iterator[Skipped]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import HOSTILE, finding, image, proof, report, risk, timing
+from fakes import HOSTILE, directory, finding, image, proof, report, risk, timing
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdownmodel import rendered
@@ -100,6 +100,17 @@ def test_what_is_equal_has_no_row() -> None:
     assert "Shipped in vain" not in body
     assert "nothing changed" in render(BASE, BASE, STYLE)
     assert "|" not in render(BASE, BASE, STYLE)
+
+
+def test_the_three_directories_that_changed_most() -> None:
+    sizes = {"/a": 1_000_000, "/b": 15_000_000, "/c": 3_000_000, "/d": 1_500_000}
+    more = tuple(directory(path, (1, size, 0)) for path, size in sizes.items())
+    whole = directory("/", (0, 100_000_000, 0), (1, 10_000_000 + sum(sizes.values()), 0))
+    grown = image(size_bytes=130_500_000, directories=(whole, *image().directories[1:], *more))
+    body = render(replace(HEAD, image=grown), BASE, STYLE)
+    told = "**Bytes by directory**: <code>/b</code> +15.0 MB, <code>/c</code> +3.00 MB, <code>/d</code> +1.50 MB"
+    assert told in body.splitlines()
+    assert "Bytes by directory" not in render(replace(HEAD, image=replace(grown, size_bytes=110_000_000)), BASE, STYLE)
 
 
 def test_a_few_bytes_are_noise() -> None:
@@ -240,6 +251,7 @@ def filled(text: str) -> tuple[Report, Report, CommentStyle]:
         target=Target(kind="build", ref=text), reasons=(text,), risks=(risk(id=text, score=2),),
         skipped=(Skipped(where=text, reason=text),), complete=False, tool=Tool(name="imgscan", version=text),
         coverage=replace(COVERAGE, not_read=(NotRead(where=text, bytes=1, reason=text),)),
+        image=image(size_bytes=130_000_000, directories=(directory(f"/{text}", (1, 20_000_000, 0)),)),
     )  # fmt: skip
     return head, base, CommentStyle(labels=(text, text))
 

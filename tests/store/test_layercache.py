@@ -42,6 +42,7 @@ def layer(name: str, entries: int = 20) -> tuple[KeptLayer, LayerListing]:
         links=(),
         clashes=False,
         contents=listing.contents,
+        directories=listing.directories,
         facts=LayerFacts(),
         gleanings=LayerGleanings(),
         hits=(),
