@@ -14,6 +14,7 @@ from imgscan.acceptance import (
     NOTHING_ACCEPTED,
     PROJECT_PLACES,
     Acceptance,
+    Sought,
     accept,
     accepted_findings,
     open_findings,
@@ -21,6 +22,7 @@ from imgscan.acceptance import (
 from imgscan.coverage import is_whole, join_coverage, limit_skipped
 from imgscan.detect import danglinglinks, filemodes, imageconfig, leftbehind, size
 from imgscan.detect.layerfacts import large_files, visible_modes
+from imgscan.ignores import NO_IGNORES, Ignores
 from imgscan.layers.attribution import Attributed
 from imgscan.model import (
     SCHEMA_VERSION,
@@ -44,6 +46,7 @@ from imgscan.risk.budgets import Limit, check_budgets
 from imgscan.risk.register import Facts, assess
 from imgscan.risk.summary import summarise
 from imgscan.risk.verdict import judge
+from imgscan.rulebook import rules_of
 from imgscan.scan import ImageScan
 from imgscan.verification import passed_risks
 from imgscan.waivers import WaiverEntry, counting, waiver_notes
@@ -197,16 +200,20 @@ def make_report(
     unpacked: bool = True,
     stakes: Stakes | None = None,
     verifications: Sequence[Verification] = (),
+    ignores: Ignores = NO_IGNORES,
 ) -> Report:
     """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives
     inside files were not opened; `stakes` are those of the project's container set-up, if it was read, `verifications`
-    what running it showed."""
+    what running it showed, `ignores` the comments of its files."""
     if not unpacked and coverage is not None:
         coverage = _not_unpacked(coverage, target.ref)
     found = sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint))
     left_out = limit_skipped(tuple(skipped))
     whole = not left_out and is_whole(coverage)
-    kept, notes = accept(found, gate.acceptance, whole=whole, places=_looked_at(target, image))
+    sought = Sought(
+        places=_looked_at(target, image), not_for=_not_sought(image is not None, bool(verifications)), whole=whole
+    )
+    kept, notes = accept(found, gate.acceptance, sought=sought, ignores=ignores)
     counts = open_findings(kept)
     budgets = check_budgets(gate.limits, image, build.scenarios if build else ())
     failure = build.failure if build else None
@@ -253,6 +260,15 @@ def _looked_at(target: Target, image: ImageReport | None) -> frozenset[Place]:
     if image is None:
         return PROJECT_PLACES
     return frozenset(Place) if target.kind == "build" else frozenset(Place) - PROJECT_PLACES
+
+
+def _not_sought(has_image: bool, verified: bool) -> frozenset[str]:
+    """The rules that could find nothing: of an image without one, of a run where nothing was run."""
+    images = frozenset() if has_image else rules_of("layers.yml") | _OF_IMAGES
+    return images if verified else images | rules_of("proofs.yml")
+
+
+_OF_IMAGES = frozenset({"config-setuid", "config-world-writable", "ops-health-binary-missing"})
 
 
 def without_doubles(findings: Iterable[Finding]) -> list[Finding]:

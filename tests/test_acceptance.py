@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakes import finding
 
-from imgscan.acceptance import Acceptance, accept, for_baseline
+from imgscan.acceptance import Acceptance, Sought, accept, for_baseline
 from imgscan.allowlist import read_allow
 from imgscan.config import Table, read_settings, read_tables
 from imgscan.errors import InputError
@@ -50,7 +50,7 @@ FILE, ENV, CONTEXT, DOCKERFILE = Place.FILE, Place.ENV, Place.CONTEXT, Place.DOC
 )
 def test_a_comment_counts_where_the_project_says_so(found: Any, alone: bool, trusted: bool) -> None:
     for image_marks, expected in ((False, alone), (True, trusted)):
-        (marked,), notes = accept([places(*found)], Acceptance(image_marks=image_marks, today=TODAY), whole=True)
+        (marked,), notes = accept([places(*found)], Acceptance(image_marks=image_marks, today=TODAY), sought=Sought())
         assert (marked.accepted is not None) is expected
         if marked.accepted is not None:
             assert marked.accepted.by is AcceptedBy.INLINE
@@ -84,7 +84,7 @@ def test_an_allowlist_entry_fits(entry: dict[str, Any], fits: bool) -> None:
     where = Location(place=Place.FILE, layer=2, path="/app/.env", line=1)
     found = finding(rule_id="secret-github-token", fingerprint="0123456789abcdef", location=where, places=(where,))
     allow = read_allow([table(**entry, reason="a test key")])
-    (marked,), notes = accept([found], Acceptance(allow=allow, today=TODAY), whole=True)
+    (marked,), notes = accept([found], Acceptance(allow=allow, today=TODAY), sought=Sought())
     assert (marked.accepted is not None) is fits
     if marked.accepted is not None:
         assert (marked.accepted.by, marked.accepted.reason) == (AcceptedBy.ALLOWLIST, "a test key")
@@ -99,9 +99,9 @@ def test_a_path_has_to_fit_every_place() -> None:
     inside = Location(place=Place.FILE, path="/srv/a.war", inside=("tests", "key.pem"))
     both = finding(location=inside, places=(inside, Location(place=Place.FILE, path="/app/.env")))
     allow = read_allow([table(path="*.pem", reason="x")])
-    assert accept([both], Acceptance(allow=allow, today=TODAY), whole=True)[0][0].accepted is None
+    assert accept([both], Acceptance(allow=allow, today=TODAY), sought=Sought())[0][0].accepted is None
     one = finding(location=inside, places=(inside,))
-    assert accept([one], Acceptance(allow=allow, today=TODAY), whole=True)[0][0].accepted is not None
+    assert accept([one], Acceptance(allow=allow, today=TODAY), sought=Sought())[0][0].accepted is not None
 
 
 @pytest.mark.parametrize(
@@ -146,41 +146,43 @@ def test_entries_are_read_with_their_lines(tmp_path: Path) -> None:
 def test_a_misspelt_rule_is_told() -> None:
     allow = read_allow([table(rule="secret-gihub-token", reason="x")])
     acceptance = Acceptance(allow=allow, rule_ids={"secret-github-token"}, today=TODAY)
-    _, notes = accept([], acceptance, whole=True)
+    _, notes = accept([], acceptance, sought=Sought())
     assert notes == (".imgscan.toml:3: there is no rule 'secret-gihub-token'; did you mean 'secret-github-token'?",)
 
 
 def test_a_baseline_accepts_exactly_its_findings_and_tells_what_is_stale() -> None:
     kept, gone, fresh = (finding(fingerprint=f"{number:016x}") for number in range(3))
     baseline = accept_findings(new_baseline("b.json"), [kept, gone], reason="known", expires=None)
-    marked, notes = accept([kept, fresh], Acceptance(baseline=baseline, today=TODAY), whole=True)
+    marked, notes = accept([kept, fresh], Acceptance(baseline=baseline, today=TODAY), sought=Sought())
     assert [f.accepted.by if f.accepted else None for f in marked] == [AcceptedBy.BASELINE, None]
     (note,) = notes
     assert note.startswith("b.json: ")
     assert "matches nothing any more" in note
-    assert accept([kept], Acceptance(baseline=baseline, today=TODAY, tell_stale=False), whole=True)[1] == ()
-    assert accept([kept], Acceptance(baseline=baseline, today=TODAY), whole=False)[1] == ()
-    assert accept([kept], Acceptance(baseline=baseline, today=TODAY), whole=True, places={Place.CONTEXT})[1] == ()
+    assert accept([kept], Acceptance(baseline=baseline, today=TODAY, tell_stale=False), sought=Sought())[1] == ()
+    assert accept([kept], Acceptance(baseline=baseline, today=TODAY), sought=Sought(whole=False))[1] == ()
+    assert accept([kept], Acceptance(baseline=baseline, today=TODAY), sought=Sought(places={Place.CONTEXT}))[1] == ()
 
 
 def test_an_expired_entry_counts_no_more() -> None:
     baseline = accept_findings(new_baseline("b.json"), [finding()], reason="x", expires=datetime.date(2026, 6, 14))
-    (marked,), (note,) = accept([finding()], Acceptance(baseline=baseline, today=TODAY), whole=True)
+    (marked,), (note,) = accept([finding()], Acceptance(baseline=baseline, today=TODAY), sought=Sought())
     assert marked.accepted is None
     assert "expired on 2026-06-14" in note
 
 
 def test_what_a_comment_accepts_is_left_to_it() -> None:
-    marked, _ = accept([places((CONTEXT, True)), finding(fingerprint="1" * 16)], Acceptance(today=TODAY), whole=True)
+    marked, _ = accept(
+        [places((CONTEXT, True)), finding(fingerprint="1" * 16)], Acceptance(today=TODAY), sought=Sought()
+    )
     assert [f.fingerprint for f in for_baseline(marked)] == ["1" * 16]
     baseline = accept_findings(new_baseline("b"), marked, reason=None, expires=None)
-    again, _ = accept(marked[1:], Acceptance(baseline=baseline, today=TODAY), whole=True)
+    again, _ = accept(marked[1:], Acceptance(baseline=baseline, today=TODAY), sought=Sought())
     assert len(for_baseline(again)) == 1
 
 
 def test_notes_are_bounded() -> None:
     stale = [finding(fingerprint=f"{number:016x}") for number in range(1000)]
     baseline = accept_findings(new_baseline("b"), stale, reason="x", expires=None)
-    _, notes = accept([], Acceptance(baseline=baseline, today=TODAY), whole=True)
+    _, notes = accept([], Acceptance(baseline=baseline, today=TODAY), sought=Sought())
     assert len(notes) == 21
     assert notes[-1] == "and 980 more like this"

@@ -134,7 +134,7 @@ def _acceptance(params: Mapping[str, Any], baseline: Baseline | None, scanner: S
         allow=allow,
         baseline=baseline,
         image_marks=params.get("trust_image_ignores", False),
-        rule_ids=frozenset({*load_rules(), *scanner.rules}) if allow else frozenset(),
+        rule_ids=frozenset({*load_rules(), *scanner.rules}),
         today=datetime.now(UTC).date(),
         tell_stale=len(params.get("targets", ())) <= 1,
     )
