@@ -13,7 +13,8 @@ from imgscan.acceptance import Acceptance, Sought, accept, for_baseline
 from imgscan.allowlist import read_allow
 from imgscan.config import Table, read_settings, read_tables
 from imgscan.errors import InputError
-from imgscan.model import AcceptedBy, Finding, Location, Place
+from imgscan.ignores import Ignore, Ignores, join
+from imgscan.model import AcceptedBy, Finding, Location, Place, SourceLine
 from imgscan.store.baseline import accept_findings, new_baseline
 
 TODAY = datetime.date(2026, 6, 15)
@@ -186,3 +187,91 @@ def test_notes_are_bounded() -> None:
     _, notes = accept([], Acceptance(baseline=baseline, today=TODAY), sought=Sought())
     assert len(notes) == 21
     assert notes[-1] == "and 980 more like this"
+
+
+def comment(rules: str, line: int, about: int | None, file: str = "Dockerfile") -> Ignores:
+    """A comment about one line of a file, or about what has none there."""
+    at = about or 0
+    entry = Ignore(
+        rules=tuple(rules.split()), reason="why", file=file, line=line, first=at, last=at, head=about is None
+    )
+    return Ignores(entries=(entry,), dockerfile=file)
+
+
+def at(rule: str, place: Place, path: str, line: int | None, made: int | None = None) -> Finding:
+    """A finding at one place, which a line of the Dockerfile made if `made`."""
+    dockerfile = SourceLine(file="Dockerfile", line=made) if made else None
+    where = Location(place=place, path=path, line=line, dockerfile=dockerfile)
+    return finding(rule_id=rule, location=where, places=(where,))
+
+
+COMPOSE, SCRIPT, CONFIG = Place.COMPOSE, Place.SCRIPT, Place.CONFIG
+
+
+@pytest.mark.parametrize(
+    ("found", "ignores", "counts"),
+    [
+        pytest.param(at("a", DOCKERFILE, "Dockerfile", 3), comment("a", 2, 3), True, id="its-line"),
+        pytest.param(at("a", DOCKERFILE, "Dockerfile", 3), comment("b a", 2, 3), True, id="one-of-two-rules"),
+        pytest.param(at("a", DOCKERFILE, "Dockerfile", 4), comment("a", 2, 3), False, id="another-line"),
+        pytest.param(at("b", DOCKERFILE, "Dockerfile", 3), comment("a", 2, 3), False, id="another-rule"),
+        pytest.param(at("a", DOCKERFILE, "web/Dockerfile", 3), comment("a", 2, 3), False, id="another-file"),
+        pytest.param(at("a", COMPOSE, "c.yml", 3), comment("a", 2, 3, "c.yml"), True, id="compose"),
+        pytest.param(at("a", SCRIPT, "x.sh", 3), comment("a", 2, 3, "x.sh"), True, id="script"),
+        pytest.param(at("a", CONTEXT, ".dockerignore", None), comment("a", 1, None, ".dockerignore"), True, id="head"),
+        pytest.param(at("a", CONTEXT, ".dockerignore", None), comment("a", 2, 3, ".dockerignore"), False, id="no-head"),
+        pytest.param(at("a", FILE, "/x", 3, made=5), comment("a", 4, 5), True, id="file-that-a-line-made"),
+        pytest.param(at("a", FILE, "/x", 5, made=7), comment("a", 4, 5), False, id="file-that-another-line-made"),
+        pytest.param(at("a", CONFIG, "User", None, made=5), comment("a", 4, 5), True, id="setting-that-a-line-made"),
+        pytest.param(at("a", CONFIG, "Healthcheck", None), comment("a", 1, None), True, id="setting-that-no-line-made"),
+        pytest.param(at("a", CONFIG, "Healthcheck", None), comment("a", 4, 5), False, id="setting-and-another-line"),
+        pytest.param(at("secret-x", DOCKERFILE, "Dockerfile", 3), comment("secret-x", 2, 3), True, id="own-secret"),
+        pytest.param(at("secret-x", FILE, "/x", 3, made=5), comment("secret-x", 4, 5), False, id="secret-of-the-image"),
+    ],
+)
+def test_a_comment_of_the_project_accepts_what_it_is_about(found: Finding, ignores: Ignores, counts: bool) -> None:
+    (marked,), notes = accept([found], Acceptance(today=TODAY), sought=Sought(whole=False), ignores=ignores)
+    assert (marked.accepted is not None) is counts
+    assert notes == ()
+    if marked.accepted is not None:
+        (entry,) = ignores.entries
+        assert (marked.accepted.by, marked.accepted.reason) == (AcceptedBy.INLINE, f"why ({entry.where})")
+
+
+def test_every_place_has_to_have_a_comment() -> None:
+    where = tuple(Location(place=COMPOSE, path="c.yml", line=line) for line in (3, 9))
+    both = finding(rule_id="a", location=where[0], places=where)
+    one = comment("a", 2, 3, "c.yml")
+    (marked,), (note,) = accept([both], Acceptance(today=TODAY), sought=Sought(), ignores=one)
+    assert marked.accepted is None
+    assert "at some of its places only" in note
+    two = join((one, comment("a", 8, 9, "c.yml")))
+    (marked,), notes = accept([both], Acceptance(today=TODAY), sought=Sought(), ignores=two)
+    assert marked.accepted is not None
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("ignores", "sought", "told"),
+    [
+        pytest.param(comment("net-links", 2, 3), Sought(), "accepts no finding of net-links any more", id="idle"),
+        pytest.param(comment("net-links", 2, 3), Sought(whole=False), "", id="not-all-was-looked-at"),
+        pytest.param(comment("net-links", 2, 3), Sought(not_for={"net-links"}), "", id="not-looked-for"),
+        pytest.param(
+            comment("net-link", 2, 3), Sought(), "no rule 'net-link'; did you mean 'net-links'?", id="unknown"
+        ),
+        pytest.param(comment("qq", 2, 3), Sought(), "no rule 'qq'", id="unlike-any"),
+        pytest.param(Ignores(faults=("x:1: wrong",)), Sought(whole=False), "x:1: wrong", id="fault"),
+    ],
+)
+def test_comments_written_in_vain_are_told(ignores: Ignores, sought: Sought, told: str) -> None:
+    acceptance = Acceptance(rule_ids={"net-links"}, today=TODAY)
+    _, notes = accept([], acceptance, sought=sought, ignores=ignores)
+    assert len(notes) == bool(told)
+    assert told in "".join(notes)
+
+
+def test_what_is_told_of_comments_is_bounded() -> None:
+    many = join(comment(" ".join(f"rule-{n}" for n in range(50)), line, line) for line in range(1, 200))
+    _, notes = accept([], Acceptance(rule_ids={"net-links"}, today=TODAY), sought=Sought(), ignores=many)
+    assert len(notes) == 21

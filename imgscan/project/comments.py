@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgscan.project.setup import Setup
 
 _MOST_EVENTS: Final = 200_000
+_DEEPEST: Final = 100
 _YAML: Final = (".yml", ".yaml")
 _MOST_TOLD: Final = 100
 _BLANK: Final = " \t\ufeff"
@@ -91,12 +92,14 @@ def _scalars(text: str) -> tuple[list[tuple[int, int]], int]:
 
     ahead = int(text.startswith("\ufeff"))
     found: list[tuple[int, int]] = []
+    depth = 0
     try:
         # As in `yamltree`: bytes that are not UTF-8 come as surrogates, which the parser cannot take.
         for number, event in enumerate(yaml.parse(re.sub("[\ud800-\udfff]", "\ufffd", text), Loader=yaml.CSafeLoader)):
             if isinstance(event, yaml.ScalarEvent) and event.start_mark is not None and event.end_mark is not None:
                 found.append((event.start_mark.index + ahead, event.end_mark.index + ahead))
-            if number > _MOST_EVENTS:
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if number > _MOST_EVENTS or depth > _DEEPEST:
                 return found, found[-1][1] if found else 0
     except yaml.YAMLError:
         return found, found[-1][1] if found else 0

@@ -106,6 +106,73 @@ def test_the_dockerfile_s_own_lines(project: Path, capsys: pytest.CaptureFixture
     assert list(secrets(linted(project, capsys)[1])) == ["inline"]
 
 
+COMPOSED = """\
+services:
+  web:
+    build: .
+  db:
+    image: postgres:17
+    ports: ["5432:5432"]
+"""
+
+
+def ignored(project: Path, capsys: pytest.CaptureFixture[str], rule: str, *args: str) -> tuple[Any, list[str]]:
+    _, report, _ = linted(project, capsys, *args)
+    found = [f for f in report["findings"] if f["rule_id"] == rule]
+    return [f["accepted"] and f["accepted"]["reason"] for f in found], report["notes"]
+
+
+@pytest.mark.parametrize(
+    ("above", "where"),
+    [
+        pytest.param("FROM node", "Dockerfile", id="dockerfile"),
+        pytest.param("    ports", "compose.yml", id="compose"),
+        pytest.param("  db:", "compose.yml", id="compose-service"),
+    ],
+)
+def test_a_comment_above_accepts_any_rule(
+    project: Path, capsys: pytest.CaptureFixture[str], above: str, where: str
+) -> None:
+    (project / "compose.yml").write_text(COMPOSED)
+    (project / "Dockerfile").write_text(DOCKERFILE.replace("node:24-bookworm-slim", "node:latest"))
+    rule = "config-latest-base" if where == "Dockerfile" else "net-store-published"
+    assert ignored(project, capsys, rule)[0] == [None]
+    before = (project / where).read_text()
+    comment = f"# imgscan: ignore[{rule}] on purpose\n{above}"
+    (project / where).write_text(before.replace(above, comment))
+    line = before[: before.index(above)].count("\n") + 1
+    assert ignored(project, capsys, rule) == ([f"on purpose ({where}:{line})"], [])
+    (project / where).write_text(before.replace(above, comment.replace(" on purpose", "")))
+    reasons, (note,) = ignored(project, capsys, rule)
+    assert reasons == [None]
+    assert "needs a reason" in note
+
+
+def test_what_is_wrong_with_a_comment_is_a_note(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        "# imgscan: ignore[config-latest-bas] misspelt",
+        "# imgscan: ignore[cache-broad-copy] not there",
+        "# imgscan: ignore[layer-junk] only an image has it",
+        "# imgscan: ignore cache-broad-copy",
+    ]
+    (project / "Dockerfile").write_text(DOCKERFILE + "\n".join(lines) + "\nLABEL a=b\n")
+    notes = ignored(project, capsys, "")[1]
+    assert notes == [
+        "Dockerfile:9: this comment is not spelled # imgscan: ignore[rule-id] reason; it does not count",
+        "Dockerfile:6: there is no rule 'config-latest-bas'; did you mean 'config-latest-base'?",
+        "Dockerfile:7: this comment accepts no finding of cache-broad-copy any more and can go",
+    ]
+
+
+def test_a_secret_is_accepted_by_its_own_comment_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leak(project, 't = "TOKEN"')
+    rule = next(f["rule_id"] for f in linted(project, capsys)[1]["findings"] if f["rule_id"].startswith("secret-"))
+    (project / "Dockerfile").write_text(DOCKERFILE.replace("COPY", f"# imgscan: ignore[{rule}] a test\nCOPY"))
+    assert ignored(project, capsys, rule)[0] == [None]
+    leak(project, f't = "TOKEN" // imgscan: ignore[{rule}] a test')
+    assert ignored(project, capsys, rule)[0] == ["imgscan:ignore in src/config.js:2"]
+
+
 def test_a_baseline_from_report_to_gate(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     leak(project, 't = "TOKEN"')
     assert linted(project, capsys)[0] == 1
