@@ -20,6 +20,8 @@ from imgscan.store.baseline import Baseline, Entry
 
 PROJECT_PLACES: Final = frozenset({Place.CONTEXT, Place.DOCKERFILE, Place.COMPOSE, Place.SCRIPT})
 _MOST_NOTES: Final = 20
+_IDLE_ENTRY: Final = "matches nothing any more and can go"
+_ENTRY_FOR: Final = "the entry for "
 _LONGEST_AGO: Final = datetime.date.min
 
 
@@ -93,6 +95,11 @@ def accepted_findings(findings: Iterable[Finding]) -> list[Finding]:
 def for_baseline(findings: Iterable[Finding]) -> list[Finding]:
     """Those that a baseline is to accept: all that nothing else accepts."""
     return [f for f in findings if f.accepted is None or f.accepted.by is AcceptedBy.BASELINE]
+
+
+def is_about_baseline(note: str) -> bool:
+    """Whether a note tells of an entry of a baseline."""
+    return note.endswith(_IDLE_ENTRY) or f": {_ENTRY_FOR}" in note
 
 
 def _marked(finding: Finding, acceptance: Acceptance, ignores: Ignores, met: _Met) -> Finding:
@@ -190,7 +197,7 @@ def _expired_notes(acceptance: Acceptance) -> Iterator[str]:
     baseline = acceptance.baseline
     for entry in baseline.entries if baseline is not None else ():
         if baseline is not None and _is_over(entry.expires, acceptance.today):
-            yield f"{baseline.file}: {_named(entry)} expired on {entry.expires} and does not count"
+            yield f"{baseline.file}: {_ENTRY_FOR}{_named(entry)} expired on {entry.expires} and does not count"
 
 
 def _unknown_rules(acceptance: Acceptance) -> Iterator[str]:
@@ -230,7 +237,7 @@ def _partly(count: int) -> Iterator[str]:
 def _stale(baseline: Baseline, met: Collection[str], places: Collection[Place]) -> Iterator[str]:
     for entry in baseline.entries:
         if entry.id not in met and entry.place in places:
-            yield f"{baseline.file}: {_named(entry)} matches nothing any more and can go"
+            yield f"{baseline.file}: {_named(entry)} {_IDLE_ENTRY}"
 
 
 def _named(entry: Entry) -> str:

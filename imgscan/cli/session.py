@@ -18,6 +18,7 @@ from imgscan.acceptance import Acceptance
 from imgscan.allowlist import AllowEntry
 from imgscan.assess import Gate, Project, image_findings, image_report, make_report
 from imgscan.cachedir import cache_dir
+from imgscan.cli.known import read_known
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.detect.secrets.matcher import MATCHERS, has_hyperscan
 from imgscan.detect.secrets.redact import redact
@@ -86,7 +87,7 @@ class Session:
 
 NOT_ASKED: Final[Mapping[str, Any]] = {
     "fail_on": "never", "budgets": (), "dive_ci": None, "baseline": None, "rule_files": (), "exit_zero": False,
-    "strict": False, "allow": (),
+    "strict": False, "allow": (), "base": None, "fail_on_new": False,
 }  # fmt: skip
 """What a scan takes, for commands that do not ask for it."""
 
@@ -97,6 +98,7 @@ def open_session(params: Mapping[str, Any]) -> Session:
     progress = make_progress(quiet=params["quiet"], verbose=params["verbose"])
     limits = parse_budgets(params["budgets"], dive_limits(params, progress))
     baseline = read_baseline(params["baseline"]) if params["baseline"] else None
+    known = read_known(params.get("base"), gates=params.get("fail_on_new", False))
     progress.stage("loading rules")
     matcher = chosen_matcher()
     scanner = load_scanner(rule_files=params["rule_files"], backend=matcher, unpack=not params.get("no_unpack"))
@@ -121,6 +123,7 @@ def open_session(params: Mapping[str, Any]) -> Session:
             limits=limits,
             acceptance=_acceptance(params, baseline, scanner),
             waivers=params.get("waivers", ()),
+            known=known,
         ),
         jobs=params.get("jobs"),
         results=None if params.get("no_cache", True) else _open_results(scanner, matcher),
