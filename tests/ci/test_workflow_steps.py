@@ -138,3 +138,15 @@ def test_the_nightly_scan(tmp_path: Path) -> None:
     uploaded = dict(job.used)["github/codeql-action/upload-sarif"]
     assert json.loads(Path(uploaded["sarif_file"]).read_text())["runs"][0]["results"]
     assert token_of("nightly") not in job.said + Path(uploaded["sarif_file"]).read_text()
+
+
+@pytest.mark.tools
+def test_the_action_installs_itself_and_runs(tmp_path: Path) -> None:
+    """By pip, as it is configured here, with all that it needs."""
+    job = runner(tmp_path, PULL, python=f'exec "{sys.executable}" "$@"', imgscan="exit 1")
+    del job.env["PYTHONPATH"]
+    write_files(tmp_path / "work", PROJECT)
+    assert job.action({**LINT, "annotations": "false"}, "own") == 1, job.said
+    assert [job.codes[name] for name in ("Install imgscan", "Run imgscan", "Give the verdict")] == [0, 0, 1], job.said
+    (package,) = (tmp_path / "temp").glob("imgscan/lib/python*/site-packages/imgscan")
+    assert (package / "rules" / "cache.yml").is_file()
