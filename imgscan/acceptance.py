@@ -28,8 +28,8 @@ _LONGEST_AGO: Final = datetime.date.min
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
     """What the user accepts. `image_marks`: the image's files are the user's, comments in them count. `rule_ids` are
-    the rules there are, `today` decides what has expired. `tell_stale`: the baseline is for what is looked at alone, so
-    an entry that nothing fits there fits nothing."""
+    the rules there are, `today` decides what has expired. `tell_stale`: baseline and comments are for what is looked at
+    alone, so one that nothing fits there fits nothing."""
 
     allow: tuple[AllowEntry, ...] = ()
     baseline: Baseline | None = None
@@ -53,11 +53,12 @@ class Sought:
 
 @dataclass(slots=True)
 class _Met:
-    """What a finding was met for: entries of the baseline by id, comments by place and rule."""
+    """What a finding was met for: entries of the baseline by id, comments by place and rule; `elsewhere` are the
+    findings with a comment that is not where it had to be."""
 
     entries: set[str] = field(default_factory=set)
     comments: set[tuple[str, str]] = field(default_factory=set)
-    in_part: int = 0
+    elsewhere: int = 0
 
 
 def accept(
@@ -73,9 +74,9 @@ def accept(
         *_uncounted(marked),
         *_limited(ignores.faults),
         *_limited(_unknown_ignored(ignores, acceptance.rule_ids)),
-        *_partly(met.in_part),
+        *_partly(met.elsewhere),
     ]
-    if sought.whole:
+    if sought.whole and acceptance.tell_stale:
         notes += _limited(_idle(ignores, acceptance.rule_ids, met.comments, sought.not_for))
     if sought.whole and acceptance.baseline is not None and acceptance.tell_stale:
         notes += _limited(_stale(acceptance.baseline, met.entries, sought.places))
@@ -111,14 +112,17 @@ def _marked(finding: Finding, acceptance: Acceptance, ignores: Ignores, met: _Me
     spots = [_spot(finding, place, ignores) for place in finding.places or (finding.location,)]
     met.comments |= {(spot.ignore.where, finding.rule_id) for spot in spots if spot.ignore is not None}
     accepted = _by_mark(finding, spots, image_marks=acceptance.image_marks)
-    met.in_part += accepted is None and any(spot.ignore is not None for spot in spots)
     for allow in acceptance.allow if accepted is None else ():
         if not _is_over(allow.expires, today) and allow.fits(finding):
             accepted = _accepted(AcceptedBy.ALLOWLIST, allow)
             break
     if accepted is None and entry is not None and not _is_over(entry.expires, today):
         accepted = _accepted(AcceptedBy.BASELINE, entry)
-    return finding if accepted is None else replace(finding, accepted=accepted)
+    if accepted is not None:
+        return replace(finding, accepted=accepted)
+    # Of one with a mark `_uncounted` tells.
+    met.elsewhere += any(spot.ignore for spot in spots) and not any(spot.location.mark for spot in spots)
+    return finding
 
 
 def _accepted(by: AcceptedBy, entry: AllowEntry | Entry) -> Accepted:
@@ -165,7 +169,10 @@ def _is_secret(finding: Finding) -> bool:
 
 
 def _by_mark(finding: Finding, spots: Sequence[_Spot], *, image_marks: bool) -> Accepted | None:
-    """Accepted if every place of it bears a mark that counts there."""
+    """A secret is accepted if every place of it bears a mark that counts there, anything else if that does where it is
+    shown: its other places only tell more of it."""
+    if not _is_secret(finding):
+        spots = [_spot_of(finding.location, spots)]
     in_project = [spot for spot in spots if spot.in_project and spot.asks]
     if not all(_counts(spot, in_project, image_marks=image_marks) for spot in spots):
         return None
@@ -175,6 +182,10 @@ def _by_mark(finding: Finding, spots: Sequence[_Spot], *, image_marks: bool) -> 
     first = (in_project[0] if in_project else spots[0]).location
     line = f":{first.line}" if first.line else ""
     return Accepted(by=AcceptedBy.INLINE, reason=f"{first.mark} in {first.path}{line}")
+
+
+def _spot_of(location: Location, spots: Sequence[_Spot]) -> _Spot:
+    return next((spot for spot in spots if spot.location == location), spots[0])
 
 
 def _counts(spot: _Spot, in_project: Sequence[_Spot], *, image_marks: bool) -> bool:
@@ -223,15 +234,15 @@ def _idle(
 ) -> Iterator[str]:
     """Comments that no finding fits."""
     for entry in ignores.entries:
-        for rule in entry.rules:
+        for rule in entry.rules if entry.sought else ():
             if (entry.where, rule) not in met and rule not in not_for and (not rule_ids or rule in rule_ids):
                 yield f"{entry.where}: this comment accepts no finding of {rule} any more and can go"
 
 
 def _partly(count: int) -> Iterator[str]:
     if count:
-        which = "1 finding has a comment" if count == 1 else f"{count} findings have comments"
-        yield f"{which} at some of its places only, and counts: every place of a finding has to have one"
+        which = "1 finding has its comment elsewhere" if count == 1 else f"{count} findings have comments elsewhere"
+        yield f"{which} and counts: a comment belongs where a finding is shown, that of a secret at every place of it"
 
 
 def _stale(baseline: Baseline, met: Collection[str], places: Collection[Place]) -> Iterator[str]:

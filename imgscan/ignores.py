@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -44,7 +44,8 @@ class Comment:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ignore:
     """Findings of these rules do not count on the lines `first` to `last` of `file`, for the `reason` given on its own
-    `line`. `head`: nor those that have no line in the file; `whole`: nor any other of the file."""
+    `line`. `head`: nor those that have no line in the file; `whole`: nor any other of the file. `sought`: all that
+    could be found there was looked for."""
 
     rules: tuple[str, ...]
     reason: str
@@ -54,6 +55,7 @@ class Ignore:
     last: int
     head: bool = False
     whole: bool = False
+    sought: bool = True
 
     def covers(self, line: int | None) -> bool:
         """Whether it is about that line of its file."""
@@ -170,6 +172,11 @@ def read_ignores(file: str, text: str, comments: Iterable[Comment], spans: Itera
             break
         reader.read(comment)
     return Ignores(entries=tuple(reader.entries), faults=tuple(reader.faults))
+
+
+def not_sought(found: Ignores) -> Ignores:
+    """The same of a file in which not all was looked for: that one accepts nothing says nothing."""
+    return replace(found, entries=tuple(replace(entry, sought=False) for entry in found.entries))
 
 
 def join(parts: Iterable[Ignores], dockerfile: str | None = None) -> Ignores:

@@ -238,17 +238,23 @@ def test_a_comment_of_the_project_accepts_what_it_is_about(found: Finding, ignor
         assert (marked.accepted.by, marked.accepted.reason) == (AcceptedBy.INLINE, f"why ({entry.where})")
 
 
-def test_every_place_has_to_have_a_comment() -> None:
+@pytest.mark.parametrize(
+    ("rule", "lines", "accepted"),
+    [
+        pytest.param("a", (3,), True, id="where-it-is-shown"),
+        pytest.param("a", (9,), False, id="elsewhere"),
+        pytest.param("a", (3, 9), True, id="everywhere"),
+        pytest.param("secret-x", (3,), False, id="secret-at-one-place"),
+        pytest.param("secret-x", (3, 9), True, id="secret-everywhere"),
+    ],
+)
+def test_where_a_comment_has_to_be(rule: str, lines: tuple[int, ...], accepted: bool) -> None:
     where = tuple(Location(place=COMPOSE, path="c.yml", line=line) for line in (3, 9))
-    both = finding(rule_id="a", location=where[0], places=where)
-    one = comment("a", 2, 3, "c.yml")
-    (marked,), (note,) = accept([both], Acceptance(today=TODAY), sought=Sought(), ignores=one)
-    assert marked.accepted is None
-    assert "at some of its places only" in note
-    two = join((one, comment("a", 8, 9, "c.yml")))
-    (marked,), notes = accept([both], Acceptance(today=TODAY), sought=Sought(), ignores=two)
-    assert marked.accepted is not None
-    assert notes == ()
+    both = finding(rule_id=rule, location=where[0], places=where)
+    ignores = join(comment(rule, line - 1, line, "c.yml") for line in lines)
+    (marked,), notes = accept([both], Acceptance(today=TODAY), sought=Sought(), ignores=ignores)
+    assert (marked.accepted is not None) is accepted
+    assert ["elsewhere and counts" in note for note in notes] == ([] if accepted else [True])
 
 
 @pytest.mark.parametrize(

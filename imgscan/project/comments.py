@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from imgscan.errors import InputError
-from imgscan.ignores import Comment, Ignores, is_for_secrets, is_meant, join, mentions, read_ignores
+from imgscan.ignores import Comment, Ignores, is_for_secrets, is_meant, join, mentions, not_sought, read_ignores
 
 if TYPE_CHECKING:
     from tree_sitter import Node as ShellNode
@@ -33,15 +33,15 @@ _PARTS: Final = frozenset({"command", "command_name", "word", "string", "concate
 
 
 def project_ignores(setup: Setup, dockerfiles: Iterable[Dockerfile], ignore_files: Iterable[str] = ()) -> Ignores:
-    """The ignores of a project's files, each read once: of its Dockerfiles, those that compose builds, `ignore_files`
-    (paths in the tree), compose and CI files, scripts and files of variables."""
+    """The ignores of a project's files, each read once: of the Dockerfiles that are looked at and others that compose
+    builds, `ignore_files` (paths in the tree), compose and CI files, scripts and files of variables."""
     from imgscan.dockerfile.comments import dockerfile_ignores
 
     opened = {dockerfile.file: dockerfile for dockerfile in dockerfiles}
     parts = [dockerfile_ignores(dockerfile) for dockerfile in opened.values()]
     for path, text in setup.dockerfiles.items():
         if path not in opened and (parsed := _parsed(text, path)) is not None:
-            parts.append(dockerfile_ignores(parsed))
+            parts.append(not_sought(dockerfile_ignores(parsed)))
     for path, read in _readers(setup, ignore_files).items():
         found = setup.tree.text(path)
         if found is not None and mentions(found):
@@ -156,6 +156,7 @@ def shell_ignores(file: str, text: str) -> Ignores:
         return Ignores()
     comments: list[Comment] = []
     spans: list[tuple[int, int]] = []
+    lines = [line.encode("utf-8", "surrogateescape") for line in plain.split("\n")]
     waiting: list[ShellNode] = list(syntax.root.children)
     while waiting:
         node = waiting.pop()
@@ -163,7 +164,7 @@ def shell_ignores(file: str, text: str) -> Ignores:
         if node.type == "comment":
             words = syntax.source(node)
             if is_meant(words[1:]):
-                comments.append(_shell_comment(syntax.root, node, words[1:], first, plain))
+                comments.append(_shell_comment(syntax.root, node, words[1:], lines[first - 1]))
             continue
         if node.is_named:
             spans.append((first, last))
@@ -171,8 +172,9 @@ def shell_ignores(file: str, text: str) -> Ignores:
     return read_ignores(file, plain, sorted(comments, key=lambda found: found.line), spans)
 
 
-def _shell_comment(root: ShellNode, node: ShellNode, words: str, line: int, text: str) -> Comment:
-    before = text.split("\n", line)[line - 1].encode("utf-8", "surrogateescape")[: node.start_point[1]]
+def _shell_comment(root: ShellNode, node: ShellNode, words: str, text: bytes) -> Comment:
+    line = node.start_point[0] + 1
+    before = text[: node.start_point[1]]
     if not before.strip():
         return Comment(text=words, line=line)
     # The command that ends there may have begun lines before.

@@ -164,6 +164,34 @@ def test_what_is_wrong_with_a_comment_is_a_note(project: Path, capsys: pytest.Ca
     ]
 
 
+def test_rebuild_heeds_the_comments_of_the_dockerfile(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "package.json").write_text("{}")
+    (project / "package-lock.json").write_text("{}")
+    (project / ".dockerignore").write_text("")
+    text = DOCKERFILE.replace("COPY src src", "COMMENT\nCOPY . .\nRUN npm ci")
+    ignore = "# imgscan: ignore[cache-copy-before-install, layer-junk] built once a year"
+    for comment, code in (("# nothing", 1), (ignore, 0)):
+        (project / "Dockerfile").write_text(text.replace("COMMENT", comment))
+        args = ["rebuild", str(project), "--no-config", "--predict", "--estimate", "5=30", "--format", "json"]
+        assert run(args) == code
+        report = json.loads(capsys.readouterr().out)
+        (found,) = [f for f in report["findings"] if f["rule_id"] == "cache-copy-before-install"]
+        assert (found["accepted"] is None) is bool(code)
+        assert report["notes"] == []
+
+
+def test_a_dockerfile_that_only_compose_builds_is_not_told_to_be_clean(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "compose.yml").write_text("services:\n  web:\n    build: web\n")
+    (project / "web").mkdir()
+    (project / "web" / "Dockerfile").write_text("# imgscan: ignore[cache-broad-copy] one\nFROM node:24\nUSER 1\n")
+    assert ignored(project, capsys, "")[1] == []
+    assert ignored(project / "web", capsys, "")[1] == [
+        "Dockerfile:1: this comment accepts no finding of cache-broad-copy any more and can go"
+    ]
+
+
 def test_a_secret_is_accepted_by_its_own_comment_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     leak(project, 't = "TOKEN"')
     rule = next(f["rule_id"] for f in linted(project, capsys)[1]["findings"] if f["rule_id"].startswith("secret-"))
