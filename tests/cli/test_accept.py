@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from engines import ensure_base
 from imagemaker import Made, docker25
 from secretmaker import token_of
 from tarmaker import archive, member
 
 from imgscan.cli.main import run
+from imgscan.engine import Engine
 
 TOKEN = token_of("accepted")
 DOCKERFILE = 'FROM node:24-bookworm-slim\nWORKDIR /app\nCOPY src src\nUSER 1000\nCMD ["node", "src/index.js"]\n'
@@ -305,3 +308,35 @@ def test_a_matcher_that_is_none_is_an_error(
     monkeypatch.setenv("IMGSCAN_MATCHER", "grep")
     assert run(["scan", str(image)]) == 2
     assert "one of auto, hyperscan, re2" in capsys.readouterr().err
+
+
+@pytest.mark.engine
+def test_findings_in_a_built_image_are_accepted_where_they_were_made(
+    engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = uuid.uuid4().hex
+    lines = [
+        "# imgscan: ignore[config-no-healthcheck] a command, not a service",
+        "",
+        "# imgscan: ignore[config-latest-base] ours",
+        f"FROM {ensure_base(engine)}",
+        "# imgscan: ignore[layer-deleted-late] shown to nobody",
+        f"RUN dd if=/dev/zero of=/{name} bs=1048576 count=12",
+        f"RUN rm /{name}",
+        "# imgscan: ignore[layer-overwritten] nothing is",
+        "USER 1000",
+    ]
+    (tmp_path / "Dockerfile").write_text("\n".join(lines) + "\n")
+    (tmp_path / ".dockerignore").write_text("*\n")
+    args = ["build-report", str(tmp_path), "--no-config", "--no-timing", "--network", "none", "--format", "json", "-q"]
+    assert run(args) == 0
+    report = json.loads(capsys.readouterr().out)
+    accepted = {f["rule_id"]: f["accepted"]["reason"] for f in report["findings"] if f["accepted"]}
+    assert accepted == {
+        "config-no-healthcheck": "a command, not a service (Dockerfile:1)",
+        "layer-deleted-late": "shown to nobody (Dockerfile:5)",
+    }
+    assert report["notes"] == [
+        "Dockerfile:3: this comment accepts no finding of config-latest-base any more and can go",
+        "Dockerfile:8: this comment accepts no finding of layer-overwritten any more and can go",
+    ]
