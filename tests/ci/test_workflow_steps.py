@@ -1,17 +1,22 @@
-"""The example workflows and the action, their steps run as a runner runs them: pull request, comment of a fork, schedule."""
+"""The example workflows, the action and the GitLab job, their steps run as a runner runs them."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ci.actionsrunner import ROOT, ActionsRunner
 from fakes import report
 from forge.fake_forge import TOKEN
 from forge.fake_github import fake_github
+from forge.fake_gitlab import PROJECT as PROJECT_PATH
+from forge.fake_gitlab import fake_gitlab
 from imagemaker import Made, docker25
 from secretmaker import token_of
 from setups import write_files
@@ -150,3 +155,41 @@ def test_the_action_installs_itself_and_runs(tmp_path: Path) -> None:
     assert [job.codes[name] for name in ("Install imgscan", "Run imgscan", "Give the verdict")] == [0, 0, 1], job.said
     (package,) = (tmp_path / "temp").glob("imgscan/lib/python*/site-packages/imgscan")
     assert (package / "rules" / "cache.yml").is_file()
+
+
+@pytest.mark.parametrize("token", [True, False], ids=["with-a-token", "without"])
+def test_the_gitlab_job(tmp_path: Path, token: bool) -> None:
+    """Its script, as a runner runs it: all lines in one shell that ends at the first that fails."""
+    job = yaml.safe_load((EXAMPLES / "gitlab.yml").read_text(encoding="utf-8"))["imgscan"]
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    # lint in place of build-report, which needs an engine.
+    as_lint = f'[ "$1" != build-report ] || {{ shift; set -- lint "$@"; }}\n{IMGSCAN}'
+    for name, script in {"pip": "exit 0", "imgscan": as_lint}.items():
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    work = write_files(tmp_path / "work", PROJECT)
+    fake = fake_gitlab()
+    with fake.running() as server:
+        env = {
+            **{name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ},
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            **{name: str(value) for name, value in job["variables"].items() if not name.startswith("DOCKER")},
+            "GITLAB_CI": "true",
+            "CI_API_V4_URL": f"http://{server.host}{fake.prefix}",
+            "CI_PROJECT_ID": PROJECT_PATH,
+            "CI_PROJECT_PATH": PROJECT_PATH,
+            "CI_MERGE_REQUEST_IID": "7",
+            "CI_JOB_URL": "https://gitlab.example/acme/shop/-/jobs/3",
+            **({"GITLAB_TOKEN": TOKEN} if token else {}),
+        }
+        done = subprocess.run(
+            ["sh", "-e", "-c", "\n".join(job["script"])], env=env, cwd=work, capture_output=True, text=True
+        )
+    assert done.returncode == 1, done.stderr
+    assert "NO-GO" in done.stdout
+    assert fake.contract.violations == []
+    assert len(fake.bodies()) == token
+    assert all((work / name).is_file() for name in job["artifacts"]["paths"])
+    assert json.loads((work / job["artifacts"]["reports"]["codequality"]).read_text())
