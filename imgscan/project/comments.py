@@ -1,5 +1,5 @@
-"""The comments that accept findings in what stands around the image: compose files and other YAML, shell scripts, files
-of variables, ignore files. In: the set-up and its Dockerfiles. Out: `Ignores`.
+"""The comments that accept findings in what stands around the image: compose files and other YAML, shell scripts,
+Makefiles, crontabs, files of variables, ignore files. In: the set-up and its Dockerfiles. Out: `Ignores`.
 
 Each format's own parser says what is a comment: one inside of a string, a block of text or a heredoc is none.
 """
@@ -66,6 +66,10 @@ def _readers(setup: Setup, ignore_files: Iterable[str]) -> dict[str, Callable[[s
     for shell in setup.shells:
         if shell.kind is ShellKind.SCRIPT:
             found[shell.file] = shell_ignores
+        elif shell.kind is ShellKind.MAKE:
+            found[shell.file] = makefile_ignores
+        elif shell.kind is ShellKind.CRON:
+            found[shell.file] = crontab_ignores
         elif posixpath.splitext(shell.file)[1] in _YAML:
             found[shell.file] = yaml_ignores
     found |= dict.fromkeys((env.path for env in setup.envs), env_ignores)
@@ -196,6 +200,34 @@ def env_ignores(file: str, text: str) -> Ignores:
     inside = {line for first, last in spans for line in range(first + 1, last + 1)}
     end = parsed.fault[0] if parsed.fault else None
     return _line_ignores(file, text, spans, inside, end=end, blank=" \t")
+
+
+def makefile_ignores(file: str, text: str) -> Ignores:
+    """Those of a Makefile, each with a line to itself, also in a recipe. One above a rule is about its recipe, too."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    spans: list[tuple[int, int]] = []
+    inside: set[int] = set()
+    at, rule = 0, 0
+    while at < len(lines):
+        first, line = at + 1, lines[at]
+        while lines[at].endswith("\\") and at + 1 < len(lines):
+            at += 1
+            inside.add(at + 1)
+        at += 1
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        spans.append((first, at))
+        if not line.startswith("\t"):
+            rule = first
+        elif rule:
+            spans.append((rule, at))
+    return _line_ignores(file, text, spans, inside, end=None, blank=" \t")
+
+
+def crontab_ignores(file: str, text: str) -> Ignores:
+    """Those of a crontab, each with a line to itself: cron has no other comments."""
+    spans = [(number, number) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    return _line_ignores(file, text, spans, frozenset(), end=None, blank=" \t")
 
 
 def ignore_file_ignores(file: str, text: str) -> Ignores:

@@ -14,8 +14,10 @@ from setups import write_files
 from imgscan.dockerfile.parse import parse
 from imgscan.ignores import Ignores
 from imgscan.project.comments import (
+    crontab_ignores,
     env_ignores,
     ignore_file_ignores,
+    makefile_ignores,
     project_ignores,
     shell_ignores,
     yaml_ignores,
@@ -85,6 +87,11 @@ def test_shell(text: str, expected: list[tuple[int, int]]) -> None:
         pytest.param(env_ignores, "A=1 @\n", [], 1, id="env-behind-a-value"),
         pytest.param(env_ignores, "A=1 # imgscan: ignore[secret-jwt] why\n", [], 0, id="env-secret"),
         pytest.param(env_ignores, "A=1\n@\nB='x\n@\n", [(3, 3)], 0, id="env-broken"),
+        pytest.param(makefile_ignores, "A = 1\n@\nx: y\n\ta\n\n\tb\n\nz:\n", [(3, 6)], 0, id="makefile-rule"),
+        pytest.param(makefile_ignores, "x: y\n\ta\n\t@\n\tb \\\n\t  c\n", [(4, 5)], 0, id="makefile-recipe"),
+        pytest.param(makefile_ignores, "x: y\n\ta \\\n@\n", [], 0, id="makefile-continued-line"),
+        pytest.param(makefile_ignores, "x: y\n\ta @\n", [], 1, id="makefile-behind-a-command"),
+        pytest.param(crontab_ignores, "A=1\n@\n0 3 * * * x\n0 4 * * * y @\n", [(3, 3)], 1, id="crontab"),
         pytest.param(ignore_file_ignores, "a\n@\nb\n", [(3, 3)], 0, id="ignore-file"),
         pytest.param(ignore_file_ignores, "@\n\n*\n", [(0, 0)], 0, id="ignore-file-head"),
         pytest.param(ignore_file_ignores, " @\na @\n", [], 2, id="ignore-file-patterns"),
@@ -95,7 +102,7 @@ def test_lines(read: Read, text: str, expected: list[tuple[int, int]], told: int
     assert len(read("f", text.replace("@", C)).faults) == told
 
 
-READERS = [yaml_ignores, shell_ignores, env_ignores, ignore_file_ignores]
+READERS = [yaml_ignores, shell_ignores, env_ignores, ignore_file_ignores, makefile_ignores, crontab_ignores]
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -123,6 +130,7 @@ def test_every_file_of_a_project_is_read_once(tmp_path: Path) -> None:
         "compose.yml": f"services:\n  {C}\n  web: {{build: web}}\n",
         "web/Dockerfile": f"FROM a\n{C}\nRUN b\n",
         "web/.dockerignore": f"{C}\nx\n",
+        "Makefile": f"{C}\ndown:\n\tdocker compose down -v\n",
         "run.sh": f"#!/bin/sh\n{C}\nx\n",
         ".github/workflows/ci.yml": f"jobs:\n  a:\n    steps:\n      {C}\n      - run: x\n",
         ".env": f"{C}\nA=1\n",
