@@ -53,6 +53,12 @@ def load_rules() -> Mapping[str, Rule]:
     return {record["id"]: rule_from_record(record) for record in records}
 
 
+@cache
+def rules_of(name: str) -> frozenset[str]:
+    """The ids of the rules of one file of the book."""
+    return frozenset(record["id"] for record in load_yaml(rules_dir() / name)["rules"])
+
+
 def rule_from_record(record: Mapping[str, Any]) -> Rule:
     """One record of a rule file; a missing key is a bug of the pack and raises KeyError with its name."""
     return Rule(

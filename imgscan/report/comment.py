@@ -250,11 +250,16 @@ def _patches(report: Report, delta: Delta | None) -> Iterator[_Block]:
     found = sorted(ordered(open_findings(report.findings)), key=lambda finding: finding.fingerprint not in new)
     patches: dict[str, Finding] = {}
     for finding in found:
-        if finding.fix.patch and finding.fix.patch.count("\n") <= _PATCH_LINES:
+        if finding.fix.patch:
             patches.setdefault(finding.fix.patch, finding)
-    for patch, finding in list(patches.items())[:_MOST_PATCHES]:
+    short = [(patch, finding) for patch, finding in patches.items() if patch.count("\n") <= _PATCH_LINES]
+    for patch, finding in short[:_MOST_PATCHES]:
         title = f"Suggested patch for {markdown_code(shorten(finding.rule_id, _TEXT))}"
         yield from _folded(title, [f"Fix: {_prose(finding.fix.text)}", "", *_fenced(patch)], 9)
+    left = len(patches) - len(short[:_MOST_PATCHES])
+    if left:
+        text = f"{left} more {'patch is' if left == 1 else 'patches are'} in the whole report."
+        yield _Block(lines=("", text), rank=9)
 
 
 def _fenced(patch: str) -> Iterator[str]:

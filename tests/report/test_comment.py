@@ -214,6 +214,29 @@ def test_steps_and_risks_and_patch() -> None:
     assert PATCH in text
 
 
+def test_a_patch_is_folded_and_goes_before_the_findings_where_there_is_no_room() -> None:
+    body = render(HEAD, BASE, STYLE)
+    start = body.index("<details><summary>Suggested patch for <code>cache&#45;copy&#45;before&#45;install</code>")
+    folded = body[start : body.index("</details>", start)]
+    assert f"```diff\n{PATCH}```" in folded
+    short = render(HEAD, BASE, replace(STYLE, limit=start + 300))
+    assert "Suggested patch" not in short
+    assert "cache&#45;copy&#45;before&#45;install" in short
+
+
+def test_patches_that_are_many_or_long_are_counted() -> None:
+    def mended(at: int, lines: int) -> Finding:
+        patch = PATCH + "".join(f"+{at}\n" for _ in range(lines))
+        return replace(CACHE, fingerprint=f"{at:016x}", fix=Fix(text="Mend it.", patch=patch))
+
+    body = render(replace(HEAD, findings=tuple(mended(at, at) for at in range(5))), BASE, STYLE)
+    assert body.count("Suggested patch") == 3
+    assert "2 more patches are in the whole report." in body
+    body = render(replace(HEAD, findings=(mended(1, 500),)), BASE, STYLE)
+    assert "Suggested patch" not in body
+    assert "1 more patch is in the whole report." in body
+
+
 WORTH = [
     pytest.param(HEAD, BASE, True, True, id="worse"),
     pytest.param(BASE, BASE, False, False, id="same"),
