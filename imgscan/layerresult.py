@@ -22,7 +22,7 @@ from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
 from imgscan.model import Coverage, Digest, NotRead
 
-RESULT_FORMAT: Final = 6
+RESULT_FORMAT: Final = 7
 """Of `KeptLayer` and of what it means: results of another format are not used."""
 
 

@@ -3,7 +3,6 @@ however its files fall into batches."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import random
@@ -18,7 +17,7 @@ from tarsplits import Records, take_apart
 
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.layers.blob import open_layer
-from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
+from imgscan.layers.listing import LayerListing, ReadingSearch, content_digest, list_layer
 from imgscan.layersearch import LayerSearch
 from imgscan.model import NotRead
 from imgscan.progress import silent
@@ -144,7 +143,7 @@ def test_random_sizes(seed: int, workers: Workers, scanner: SecretScanner) -> No
         archive(*(member(path, data) for path, data in files.items())), workers, scanner
     )
     assert {item.path: item.digest for item in listing.items} == {
-        path: hashlib.sha256(data).digest() for path, data in files.items()
+        path: content_digest(data) for path, data in files.items()
     }
     assert sorted({path for path, *_ in hits}) == sorted(files)
     assert read_bytes == sum(map(len, files.values()))

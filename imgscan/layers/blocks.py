@@ -28,9 +28,9 @@ _HELD_BYTES: Final = 32 << 20
 class ListedEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """One entry of a layer. `size_bytes` is what it ships: 0 for everything but files, so hard links count once.
 
-    `digest` is the SHA-256 of a file's content, None where it was not read to its end. `target` is the path a hard link
-    shares its content with, or the raw target of a symbolic link. `order` is its number in the archive: of two entries
-    for one path the later one is on disk.
+    `digest` is a file's `listing.content_digest`, None where it was not read to its end. `target` is the path a hard
+    link shares its content with, or the raw target of a symbolic link. `order` is its number in the archive: of two
+    entries for one path the later one is on disk.
     """
 
     path: bytes
