@@ -6,11 +6,11 @@ shares the layer.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import msgspec
+from blake3 import blake3
 
 from imgscan.coverage import MOST_SKIPPED
 from imgscan.layers.blob import LayerStream
@@ -38,7 +38,13 @@ MAX_LAYER_BYTES: Final = 1 << 46
 ReadContent = Callable[[int], bytes]
 Visitor = Callable[[Entry, ReadContent], None]
 Done = Callable[[bytes | None], None]
-"""Takes the SHA-256 of a file's content, None where it was not all there."""
+"""Takes the `content_digest` of a file, None where its content was not all there."""
+
+
+def content_digest(data: bytes) -> bytes:
+    """What content is told apart by, 32 bytes: its BLAKE3, which takes less than half of SHA-256's time. It is never
+    shown, nor compared with what anybody else states."""
+    return blake3(data).digest()
 
 
 class Search(Protocol):
@@ -113,7 +119,7 @@ class ListingBuilder:
         return self._entries
 
     def add(self, entry: Entry, digest: bytes | None = None, *, number: int | None = None) -> None:
-        """Take an entry; `digest` is the SHA-256 of a regular file's content. Without its `number` it is the next."""
+        """Take an entry; `digest` is a regular file's `content_digest`. Without its `number` it is the next."""
         order = self.number() if number is None else number
         path = entry.path
         if WHITEOUT_PREFIX in path and self._add_marker(entry, digest, order):
@@ -311,7 +317,7 @@ class HashedContent:
 
     def __init__(self, entry: TarEntry) -> None:
         self._entry = entry
-        self._hash = hashlib.sha256()
+        self._hash = blake3()
         self._left = entry.entry.size_bytes
 
     @property
@@ -327,7 +333,7 @@ class HashedContent:
         return data
 
     def finish(self) -> bytes | None:
-        """Read what is left and give the SHA-256 of the whole content, 32 bytes; None if it was not all there."""
+        """Read what is left and give the `content_digest`; None if the content was not all there."""
         while self._left and self.read(CHUNK_BYTES):
             pass
         return None if self._left else self._hash.digest()
