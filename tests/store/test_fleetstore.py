@@ -509,6 +509,7 @@ def test_blocks_of_a_layer_that_was_removed_are_not_those_of_another(store: Flee
     store.put_layer(sealed(1))
     got = store.layer(diff_id(1))
     assert got is not None
+    store.note_used()
     clock.day += 40
     assert store.prune().layers == 1
     store.put_layer(sealed(2))
