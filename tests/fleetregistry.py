@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ APPS: dict[str, Sequence[bytes]] = {
 }
 
 
-def fill(host: str, apps: dict[str, Sequence[bytes]] = APPS, headers: dict[str, str] | None = None) -> list[str]:
+def fill(host: str, apps: Mapping[str, Sequence[bytes]] = APPS, headers: dict[str, str] | None = None) -> list[str]:
     """Push the images; gives their references."""
     for name, layers in apps.items():
         repository, _, tag = name.partition(":")
@@ -48,7 +48,7 @@ def blob_requests(log: Path) -> list[str]:
     return [str(digest) for digest in found]
 
 
-def layer_digests(apps: dict[str, Sequence[bytes]]) -> set[str]:
+def layer_digests(apps: Mapping[str, Sequence[bytes]]) -> set[str]:
     """What the distinct layers of images are called in the registry."""
     from imagemaker import sha
 
