@@ -16,7 +16,7 @@ from tarmaker import archive, member
 
 from imgscan.assess import Gate
 from imgscan.fleet.limits import Limits
-from imgscan.fleet.plan import Resolving
+from imgscan.fleet.lookup import Resolving
 from imgscan.fleet.preview import preview
 from imgscan.fleet.read import work_version
 from imgscan.fleet.run import FleetMeans, FleetRun, RunResult
