@@ -66,6 +66,11 @@ class ClusterCrew:
         return max(self._threads, 1)
 
     @property
+    def is_uneven(self) -> bool:
+        """Machines differ, and one may be ill; the scheduler moves what waits, but never what has begun."""
+        return True
+
+    @property
     def most_sent(self) -> int:
         """How many calls to have under way: the way to the next one is longer than in a machine."""
         return 2 * self.at_once + _ON_THE_WAY
@@ -80,6 +85,7 @@ class ClusterCrew:
             sent: Future[Attempt] = self._executor.submit(pickle.load, pack_task(work, task), key=key)
         handed: Future[Attempt] = Future()
         sent.add_done_callback(lambda ended: self._hand_on(ended, handed))
+        handed.add_done_callback(lambda ended: ended.cancelled() and sent.cancel())
         return handed
 
     def check(self) -> None:
@@ -164,6 +170,8 @@ class ClusterCrew:
         )
 
     def _hand_on(self, ended: Future[Attempt], handed: Future[Attempt]) -> None:
+        if not handed.set_running_or_notify_cancel():
+            return
         if ended.cancelled():
             handed.set_exception(TaskLost(ended=0))
             return

@@ -115,6 +115,11 @@ class ProcessCrew(Executor):
         return len(self._slots)
 
     @property
+    def is_uneven(self) -> bool:
+        """One process of a machine is as fast as another."""
+        return False
+
+    @property
     def most_sent(self) -> int:
         """How many calls to have under way."""
         return 2 * self.at_once
