@@ -131,10 +131,12 @@ def figure_lines(report: FleetReport) -> tuple[str, str]:
     parts += [f"{figures.images_failed:,} failed"] if figures.images_failed else []
     parts += [f"{partly:,} not wholly read"] if partly else []
     images = f"{_number(figures.images, 'image')}" + (f" ({', '.join(parts)})" if parts else "")
+    # An engine does not say how large its layers are where they lie.
+    whole = f" of {human_bytes(figures.bytes_distinct)}" if figures.bytes_distinct else ""
     read = (
         f"{_number(figures.layers, 'layer')}, {figures.layers_distinct:,} distinct: {figures.layers_kept:,} kept, "
-        f"{figures.layers_read:,} read; {human_bytes(figures.bytes_read)} of {human_bytes(figures.bytes_distinct)} "
-        f"read in {human_seconds(figures.seconds)}"
+        f"{figures.layers_read:,} read; {human_bytes(figures.bytes_read)}{whole} read in "
+        f"{human_seconds(figures.seconds)}"
     )
     return images, read
 
