@@ -241,10 +241,8 @@ def worth_rebuilding(report: FleetReport) -> list[BaseImage]:
 def mend_text(leak: SharedLeak, report: FleetReport) -> str:
     """What is to be mended so that a layer leaks no more: the base image, by the name of the smallest image of the run
     that others are built on and that has the layer, or the build that the images share."""
-    if not leak.base:
-        return "rebuild the image that they have it from"
     named = {name for base in report.bases for name in base.names}
     having = [image for image in report.images if image.name in named and leak.layer in image.layers]
-    if not having:
-        return "fix the base image"
-    return f"fix the base image {min(having, key=lambda image: (len(image.layers), image.name)).name}"
+    if having:
+        return f"fix the base image {min(having, key=lambda image: (len(image.layers), image.name)).name}"
+    return "fix the base image" if leak.base else "mend the build that made this layer"

@@ -38,6 +38,7 @@ from imgscan.units import human_bytes
 _EACH: Final = 3
 _TEAM: Final = 20
 _RULE: Final = 40
+_LEAKS: Final = 6
 _SECRETS: Final = 3
 _GRAVE: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO)
 
@@ -147,9 +148,10 @@ def _shared(report: FleetReport, pen: Pen) -> Iterator[str]:
     if not report.shared:
         return
     yield pen.heading(f"Mend once: layers that leak into several images ({len(report.shared):,})")
-    for leak in report.shared[: pen.rows(report.shared)]:
+    shown = report.shared if pen.style.verbose else report.shared[:_LEAKS]
+    for leak in shown:
         yield from _leak(leak, report, pen)
-    yield from _more(len(report.shared) - pen.rows(report.shared))
+    yield from _more(len(report.shared) - len(shown))
 
 
 def _leak(leak: SharedLeak, report: FleetReport, pen: Pen) -> Iterator[str]:
