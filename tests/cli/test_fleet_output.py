@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from fakes import report as image_report
 from fleetreports import BASE, LEAK, finding, fleet_report, image, run_of
-from webserver import Asked, Reply, serving
+from imagemaker import Made, docker25, small_layer
+from secretmaker import token_of
+from webhooks import Hook, hooked
 
 from imgscan.cli.fleet_output import loader, plan_fleet_outputs, write_fleet
 from imgscan.cli.main import run
@@ -65,12 +66,14 @@ def test_what_cannot_be_written_is_refused_at_once(
 
 def test_files_and_stdout(tmp_path: Path, store: FleetStore, capsys: pytest.CaptureFixture[str]) -> None:
     names = ("json", "jsonl", "markdown", "prometheus")
-    outputs = (Output(name="table", path=None), *(Output(name=name, path=tmp_path / name) for name in names))
+    out = tmp_path / "out"
+    out.mkdir()
+    outputs = (Output(name="table", path=None), *(Output(name=name, path=out / name) for name in names))
     write_fleet(fleet_report(), store, outputs, PARAMS)
     assert capsys.readouterr().out.startswith(" NEW FINDINGS ")
-    assert msgspec.json.decode((tmp_path / "json").read_bytes(), type=FleetReport) == fleet_report()
-    assert all((tmp_path / name).read_text("utf-8").endswith("\n") for name in names)
-    assert {path.name for path in tmp_path.iterdir()} == {*names, "fleet.sqlite3"}
+    assert msgspec.json.decode((out / "json").read_bytes(), type=FleetReport) == fleet_report()
+    assert all((out / name).read_text("utf-8").endswith("\n") for name in names)
+    assert {path.name for path in out.iterdir()} == set(names)
 
 
 def test_reports_of_images_come_from_the_store(store: FleetStore) -> None:
@@ -86,24 +89,9 @@ def test_reports_of_images_come_from_the_store(store: FleetStore) -> None:
 # ---- webhook ----
 
 
-class Hook:
-    """A web server that notes what it is told and answers as it is asked to."""
-
-    def __init__(self, *codes: int) -> None:
-        self.codes = list(codes)
-        self.bodies: list[Any] = []
-        self.url = ""
-
-    def respond(self, asked: Asked) -> Reply:
-        self.bodies.append(json.loads(asked.body))
-        return Reply(status=self.codes.pop(0) if self.codes else 204)
-
-
 @pytest.fixture
 def hook(request: pytest.FixtureRequest) -> Iterator[Hook]:
-    made = Hook(*getattr(request, "param", ()))
-    with serving(made.respond) as server:
-        made.url = f"http://{server.host}/hook?token=geheim"
+    with hooked(*getattr(request, "param", ())) as made:
         yield made
 
 
@@ -157,6 +145,45 @@ def test_a_fleets_webhook_is_tried_again_as_any(hook: Hook, tries: int) -> None:
 def test_schema_of_a_fleet_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["schema", "fleet"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "imgscan fleet"
+
+
+CLEAN = Made(layers=(small_layer(b"etc/motd", b"hello"),))
+LEAKY = Made(layers=(*CLEAN.layers, small_layer(b"app/.env", b"GITHUB_TOKEN=" + token_of("fleet").encode())))
+
+
+def fleet_run(folder: Path, images: dict[str, Made], *options: str) -> int:
+    """A run over a folder of these archives."""
+    (folder / "images").mkdir(exist_ok=True)
+    for name, made in images.items():
+        (folder / "images" / f"{name}.tar").write_bytes(docker25(made))
+    told = ("--format", f"jsonl={folder / 'run.jsonl'}", "-q", "--no-config", "--jobs", "1")
+    return run(["fleet", f"{folder / 'images'}/", "--store", str(folder / "s.db"), *told, *options])
+
+
+def test_only_what_is_new_fails_and_is_posted(tmp_path: Path, hook: Hook) -> None:
+    options = ("--fail-on-new", "--webhook", hook.url)
+    assert fleet_run(tmp_path, {"a": CLEAN, "b": LEAKY}, *options) == 0
+    assert hook.bodies == []
+    assert fleet_run(tmp_path, {"a": LEAKY, "b": LEAKY, "c": LEAKY}, *options) == 1
+    (body,) = hook.bodies
+    assert [len(group["images"]) for group in body["new"]] == [1]
+    assert body["new"][0]["images"][0].endswith("a.tar")
+    assert token_of("fleet") not in json.dumps(body) + (tmp_path / "run.jsonl").read_text("utf-8")
+    assert fleet_run(tmp_path, {}, *options) == 0
+    assert fleet_run(tmp_path, {}) == 1
+    assert len(hook.bodies) == 1
+
+
+@pytest.mark.parametrize("hook", [(404,)], indirect=True, ids=["not-there"])
+def test_a_webhook_that_does_not_take_it_loses_no_report(
+    tmp_path: Path, hook: Hook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fleet_run(tmp_path, {"a": CLEAN}) == 0
+    assert fleet_run(tmp_path, {"a": LEAKY}, "--webhook", hook.url) == 3
+    assert "did not take the new findings" in capsys.readouterr().err
+    lines = (tmp_path / "run.jsonl").read_text("utf-8").splitlines()
+    assert any(one.get("change") == "new" for one in map(json.loads, lines))
+    assert json.loads(lines[-1])["type"] == "summary"
 
 
 def test_a_webhook_in_the_clear_is_refused_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
