@@ -1,0 +1,1 @@
+"""Saying what a run over a fleet found: one module a format."""
