@@ -26,7 +26,7 @@ _HERE: Final = files("imgscan.report.html")
 
 def render(report: Report, style: Style | None = None) -> str:
     """The page. The same report gives the same bytes."""
-    css, script = (_HERE.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    css, script = source("style.css"), source("script.js")
     noun, told = shown_counts(report)
     template = environment().get_template("template.html.j2")
     page: str = template.render(
@@ -51,13 +51,18 @@ def render(report: Report, style: Style | None = None) -> str:
     return page
 
 
+def source(name: str) -> str:
+    """A file beside this module: a template, the style, the script."""
+    return _HERE.joinpath(name).read_text(encoding="utf-8")
+
+
 def environment() -> Any:  # noqa: ANN401 - jinja2 is imported where a page is made
     """What writes a page of ours: it escapes everything, and knows the templates beside this module."""
     import jinja2
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize,
-        loader=jinja2.FunctionLoader(lambda name: _HERE.joinpath(name).read_text(encoding="utf-8")),
+        loader=jinja2.FunctionLoader(source),
     )  # fmt: skip
     environment.filters |= {"bytes": human_bytes, "seconds": human_seconds, "percent": percent, "where": where}
     return environment
