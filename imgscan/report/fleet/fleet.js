@@ -16,6 +16,8 @@
   }));
   const total = teams.reduce((sum, team) => sum + team.images.length, 0);
   const sections = [...document.querySelectorAll("section.filtered")];
+  const more = document.querySelector(".more");
+  const say = (count) => count.toLocaleString("en");
   let searching = false;
   const apply = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -49,7 +51,11 @@
     });
     searching = words.length > 0;
     sections.forEach((section) => show(section, section.querySelector(".row:not([hidden]), .team:not([hidden])") !== null));
-    shown.textContent = `${images} of ${total} images, ${findings} findings`;
+    if (more) {
+      show(more, more.querySelector(".row:not([hidden])") !== null);
+      if (searching) more.open = true;
+    }
+    shown.textContent = `${say(images)} of ${say(total)} images, ${say(findings)} findings`;
   };
   let waiting = 0;
   search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(apply, 120); });
@@ -70,7 +76,7 @@
   document.addEventListener("click", (event) => { if (event.target.closest("a[href^='#image-']")) setTimeout(open, 0); });
   let closed = [];
   window.addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details.row, details.team")].filter((element) => !element.open);
+    closed = [...document.querySelectorAll("details.row, details.team, .more")].filter((element) => !element.open);
     closed.forEach((element) => { element.open = true; });
   });
   window.addEventListener("afterprint", () => { closed.forEach((element) => { element.open = false; }); });

@@ -17,6 +17,8 @@ from imgscan.report.html import content_policy, environment, source
 
 _HERE: Final = files("imgscan.report.fleet")
 _MOST_TOLD: Final = 500
+_FIRST: Final = 20
+"""Of the new findings so many are seen at once."""
 _OPEN_UP_TO: Final = 40
 """With more images than this, a page begins with the teams closed."""
 
@@ -38,6 +40,7 @@ def render(report: FleetReport, load: Load, style: Style) -> str:
         facts=list(facts(report)),
         changes=_changes(report),
         news=told,
+        first=_FIRST,
         news_left=untold,
         leaks=leaks(report, anchors),
         bases=bases(report, anchors),

@@ -56,9 +56,11 @@ class News:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """A shared layer with secrets, and its images."""
+    """A shared layer with secrets, and its images. `owner` is the image of the run that the layer came with: the one
+    with the fewest layers that others are built on ("": none is known)."""
 
     leak: SharedLeak
+    owner: str
     severity: Severity
     images: Names
     findings: tuple[tuple[str, str, Severity, str], ...]
@@ -84,6 +86,7 @@ class ImageRow:
 
     image: FleetImage
     number: int
+    counts: Counts
     new: int
     fixed: int
     base: str
@@ -110,6 +113,9 @@ def facts(report: FleetReport) -> Iterator[Fact]:
     kept = [f"{made.images_kept:,} as last time"] if made.images_kept else []
     failed = [f"{made.images_failed:,} failed"] if made.images_failed else []
     yield Fact(name="Images", value=f"{made.images:,}", remark=", ".join([*kept, *failed]) or "all looked at")
+    if any(image.verdict for image in report.images):
+        verdicts = Counter(image.verdict.value for image in report.images if image.verdict)
+        yield Fact(name="NO-GO", value=f"{verdicts['NO-GO']:,}", remark=f"{verdicts['GO']:,} GO")
     once = f"{percent(1 - made.layers_distinct / made.layers)} shared" if made.layers > made.layers_distinct else ""
     of_all = f"distinct, of {made.layers:,}" + (f" ({once})" if once else "")
     yield Fact(name="Layers", value=f"{made.layers_distinct:,}", remark=of_all)
@@ -118,9 +124,6 @@ def facts(report: FleetReport) -> Iterator[Fact]:
     yield Fact(name="Bytes read", value=human_bytes(made.bytes_read), remark=total)
     workers = f"{made.workers} worker{'s' if made.workers != 1 else ''}" if made.workers else ""
     yield Fact(name="Time", value=human_seconds(made.seconds), remark=workers)
-    if any(image.verdict for image in report.images):
-        verdicts = Counter(image.verdict.value for image in report.images if image.verdict)
-        yield Fact(name="NO-GO", value=f"{verdicts['NO-GO']:,}", remark=f"{verdicts['GO']:,} GO")
 
 
 def numbers(report: FleetReport) -> dict[str, int]:
@@ -164,9 +167,12 @@ def news(report: FleetReport, anchors: Mapping[str, int], load: Load) -> tuple[l
 
 def leaks(report: FleetReport, anchors: Mapping[str, int]) -> list[Leak]:
     """Shared layers that leak, the worst first."""
+    named = {name for base in report.bases for name in base.names}
+    owners = sorted((len(image.layers), image.name, image.layers) for image in report.images if image.name in named)
     return [
         Leak(
             leak=leak,
+            owner=next((name for _, name, layers in owners if leak.layer in layers), ""),
             severity=max((severity for _, _, severity, _ in leak.findings), key=lambda s: s.rank, default=Severity.INFO),
             images=_names(leak.images, anchors),
             findings=leak.findings[:MOST_NAMES],
@@ -212,6 +218,7 @@ def teams(report: FleetReport, anchors: Mapping[str, int]) -> list[Team]:
         row = ImageRow(
             image=image,
             number=anchors[image.name],
+            counts=_ordered(dict(image.counts)),
             new=_count(found, Change.NEW),
             fixed=_count(found, Change.FIXED),
             base=labels.get(image.base, ""),
