@@ -19,6 +19,7 @@
   const more = document.querySelector(".more");
   const say = (count) => count.toLocaleString("en");
   let searching = false;
+  let moreOpen = false;
   const apply = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const wanted = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
@@ -49,11 +50,15 @@
       else if (searching) team.element.open = team.open;
       images += some;
     });
+    const before = searching;
     searching = words.length > 0;
     sections.forEach((section) => show(section, section.querySelector(".row:not([hidden]), .team:not([hidden])") !== null));
     if (more) {
-      show(more, more.querySelector(".row:not([hidden])") !== null);
-      if (searching) more.open = true;
+      const count = more.querySelectorAll(".row:not([hidden])").length;
+      show(more, count > 0);
+      more.querySelector("summary").textContent = `${say(count)} more`;
+      if (searching && !before) { moreOpen = more.open; more.open = true; }
+      if (!searching && before) more.open = moreOpen;
     }
     shown.textContent = `${say(images)} of ${say(total)} images, ${say(findings)} findings`;
   };
