@@ -15,6 +15,9 @@ import msgspec
 
 from imgscan.model import Digest, Severity, Verdict
 
+FLEET_SCHEMA: Final = "1.0"
+"""Of the JSON that a run is told in."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -137,6 +140,16 @@ class FleetFinding:
     first_run: bool = False
     accepted: bool = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is there and nobody has accepted it."""
+        return self.change is not Change.FIXED and not self.accepted
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it is there since this run, in an image that earlier runs have seen without it."""
+        return self.is_open and self.change is Change.NEW and not self.first_run
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetImage:
@@ -211,6 +224,7 @@ class FleetReport:
     """A run over a fleet: images by name, findings by severity, then rule and image. `run` is its number in the store,
     times are ISO in UTC. `complete`: every image was looked at as a whole."""
 
+    schema_version: str = FLEET_SCHEMA
     run: int
     started_at: str
     finished_at: str
@@ -224,7 +238,3 @@ class FleetReport:
     figures: FleetFigures
     not_listed: tuple[NotListed, ...] = ()
     notes: tuple[str, ...] = field(default=())
-
-
-FLEET_SCHEMA: Final = "1.0"
-"""Of the JSON that a run is told in."""

@@ -19,7 +19,7 @@ from imgscan.model import Severity
 if TYPE_CHECKING:
     from imgscan.cli.session import Session
     from imgscan.fleet.expand import Listed, ListOptions
-    from imgscan.fleet.plan import Resolving
+    from imgscan.fleet.lookup import Resolving
     from imgscan.fleet.run import FleetMeans
     from imgscan.fleets import FleetReport
     from imgscan.store.fleetstore import FleetStore
@@ -60,6 +60,10 @@ def fleet(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own
     from imgscan.cli.fleet_output import plan_fleet_outputs, write_fleet
 
     outputs = plan_fleet_outputs(params["formats"], quiet=params["quiet"])
+    if params["webhook"]:
+        from imgscan.forge.webhook import check_webhook
+
+        check_webhook(params["webhook"])
     with ExitStack() as stack:
         from imgscan.cli.session import NOT_ASKED, open_session
 
@@ -129,7 +133,7 @@ def _means(store: FleetStore, params: dict[str, Any], session: Session) -> Fleet
 
 
 def _resolving(params: dict[str, Any]) -> Resolving:
-    from imgscan.fleet.plan import Resolving
+    from imgscan.fleet.lookup import Resolving
 
     return Resolving(
         connections=params["connections"],
@@ -182,8 +186,19 @@ def _show_plan(listed: Listed, params: dict[str, Any], session: Session, store: 
 
 
 def _after(report: FleetReport, store: FleetStore, params: dict[str, Any]) -> None:
-    """What is done once a run is told: others hear of what is new, and what is old is forgotten."""
+    """What is done once a run is told: what is old is forgotten, and others hear of what is new."""
+    from imgscan.report.fleet.gate import blocking
+
     store.prune(runs=params["keep_runs"], days=params["keep_days"])
+    news = blocking(report, _threshold(params), new_only=True)
+    if news and params["webhook"]:
+        from imgscan.forge.webhook import post_fleet
+
+        post_fleet(params["webhook"], report, news)
+
+
+def _threshold(params: dict[str, Any]) -> Severity | None:
+    return None if params["fail_on"] == "never" else Severity(params["fail_on"])
 
 
 def _exit_code(report: FleetReport, params: dict[str, Any]) -> int:
@@ -191,8 +206,7 @@ def _exit_code(report: FleetReport, params: dict[str, Any]) -> int:
 
     if params["exit_zero"]:
         return EXIT_GO
-    severity = None if params["fail_on"] == "never" else Severity(params["fail_on"])
-    if blocking(report, severity, new_only=params["fail_on_new"]):
+    if blocking(report, _threshold(params), new_only=params["fail_on_new"]):
         return EXIT_FINDINGS
     return IncompleteError.exit_code if params["strict"] and not report.complete else EXIT_GO
 

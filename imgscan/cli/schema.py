@@ -16,12 +16,14 @@ _TYPES: Final[dict[str, dict[str, Any]]] = {
 
 
 @click.command("schema")
-@click.argument("which", type=click.Choice(["report", "config"]))
+@click.argument("which", type=click.Choice(["report", "fleet", "config"]))
 def schema(which: str) -> None:
-    """Print the JSON Schema (draft 2020-12) of the JSON report or of the configuration file."""
+    """Print the JSON Schema (draft 2020-12) of the JSON report, of a fleet's, or of the configuration file."""
+    from imgscan.report.fleet.json import fleet_schema
     from imgscan.report.json import schema as report_schema
 
-    click.echo(json.dumps(report_schema() if which == "report" else config_schema(), indent=2))
+    schemas = {"report": report_schema, "fleet": fleet_schema, "config": config_schema}
+    click.echo(json.dumps(schemas[which](), indent=2))
 
 
 def config_schema() -> dict[str, Any]:

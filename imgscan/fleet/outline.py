@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from imgscan.fleets import BaseImage, Change, FleetFinding, FleetImage, SharedLeak
+from imgscan.fleets import BaseImage, FleetFinding, FleetImage, SharedLeak
 from imgscan.model import Severity
 
 _LEAK: Final = "secret-"
@@ -31,7 +31,7 @@ def shared_leaks(
     layer's instruction in few words."""
     by_layer: dict[str, dict[str, FleetFinding]] = {}
     for finding in findings:
-        if finding.layer and is_open(finding) and finding.rule_id.startswith(_LEAK) and _counts(finding.severity):
+        if finding.layer and finding.is_open and finding.rule_id.startswith(_LEAK) and _counts(finding.severity):
             by_layer.setdefault(finding.layer, {}).setdefault(finding.fingerprint, finding)
     holders = _holders(images, by_layer)
     leaks = [
@@ -55,7 +55,7 @@ def base_images(images: Sequence[FleetImage], findings: Iterable[FleetFinding]) 
     """What images are built on, those whose rebuild mends most first."""
     by_layer: dict[str, dict[str, Severity]] = {}
     for finding in findings:
-        if finding.layer and is_open(finding):
+        if finding.layer and finding.is_open:
             by_layer.setdefault(finding.layer, {})[finding.fingerprint] = finding.severity
     groups: dict[tuple[str, ...], list[FleetImage]] = {}
     for image in images:
@@ -66,11 +66,6 @@ def base_images(images: Sequence[FleetImage], findings: Iterable[FleetFinding]) 
         named.setdefault(image.layers, []).append(image)
     bases = [_base_image(chain, built, named.get(chain, []), by_layer) for chain, built in groups.items()]
     return tuple(sorted(bases, key=_rank))
-
-
-def is_open(finding: FleetFinding) -> bool:
-    """Whether a finding is there and nobody has accepted it."""
-    return finding.change is not Change.FIXED and not finding.accepted
 
 
 def _base(image: FleetImage, whole: set[tuple[str, ...]]) -> str:

@@ -6,13 +6,15 @@ The address may hold a token, so it is in no message; it must be https, or of th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from imgscan.errors import EngineError, InputError
+from imgscan.fleets import FleetFinding, FleetReport
 from imgscan.model import Report
 from imgscan.pastruns import Recorded
+from imgscan.report.fleet.overview import Told, groups, told
 
 _SECONDS: Final = 10
 _TRIES: Final = 3
@@ -24,18 +26,36 @@ def post_new(
     url: str, target: str, report: Report, recorded: Recorded, *, sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Post what is new. Raises InputError for an address that will not do, EngineError when it does not take it."""
+    _post(url, _document(target, report, recorded), sleep)
+
+
+def post_fleet(
+    url: str, report: FleetReport, findings: Sequence[FleetFinding], *, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Post new `findings` of a run over a fleet, those of one layer once for all its images. Raises as `post_new`."""
+    _post(url, _fleet_document(report, findings), sleep)
+
+
+def check_webhook(url: str) -> None:
+    """Raises InputError for an address that will not do: neither https nor of this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
+        raise InputError("--webhook is an https:// address (http:// on this machine only)")
+
+
+def _post(url: str, document: dict[str, Any], sleep: Callable[[float], None]) -> None:
     import requests
 
-    _check(url)
+    check_webhook(url)
     host = urlsplit(url).hostname
     reason = ""
     for attempt in range(_TRIES):
         if attempt:
             sleep(2.0**attempt)
         try:
-            answer = requests.post(
-                url, json=_document(target, report, recorded), timeout=_SECONDS, allow_redirects=False
-            )
+            answer = requests.post(url, json=document, timeout=_SECONDS, allow_redirects=False)
         except requests.RequestException as error:
             reason = type(error).__name__
             continue
@@ -47,14 +67,6 @@ def post_new(
     raise EngineError(
         f"the webhook at {host} did not take the new findings", cause=reason, next_step="they are recorded all the same"
     )
-
-
-def _check(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
-        raise InputError("--webhook is an https:// address (http:// on this machine only)")
 
 
 def _document(target: str, report: Report, recorded: Recorded) -> dict[str, Any]:
@@ -75,4 +87,37 @@ def _document(target: str, report: Report, recorded: Recorded) -> dict[str, Any]
         "new_total": len(recorded.new),
         "gone_total": len(recorded.gone),
         "standing_total": recorded.standing,
+    }
+
+
+def _fleet_document(report: FleetReport, findings: Sequence[FleetFinding]) -> dict[str, Any]:
+    made_by = {leak.layer: leak.instruction for leak in report.shared}
+    bases = {leak.layer for leak in report.shared if leak.base}
+    found = groups(findings)
+    return {
+        "tool": {"name": "imgscan", "version": report.version},
+        "run": report.run,
+        "finished_at": report.finished_at,
+        "complete": report.complete,
+        "new": [
+            {
+                "rule_id": group.rule_id,
+                "severity": group.severity.value,
+                "message": group.message,
+                "fingerprint": group.fingerprint,
+                "layer": group.layer or None,
+                "layer_made_by": made_by.get(group.layer),
+                "layer_of_base": group.layer in bases,
+                "images": group.images[:_MOST],
+                "images_total": len(group.images),
+                "teams": group.teams[:_MOST],
+            }
+            for group in found[:_MOST]
+        ],
+        "new_total": len(findings),
+        "new_groups_total": len(found),
+        "standing_total": sum(told(finding) is Told.STANDING for finding in report.findings),
+        "fixed_total": sum(told(finding) is Told.FIXED for finding in report.findings),
+        "images_total": report.figures.images,
+        "images_failed": report.figures.images_failed,
     }

@@ -30,5 +30,10 @@ def decode(data: bytes, name: str = "") -> Report:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) that every JSON report of this version satisfies."""
-    (out,), components = msgspec.json.schema_components([Report], ref_template="#/$defs/{name}")
-    return {"$schema": _SCHEMA_DIALECT, "title": "imgscan report", **out, "$defs": components}
+    return schema_of(Report, "imgscan report")
+
+
+def schema_of(kind: type, title: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what a dataclass is encoded to."""
+    (out,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    return {"$schema": _SCHEMA_DIALECT, "title": title, **out, "$defs": components}

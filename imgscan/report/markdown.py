@@ -39,7 +39,7 @@ from imgscan.report.summary import (
 )
 from imgscan.units import human_bytes, human_seconds, percent
 
-_MARK: Final = {
+MARK: Final = {
     Severity.CRITICAL: "🔴",
     Severity.HIGH: "🟠",
     Severity.MEDIUM: "🟡",
@@ -48,7 +48,7 @@ _MARK: Final = {
 }
 _EACH: Final = 5
 _ROWS: Final = 50
-_CELL: Final = 120
+CELL: Final = 120
 
 
 def render(report: Report, style: Style | None = None) -> str:
@@ -62,7 +62,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     accepted = accepted_line(report)
     yield f"{': '.join(shown_counts(report)).capitalize()}." + (f" {accepted}." if accepted else "")
-    yield from _bullets(report.reasons)
+    yield from bullets(report.reasons)
     yield from _todo(report)
     yield from _budgets(report)
     if report.build and report.build.failure:
@@ -78,16 +78,18 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _accepted(report)
     yield from _image(report)
     yield from _coverage(report)
-    yield from _bullets([f"Note: {note}" for note in report.notes])
+    yield from bullets([f"Note: {note}" for note in report.notes])
 
 
-def _bullets(texts: Sequence[str]) -> Iterator[str]:
+def bullets(texts: Sequence[str]) -> Iterator[str]:
+    """A list of these, escaped here, after an empty line; nothing for none."""
     if texts:
         yield ""
         yield from (f"- {markdown(text)}" for text in texts)
 
 
-def _table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> Iterator[str]:
+def table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> Iterator[str]:
+    """A table after an empty line; its cells are escaped already."""
     yield ""
     yield tabulate(rows, headers, tablefmt="pipe", disable_numparse=True)
 
@@ -99,7 +101,7 @@ def _todo(report: Report) -> Iterator[str]:
     yield "\n### What to do first\n"
     for number, todo in enumerate(things, start=1):
         places = ", ".join(markdown_code(place) for place in todo.where)
-        yield f"{number}. {_MARK[todo.severity]} {markdown(todo.headline)} ({places})  "
+        yield f"{number}. {MARK[todo.severity]} {markdown(todo.headline)} ({places})  "
         yield f"   {markdown(' '.join(todo.fix.split()))} ({markdown_code('imgscan explain ' + todo.rule_id)})"
 
 
@@ -110,7 +112,7 @@ def _budgets(report: Report) -> Iterator[str]:
     rows = [[markdown(cell) for cell in budget_row(budget)] for budget in report.budgets]
     for row, budget in zip(rows, report.budgets, strict=True):
         row[3] = f"**{row[3]}**" if budget.broken else row[3]
-    yield from _table(rows, ("Budget", "Limit", "Measured", "State", "From"))
+    yield from table(rows, ("Budget", "Limit", "Measured", "State", "From"))
 
 
 def _failure(failure: BuildFailure) -> Iterator[str]:
@@ -137,18 +139,18 @@ def _patches(report: Report) -> Iterator[str]:
 def _patch(section: PatchSection) -> Iterator[str]:
     yield f"\n**{'🟢' if section.proved else '🟡'} {section.outcome}:** {markdown(section.title)}"
     if section.reason:
-        yield f"\n{markdown(shorten(section.reason, 4 * _CELL))}"
-    yield from _bullets(section.changes)
+        yield f"\n{markdown(shorten(section.reason, 4 * CELL))}"
+    yield from bullets(section.changes)
     rows = [
-        (markdown(name), markdown_code(shorten(touched, _CELL)), *figures) for name, touched, *figures in section.rows
+        (markdown(name), markdown_code(shorten(touched, CELL)), *figures) for name, touched, *figures in section.rows
     ]
     if rows:
-        yield from _table(rows, [header.capitalize() for header in PATCH_HEADERS])
+        yield from table(rows, [header.capitalize() for header in PATCH_HEADERS])
     if section.image:
         yield f"\n{markdown(section.image)}"
     if section.checks:
         yield "\n<details><summary>What was checked</summary>"
-        yield from _bullets([shorten(text, 4 * _CELL) for text in section.checks])
+        yield from bullets([shorten(text, 4 * CELL) for text in section.checks])
         yield "\n</details>"
     if section.patch:
         yield f"\n<details><summary>The patch</summary>\n\n{markdown_block(section.patch, 'diff')}\n\n</details>"
@@ -159,16 +161,16 @@ def _rebuilds(report: Report) -> Iterator[str]:
         return
     yield "\n### What an edit costs (measured)"
     rows = [
-        (markdown(name), markdown_code(touched), cached, took, markdown_code(shorten(blamed, _CELL)))
+        (markdown(name), markdown_code(touched), cached, took, markdown_code(shorten(blamed, CELL)))
         for name, touched, cached, took, blamed in map(scenario_row, report.build.scenarios)
     ]
-    yield from _table(rows, ("Rebuild", "Touched", "Cached steps", "Takes", "Everything re-ran from line"))
+    yield from table(rows, ("Rebuild", "Touched", "Cached steps", "Takes", "Everything re-ran from line"))
     busts = report.cache.busts if report.cache else ()
-    yield from _bullets(
+    yield from bullets(
         [
-            f"{bust.scenario} re-ran {shorten(bust.step, _CELL)} (line {bust.step_line}), "
+            f"{bust.scenario} re-ran {shorten(bust.step, CELL)} (line {bust.step_line}), "
             f"{human_seconds(bust.seconds)}; to blame is line {bust.blamed.line}: "
-            f"{shorten(bust.blamed.instruction, _CELL)}"
+            f"{shorten(bust.blamed.instruction, CELL)}"
             for bust in busts
         ]
     )
@@ -176,13 +178,13 @@ def _rebuilds(report: Report) -> Iterator[str]:
 
 def _edits(section: EditSection) -> Iterator[str]:
     yield f"\n### {section.title}"
-    yield from _bullets(section.notes)
+    yield from bullets(section.notes)
     rows = [
-        [markdown_code(shorten(cell, _CELL)) if at in section.wide else markdown(cell) for at, cell in enumerate(row)]
+        [markdown_code(shorten(cell, CELL)) if at in section.wide else markdown(cell) for at, cell in enumerate(row)]
         for row in section.rows[:_ROWS]
     ]
     if rows:
-        yield from _table(rows, [header.capitalize() for header in section.headers])
+        yield from table(rows, [header.capitalize() for header in section.headers])
 
 
 def _risks(report: Report) -> Iterator[str]:
@@ -200,7 +202,7 @@ def _risks(report: Report) -> Iterator[str]:
             (risk_id, markdown(risk.description), risk.category, inherent, bold, priority, markdown(shorten(why, 360)))
         )
     headers = ("Risk", "Description", "Category", "Inherent P × I", "Residual P × I", "Priority", "Evidence")
-    yield from _table(rows, headers)
+    yield from table(rows, headers)
     for section in risk_sections(report):
         yield from _mitigation(section)
 
@@ -210,7 +212,7 @@ def _proofs(report: Report) -> Iterator[str]:
         return
     yield f"\n### Proofs\n\n{proof_counts(report)}"
     rows = [(*rest, markdown(shorten(seen, 360))) for *rest, seen in proof_rows(report)]
-    yield from _table(rows, [header.capitalize() for header in HEADERS])
+    yield from table(rows, [header.capitalize() for header in HEADERS])
 
 
 def _mitigation(section: RiskSection) -> Iterator[str]:
@@ -220,7 +222,7 @@ def _mitigation(section: RiskSection) -> Iterator[str]:
     if section.places:
         yield "\n**Evidence**"
         more = [f"and {section.more_places} more in the JSON report"] if section.more_places else []
-        yield from _bullets([*(shorten(place, 4 * _CELL) for place in section.places), *more])
+        yield from bullets([*(shorten(place, 4 * CELL) for place in section.places), *more])
     if section.steps:
         yield "\n**To do**\n"
         yield from (f"{number}. {markdown(step)}" for number, step in enumerate(section.steps, start=1))
@@ -240,15 +242,15 @@ def _findings(title: str, findings: Sequence[Finding]) -> Iterator[str]:
     shown = collapse(findings, _EACH)
     rows = [
         (
-            f"{_MARK[f.severity]} {f.severity}",
+            f"{MARK[f.severity]} {f.severity}",
             markdown_code(f.rule_id),
-            markdown_code(shorten(where(f.location), _CELL)),
+            markdown_code(shorten(where(f.location), CELL)),
             markdown(status_text(f) or f.evidence.value),
-            markdown(shorten(f.message, 2 * _CELL)) + (f" (and {more} like it)" if more else ""),
+            markdown(shorten(f.message, 2 * CELL)) + (f" (and {more} like it)" if more else ""),
         )
         for f, more in shown[:_ROWS]
     ]
-    yield from _table(rows, ("Severity", "Rule", "Where", "Status", "What"))
+    yield from table(rows, ("Severity", "Rule", "Where", "Status", "What"))
     left = len(findings) - sum(1 + more for _, more in shown[:_ROWS])
     if left > 0:
         yield f"\n{left} more in the JSON report."
@@ -262,14 +264,14 @@ def _accepted(report: Report) -> Iterator[str]:
     yield f"\n<details><summary>Accepted ({len(rows)})</summary>"
     shown = [
         (
-            f"{_MARK[severity]} {severity}",
+            f"{MARK[severity]} {severity}",
             markdown_code(rule),
-            markdown_code(shorten(place, _CELL)),
-            markdown(shorten(why, 2 * _CELL)),
+            markdown_code(shorten(place, CELL)),
+            markdown(shorten(why, 2 * CELL)),
         )
         for severity, rule, place, why in rows[:_ROWS]
     ]
-    yield from _table(shown, ("Severity", "Rule", "Where", "Accepted by"))
+    yield from table(shown, ("Severity", "Rule", "Where", "Accepted by"))
     if len(rows) > _ROWS:
         yield f"\n{len(rows) - _ROWS} more in the JSON report."
     yield "\n</details>"
@@ -292,12 +294,12 @@ def _image(report: Report) -> Iterator[str]:
             human_bytes(layer.size_bytes),
             human_bytes(layer.reclaimable_bytes) if layer.reclaimable_bytes else "-",
             markdown(source_line(layer.dockerfile)) or "-",
-            markdown_code(shorten(layer.instruction or "-", _CELL)),
+            markdown_code(shorten(layer.instruction or "-", CELL)),
         )
         for layer in interesting_layers(image.layers)
     ]
     if rows:
-        yield from _table(rows, ("Layer", "Size", "Wasted", "From", "Instruction"))
+        yield from table(rows, ("Layer", "Size", "Wasted", "From", "Instruction"))
 
 
 def _coverage(report: Report) -> Iterator[str]:
@@ -310,7 +312,7 @@ def _coverage(report: Report) -> Iterator[str]:
     if texts:
         count = left_out_count(report)
         yield f"\n<details><summary>{count} not looked at, or not wholly</summary>"
-        yield from _bullets(texts[:_ROWS])
+        yield from bullets(texts[:_ROWS])
         if count > _ROWS:
             yield f"\n{count - _ROWS} more."
         yield "\n</details>"

@@ -3,9 +3,10 @@ tables. In: a `Report`. Out: plain, unescaped values; the formats escape them at
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from imgscan.acceptance import accepted_findings, open_findings
 from imgscan.coverage import count_left_out
@@ -161,15 +162,30 @@ def section_of(rule_id: str) -> str:
     return next((title for title, families in SECTIONS if family in families), SECTIONS[-1][0])
 
 
-def collapse(findings: Sequence[Finding], each: int) -> list[tuple[Finding, int]]:
+class OfRule(Protocol):
+    """Whatever a rule has found."""
+
+    @property
+    def rule_id(self) -> str:
+        """The rule's id."""
+
+    @property
+    def severity(self) -> Severity:
+        """How grave it is."""
+
+
+Found = TypeVar("Found", bound=OfRule)
+
+
+def collapse(findings: Sequence[Found], each: int) -> list[tuple[Found, int]]:
     """At most `each` findings of one rule and severity, in order; the last of them with how many more there are.
 
     A rule that is wrong a hundred times in one library must not bury what the others found.
     """
-    kinds: dict[tuple[str, Severity], list[Finding]] = {}
+    kinds: dict[tuple[str, Severity], list[Found]] = {}
     for finding in findings:
         kinds.setdefault((finding.rule_id, finding.severity), []).append(finding)
-    shown: list[tuple[Finding, int]] = []
+    shown: list[tuple[Found, int]] = []
     for kind in kinds.values():
         shown.extend((finding, 0) for finding in kind[: each - 1])
         shown.extend((finding, len(kind) - each) for finding in kind[each - 1 : each])
@@ -263,5 +279,10 @@ def unread_text(item: NotRead) -> str:
 
 def counts(findings: Sequence[Finding]) -> str:
     """`2 critical, 3 high, 1 low`."""
-    by_severity = {severity: sum(1 for f in findings if f.severity is severity) for severity in Severity}
-    return ", ".join(f"{count} {severity}" for severity, count in by_severity.items() if count) or "none"
+    return severity_counts(finding.severity for finding in findings)
+
+
+def severity_counts(severities: Iterable[Severity]) -> str:
+    """`2 critical, 3 high, 1 low`, or `none`."""
+    by_severity = Counter(severities)
+    return ", ".join(f"{by_severity[each]} {each}" for each in Severity if by_severity[each]) or "none"

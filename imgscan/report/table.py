@@ -5,14 +5,11 @@ Every text that comes from an image or a repository goes through `escape.plain`.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tabulate import tabulate
-
 from imgscan.escape import log_lines, plain, shorten
-from imgscan.model import BuildInfo, Finding, ImageReport, Report, Severity, Timing, Verdict, WasteCause
+from imgscan.model import BuildInfo, Finding, ImageReport, Report, Timing, Verdict, WasteCause
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
 from imgscan.report.patches import HEADERS as PATCH_HEADERS
@@ -37,66 +34,19 @@ from imgscan.report.summary import (
     unread_line,
     unread_text,
 )
+from imgscan.report.terminal import Pen
 from imgscan.units import human_bytes, human_seconds, percent
 
-_COLORS: Final = {
-    Severity.CRITICAL: "1;31",
-    Severity.HIGH: "31",
-    Severity.MEDIUM: "33",
-    Severity.LOW: "36",
-    Severity.INFO: "2",
-}
 _EACH: Final = 3
-_ROWS: Final = 16
-"""Rows of a rule, and of a section, before they are cut; `--verbose` and JSON have all."""
+"""Findings of a rule before they are cut; `--verbose` and JSON have all."""
 
 
 def render(report: Report, style: Style) -> str:
     """The whole report as text."""
-    return log_lines("\n".join(_lines(report, _Pen(style))) + "\n")
+    return log_lines("\n".join(_lines(report, Pen(style))) + "\n")
 
 
-class _Pen:
-    """Knows the terminal: colours on or off, how wide, how much to show."""
-
-    def __init__(self, style: Style) -> None:
-        self.style = style
-        self.width = max(60, style.width)
-
-    def paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.style.color else text
-
-    def severity(self, severity: Severity) -> str:
-        return self.paint(severity.value, _COLORS[severity])
-
-    def heading(self, text: str) -> str:
-        return "\n" + self.paint(text.upper(), "1")
-
-    def wrap(self, text: str, indent: str) -> list[str]:
-        return textwrap.wrap(
-            plain(" ".join(text.split())),
-            self.width,
-            initial_indent=indent,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-
-    def cell(self, text: str, width: int) -> str:
-        """A text of a table on up to three lines, the rest left out."""
-        lines = textwrap.wrap(plain(text), width, max_lines=3, placeholder=" …", break_on_hyphens=False)
-        return "\n".join(lines)
-
-    def rows(self, items: Sequence[object]) -> int:
-        return len(items) if self.style.verbose else _ROWS
-
-    def table(self, rows: Sequence[Sequence[str]], headers: Sequence[str], right: Sequence[int] = ()) -> str:
-        align = ["right" if index in right else "left" for index in range(len(headers))]
-        text: str = tabulate(rows, headers, tablefmt="simple", colalign=align, disable_numparse=True)
-        return textwrap.indent(text, "  ")
-
-
-def _lines(report: Report, pen: _Pen) -> Iterator[str]:
+def _lines(report: Report, pen: Pen) -> Iterator[str]:
     yield from _headline(report, pen)
     yield from _todo(report, pen)
     yield from _budgets(report, pen)
@@ -119,7 +69,7 @@ def _lines(report: Report, pen: _Pen) -> Iterator[str]:
         yield from pen.wrap(f"note: {note}", "  ")
 
 
-def _headline(report: Report, pen: _Pen) -> Iterator[str]:
+def _headline(report: Report, pen: Pen) -> Iterator[str]:
     target = report.target
     title = f"imgscan {report.tool.version}  {plain(target.ref)}"
     if target.dockerfile:
@@ -143,7 +93,7 @@ def _headline(report: Report, pen: _Pen) -> Iterator[str]:
         yield "  " + pen.paint(f"incomplete: {left_out} {things} could not be looked at (listed below)", "33")
 
 
-def _todo(report: Report, pen: _Pen) -> Iterator[str]:
+def _todo(report: Report, pen: Pen) -> Iterator[str]:
     things = todos(report)
     if not things:
         return
@@ -157,7 +107,7 @@ def _todo(report: Report, pen: _Pen) -> Iterator[str]:
     yield f"  More on any of these: imgscan explain {things[0].rule_id}"
 
 
-def _budgets(report: Report, pen: _Pen) -> Iterator[str]:
+def _budgets(report: Report, pen: Pen) -> Iterator[str]:
     if not report.budgets:
         return
     yield pen.heading("Budgets")
@@ -170,7 +120,7 @@ def _budgets(report: Report, pen: _Pen) -> Iterator[str]:
     yield pen.table(rows, ("budget", "limit", "measured", "", "from"))
 
 
-def _failure(build: BuildInfo, pen: _Pen) -> Iterator[str]:
+def _failure(build: BuildInfo, pen: Pen) -> Iterator[str]:
     failure = build.failure
     if failure is None:
         return
@@ -185,7 +135,7 @@ def _failure(build: BuildInfo, pen: _Pen) -> Iterator[str]:
         yield from (f"    {shorten(plain(text), pen.width - 4)}" for text in failure.log)
 
 
-def _patches(report: Report, pen: _Pen) -> Iterator[str]:
+def _patches(report: Report, pen: Pen) -> Iterator[str]:
     if not report.proofs:
         return
     yield pen.heading(f"Patches ({patch_counts(report.proofs)})")
@@ -193,7 +143,7 @@ def _patches(report: Report, pen: _Pen) -> Iterator[str]:
         yield from _patch(section, pen)
 
 
-def _patch(section: PatchSection, pen: _Pen) -> Iterator[str]:
+def _patch(section: PatchSection, pen: Pen) -> Iterator[str]:
     first, *rest = pen.wrap(section.title, "  ") or [""]
     yield f"  {pen.paint(section.outcome, '32' if section.proved else '33')}: {first.strip()}"
     yield from rest
@@ -209,7 +159,7 @@ def _patch(section: PatchSection, pen: _Pen) -> Iterator[str]:
         yield from (f"    | {plain(line)}" for line in section.patch.splitlines())
 
 
-def _rebuilds(report: Report, timings: Sequence[Timing], pen: _Pen) -> Iterator[str]:
+def _rebuilds(report: Report, timings: Sequence[Timing], pen: Pen) -> Iterator[str]:
     yield pen.heading("What an edit costs (measured)")
     room = max(20, pen.width - 66)
     rows = [
@@ -228,7 +178,7 @@ def _rebuilds(report: Report, timings: Sequence[Timing], pen: _Pen) -> Iterator[
         yield "  A source edit re-runs no dependency install."
 
 
-def _edits(section: EditSection, pen: _Pen) -> Iterator[str]:
+def _edits(section: EditSection, pen: Pen) -> Iterator[str]:
     yield pen.heading(section.title)
     yield from (line for text in section.notes for line in pen.wrap(text, "  "))
     room = max(20, pen.width - section.taken)
@@ -242,7 +192,7 @@ def _edits(section: EditSection, pen: _Pen) -> Iterator[str]:
         yield f"  … and {len(section.rows) - len(rows)} more (-v shows all)"
 
 
-def _findings(title: str, findings: Sequence[Finding], pen: _Pen) -> Iterator[str]:
+def _findings(title: str, findings: Sequence[Finding], pen: Pen) -> Iterator[str]:
     yield pen.heading(f"{title} ({len(findings)})")
     shown = [(f, 0) for f in findings] if pen.style.verbose else collapse(findings, _EACH)
     shown = shown[: pen.rows(shown)]
@@ -259,7 +209,7 @@ def _findings(title: str, findings: Sequence[Finding], pen: _Pen) -> Iterator[st
         yield f"  … and {left} more (-v shows all)"
 
 
-def _accepted(report: Report, pen: _Pen) -> Iterator[str]:
+def _accepted(report: Report, pen: Pen) -> Iterator[str]:
     rows = accepted_rows(report) if pen.style.verbose else []
     if not rows:
         return
@@ -280,7 +230,7 @@ def _place(finding: Finding, more: int, room: int) -> str:
     return shorten(plain(place_text(finding.location)), max(16, room - len(tail))) + tail
 
 
-def _image(report: Report, image: ImageReport, pen: _Pen) -> Iterator[str]:
+def _image(report: Report, image: ImageReport, pen: Pen) -> Iterator[str]:
     yield pen.heading("The image")
     yield (
         f"  {human_bytes(image.size_bytes)} in {len(image.layers)} layers, {human_bytes(image.visible_bytes)} visible, "
@@ -305,7 +255,7 @@ def _image(report: Report, image: ImageReport, pen: _Pen) -> Iterator[str]:
     yield from _waste(image, pen)
 
 
-def _waste(image: ImageReport, pen: _Pen) -> Iterator[str]:
+def _waste(image: ImageReport, pen: Pen) -> Iterator[str]:
     # Duplicates are visible, not wasted; the finding layer-duplicate-files names the large ones.
     waste = [w for w in image.waste if w.cause is not WasteCause.DUPLICATE]
     if not waste:
@@ -328,7 +278,7 @@ def _waste(image: ImageReport, pen: _Pen) -> Iterator[str]:
         yield f"  … and {len(worst) - len(shown)} more, {human_bytes(rest)} (-v shows all)"
 
 
-def _risks(report: Report, pen: _Pen) -> Iterator[str]:
+def _risks(report: Report, pen: Pen) -> Iterator[str]:
     if not report.risks:
         return
     yield pen.heading("Risk register")
@@ -348,7 +298,7 @@ def _risks(report: Report, pen: _Pen) -> Iterator[str]:
         yield from _mitigation(section, pen)
 
 
-def _proofs(report: Report, pen: _Pen) -> Iterator[str]:
+def _proofs(report: Report, pen: Pen) -> Iterator[str]:
     if not report.verifications:
         return
     yield pen.heading("Proofs")
@@ -357,7 +307,7 @@ def _proofs(report: Report, pen: _Pen) -> Iterator[str]:
     yield from pen.wrap(proof_counts(report), "  ")
 
 
-def _mitigation(section: RiskSection, pen: _Pen) -> Iterator[str]:
+def _mitigation(section: RiskSection, pen: Pen) -> Iterator[str]:
     yield ""
     yield "  " + pen.paint(f"{section.risk.id}  {plain(section.risk.description)}", "1")
     for number, step in enumerate(section.steps, start=1):
@@ -369,7 +319,7 @@ def _mitigation(section: RiskSection, pen: _Pen) -> Iterator[str]:
         yield f"     verify by: {plain(section.verify_by)}"
 
 
-def _coverage(report: Report, pen: _Pen) -> Iterator[str]:
+def _coverage(report: Report, pen: Pen) -> Iterator[str]:
     coverage = report.coverage
     if coverage:
         yield pen.heading("Coverage")
