@@ -57,9 +57,7 @@ def render(report: FleetReport, load: Load, style: Style) -> str:
 def _changes(report: FleetReport) -> dict[str, int]:
     """How many findings are new (and of those, how many in images that were looked at before), stand, are fixed."""
     counts = Counter("accepted" if one.accepted else one.change.value for one in report.findings)
-    again = sum(
-        1 for one in report.findings if one.change is Change.NEW and not one.first_run and not one.accepted
-    )
+    again = sum(1 for one in report.findings if one.change is Change.NEW and not one.first_run and not one.accepted)
     return {"again": again, **{name: counts[name] for name in ("new", "standing", "fixed", "accepted")}}
 
 

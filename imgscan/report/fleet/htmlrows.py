@@ -173,7 +173,9 @@ def leaks(report: FleetReport, anchors: Mapping[str, int]) -> list[Leak]:
         Leak(
             leak=leak,
             owner=next((name for _, name, layers in owners if leak.layer in layers), ""),
-            severity=max((severity for _, _, severity, _ in leak.findings), key=lambda s: s.rank, default=Severity.INFO),
+            severity=max(
+                (severity for _, _, severity, _ in leak.findings), key=lambda s: s.rank, default=Severity.INFO
+            ),
             images=_names(leak.images, anchors),
             findings=leak.findings[:MOST_NAMES],
             more=len(leak.findings[MOST_NAMES:]),
