@@ -20,8 +20,17 @@ formats=(--format "json=$reports/report.json" --format "sarif=$reports/report.sa
 mapfile -t extra < <(python3 -c 'import shlex, sys; print(*shlex.split(sys.argv[1]), sep="\n")' "${IMGSCAN_ACTION_ARGS:-}")
 [[ ${#extra[@]} -ne 1 || -n ${extra[0]} ]] || extra=()
 
+# Against the report of the base branch only what is new counts, where that is asked for and there is one.
+known=()
+if [[ -n ${IMGSCAN_ACTION_BASE:-} && -s ${IMGSCAN_ACTION_BASE:-} ]]; then
+  known=(--base "$IMGSCAN_ACTION_BASE")
+  [[ ${IMGSCAN_ACTION_FAIL_ON_NEW:-false} != true ]] || known+=(--fail-on-new)
+elif [[ ${IMGSCAN_ACTION_FAIL_ON_NEW:-false} == true ]]; then
+  printf '::notice title=imgscan::there is no base report, so every finding counts\n'
+fi
+
 code=0
-"$imgscan" "$command" "${formats[@]}" "${extra[@]}" -- "${IMGSCAN_ACTION_TARGET:-.}" || code=$?
+"$imgscan" "$command" "${formats[@]}" "${known[@]}" "${extra[@]}" -- "${IMGSCAN_ACTION_TARGET:-.}" || code=$?
 printf 'exit-code=%s\n' "$code" >>"$GITHUB_OUTPUT"
 [[ -s $reports/report.json ]] || exit 0
 
@@ -34,7 +43,7 @@ verdict=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1], encodi
 [[ ! -s $reports/annotations.txt ]] || cat "$reports/annotations.txt"
 
 summary=$reports/report.md
-if [[ -n ${IMGSCAN_ACTION_BASE:-} && -s ${IMGSCAN_ACTION_BASE:-} ]]; then
+if ((${#known[@]})); then
   "$imgscan" compare "$IMGSCAN_ACTION_BASE" "$reports/report.json" --format "markdown=$reports/compared.md" --quiet &&
     summary=$reports/compared.md
 fi

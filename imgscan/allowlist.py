@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import fnmatch
 import re
 from collections.abc import Callable, Iterable
@@ -64,6 +63,8 @@ def _entry(value: Any, where: str) -> AllowEntry:  # noqa: ANN401 - a TOML value
         raise InputError(f"{where}: allow is a list of tables", next_step="write [[allow]], then a line for each key")
     for key in value:
         if key not in KEYS:
+            import difflib
+
             near = difflib.get_close_matches(key, KEYS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(KEYS)}"
             raise InputError(f"{where}: unknown key {key!r} in [[allow]]", next_step=hint)

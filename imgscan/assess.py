@@ -14,6 +14,7 @@ from imgscan.acceptance import (
     NOTHING_ACCEPTED,
     PROJECT_PLACES,
     Acceptance,
+    Sought,
     accept,
     accepted_findings,
     open_findings,
@@ -21,9 +22,12 @@ from imgscan.acceptance import (
 from imgscan.coverage import is_whole, join_coverage, limit_skipped
 from imgscan.detect import danglinglinks, filemodes, imageconfig, leftbehind, size
 from imgscan.detect.layerfacts import large_files, visible_modes
+from imgscan.ignores import NO_IGNORES, Ignores
 from imgscan.layers.attribution import Attributed
 from imgscan.model import (
     SCHEMA_VERSION,
+    Budget,
+    BuildFailure,
     BuildInfo,
     CacheMetrics,
     Coverage,
@@ -33,17 +37,22 @@ from imgscan.model import (
     NotRead,
     Place,
     Report,
+    Risk,
+    RiskSummary,
     Severity,
     Skipped,
     Target,
     Timing,
     Tool,
+    Verdict,
     Verification,
 )
+from imgscan.novelty import Known, news_notes, news_of
 from imgscan.risk.budgets import Limit, check_budgets
 from imgscan.risk.register import Facts, assess
 from imgscan.risk.summary import summarise
 from imgscan.risk.verdict import judge
+from imgscan.rulebook import rules_of
 from imgscan.scan import ImageScan
 from imgscan.verification import passed_risks
 from imgscan.waivers import WaiverEntry, counting, waiver_notes
@@ -72,12 +81,13 @@ class Project:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """What forbids the merge: the findings' threshold (None: none) and the budgets; and which findings and risks do
-    not."""
+    not. `known` is what a base knew."""
 
     fail_on: Severity | None
     limits: tuple[Limit, ...] = ()
     acceptance: Acceptance = NOTHING_ACCEPTED
     waivers: tuple[WaiverEntry, ...] = ()
+    known: Known | None = None
 
 
 def project_findings(project: Project, timings: Sequence[Timing] = ()) -> Iterator[Finding]:
@@ -136,6 +146,7 @@ def image_report(scan: ImageScan, attributed: Attributed) -> ImageReport:
         dive=scan.dive,
         layers=layers,
         waste=tuple(item.as_waste() for item in stacked.waste),
+        directories=stacked.directories,
     )
 
 
@@ -197,19 +208,20 @@ def make_report(
     unpacked: bool = True,
     stakes: Stakes | None = None,
     verifications: Sequence[Verification] = (),
+    ignores: Ignores = NO_IGNORES,
 ) -> Report:
     """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives
     inside files were not opened; `stakes` are those of the project's container set-up, if it was read, `verifications`
-    what running it showed."""
+    what running it showed, `ignores` the comments of its files."""
     if not unpacked and coverage is not None:
         coverage = _not_unpacked(coverage, target.ref)
     found = sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint))
     left_out = limit_skipped(tuple(skipped))
     whole = not left_out and is_whole(coverage)
-    kept, notes = accept(found, gate.acceptance, whole=whole, places=_looked_at(target, image))
-    counts = open_findings(kept)
+    sought = sought_in(target, image, whole=whole, verified=bool(verifications))
+    kept, notes = accept(found, gate.acceptance, sought=sought, ignores=ignores)
+    counts, failure = open_findings(kept), build.failure if build else None
     budgets = check_budgets(gate.limits, image, build.scenarios if build else ())
-    failure = build.failure if build else None
     facts = Facts(
         findings=counts,
         build=build,
@@ -221,14 +233,14 @@ def make_report(
         verified=passed_risks(verifications),
     )
     risks = assess(facts, counting(gate.waivers, gate.acceptance.today))
-    verdict, reasons = judge(counts, risks, budgets, fail_on=gate.fail_on, failure=failure)
+    judged = judge_report(gate, counts, risks, budgets, failure)
     return Report(
         schema_version=SCHEMA_VERSION,
         tool=Tool(name="imgscan", version=__version__, rule_packs=rule_packs),
         target=target,
         complete=whole and failure is None,
-        verdict=verdict,
-        reasons=reasons,
+        verdict=judged.verdict,
+        reasons=judged.reasons,
         skipped=left_out,
         image=image,
         findings=kept,
@@ -236,11 +248,41 @@ def make_report(
         build=build,
         cache=cache,
         risks=risks,
-        risk_summary=summarise(risks, verdict),
+        risk_summary=judged.summary,
         budgets=budgets,
-        notes=(*notes, *waiver_notes(gate.waivers, risks, gate.acceptance.today)),
+        notes=(*judged.notes, *notes, *waiver_notes(gate.waivers, risks, gate.acceptance.today)),
         verifications=tuple(verifications),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The verdict with its reasons, the register in short, and what is to be noted."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    summary: RiskSummary
+    notes: tuple[str, ...]
+
+
+def judge_report(
+    gate: Gate,
+    findings: Sequence[Finding],
+    risks: Sequence[Risk],
+    budgets: Sequence[Budget],
+    failure: BuildFailure | None,
+) -> Judged:
+    """The verdict on open findings, risks and budgets; against what a base knew, only on what is new."""
+    known, new, standing, notes = gate.known, None, frozenset[str](), list[str]()
+    if known is not None:
+        news = news_of(known, findings, risks, gate.fail_on, gate.acceptance.today)
+        notes = news_notes(known, findings, news)
+        if known.gates:
+            new, standing = news.findings, news.standing
+    verdict, reasons = judge(
+        findings, risks, budgets, fail_on=gate.fail_on, failure=failure, new=new, standing=standing
+    )
+    return Judged(verdict=verdict, reasons=reasons, summary=summarise(risks, verdict, standing), notes=tuple(notes))
 
 
 def _not_unpacked(coverage: Coverage, ref: str) -> Coverage:
@@ -248,11 +290,17 @@ def _not_unpacked(coverage: Coverage, ref: str) -> Coverage:
     return replace(coverage, not_read=(closed, *coverage.not_read))
 
 
-def _looked_at(target: Target, image: ImageReport | None) -> frozenset[Place]:
-    """The places in which something may have been found."""
-    if image is None:
-        return PROJECT_PLACES
-    return frozenset(Place) if target.kind == "build" else frozenset(Place) - PROJECT_PLACES
+def sought_in(target: Target, image: ImageReport | None, *, whole: bool, verified: bool) -> Sought:
+    """Where something may have been found, and what cannot have been: of an image without one, of a run where nothing
+    was run."""
+    places = PROJECT_PLACES
+    if image is not None:
+        places = frozenset(Place) if target.kind == "build" else frozenset(Place) - PROJECT_PLACES
+    missing = frozenset() if image is not None else rules_of("layers.yml") | _OF_IMAGES
+    return Sought(places=places, not_for=missing if verified else missing | rules_of("proofs.yml"), whole=whole)
+
+
+_OF_IMAGES = frozenset({"config-setuid", "config-world-writable", "ops-health-binary-missing"})
 
 
 def without_doubles(findings: Iterable[Finding]) -> list[Finding]:

@@ -8,7 +8,6 @@ tables (`[[allow]]`, `[[waiver]]`) are no options: those of all files count toge
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -117,5 +116,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _suggest(key: str, names: list[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(key.replace("_", "-"), names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(names)}"

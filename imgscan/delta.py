@@ -12,10 +12,14 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from imgscan.acceptance import open_findings
+from imgscan.directorychanges import DirectoryChange, directory_changes
 from imgscan.model import Finding, ImageReport, Report, Risk, Severity, Target, Timing, Verdict
 
 _LEAST_NOISE_S: Final = 0.2
 _NOISE_SHARE: Final = 0.05
+_LEAST_BYTES: Final = 10_000
+_BYTES_SHARE: Final = 0.001
+"""Two builds of the same are not the same to the byte: logs, times, compiled caches."""
 _SINGLE_RUN_SHARE: Final = 0.25
 _SINGLE_RUN_S: Final = 1.0
 """Of one run no spread is known: less than a quarter or a second more is no news."""
@@ -115,13 +119,14 @@ class Delta:
     steps: tuple[StepChange, ...]
     risks: tuple[RiskChange, ...]
     folders: tuple[FolderChange, ...]
+    directories: tuple[DirectoryChange, ...] = ()
     incomplete: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Nothing of it is news."""
         changed = any(figure.differs for figure in self.figures) or self.base_verdict is not self.head_verdict
-        return not (changed or self.new or self.fixed or self.risks or self.steps)
+        return not (changed or self.new or self.fixed or self.risks or self.steps or self.directories)
 
 
 def compare(base: Report, head: Report) -> Delta:
@@ -141,6 +146,7 @@ def compare(base: Report, head: Report) -> Delta:
         steps=tuple(_steps(base, head)),
         risks=tuple(_risks(base.risks, head.risks)),
         folders=tuple(_folders(base.image, head.image)),
+        directories=directory_changes(base.image, head.image, bytes_noise(base.image.size_bytes if base.image else 0)),
         incomplete=tuple(name for name, report in (("base", base), ("head", head)) if not report.complete),
     )
 
@@ -251,6 +257,11 @@ def noise_of(base: Runs, head: Runs) -> float:
     if min(len(base.seconds), len(head.seconds)) < 2:
         return max(base.median_s * _SINGLE_RUN_SHARE, _SINGLE_RUN_S)
     return max((base.spread_s + head.spread_s) / 2, base.median_s * _NOISE_SHARE, _LEAST_NOISE_S)
+
+
+def bytes_noise(base: float) -> float:
+    """Bytes by which two builds of the same may differ, of what was `base` bytes before."""
+    return max(_LEAST_BYTES, base * _BYTES_SHARE)
 
 
 def _steps(base: Report, head: Report) -> Iterator[StepChange]:

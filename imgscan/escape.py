@@ -5,7 +5,6 @@ One function per sink. Reporters interpolate no text that has not been through o
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from typing import Final
@@ -58,6 +57,8 @@ def markdown_code(text: str) -> str:
 
 
 def _entities(text: str) -> str:
+    import html  # takes as long to import as all else here, and few reports are Markdown
+
     escaped = _MARKDOWN_SPECIAL.sub(lambda m: f"&#{ord(m.group(1))};", html.escape(text, quote=False))
     return escaped.replace(_WORD_JOINER, f"&#{ord(_WORD_JOINER)};")
 

@@ -21,17 +21,20 @@ SUMMED_BYTES: Final = 512 << 10
 """Of files below this size the checksums that dpkg and apk state are computed too, if a secret is found in them."""
 _MOST_KEYS: Final = 20_000
 _PATHS_OF_A_KEY: Final = 3
+_READ_BYTES: Final = 1 << 18
 
 
 class Gleaned(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one file gave. `claims` are packed records, of a database of the `kind`; `missed`: of a database that could
-    not be read. `local`: the file says that its package comes from a folder. `md5` and `sha1` are the file's."""
+    not be read. `local`: the file says that its package comes from a folder. The checksums are those of a file with
+    secrets."""
 
     kind: Kind | None = None
     claims: bytes = b""
     missed: bool = False
     local: bool = False
     keys: tuple[SeenKey, ...] = ()
+    sha256: bytes = b""
     md5: bytes = b""
     sha1: bytes = b""
 
@@ -53,14 +56,14 @@ def sums_by_path(gleanings: LayerGleanings) -> dict[bytes, list[FileSums]]:
     return found
 
 
-def glean(path: bytes, data: bytes | None, keys: Sequence[SeenKey], *, found: bool) -> Gleaned | None:
+def glean(path: bytes, data: bytes | None, keys: Sequence[SeenKey], *, sha256: bytes | None) -> Gleaned | None:
     """What a file gives besides its secrets; None for nearly all. `data` is None for a file too large to be held;
-    `found` says that there are secrets in it."""
+    `sha256` is that of a file with secrets in it, b"" if it was not all there."""
     kind = database_kind(path)
-    if kind is None and not keys and not found:
+    if kind is None and not keys and sha256 is None:
         return None
     md5 = sha1 = b""
-    if found and data is not None and len(data) < SUMMED_BYTES:
+    if sha256 is not None and data is not None and len(data) < SUMMED_BYTES:
         md5 = cut_sum(hashlib.md5(data, usedforsecurity=False).digest())
         sha1 = cut_sum(hashlib.sha1(data, usedforsecurity=False).digest())
     claims, missed = b"", kind is not None and data is None
@@ -72,7 +75,14 @@ def glean(path: bytes, data: bytes | None, keys: Sequence[SeenKey], *, found: bo
         except ValueError:
             missed = True
     return Gleaned(
-        kind=kind, claims=claims, missed=missed, local=local, keys=tuple(dict.fromkeys(keys)), md5=md5, sha1=sha1
+        kind=kind,
+        claims=claims,
+        missed=missed,
+        local=local,
+        keys=tuple(dict.fromkeys(keys)),
+        sha256=cut_sum(sha256 or b""),
+        md5=md5,
+        sha1=sha1,
     )
 
 
@@ -82,10 +92,11 @@ def is_held(path: bytes, size: int) -> bool:
 
 
 class Holding:
-    """Reads on for a search, and holds what it read of a file that is to be held."""
+    """Reads on for a search. What it reads is held, of a file that is to be held, or else hashed."""
 
     def __init__(self, read: Callable[[int], bytes], path: bytes, size: int) -> None:
         self._read = read
+        self._hash = hashlib.sha256()
         self._parts: list[bytes] | None = None
         if is_held(path, size):
             self._parts = []
@@ -95,11 +106,22 @@ class Holding:
         data = self._read(size)
         if self._parts is not None:
             self._parts.append(data)
+        else:
+            self._hash.update(data)
         return data
+
+    def finish(self) -> None:
+        """Read what is left."""
+        while self.read(_READ_BYTES):
+            pass
 
     def data(self) -> bytes | None:
         """All that was read; None if it was not held."""
         return None if self._parts is None else b"".join(self._parts)
+
+    def sha256(self) -> bytes:
+        """The SHA-256 of all that was read."""
+        return (self._hash if self._parts is None else hashlib.sha256(b"".join(self._parts))).digest()
 
 
 class GleaningsBuilder:
@@ -112,11 +134,11 @@ class GleaningsBuilder:
         self._keys: dict[SeenKey, list[bytes]] = {}
         self._sums: list[FileSums] = []
 
-    def add(self, path: bytes, digest: bytes | None, gleaned: Gleaned | None, *, found: bool) -> None:
-        """Take a file: its SHA-256 (None where it was not all there), what it gave, and whether secrets were found."""
+    def add(self, path: bytes, gleaned: Gleaned | None, *, found: bool) -> None:
+        """Take a file: what it gave, and whether secrets were found."""
         if found:
-            md5, sha1 = (gleaned.md5, gleaned.sha1) if gleaned is not None else (b"", b"")
-            self._sums.append(FileSums(path=path, sha256=cut_sum(digest or b""), md5=md5, sha1=sha1))
+            given = gleaned or Gleaned()
+            self._sums.append(FileSums(path=path, sha256=given.sha256, md5=given.md5, sha1=given.sha1))
         if gleaned is None:
             return
         if gleaned.missed:

@@ -22,7 +22,7 @@ from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
 from imgscan.model import Coverage, Digest, NotRead
 
-RESULT_FORMAT: Final = 6
+RESULT_FORMAT: Final = 7
 """Of `KeptLayer` and of what it means: results of another format are not used."""
 
 
@@ -88,6 +88,7 @@ class KeptLayer(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[HardLink, ...]
     clashes: bool
     contents: bytes
+    directories: bytes
     facts: LayerFacts
     gleanings: LayerGleanings
     hits: tuple[tuple[bytes, PackedHit], ...]
@@ -145,6 +146,7 @@ def with_hits(
         links=listing.links,
         clashes=listing.clashes,
         contents=listing.contents,
+        directories=listing.directories,
         facts=scan.facts,
         gleanings=scan.gleanings,
         hits=hits,
@@ -193,6 +195,7 @@ def restore_layer(
         links=kept.links,
         clashes=kept.clashes,
         contents=kept.contents,
+        directories=kept.directories,
     )
     hits = [PathHit(path=path, hit=unpack_hit(packed, rules)) for path, packed in kept.hits]
     for place in kept.places:

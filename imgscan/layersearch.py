@@ -6,7 +6,6 @@ In: entries as they come by. Out: their digests, to whoever lists them, and the 
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.escape import path_text
 from imgscan.gleanings import GleaningsBuilder, Holding, glean
 from imgscan.layerresult import PathHit
-from imgscan.layers.listing import Done, HashedContent
+from imgscan.layers.listing import Done, HashedContent, content_digest
 from imgscan.layers.tar import Entry, TarEntry, clean_path
 from imgscan.layers.tarwindow import ContentPlace
 from imgscan.model import EntryKind, NotRead
@@ -37,7 +36,7 @@ _SLOT_FILES: Final = 4096
 _BATCH_BYTES: Final = 8 << 20
 MOST_HITS: Final = 50_000
 """Of one layer, one in each of a million files would take a gigabyte."""
-_EMPTY: Final = hashlib.sha256(b"").digest()
+_EMPTY: Final = content_digest(b"")
 
 
 @dataclass(slots=True)
@@ -141,7 +140,7 @@ class LayerSearch:
             notes: list[str] = []
             cut = self._scanner.scan_bytes(data, path=path, note=notes.append)
             self._take_hits(entry.path, cut)
-            self.gleanings.add(entry.path, None, None, found=bool(cut))
+            self.gleanings.add(entry.path, None, found=bool(cut))
             self._note(path, notes)
             self._cut_off(path, entry.size_bytes - len(data))
             done(None)
@@ -170,12 +169,14 @@ class LayerSearch:
         self._take_hits(entry.path, hits)
         self._note(path, notes)
         self._progress.update(f"reading {self._where[:19]}: {human_bytes(self.read_bytes)}")
+        held.finish()
         digest = content.finish()
         # Of a sparse file only holes are left out; where its data are missing the layer is told to be damaged.
         if content.left and not entry.sparse:
             self._cut_off(path, content.left)
-        gleaned = glean(entry.path, held.data(), keys, found=bool(hits))
-        self.gleanings.add(entry.path, digest, gleaned, found=bool(hits))
+        sha256 = None if not hits else b"" if digest is None else held.sha256()
+        gleaned = glean(entry.path, held.data(), keys, sha256=sha256)
+        self.gleanings.add(entry.path, gleaned, found=bool(hits))
         done(digest)
 
     def _send(self, pending: _Pending) -> None:
@@ -196,7 +197,7 @@ class LayerSearch:
             done(found.digest)
             if found.hits or found.gleaned is not None:
                 self._take_hits(job.path, found.hits)
-                self.gleanings.add(job.path, found.digest, found.gleaned, found=bool(found.hits))
+                self.gleanings.add(job.path, found.gleaned, found=bool(found.hits))
             if found.notes:
                 self._note(path_text(job.path), found.notes)
         if pending.slot is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from imgscan import coverage, editcosts, patches, risks, sourcetext, terms, verification
+from imgscan import coverage, directories, editcosts, patches, risks, sourcetext, terms, verification
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
@@ -22,6 +22,8 @@ AcceptedBy = terms.AcceptedBy
 BustedBy = editcosts.BustedBy
 Confidence = terms.Confidence
 Coverage = coverage.Coverage
+DirectoryReport = directories.DirectoryReport
+DirectoryShare = directories.DirectoryShare
 EditCosts = editcosts.EditCosts
 EntryKind = terms.EntryKind
 Evidence = terms.Evidence
@@ -285,7 +287,8 @@ class DiveMetrics:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReport:
     """The image by size. `reclaimable_bytes` = `size_bytes` - `visible_bytes`, exactly; duplicates are listed in
-    `waste` but not counted in it. `efficiency` = visible / size."""
+    `waste` but not counted in it. `efficiency` = visible / size. `directories` are the largest, of at least a
+    thousandth of the image's bytes, each followed by those in it; the root is the first."""
 
     size_bytes: int
     visible_bytes: int
@@ -296,6 +299,7 @@ class ImageReport:
     dive: DiveMetrics
     layers: tuple[LayerReport, ...]
     waste: tuple[Waste, ...]
+    directories: tuple[DirectoryReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from blake3 import blake3
 
 from imgscan.detect.secrets.hits import PackedHit, SecretHit, pack_hit, unpack_hit
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.detect.secrets.windows import ReadAt
 from imgscan.errors import WorkerError
 from imgscan.escape import path_text
 from imgscan.gleanings import Gleaned, glean, is_held
+from imgscan.layers.listing import content_digest
 from imgscan.source.placed import Directory, OneFile
 from imgscan.source.records import StoreError
 
@@ -59,8 +62,8 @@ class FileJob(msgspec.Struct, frozen=True, gc=False):
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
-    """What a file held. `digest` is its SHA-256; `notes` say what of it was left out; `gleaned` is what it gave besides
-    secrets."""
+    """What a file held. `digest` is its `content_digest`, `notes` say what of it was left out, `gleaned` is what it
+    gave besides secrets."""
 
     digest: bytes
     hits: tuple[SecretHit, ...] = ()
@@ -293,7 +296,7 @@ def _search_open(scanner: SecretScanner, file: int, job: FileJob) -> _Packed:
         if len(data) != job.size:
             raise StoreError("a file is shorter than recorded")
         return _search(scanner, data, job)
-    hashed, hashed_to = hashlib.sha256(), 0
+    hashed, hashed_to = blake3(), 0
 
     def read_at(offset: int, size: int) -> bytes:
         nonlocal hashed_to
@@ -310,18 +313,25 @@ def _search_open(scanner: SecretScanner, file: int, job: FileJob) -> _Packed:
     if hashed_to < job.size:
         raise StoreError("a file is shorter than recorded")
     held = read_at(0, job.size) if is_held(job.path, job.size) else None
-    gleaned = glean(job.path, held, keys, found=bool(hits))
+    gleaned = glean(job.path, held, keys, sha256=_sha256_of(read_at, job.size) if hits else None)
     return hashed.digest(), tuple(map(pack_hit, hits)), tuple(notes), gleaned
 
 
+def _sha256_of(read_at: ReadAt, size: int) -> bytes:
+    hashed = hashlib.sha256()
+    for offset in range(0, size, _READ_BYTES):
+        hashed.update(read_at(offset, _READ_BYTES))
+    return hashed.digest()
+
+
 def _search(scanner: SecretScanner, data: bytes, job: FileJob) -> _Packed:
-    digest, path = hashlib.sha256(data).digest(), path_text(job.path)
+    digest, path = content_digest(data), path_text(job.path)
     if scanner.is_plain(data, path):
-        return digest, (), (), glean(job.path, data, (), found=False)
+        return digest, (), (), glean(job.path, data, (), sha256=None)
     notes: list[str] = []
     keys: list[SeenKey] = []
     hits = scanner.scan(io.BytesIO(data).read, path=path, size=len(data), note=notes.append, see=keys.append)
-    gleaned = glean(job.path, data, keys, found=bool(hits))
+    gleaned = glean(job.path, data, keys, sha256=hashlib.sha256(data).digest() if hits else None)
     return digest, tuple(map(pack_hit, hits)), tuple(notes), gleaned
 
 

@@ -27,6 +27,8 @@ from imgscan.model import (
     Confidence,
     Coverage,
     Digest,
+    DirectoryReport,
+    DirectoryShare,
     DiveMetrics,
     Evidence,
     Finding,
@@ -126,6 +128,20 @@ def layer(index: int, **changes: Any) -> LayerReport:
     return LayerReport(**{**fields, **changes})
 
 
+def directory(path: str, *shares: tuple[int, int, int]) -> DirectoryReport:
+    """A directory by what layers ship of it: (layer, bytes, bytes in vain)."""
+    size, vain = sum(share[1] for share in shares), sum(share[2] for share in shares)
+    return DirectoryReport(
+        path=path,
+        size_bytes=size,
+        visible_bytes=size - vain,
+        reclaimable_bytes=vain,
+        layers=tuple(
+            DirectoryShare(layer=layer, size_bytes=bytes_, reclaimable_bytes=lost) for layer, bytes_, lost in shares
+        ),
+    )
+
+
 def image(**changes: Any) -> ImageReport:
     """A base layer and one of the user's, with one wasted file."""
     fields: dict[str, Any] = {
@@ -142,6 +158,13 @@ def image(**changes: Any) -> ImageReport:
         ),
         "waste": (
             Waste(path="/app/model.bin", bytes=8_000_000, cause=WasteCause.METADATA_ONLY, shipped_by=1, shadowed_by=2),
+        ),
+        "directories": (
+            directory("/", (0, 100_000_000, 0), (1, 10_000_000, 8_000_000)),
+            directory("/app", (1, 9_500_000, 8_000_000)),
+            directory("/app/dist", (1, 1_500_000, 0)),
+            directory("/usr", (0, 90_000_000, 0), (1, 500_000, 0)),
+            directory("/usr/lib", (0, 70_000_000, 0)),
         ),
     }
     return ImageReport(**{**fields, **changes})

@@ -9,7 +9,8 @@ from typing import Any
 from imgscan.cli.session import NOT_ASKED, open_session, scan_target
 from imgscan.detect.secrets.scanner import load_scanner
 from imgscan.fleet.assemble import assemble
-from imgscan.fleet.plan import Resolved, Resolving, layer_tasks, resolve
+from imgscan.fleet.lookup import Resolved, Resolving, resolve
+from imgscan.fleet.plan import layer_tasks
 from imgscan.fleet.read import read_layers, work_version
 from imgscan.fleets import LayerOutcome, LayerTask, SealedLayer, Wanted
 from imgscan.layers.blocks import BlockStore, HeldBlocks

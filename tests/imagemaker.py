@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tarmaker import archive, directory, header, member, symlink
@@ -233,3 +234,24 @@ LAYOUTS: dict[str, Callable[[Made], bytes]] = {
 
 def small_layer(name: bytes, data: bytes) -> bytes:
     return archive(header(b"etc/", flag=b"5", mode=0o755), member(b"etc/" + name, data))
+
+
+CONTENT = "containerd/daemon/io.containerd.content.v1.content"
+
+
+def content_store(root: Path, image: Made, *, folder: str = CONTENT, index: bool = False) -> dict[str, Any]:
+    """A content store with an image; its record. `index`: what the name stands for lists it, with an attestation."""
+    blobs = Blobs()
+    found = add_manifest(blobs, image, gzipped, platform={"os": "linux", "architecture": image.architecture})
+    top = found
+    if index:
+        attestation = add_attestation(blobs, found["digest"], b'{"predicate": {}}')
+        top = blobs.add(
+            dump({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [found, attestation]}), INDEX_TYPE
+        )
+    place = root / folder / "blobs" / "sha256"
+    place.mkdir(parents=True)
+    for name, data in blobs.data.items():
+        (place / name).write_bytes(data)
+    diff_ids = [f"sha256:{sha(layer)}" for layer in image.layers]
+    return {"Id": top["digest"], "Descriptor": {"digest": top["digest"]}, "RootFS": {"Layers": diff_ids}}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from imgscan.layers.blocks import BlockInfo, Blocks, BlockWriter, HeldBlocks, ListedEntry, key_of
 from imgscan.layers.codec import zstd_pair
 from imgscan.layers.contents import ContentsBuilder
+from imgscan.layers.directories import DirectoriesBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.listing import LayerListing
 from imgscan.model import EntryKind
@@ -19,13 +20,13 @@ def listed(path: bytes, kind: EntryKind = EntryKind.FILE, size: int = 0, target:
 
 
 def listing_of(items: list[ListedEntry], whiteouts: list[bytes], opaques: list[bytes]) -> LayerListing:
-    writer, contents = BlockWriter(), ContentsBuilder()
+    writer, contents, directories = BlockWriter(), ContentsBuilder(), DirectoriesBuilder()
     ordered = [msgspec.structs.replace(item, order=order) for order, item in enumerate(items)]
     for item in ordered:
         writer.add(item)
         if item.kind is EntryKind.FILE:
             contents.add(item)
-    blocks, clashes = writer.finish()
+    blocks, clashes = writer.finish(directories.add)
     links = [
         HardLink(path=i.path, target=i.target, order=i.order)
         for i in ordered
@@ -42,6 +43,7 @@ def listing_of(items: list[ListedEntry], whiteouts: list[bytes], opaques: list[b
         links=resolve_in_layer(links, blocks),
         clashes=clashes,
         contents=contents.finish(),
+        directories=directories.finish(),
     )
 
 

@@ -16,9 +16,10 @@ from secretmaker import token_of
 from tarmaker import archive, directory, hardlink, member, octal, symlink
 from tarsplits import Records, take_apart
 
+from imgscan.detect.packages.claims import FileSums, cut_sum
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.layers.blob import open_layer
-from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
+from imgscan.layers.listing import LayerListing, ReadingSearch, content_digest, list_layer
 from imgscan.layersearch import LayerSearch
 from imgscan.model import NotRead
 from imgscan.progress import silent
@@ -33,13 +34,14 @@ def scanner() -> SecretScanner:
     return load_scanner()
 
 
-Told = tuple[list[tuple[bytes, str, bytes, int, int]], list[NotRead], int]
+Told = tuple[list[tuple[bytes, str, bytes, int, int]], list[NotRead], int, tuple[FileSums, ...]]
 
 
 def told(search: LayerSearch) -> Told:
     """What was found, in an order that does not depend on who found it."""
     hits = [(item.path, item.hit.rule.id, item.hit.secret, item.hit.line, item.hit.offset) for item in search.hits]
-    return sorted(hits), sorted(search.not_read.items, key=lambda item: (item.where, item.reason)), search.read_bytes
+    notes = sorted(search.not_read.items, key=lambda item: (item.where, item.reason))
+    return sorted(hits), notes, search.read_bytes, search.gleanings.finish().sums
 
 
 def searched(tar: bytes, workers: Workers, scanner: SecretScanner) -> tuple[LayerListing, Told]:
@@ -113,7 +115,7 @@ def test_any_number_of_processes(tar: bytes, workers: Workers, scanner: SecretSc
 def test_what_there_is_is_found(name: str, scanner: SecretScanner) -> None:
     """A comparison of nothing with nothing would be no test."""
     with closing(Workers(scanner, 0)) as alone:
-        listing, (hits, notes, read_bytes) = searched(LAYERS[name], alone, scanner)
+        listing, (hits, notes, read_bytes, _) = searched(LAYERS[name], alone, scanner)
     assert len(hits) == {"files-that-fit-no-slot-evenly": 30, "large-files": 4}.get(name, 2)
     assert notes == []
     assert read_bytes >= listing.size_bytes
@@ -121,7 +123,7 @@ def test_what_there_is_is_found(name: str, scanner: SecretScanner) -> None:
 
 def test_what_was_left_out_is_told(scanner: SecretScanner) -> None:
     with closing(Workers(scanner, 0)) as alone:
-        _, (_, notes, _) = searched(LAYERS["more-than-is-told"], alone, scanner)
+        _, (_, notes, *_) = searched(LAYERS["more-than-is-told"], alone, scanner)
     assert {note.where for note in notes} == {"/a"}
 
 
@@ -140,13 +142,16 @@ def test_random_sizes(seed: int, workers: Workers, scanner: SecretScanner) -> No
     source = random.Random(seed)
     sizes = [source.choice((60, 1_000, 100_000, 500_000, 600_000)) + source.randrange(99) for _ in range(40)]
     files = {b"%d" % number: with_token(f"{seed} {number}", size) for number, size in enumerate(sizes)}
-    listing, (hits, _, read_bytes) = searched(
+    listing, (hits, _, read_bytes, sums) = searched(
         archive(*(member(path, data) for path, data in files.items())), workers, scanner
     )
     assert {item.path: item.digest for item in listing.items} == {
-        path: hashlib.sha256(data).digest() for path, data in files.items()
+        path: content_digest(data) for path, data in files.items()
     }
     assert sorted({path for path, *_ in hits}) == sorted(files)
+    assert {item.path: item.sha256 for item in sums} == {
+        path: cut_sum(hashlib.sha256(data).digest()) for path, data in files.items()
+    }
     assert read_bytes == sum(map(len, files.values()))
 
 

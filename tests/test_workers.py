@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from tarmaker import archive, member
 
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.errors import WorkerError
+from imgscan.layers.listing import content_digest
 from imgscan.source.records import StoreError
 from imgscan.workers import SLOT_BYTES, FileJob, Found, Workers
 
@@ -64,7 +64,7 @@ def write_folder(root: Path) -> list[FileJob]:
 def expected(scanner: SecretScanner, jobs: list[FileJob]) -> list[Found]:
     return [
         Found(
-            hashlib.sha256(FILES[job.path]).digest(),
+            content_digest(FILES[job.path]),
             tuple(scanner.scan_bytes(FILES[job.path], path=job.path.decode("utf-8", "backslashreplace"))),
         )
         for job in jobs

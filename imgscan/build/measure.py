@@ -26,6 +26,7 @@ from imgscan.build.lines import is_from
 from imgscan.build.request import Builder, BuildOptions
 from imgscan.build.scenarios import RERUN_ALL, SCENARIOS, Choice
 from imgscan.build.steps import Clean, StepEvent, StepState, ancestors
+from imgscan.build.storedhistory import history_of
 from imgscan.errors import InputError
 from imgscan.model import BuildFailure, BuildTrace, BustedBy, Skipped, Step, Timing
 
@@ -141,7 +142,8 @@ class _Measurement:
         if options.builder is not Builder.BUILDKIT or dockerfile is None:
             return cold
         try:
-            history = self._workshop.engine.history(f"{self._workshop.repository}:{self._first}-1")
+            name = f"{self._workshop.repository}:{self._first}-1"
+            history = history_of(self._workshop.engine, name, newest=len(cold.steps))
         except InputError:
             return cold
         steps = with_layer_sizes(cold.steps, history, dockerfile, options.target, options.build_args)

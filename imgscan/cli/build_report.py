@@ -125,6 +125,7 @@ def _assemble(run: _Run, ref: str) -> Report:
     from imgscan.build.metrics import cache_metrics
     from imgscan.cli.measuring import build_info
     from imgscan.cli.session import patched_findings
+    from imgscan.cli.setup import read_ignores
     from imgscan.detect.secrets.findings import secret_findings
     from imgscan.verify.proofs import with_proofs
 
@@ -146,6 +147,7 @@ def _assemble(run: _Run, ref: str) -> Report:
         "unpacked": run.session.scanner.unpack,
         "stakes": run.setup.stakes,
         "verifications": run.verified.verifications,
+        "ignores": read_ignores(run.setup, (project,)),
     }
     if measured.image is None:
         return make_report(

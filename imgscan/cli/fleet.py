@@ -19,7 +19,7 @@ from imgscan.model import Severity
 if TYPE_CHECKING:
     from imgscan.cli.session import Session
     from imgscan.fleet.expand import Listed, ListOptions
-    from imgscan.fleet.plan import Resolving
+    from imgscan.fleet.lookup import Resolving
     from imgscan.fleet.run import FleetMeans
     from imgscan.fleets import FleetReport
     from imgscan.store.fleetstore import FleetStore
@@ -133,7 +133,7 @@ def _means(store: FleetStore, params: dict[str, Any], session: Session) -> Fleet
 
 
 def _resolving(params: dict[str, Any]) -> Resolving:
-    from imgscan.fleet.plan import Resolving
+    from imgscan.fleet.lookup import Resolving
 
     return Resolving(
         connections=params["connections"],

@@ -64,7 +64,7 @@ def record(reports: tuple[Path, ...], **params: Any) -> int:  # noqa: ANN401 - c
 
     The first run of a target has nothing to be compared with: nothing in it is new.
     """
-    from imgscan.cli.baseline import read_report
+    from imgscan.cli.known import read_report
     from imgscan.report.json import decode
     from imgscan.store.history import default_url, open_history
 

@@ -33,7 +33,7 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     from imgscan.cli.output import exit_code, plan_outputs, write_reports
     from imgscan.cli.projects import open_projects, search_projects
     from imgscan.cli.session import open_session
-    from imgscan.cli.setup import open_setup, search_setup
+    from imgscan.cli.setup import open_setup, read_ignores, search_setup
     from imgscan.cli.verifying import run_proofs
     from imgscan.detect.secrets.findings import secret_findings
     from imgscan.excerpts import with_excerpts
@@ -59,6 +59,7 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
         unpacked=session.scanner.unpack,
         stakes=setup.stakes,
         verifications=verified.verifications,
+        ignores=read_ignores(setup, projects.projects),
     )
     texts = {project.dockerfile.file: project.dockerfile.text for project in projects.projects}
     text_of = lambda file: texts.get(file) or setup.setup.tree.text(file)  # noqa: E731

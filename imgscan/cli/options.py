@@ -108,7 +108,7 @@ GENERAL: Final = (
     ),
 )
 """What every command takes that says how it goes on."""
-SHARED: Final = (
+VERDICT: Final = (
     click.option(
         "--format",
         "formats",
@@ -127,6 +127,19 @@ SHARED: Final = (
         help="Exit 1 for findings of this severity or above.",
     ),
     click.option(
+        "--base",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        envvar="IMGSCAN_BASE",
+        help="A JSON report, or a baseline, that says what was known before; what is new is counted.",
+    ),
+    click.option(
+        "--fail-on-new",
+        is_flag=True,
+        envvar="IMGSCAN_FAIL_ON_NEW",
+        help="Only what --base did not know makes the exit code 1, from --fail-on on; budgets count as ever.",
+    ),
+    click.option(
         "--budget",
         "budgets",
         type=PairType("KEY=VALUE"),
@@ -135,6 +148,16 @@ SHARED: Final = (
         help="Exit 1 over a limit: image-size=250MB, reclaimable=20MB, efficiency=0.95, rebuild-source=20s, "
         "rebuild-lockfile=60s, dive-efficiency=0.9, dive-wasted-bytes=20MB, dive-user-wasted-percent=0.1. Repeatable.",
     ),
+)
+"""What a report is written as, and what makes it NO-GO."""
+OUTCOME: Final = (
+    click.option("--exit-zero", is_flag=True, envvar="IMGSCAN_EXIT_ZERO", help="Exit 0 whatever the verdict."),
+    click.option("--strict", is_flag=True, envvar="IMGSCAN_STRICT", help="Exit 5 if anything could not be looked at."),
+    *GENERAL,
+)
+"""What comes of it."""
+SHARED: Final = (
+    *VERDICT,
     click.option(
         "--dive-ci",
         type=click.Path(path_type=Path),
@@ -158,9 +181,7 @@ SHARED: Final = (
         envvar="IMGSCAN_RULES",
         help="Look for the secrets of this rule file, too. Repeatable.",
     ),
-    click.option("--exit-zero", is_flag=True, envvar="IMGSCAN_EXIT_ZERO", help="Exit 0 whatever the verdict."),
-    click.option("--strict", is_flag=True, envvar="IMGSCAN_STRICT", help="Exit 5 if anything could not be looked at."),
-    *GENERAL,
+    *OUTCOME,
 )
 """What every command that writes a report takes."""
 

@@ -211,6 +211,7 @@ def _assemble(params: Mapping[str, Any], session: Session, project: Project, rea
     from imgscan.assess import make_report
     from imgscan.cli.edits import edit_costs
     from imgscan.detect import cachebust
+    from imgscan.dockerfile.comments import dockerfile_ignores
 
     project = found.project
     findings = tuple(
@@ -227,7 +228,7 @@ def _assemble(params: Mapping[str, Any], session: Session, project: Project, rea
     edits: EditCosts | None = None
     if found.costs is not None:
         edits = edit_costs(params, project, reach, found.costs, found.timings, findings)
-    # What a baseline accepts of other rules is not looked for here, hence not stale.
+    # What baseline and comments accept of other rules is not looked for here, hence not stale.
     gate = replace(session.gate, acceptance=replace(session.gate.acceptance, tell_stale=False))
     report = make_report(
         target=Target(
@@ -239,5 +240,6 @@ def _assemble(params: Mapping[str, Any], session: Session, project: Project, rea
         skipped=project.context.skipped,
         build=found.build,
         cache=found.cache,
+        ignores=dockerfile_ignores(project.dockerfile),
     )
     return replace(report, edits=edits, notes=(*report.notes, *found.notes))

@@ -17,6 +17,7 @@ from imgscan.acceptance import Acceptance
 from imgscan.allowlist import AllowEntry
 from imgscan.assess import Gate, Project, image_findings, image_report, make_report
 from imgscan.cachedir import cache_dir
+from imgscan.cli.known import read_known
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.detect.secrets.matcher import MATCHERS, has_hyperscan
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
@@ -79,7 +80,7 @@ class Session:
 
 NOT_ASKED: Final[Mapping[str, Any]] = {
     "fail_on": "never", "budgets": (), "dive_ci": None, "baseline": None, "rule_files": (), "exit_zero": False,
-    "strict": False, "allow": (),
+    "strict": False, "allow": (), "base": None, "fail_on_new": False,
 }  # fmt: skip
 """What a scan takes, for commands that do not ask for it."""
 
@@ -90,6 +91,7 @@ def open_session(params: Mapping[str, Any]) -> Session:
     progress = make_progress(quiet=params["quiet"], verbose=params["verbose"])
     limits = parse_budgets(params["budgets"], dive_limits(params, progress))
     baseline = read_baseline(params["baseline"]) if params["baseline"] else None
+    known = read_known(params.get("base"), gates=params.get("fail_on_new", False))
     progress.stage("loading rules")
     matcher = chosen_matcher()
     scanner = load_scanner(rule_files=params["rule_files"], backend=matcher, unpack=not params.get("no_unpack"))
@@ -105,6 +107,7 @@ def open_session(params: Mapping[str, Any]) -> Session:
             limits=limits,
             acceptance=_acceptance(params, baseline, scanner),
             waivers=params.get("waivers", ()),
+            known=known,
         ),
         jobs=params.get("jobs"),
         results=None if params.get("no_cache", True) else _open_results(scanner, matcher),
@@ -118,7 +121,7 @@ def _acceptance(params: Mapping[str, Any], baseline: Baseline | None, scanner: S
         allow=allow,
         baseline=baseline,
         image_marks=params.get("trust_image_ignores", False),
-        rule_ids=frozenset({*load_rules(), *scanner.rules}) if allow else frozenset(),
+        rule_ids=frozenset({*load_rules(), *scanner.rules}),
         today=datetime.now(UTC).date(),
         tell_stale=len(params.get("targets", ())) <= 1,
     )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from imgscan.assess import Project
 from imgscan.cli.session import Session
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.words import is_secret_name
 from imgscan.dockerfile.context import check_root
 from imgscan.errors import InputError
+from imgscan.ignores import Ignores
 from imgscan.model import Finding
 from imgscan.project.setup import Setup, read_setup
 from imgscan.project.stakes import Stakes, stakes_of
@@ -54,6 +57,14 @@ def search_setup(opened: OpenedSetup, session: Session, taken: Collection[str]) 
     hits = scan_setup(opened.setup, session.scanner, taken)
     session.learn(hits)
     return hits
+
+
+def read_ignores(opened: OpenedSetup, projects: Sequence[Project]) -> Ignores:
+    """The comments of the project's files that accept findings."""
+    from imgscan.project.comments import project_ignores
+
+    files = (posixpath.join(p.folder, (p.context.rules.file if p.context.rules else None) or "") for p in projects)
+    return project_ignores(opened.setup, [p.dockerfile for p in projects], [file for file in files if file])
 
 
 def _inside(root: Path, files: tuple[Path, ...]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import msgspec
 
 from imgscan.detect import ListedPath
 from imgscan.detect.leftbehind import Groups
-from imgscan.detect.pathtable import PathTable, layer_tables, thresholds
+from imgscan.detect.pathtable import path_table, thresholds
 from imgscan.escape import path_text
 from imgscan.layers.blocks import ListedEntry
 from imgscan.layers.filesystem import Stacked
@@ -41,7 +41,7 @@ class FactsBuilder:
     """Gathers the facts of one layer after the other; the table remembers folders."""
 
     def __init__(self) -> None:
-        self._table = PathTable(layer_tables())
+        self._table = path_table()
         self._large_bytes = thresholds()["oversized_file_bytes"]
         self._facts = LayerFacts()
 

@@ -19,6 +19,7 @@ from imgscan.detect.pathtable import (
     Kind,
     PathTable,
     layer_tables,
+    path_table,
     thresholds,
 )
 from imgscan.escape import plain
@@ -70,7 +71,7 @@ def _count(sizes: dict[str, int], name: str, size: int) -> None:
 
 def group_paths(entries: Iterable[ListedPath]) -> dict[int, Groups]:
     """What the rows find among visible paths, layer by layer; `entries` may come in any order."""
-    table = PathTable(layer_tables())
+    table = path_table()
     layers: dict[int, Groups] = {}
     for layer, path, size, status in entries:
         if status is Status.VISIBLE:
@@ -80,7 +81,7 @@ def group_paths(entries: Iterable[ListedPath]) -> dict[int, Groups]:
 
 def detect(groups: Mapping[int, Groups], layers: Sequence[LayerReport]) -> Iterator[Finding]:
     """Findings on what is visible in the layers that the Dockerfile added."""
-    kinds = PathTable(layer_tables()).kinds
+    kinds = path_table().kinds
     for layer in sorted((layer for layer in layers if not layer.from_base), key=lambda layer: layer.index):
         rows = groups[layer.index].by_row if layer.index in groups else {}
         found = [(kinds[row], group) for row, group in rows.items() if row in kinds and group.files > 0]

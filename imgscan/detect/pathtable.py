@@ -20,6 +20,8 @@ CACHE_RULE: Final = "layer-left-behind-cache"
 JUNK_RULE: Final = "layer-junk"
 DEVELOPMENT_RULE: Final = "layer-dev-dependencies"
 _MEMO_LIMIT: Final = 20_000
+_NAME_MAX: Final = 255
+"""Of Linux, in bytes; entries of an archive may be called by more."""
 _DIGITS: Final = "0123456789"
 _NUMBER: Final = "#"
 
@@ -75,7 +77,8 @@ class Folder:
 
 
 class PathTable:
-    """All tables; `hit_of` says which row a file belongs to. State: the folders seen so far."""
+    """All tables; `hit_of` says which row a file belongs to. State: the folders and names seen so far, as many as are
+    bearable; what is remembered of them depends on nothing else."""
 
     def __init__(self, tables: Mapping[str, Any]) -> None:
         self.by_name: dict[str, list[_Pattern]] = {}
@@ -90,10 +93,8 @@ class PathTable:
                 kind = _kind(rule_id, row)
                 self.kinds.setdefault(kind.key, kind)
                 self._add_row(kind, row)
-        # What most names are told apart by: names that are known, and the last letters of names that may be.
-        self.known_names = frozenset({*self.file_names, *map(posixpath.basename, self.file_paths)})
+        self.names_of_paths = frozenset(map(posixpath.basename, self.file_paths))
         self.any_suffix = tuple(self.suffixes)
-        self.tails = frozenset(suffix[-3:] for suffix in self.suffixes)
         places = tables["places"]
         self.system, self.not_system = frozenset(places["system"]), frozenset(places["not_system"])
         self.package_folders, self.runtimes = frozenset(places["packages"]), tuple(places["runtimes"])
@@ -105,23 +106,24 @@ class PathTable:
         self.scopes = frozenset(name.rstrip("/") for name in development["node"] if name.endswith("/"))
         self.python = frozenset(development["python"])
         self.folders: dict[str, Folder] = {}
+        self.names: dict[str, bool] = {}
         # Files come folder by folder, and comparing a string is cheaper than hashing it.
-        self.latest_path = ""
-        self.latest = Folder(hit=None, own=True)
+        self.latest = "", Folder(hit=None, own=True)
 
     def hit_of(self, path: str) -> Hit | None:
         """The row that a file with an absolute path belongs to."""
         folder_path, _, name = path.rpartition("/")
-        if folder_path != self.latest_path:
-            self.latest = self.folders.get(folder_path) or self._folder(folder_path)
-            self.latest_path = folder_path
-        hit = self.latest.hit
+        known_path, folder = self.latest
+        if folder_path != known_path:
+            folder = self.folders.get(folder_path) or self._folder(folder_path)
+            self.latest = folder_path, folder
+        hit = folder.hit
         if hit is not None and not hit.kind.general:
             return None if name in hit.kind.spared else hit
-        last = name[-3:]
-        if last in self.tails or name in self.known_names or last[-1:] in _DIGITS:
+        says = self.names.get(name)
+        if says if says is not None else self._says_something(name):
             kind = self._named(path, name)
-            if kind is not None and (self.latest.own or kind.everywhere):
+            if kind is not None and (folder.own or kind.everywhere):
                 return Hit(kind=kind, top=path)
         return None if hit is not None and name in hit.kind.spared else hit
 
@@ -135,14 +137,28 @@ class PathTable:
                 return True
         return False
 
+    def _says_something(self, name: str) -> bool:
+        """Whether a file may be a row's by its name; remembered, since in all folders files are called the same."""
+        if len(self.names) > _MEMO_LIMIT:
+            self.names.clear()
+        says = name in self.names_of_paths or self._of_name(name) is not None
+        if len(name) <= _NAME_MAX:
+            self.names[name] = says
+        return says
+
     def _named(self, path: str, name: str) -> Kind | None:
-        """The row of a file's name: the whole path, the whole name, the name up to its number, its end."""
-        kind = self.file_paths.get(path) or self.file_names.get(name)
+        """The row of a file: by its whole path, or by its name."""
+        kind = self.file_paths.get(path) or self._of_name(name)
+        return None if kind is None or kind.means_else(path) else kind
+
+    def _of_name(self, name: str) -> Kind | None:
+        """The row of a file's name: all of it, up to its number, its end."""
+        kind = self.file_names.get(name)
         if kind is None and name[-1:] in _DIGITS:
             kind = self.file_names.get(name.rstrip(_DIGITS) + _NUMBER)
         if kind is None and name.endswith(self.any_suffix):
             kind = next(kind for suffix, kind in self.suffixes.items() if name.endswith(suffix))
-        return None if kind is None or kind.means_else(path) else kind
+        return kind
 
     def _folder(self, path: str) -> Folder:
         """The folder's answer; those above it that are not known yet are looked at first, the uppermost one before."""
@@ -243,6 +259,12 @@ def _kind(rule_id: str, row: Mapping[str, Any]) -> Kind:
         spared=frozenset(row.get("spared", ())),
         unless_below=frozenset(row.get("unless_below", ())),
     )
+
+
+@cache
+def path_table() -> PathTable:
+    """The tables, compiled."""
+    return PathTable(layer_tables())
 
 
 @cache

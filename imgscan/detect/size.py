@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from imgscan.detect import ListedPath
-from imgscan.detect.pathtable import CACHE_RULE, PathTable, layer_tables, thresholds
+from imgscan.detect.pathtable import CACHE_RULE, PathTable, path_table, thresholds
 from imgscan.escape import plain, shorten
 from imgscan.model import (
     Evidence,
@@ -66,7 +66,7 @@ def _oversized_layers(image: ImageReport) -> Iterator[Finding]:
 
 def _oversized_files(layers: Mapping[int, LayerReport], entries: Iterable[ListedPath]) -> Iterator[Finding]:
     limits = thresholds()
-    table = PathTable(layer_tables())
+    table = path_table()
     large = [entry for entry in entries if entry[2] >= limits["oversized_file_bytes"]]
     large.sort(key=lambda entry: (-entry[2], entry[0], entry[1]))
     mine = [entry for entry in large if entry[0] in layers and not layers[entry[0]].from_base]
@@ -180,7 +180,7 @@ def _limit(shipper: LayerReport | None) -> int:
 def _duplicates(layers: Mapping[int, LayerReport], waste: Sequence[Waste]) -> Iterator[Finding]:
     """One finding for what lies in node_modules, one for each layer's other duplicates."""
     groups: dict[tuple[int, bool], list[Waste]] = {}
-    table = PathTable(layer_tables())
+    table = path_table()
     for item in waste:
         layer = layers.get(item.shipped_by)
         if item.cause is WasteCause.DUPLICATE and layer is not None and not layer.from_base:

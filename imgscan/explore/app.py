@@ -118,8 +118,10 @@ class Explorer(App[None]):
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Another layer, or finding, is chosen."""
         if event.data_table.id == "layers":
-            if event.cursor_row != self.layer:
-                self.layer = event.cursor_row
+            # The cursor may have moved on since; it begins at the first row, before it is put on the topmost layer.
+            row = event.data_table.cursor_row
+            if row != self.layer:
+                self.layer = row
                 self.draw()
             self._describe_layer()
         elif event.data_table.has_focus and self.found:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from imgscan.layers.blocks import ListedEntry
+from imgscan.layers.filesystem import last_of_each
 from imgscan.layers.listing import LayerListing
 from imgscan.model import EntryKind
 
@@ -75,10 +76,12 @@ class ImageTree:
 
 
 def _settle(root: Node) -> None:
-    """Forget what the layer did: what it removed goes, the rest is as it is."""
+    """Forget what the layer did: what it removed goes, the rest is as it is. What it did not touch is not looked at."""
     waiting = [root]
     while waiting:
         node = waiting.pop()
+        if node.change is Change.UNCHANGED and not node.touched:
+            continue
         node.change, node.touched = Change.UNCHANGED, False
         gone = [name for name, child in node.children.items() if child.change is Change.REMOVED]
         for name in gone:
@@ -88,27 +91,33 @@ def _settle(root: Node) -> None:
 
 def _apply(root: Node, listing: LayerListing, layer: int) -> None:
     for path in listing.opaques:
-        node = _find(root, path)
+        node = _touch(root, path)
         for child in node.children.values() if node else ():
             _remove(child)
     for path in listing.whiteouts:
-        removed = _find(root, path)
+        removed = _touch(root, path)
         if removed is not None:
             _remove(removed)
-    previous: ListedEntry | None = None
-    for entry in listing.items:
-        # Sorted by path, then by order: of two entries for one path the last one is on disk.
-        if previous is not None and previous.path != entry.path:
-            _place(root, previous, layer)
-        previous = entry
-    if previous is not None:
-        _place(root, previous, layer)
+    # Neighbours mostly lie in the same directory, which nothing but an entry of its own changes.
+    folder, parent = b"", _enter(root, [])
+    for entry in last_of_each(listing):
+        around, _, name = entry.path.rpartition(b"/")
+        if around != folder:
+            folder, parent = around, _enter(root, _parts(around))
+        if name:
+            _place(parent, name, entry, layer)
 
 
-def _find(root: Node, path: bytes) -> Node | None:
+def _touch(root: Node, path: bytes) -> Node | None:
+    """The node of a path, below which something goes."""
     node: Node | None = root
     for part in _parts(path):
-        node = node.children.get(part) if node is not None else None
+        if node is None:
+            return None
+        node.touched = True
+        node = node.children.get(part)
+    if node is not None:
+        node.touched = True
     return node
 
 
@@ -124,23 +133,32 @@ def _remove(node: Node) -> None:
         waiting += one.children.values()
 
 
-def _place(root: Node, entry: ListedEntry, layer: int) -> None:
+def _enter(root: Node, parts: list[bytes]) -> Node:
+    """The directory of that path, made where it is missing, to have something placed in it."""
     node = root
-    for part in _parts(entry.path):
-        child = node.children.get(part)
-        if child is None:
-            child = node.children[part] = Node(part)
-            child.change = Change.ADDED
-        elif child.change is Change.REMOVED:
-            child.change = Change.MODIFIED
-        node.touched = True
+    for part in parts:
         _become_directory(node)
-        node = child
-    if node is root:
-        return
+        node = _child(node, part)
+    _become_directory(node)
+    return node
+
+
+def _child(node: Node, name: bytes) -> Node:
+    child = node.children.get(name)
+    if child is None:
+        child = node.children[name] = Node(name)
+        child.change = Change.ADDED
+    elif child.change is Change.REMOVED:
+        child.change = Change.MODIFIED
+    return child
+
+
+def _place(parent: Node, name: bytes, entry: ListedEntry, layer: int) -> None:
+    node = _child(parent, name)
     known = node.entry
-    if known is not None and node.change is not Change.ADDED:
-        same = entry.kind is EntryKind.DIRECTORY and _looks(known) == _looks(entry)
+    if node.change is not Change.ADDED:
+        # Of a directory that only paths told of so far nothing is known that could have changed.
+        same = entry.kind is EntryKind.DIRECTORY and (known is None or _looks(known) == _looks(entry))
         node.change = Change.UNCHANGED if same and node.change is Change.UNCHANGED else Change.MODIFIED
     if entry.kind is not EntryKind.DIRECTORY:
         for child in node.children.values():
@@ -150,6 +168,7 @@ def _place(root: Node, entry: ListedEntry, layer: int) -> None:
 
 def _become_directory(node: Node) -> None:
     """Something is placed below it: what was a file there is none any more."""
+    node.touched = True
     if node.entry is not None and node.entry.kind is not EntryKind.DIRECTORY:
         node.entry = None
         node.change = Change.MODIFIED if node.change is Change.UNCHANGED else node.change

@@ -18,7 +18,7 @@ from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.detect.secrets.hits import seal_hit
 from imgscan.detect.secrets.redact import redact
 from imgscan.detect.secrets.scanner import SecretScanner
-from imgscan.fleet.plan import Resolved
+from imgscan.fleet.lookup import Resolved
 from imgscan.layerresult import LayerScan
 from imgscan.layers.attribution import attribute
 from imgscan.layers.blocks import BlockStore

@@ -6,9 +6,11 @@ schedulers and into their logs, and nobody knows what stands in them.
 
 from __future__ import annotations
 
+import io
+import pickle
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -38,6 +40,16 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         return f"imgscan {self.imgscan}, rules {self.rules}, Python {self.python}"
 
 
+class Errand:
+    """Pickled, a call: who unpickles it makes the call, and has its result."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self._call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self._call
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a task. `unreachable`: the registry did not answer, however often it was asked; `other` is the
     installation of a worker that did not try, since it is not the sender's."""
@@ -61,10 +73,8 @@ def own_installation() -> Installation:
     )
 
 
-def attempt(work: Work, task: LayerTask, sender: Installation | None) -> Attempt:
-    """Do the work, unless `sender` is another installation than this one; with None it is known not to be."""
-    if sender is not None and sender != own_installation():
-        return Attempt(other=own_installation())
+def attempt(work: Work, task: LayerTask) -> Attempt:
+    """Do the work."""
     began = time.monotonic()
     try:
         return Attempt(outcomes=tuple(work(task)), seconds=time.monotonic() - began)
@@ -74,6 +84,35 @@ def attempt(work: Work, task: LayerTask, sender: Installation | None) -> Attempt
         return Attempt(problem="the process that read it has too little memory")
     except Exception as error:  # its words may hold anything; that it is a bug is for the report to say
         return Attempt(problem=f"internal error: {_place_of(error)}")
+
+
+def pack(function: Callable[..., object], *arguments: object) -> io.BytesIO:
+    """A call as a scheduler has it: `pickle.load` makes it, where it is to be made. Nothing of it shows in dashboards
+    and logs, and whoever hands it on, or lacks what it needs, is none the worse for it."""
+    return io.BytesIO(pickle.dumps(Errand(function, *arguments)))
+
+
+def pack_task(work: Work, task: LayerTask) -> io.BytesIO:
+    """A task for a worker that is what this process is."""
+    return pack(_attempt_packed, msgspec.structs.asdict(own_installation()), pickle.dumps((work, task)))
+
+
+def _attempt_packed(sender: Mapping[str, str], packed: bytes) -> Attempt:
+    own = own_installation()
+    if sender != msgspec.structs.asdict(own):
+        return Attempt(other=own)
+    try:
+        work, task = pickle.loads(packed)  # noqa: S301 - from whoever may run anything in this process anyway
+    except Exception as error:
+        return Attempt(problem=f"the worker does not have what it is to run: {type(error).__name__}")
+    return attempt(work, task)
+
+
+def describe_installation() -> dict[str, str]:
+    """That of this process, with what a cluster is made of besides, as plain values."""
+    from importlib.metadata import version
+
+    return {**msgspec.structs.asdict(own_installation()), "distributed": version("distributed")}
 
 
 def in_words(error: ImgscanError) -> str:

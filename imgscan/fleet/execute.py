@@ -5,23 +5,24 @@ from __future__ import annotations
 
 import os
 import queue
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.fleet.attempt import Attempt, Installation, Work, attempt, own_installation
 from imgscan.fleet.limits import Limits, Waiting, with_share
+from imgscan.fleet.pace import Pace
 from imgscan.fleet.pool import ProcessCrew, TaskLost
 from imgscan.fleets import LayerOutcome, LayerTask
 
 MOST_TRIES: Final = 3
-_AHEAD: Final = 2
-"""So many tasks a process are under way, one of which it works on: else it waited while a result is written down."""
+PATIENCE_S: Final = 60.0
 _LOOK_S: Final = 0.5
 _MOST_UNREACHABLE: Final = 8
 
@@ -43,15 +44,25 @@ class Crew(Protocol):
         """How many calls run at the same time."""
         ...
 
-    def submit(self, fn: Callable[..., Attempt], /, *args: object) -> Future[Attempt]:
-        """Run a function of a module."""
+    @property
+    def most_sent(self) -> int:
+        """How many calls to have under way: some more, so that nobody waits while a result is written down."""
+        ...
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether some processes may be far slower than others, so that a second one is worth a try."""
+        ...
+
+    def send(self, work: Work, task: LayerTask) -> Future[Attempt]:
+        """Have a task done."""
         ...
 
     def check(self) -> None:
         """Raise an ImgscanError when no more results will come."""
         ...
 
-    def shutdown(self, wait: bool = True) -> None:
+    def shutdown(self) -> None:
         """End everything at once."""
         ...
 
@@ -65,6 +76,7 @@ def execute(
     limits: Limits | None = None,
     say: Callable[[str], None] = lambda _: None,
     tries: int = MOST_TRIES,
+    patience_s: float = PATIENCE_S,
 ) -> Generator[Done, None, None]:
     """Do all tasks and give what came of each, in the order in which they end.
 
@@ -72,28 +84,34 @@ def execute(
     None: processes of this machine, `jobs` of them (None: one a processor; 0: none, the work is done by whoever asks
     for the next result). `work` has to be a function of a module. Of the tasks only those are held that are under way
     or wait for their registry; nothing more is sent as long as results are not taken. A task whose process is lost
-    `tries` times ends with a problem.
+    `tries` times ends with a problem. Once a cluster has room and nothing else to do, a task that is several times
+    slower than all others, and took `patience_s`, is sent a second time; what ends first counts.
 
     Close the iterator (`contextlib.closing`): that ends all processes. Raises EngineError when the cluster is not
     there, has no workers or goes away, InputError for one that runs something else than this process, WorkerError when
     processes cannot be started.
     """
     limits = limits or Limits()
-    with _hired(scheduler, jobs, work, say) as (crew, sender):
-        yield from _Execution(tasks, crew=crew, work=work, limits=limits, sender=sender, tries=tries, say=say).results()
+    with _hired(scheduler, jobs, work, say) as crew:
+        execution = _Execution(
+            Waiting(tasks, limits), crew=crew, work=work, tries=tries, pace=Pace(patience_s), say=say
+        )
+        yield from execution.results()
 
 
 @contextmanager
-def _hired(
-    scheduler: str | None, jobs: int | None, work: Work, say: Callable[[str], None]
-) -> Iterator[tuple[Crew, Installation | None]]:
-    """Who does the work, and the installation they must have (None: they are this one)."""
+def _hired(scheduler: str | None, jobs: int | None, work: Work, say: Callable[[str], None]) -> Iterator[Crew]:
+    """Who does the work."""
     if scheduler is not None:
-        raise InputError("there is no cluster yet")
+        from imgscan.fleet.cluster import open_cluster
+
+        with open_cluster(scheduler, say) as cluster:
+            yield cluster
+        return
     count = _default_jobs() if jobs is None else jobs
     crew: Crew = ProcessCrew(count, preload=(work.__module__,)) if count else _Here()
     try:
-        yield crew, None
+        yield crew
     finally:
         crew.shutdown()
 
@@ -101,16 +119,17 @@ def _hired(
 class _Here:
     """This process, as a crew: a call is done when it is submitted."""
 
-    at_once = 1
+    at_once = most_sent = 1
+    is_uneven = False
 
-    def submit(self, fn: Callable[..., Attempt], /, *args: Any) -> Future[Attempt]:  # noqa: ANN401
+    def send(self, work: Work, task: LayerTask) -> Future[Attempt]:
         future: Future[Attempt] = Future()
-        future.set_result(fn(*args))
+        future.set_result(attempt(work, task))
         return future
 
     def check(self) -> None: ...
 
-    def shutdown(self, wait: bool = True) -> None: ...
+    def shutdown(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +138,15 @@ class _Sent:
 
     task: LayerTask
     share: int
+    at: float
+
+
+@dataclass(slots=True)
+class _Losses:
+    """How many processes ended with a task; `alone` when it is tried for the last time."""
+
+    ended: int = 0
+    alone: bool = False
 
 
 class _Execution:
@@ -126,26 +154,27 @@ class _Execution:
 
     def __init__(
         self,
-        tasks: Iterable[LayerTask],
+        waiting: Waiting,
         *,
         crew: Crew,
         work: Work,
-        limits: Limits,
-        sender: Installation | None,
         tries: int,
+        pace: Pace,
         say: Callable[[str], None],
     ) -> None:
         self._crew = crew
         self._work = work
-        self._sender = sender
         self._tries = tries
         self._say = say
-        self._waiting = Waiting(tasks, limits)
+        self._waiting = waiting
+        self._pace = pace
         self._sent: dict[Future[Attempt], _Sent] = {}
         self._ended: queue.SimpleQueue[Future[Attempt]] = queue.SimpleQueue()
-        self._lost: dict[LayerTask, int] = {}
+        self._losses: dict[LayerTask, _Losses] = {}
         self._alone: deque[LayerTask] = deque()
         self._unreachable: dict[str, int] = {}
+        self._doubled: set[LayerTask] = set()
+        self._dropped: set[Future[Attempt]] = set()
 
     def results(self) -> Generator[Done]:
         """Everything, as it comes."""
@@ -165,7 +194,7 @@ class _Execution:
         """Send what may be sent; once nothing else is left, one at a time those that might need all the memory."""
         self._crew.check()
         at_once = self._crew.at_once
-        while len(self._sent) < at_once * _AHEAD:
+        while len(self._sent) < self._crew.most_sent:
             found = self._waiting.take(at_once)
             if found is None:
                 break
@@ -175,11 +204,28 @@ class _Execution:
             found = self._waiting.take(1)
             if found is not None:
                 self._submit(*found)
+        self._double()
 
     def _submit(self, task: LayerTask, share: int) -> None:
-        future = self._crew.submit(attempt, self._work, with_share(task, share), self._sender)
-        self._sent[future] = _Sent(task, share)
+        future = self._crew.send(self._work, with_share(task, share))
+        self._sent[future] = _Sent(task, share, time.monotonic())
         future.add_done_callback(self._ended.put)
+
+    def _double(self) -> None:
+        """Send what takes far too long a second time, as long as somebody has nothing to do."""
+        if not self._crew.is_uneven:
+            return
+        now, at_once = time.monotonic(), self._crew.at_once
+        for sent in list(self._sent.values()):
+            if len(self._sent) >= at_once:
+                return
+            if sent.task in self._doubled or not self._pace.is_straggling(sent.task.size_bytes, now - sent.at):
+                continue
+            share = self._waiting.admit_again(sent.task, at_once)
+            if share is not None:
+                self._doubled.add(sent.task)
+                self._say(f"{task_name(sent.task)} takes far longer than others; another worker reads it as well")
+                self._submit(sent.task, share)
 
     def _next(self) -> Future[Attempt]:
         """The next task that ended, waiting for it."""
@@ -188,34 +234,47 @@ class _Execution:
                 return self._ended.get(timeout=_LOOK_S)
             except queue.Empty:
                 self._crew.check()
+                self._double()
 
     def _settle(self, future: Future[Attempt]) -> Done | None:
         """What came of a task; None if it is tried again."""
         sent = self._sent.pop(future)
         self._waiting.give_back(sent.task, sent.share)
+        if future.cancelled() or future in self._dropped:
+            # The same task was done by somebody else.
+            self._dropped.discard(future)
+            return None
+        others = self._others(sent.task)
         try:
             found = future.result()
         except TaskLost as lost:
-            return self._try_again(sent.task, blamed=lost.blamed)
-        except CancelledError:
-            return self._try_again(sent.task, blamed=True)
+            return self._try_again(sent.task, lost) if not others else None
         if found.other is not None:
             raise _mismatch(found.other)
+        self._dropped.update(other for other in others if not other.cancel())
         self._note_answer(sent.task.host, unreachable=found.unreachable)
-        self._lost.pop(sent.task, None)
+        self._pace.learn(sent.task.size_bytes, found.seconds)
+        self._losses.pop(sent.task, None)
         return Done(task=sent.task, outcomes=found.outcomes, problem=found.problem)
 
-    def _try_again(self, task: LayerTask, *, blamed: bool) -> Done | None:
+    def _others(self, task: LayerTask) -> list[Future[Attempt]]:
+        """Who else is at a task."""
+        if task not in self._doubled:
+            return []
+        return [other for other, sent in self._sent.items() if sent.task == task and not other.cancelled()]
+
+    def _try_again(self, task: LayerTask, lost: TaskLost) -> Done | None:
         """A process was lost. The last time the task is on its own: others may have had the memory that it needed."""
-        count = self._lost[task] = self._lost.get(task, 0) + blamed
-        name = task_name(task)
-        if count >= self._tries:
-            return Done(
-                task=task, problem=f"the process that read {name} ended {count} times; most likely out of memory"
-            )
-        if blamed:
+        known = self._losses.setdefault(task, _Losses())
+        was_alone, name = known.alone, task_name(task)
+        known.ended += lost.ended
+        if lost.ended and (was_alone or self._tries == 1):
+            times = "once" if known.ended == 1 else f"{known.ended} times"
+            return Done(task=task, problem=f"the process that read {name} ended {times}; most likely out of memory")
+        if lost.ended:
             self._say(f"the process that read {name} ended; trying again")
-        if count == self._tries - 1 and count:
+        known.alone = known.ended >= self._tries - 1
+        if known.alone:
             self._alone.append(task)
         else:
             self._waiting.put_first(task)

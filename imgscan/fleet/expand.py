@@ -74,7 +74,7 @@ def expand(
         found = _Collected()
         looked = _single_images(asked, options)
         for one in asked:
-            for item in looked.get(id(one)) or _listed(one):
+            for item in looked[id(one)] if id(one) in looked else _listed(one):
                 found.add(item)
         return found.listed()
     finally:

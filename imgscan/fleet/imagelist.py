@@ -143,6 +143,8 @@ def _entry(words: list[str], where: str) -> Entry:
 
 
 def _checked_source(source: str, where: str) -> str:
+    if source == "k8s:-":
+        raise InputError(f"{where}: standard input is no source of a list", next_step="give it to the command")
     if source == "-" or source.startswith("list:") or not source:
         raise InputError(f"{where}: a list holds no other list", next_step="give both to the command")
     return source

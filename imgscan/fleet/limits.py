@@ -64,14 +64,19 @@ class Waiting:
                 break
             if not self._pull():
                 return None
-        host = self._hosts[found]
         share = self._share(found, at_once)
-        _, task = host.waiting.popleft()
+        _, task = self._hosts[found].waiting.popleft()
         self._ahead -= 1
-        if task.host:
-            host.sent += 1
-            host.granted += share
+        self._grant(task, share)
         return task, share
+
+    def admit_again(self, task: LayerTask, at_once: int) -> int | None:
+        """The share of a task that is under way already, if it may be sent a second time."""
+        if self._hosts[task.host].given_up or not self._admits(task.host, at_once):
+            return None
+        share = self._share(task.host, at_once)
+        self._grant(task, share)
+        return share
 
     def give_back(self, task: LayerTask, share: int) -> None:
         """A task that was sent reads no more."""
@@ -106,6 +111,12 @@ class Waiting:
         """Tasks of hosts that were given up, as far as they are known; each once."""
         while self._refused:
             yield self._refused.popleft()
+
+    def _grant(self, task: LayerTask, share: int) -> None:
+        if task.host:
+            host = self._hosts[task.host]
+            host.sent += 1
+            host.granted += share
 
     def _first_admitted(self, at_once: int) -> str | None:
         admitted = [name for name, host in self._hosts.items() if host.waiting and self._admits(name, at_once)]

@@ -109,8 +109,9 @@ def list_folder(target: str, listing: Listing) -> Iterator[Found]:
     """The images of all archives and layouts below a folder; links are not followed. What is no image is passed over,
     what cannot be read is told. Raises InputError for a folder that cannot be listed."""
     root = Path(target)
-    if is_layout(root):
-        yield from list_file(target, listing)
+    held = list_archive(root) if is_layout(root) else ()
+    if held:
+        yield from _of_held(_as_path(target.rstrip("/") or "/"), held, listing)
         return
     count = 0
     walk = _Walk(root)

@@ -18,23 +18,25 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from imgscan.errors import WorkerError
+from imgscan.fleet.attempt import Attempt, Work, attempt
+from imgscan.fleets import LayerTask
 from imgscan.workers import begin_process
 
 _MOST_FAILED_STARTS: Final = 3
 
 
 class TaskLost(Exception):
-    """A process ended in the middle of a call: `blamed` says whether it may have been the call's fault."""
+    """A call came to nothing, and may be made again: `ended` is how many processes have ended in the middle of it."""
 
-    def __init__(self, *, blamed: bool) -> None:
+    def __init__(self, *, ended: int) -> None:
         super().__init__("the process ended")
-        self.blamed = blamed
+        self.ended = ended
 
 
 class _Call:
     """Something to run, and where to say what came of it."""
 
-    def __init__(self, run: Callable[[], Future[Any]] | Any, arguments: tuple[Any, ...]) -> None:  # noqa: ANN401
+    def __init__(self, run: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self.run = run
         self.arguments = arguments
         self.future: Future[Any] = Future()
@@ -112,6 +114,16 @@ class ProcessCrew(Executor):
         """How many calls run at the same time."""
         return len(self._slots)
 
+    @property
+    def is_uneven(self) -> bool:
+        """One process of a machine is as fast as another."""
+        return False
+
+    @property
+    def most_sent(self) -> int:
+        """How many calls to have under way."""
+        return 2 * self.at_once
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401
         """Run a function of a module. The future raises TaskLost where the process ended."""
         assert not kwargs, "calls have positional arguments only"
@@ -120,6 +132,10 @@ class ProcessCrew(Executor):
             self._calls.append(call)
         self.check()
         return call.future
+
+    def send(self, work: Work, task: LayerTask) -> Future[Attempt]:
+        """Have a task done."""
+        return self.submit(attempt, work, task)
 
     def check(self) -> None:
         """Start what can be started. Raises WorkerError when processes cannot be."""
@@ -186,7 +202,7 @@ class ProcessCrew(Executor):
             slot.broken = True
             self._failed_starts = 0 if ready else self._failed_starts + 1
             self._free(slot)
-            call.future.set_exception(TaskLost(blamed=ready))
+            call.future.set_exception(TaskLost(ended=int(ready)))
             return
         self._failed_starts = 0
         self._free(slot)

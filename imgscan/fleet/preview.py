@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imgscan.escape import plain
-from imgscan.fleet.plan import Unresolved, layer_tasks, resolve_all
+from imgscan.fleet.lookup import Unresolved, resolve_all
+from imgscan.fleet.plan import layer_tasks
 from imgscan.fleet.run import FleetMeans
 from imgscan.fleet.tally import Tally, kept_report
 from imgscan.fleets import FleetFigures, LayerTask, Wanted

@@ -21,7 +21,8 @@ from imgscan.errors import ImgscanError
 from imgscan.fleet.assemble import LayerGoneError, assemble, judged, scan_alone
 from imgscan.fleet.execute import Done, execute
 from imgscan.fleet.limits import Limits
-from imgscan.fleet.plan import Resolved, Resolving, Unresolved, error_text, layer_tasks, resolve_all
+from imgscan.fleet.lookup import Resolved, Resolving, Unresolved, error_text, resolve_all
+from imgscan.fleet.plan import layer_tasks
 from imgscan.fleet.read import read_layers, work_version
 from imgscan.fleet.tally import Tally, kept_report
 from imgscan.fleet.waiting import Waiting

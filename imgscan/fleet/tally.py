@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.json import Decoder
 
-from imgscan.fleet.plan import Resolved
+from imgscan.fleet.lookup import Resolved
 from imgscan.fleets import FleetFigures
 from imgscan.model import Report
 from imgscan.store.fleetstore import FleetStore

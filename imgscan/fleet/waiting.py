@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from imgscan.fleet.plan import Resolved
+from imgscan.fleet.lookup import Resolved
 from imgscan.fleets import BlobToRead, LayerTask
 
 _Awaited = tuple[str, str]

@@ -28,9 +28,9 @@ _HELD_BYTES: Final = 32 << 20
 class ListedEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """One entry of a layer. `size_bytes` is what it ships: 0 for everything but files, so hard links count once.
 
-    `digest` is the SHA-256 of a file's content, None where it was not read to its end. `target` is the path a hard link
-    shares its content with, or the raw target of a symbolic link. `order` is its number in the archive: of two entries
-    for one path the later one is on disk.
+    `digest` is a file's `listing.content_digest`, None where it was not read to its end. `target` is the path a hard
+    link shares its content with, or the raw target of a symbolic link. `order` is its number in the archive: of two
+    entries for one path the later one is on disk.
     """
 
     path: bytes
@@ -129,55 +129,63 @@ class Blocks:
 
 
 class Cursor:
-    """A place among sorted entries. `key` is that of the current entry, None at the end."""
+    """A place among sorted entries. `key` is that of the current entry, None at the end. A block is read once more is
+    asked of it than where it begins."""
 
-    __slots__ = ("_at", "_blocks", "_entries", "_keys", "_number", "key")
+    __slots__ = ("_at", "_blocks", "_entries", "_number", "key")
 
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
         self._number = -1
         self._at = 0
-        self._entries: list[ListedEntry] = []
-        self._keys: list[bytes] = []
+        self._entries: list[ListedEntry] | None = None
         self.key: bytes | None = None
-        self._load(0)
+        self._begin(0)
 
     @property
     def entry(self) -> ListedEntry:
-        """The current entry."""
-        return self._entries[self._at]
+        """The current entry. Raises CacheDamagedError, as `advance` and `seek` do."""
+        return self._read()[self._at]
 
     def advance(self) -> None:
         """Go to the next entry."""
+        entries = self._read()
         self._at += 1
-        if self._at < len(self._keys):
-            self.key = self._keys[self._at]
+        if self._at < len(entries):
+            self.key = key_of(entries[self._at].path)
         else:
-            self._load(self._number + 1)
+            self._begin(self._number + 1)
 
     def seek(self, key: bytes) -> None:
         """Go forwards to the first entry whose key is `key` or greater; blocks in between are not read."""
         if self.key is None or self.key >= key:
             return
         if self._blocks.index[self._number].last < key:
-            self._load(self._blocks.block_at(key))
-            if not self._keys:
+            self._begin(self._blocks.block_at(key))
+            if self.key is None or self.key >= key:
                 return
-        self._at = bisect_left(self._keys, key, self._at)
-        self.key = self._keys[self._at]
+        entries = self._read()
+        self._at = bisect_left(entries, key, self._at, key=_key)
+        self.key = key_of(entries[self._at].path)
 
     def end(self) -> None:
         """Go to the end."""
-        self._load(len(self._blocks.index))
+        self._begin(len(self._blocks.index))
 
-    def _load(self, number: int) -> None:
-        self._number, self._at = number, 0
-        if number >= len(self._blocks.index):
-            self._entries, self._keys, self.key = [], [], None
-            return
-        self._entries = self._blocks.block(number)
-        self._keys = [key_of(entry.path) for entry in self._entries]
-        self.key = self._keys[0]
+    def _begin(self, number: int) -> None:
+        """Go to the beginning of a block."""
+        index = self._blocks.index
+        self._number, self._at, self._entries = number, 0, None
+        self.key = index[number].first if number < len(index) else None
+
+    def _read(self) -> list[ListedEntry]:
+        if self._entries is None:
+            self._entries = self._blocks.block(self._number)
+        return self._entries
+
+
+def _key(entry: ListedEntry) -> bytes:
+    return key_of(entry.path)
 
 
 class HeldBlocks:
@@ -235,20 +243,20 @@ class BlockWriter:
         if len(self._run) >= RUN_ENTRIES:
             self._end_run()
 
-    def finish(self) -> tuple[Blocks, bool]:
+    def finish(self, see: Callable[[list[ListedEntry]], None] | None = None) -> tuple[Blocks, bool]:
         """The sorted entries, and whether entries of the layer itself clash: a path comes twice, or is that of no
-        directory although there are entries below it."""
+        directory although there are entries below it. `see` is shown all of them in their order, block by block."""
         if self._runs and self._run:
             self._end_run()
         self._run.sort()
         merged = heapq.merge(self._run, *(_keyed(run) for run in self._runs))
-        blocks = _write((entry for _, _, entry in merged), HeldBlocks(), self._note)
+        blocks = _write((entry for _, _, entry in merged), HeldBlocks(), self._note, see)
         self._run, self._runs = [], []
         return blocks, self._clashes
 
     def _end_run(self) -> None:
         self._run.sort()
-        self._runs.append(_write((entry for _, _, entry in self._run), self._run_store, None))
+        self._runs.append(_write((entry for _, _, entry in self._run), self._run_store))
         self._run = []
 
     def _note(self, previous: ListedEntry, entry: ListedEntry) -> None:
@@ -274,9 +282,12 @@ def _keyed(blocks: Blocks) -> Iterator[tuple[bytes, int, ListedEntry]]:
 
 
 def _write(
-    entries: Iterable[ListedEntry], store: HeldBlocks, note: Callable[[ListedEntry, ListedEntry], None] | None
+    entries: Iterable[ListedEntry],
+    store: HeldBlocks,
+    note: Callable[[ListedEntry, ListedEntry], None] | None = None,
+    see: Callable[[list[ListedEntry]], None] | None = None,
 ) -> Blocks:
-    """Sorted entries as blocks of `store`; `note` is shown each pair of neighbours."""
+    """Sorted entries as blocks of `store`; `note` is shown each pair of neighbours, `see` each block."""
     index: list[BlockInfo] = []
     block: list[ListedEntry] = []
     first = len(store)
@@ -287,14 +298,18 @@ def _write(
         previous = entry
         block.append(entry)
         if len(block) == BLOCK_ENTRIES:
-            index.append(_end_block(block, store))
+            index.append(_end_block(block, store, see))
             block = []
     if block:
-        index.append(_end_block(block, store))
+        index.append(_end_block(block, store, see))
     return Blocks(index, _Shared(store, first) if first else store)
 
 
-def _end_block(block: list[ListedEntry], store: HeldBlocks) -> BlockInfo:
+def _end_block(
+    block: list[ListedEntry], store: HeldBlocks, see: Callable[[list[ListedEntry]], None] | None
+) -> BlockInfo:
+    if see is not None:
+        see(block)
     store.append(zstd_pair()[0](msgspec.msgpack.encode(block)))
     return BlockInfo(first=key_of(block[0].path), last=key_of(block[-1].path), entries=len(block))
 

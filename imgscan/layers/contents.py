@@ -17,7 +17,7 @@ MOST_CONTENTS: Final = 100_000
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
-    """A file by its content: `digest` is the first eight bytes of its SHA-256; `order` as in `ListedEntry`."""
+    """A file by its content: `digest` is the first eight bytes of its `content_digest`; `order` as in `ListedEntry`."""
 
     path: bytes
     order: int

@@ -15,9 +15,10 @@ import msgspec
 from imgscan.escape import path_text
 from imgscan.layers.blocks import ListedEntry, path_of
 from imgscan.layers.contents import read_contents
+from imgscan.layers.directories import DirectoryLosses, image_directories
 from imgscan.layers.listing import LayerListing
 from imgscan.layers.stacking import Hidden, Stacking
-from imgscan.model import Status, Waste, WasteCause
+from imgscan.model import DirectoryReport, Status, Waste, WasteCause
 
 _MOST_REMEMBERED: Final = 500_000
 """Duplicates are looked for among the contents of so many files, to bound the memory."""
@@ -54,8 +55,8 @@ class Stacked:
     """The image's files as a whole.
 
     `layer_bytes`, `layer_reclaimable` and `dangling_whiteouts` (those that remove nothing) go by layer index. `waste`
-    is sorted, largest first; its items of cause `duplicate` are visible and not part of `reclaimable_bytes`. `fates`
-    says what is hidden.
+    is sorted, largest first; its items of cause `duplicate` are visible and not part of `reclaimable_bytes`.
+    `directories` are the largest, see `directories`; `fates` says what is hidden.
     """
 
     size_bytes: int
@@ -65,6 +66,7 @@ class Stacked:
     layer_reclaimable: tuple[int, ...]
     waste: tuple[WasteItem, ...]
     dangling_whiteouts: tuple[int, ...]
+    directories: tuple[DirectoryReport, ...]
     listings: tuple[LayerListing, ...] = field(repr=False)
     fates: Fates = field(repr=False)
 
@@ -90,7 +92,7 @@ class Stacked:
         found = [
             (layer, entry)
             for layer, listing in enumerate(self.listings)
-            for entry in _last_of_each(listing)
+            for entry in last_of_each(listing)
             if not self.fates.is_hidden(layer, entry.order)
         ]
         return iter(sorted(found, key=lambda pair: pair[1].path))
@@ -140,7 +142,8 @@ def stack(
         if hidden is not None:
             hidden(layer, entry, status, by)
 
-    stacking = Stacking(listings, hide).run()
+    losses = DirectoryLosses(listings)
+    stacking = Stacking(listings, hide, losses.lose).run()
     layer_bytes = tuple(listing.size_bytes for listing in listings)
     reclaimable = [0] * len(listings)
     waste: list[WasteItem] = []
@@ -166,6 +169,7 @@ def stack(
         layer_reclaimable=tuple(reclaimable),
         waste=tuple(waste),
         dangling_whiteouts=tuple(stacking.dangling),
+        directories=image_directories(listings, losses),
         listings=tuple(listings),
         fates=fates,
     )
@@ -191,7 +195,7 @@ def _duplicates(listings: Sequence[LayerListing], fates: Fates) -> Iterator[Wast
                 seen.add(content.digest)
 
 
-def _last_of_each(listing: LayerListing) -> Iterator[ListedEntry]:
+def last_of_each(listing: LayerListing) -> Iterator[ListedEntry]:
     """Of every path of a layer the entry that is on disk."""
     previous: ListedEntry | None = None
     for entry in listing.items:

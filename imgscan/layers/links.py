@@ -123,10 +123,10 @@ class LinkGroups:
         """A name goes."""
         self._of[time][1].gone = (when, why)
 
-    def settle(self) -> tuple[list[tuple[int, int, Loss]], set[Time]]:
-        """When every name was told: the content that went, as (layer that shipped it, bytes, why its last name went),
-        and the names that went although their content is still there."""
-        lost: list[tuple[int, int, Loss]] = []
+    def settle(self) -> tuple[list[tuple[Time, int, Loss]], set[Time]]:
+        """When every name was told: the content that went, as (the entry that shipped it, bytes, why its last name
+        went), and the names that went although their content is still there."""
+        lost: list[tuple[Time, int, Loss]] = []
         kept: set[Time] = set()
         for group in self._groups:
             names = [name for name in group.names if name.counts]
@@ -134,7 +134,7 @@ class LinkGroups:
             if len(ends) < len(names):
                 kept.update(name.time for name in names if name.gone is not None)
             else:
-                lost.append((group.names[0].time[0], group.size_bytes, max(ends)[1]))
+                lost.append((group.names[0].time, group.size_bytes, max(ends)[1]))
         return lost, kept
 
     def _join(self, layer: int, link: HardLink, via: Time) -> None:

@@ -32,6 +32,14 @@ class Hidden(Protocol):
         ...
 
 
+class Lost(Protocol):
+    """Is told of every file whose bytes are not visible."""
+
+    def __call__(self, layer: int, path: bytes, size: int, /) -> None:
+        """`path` is where the layer has the content, whatever other names it had."""
+        ...
+
+
 class Event(msgspec.Struct, frozen=True, gc=False):
     """Something that takes away what is at a path or below it. `top` is the key of the path it happens at, `below` why
     what is below goes, `entry` what its layer puts there instead."""
@@ -100,9 +108,10 @@ class Stacking:
     """One merge; `run` once. `lost` counts bytes and files by loss and shipping layer, `dangling` the whiteouts of each
     layer that remove nothing."""
 
-    def __init__(self, listings: Sequence[LayerListing], hidden: Hidden) -> None:
+    def __init__(self, listings: Sequence[LayerListing], hidden: Hidden, lost: Lost) -> None:
         self._listings = listings
         self._hidden = hidden
+        self._tell_lost = lost
         self._links: LinkGroups = LinkGroups(listings)
         self._linked: list[tuple[Time, ListedEntry, Status | None, int]] = []
         self._frames: list[_Frame] = []
@@ -115,8 +124,10 @@ class Stacking:
             self._settle_group(group)
         self._leave(None)
         lost, kept = self._links.settle()
-        for layer, size, why in lost:
-            self._lose(layer, size, why)
+        # A content went because all of its names did, that of the file itself among them.
+        paths = {time: entry.path for time, entry, _, _ in self._linked} if lost else {}
+        for time, size, why in lost:
+            self._lose(time[0], paths[time], size, why)
         for time, entry, status, by in self._linked:
             self._hidden(time[0], entry, None if time in kept else status, by)
         return self
@@ -212,7 +223,7 @@ class Stacking:
             self._linked.append((time, entry, status, by))
             return
         if entry.kind is EntryKind.FILE:
-            self._lose(time[0], entry.size_bytes, why)
+            self._lose(time[0], entry.path, entry.size_bytes, why)
         self._hidden(time[0], entry, status, by)
 
     def _cause(self, time: Time, entry: ListedEntry, event: Event, key: bytes) -> WasteCause:
@@ -231,8 +242,9 @@ class Stacking:
     def _digest(self, time: Time, entry: ListedEntry) -> bytes | None:
         return entry.digest if entry.kind is EntryKind.FILE else self._links.digest(time)
 
-    def _lose(self, layer: int, size: int, why: Loss) -> None:
+    def _lose(self, layer: int, path: bytes, size: int, why: Loss) -> None:
         if size:
+            self._tell_lost(layer, path, size)
             total, files = self.lost.get((why, layer), (0, 0))
             self.lost[(why, layer)] = (total + size, files + 1)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """What is at a path. `content`: the SHA-256 of a file, the target of a link, None for anything else."""
+    """What is at a path. `content`: the `content_digest` of a file, the target of a link, None for anything else."""
 
     kind: EntryKind
     mode: int

@@ -19,6 +19,7 @@ from imgscan.errors import InputError
 from imgscan.escape import markdown, markdown_code, plain, shorten
 from imgscan.model import Finding, Report, Severity, Status, Verdict
 from imgscan.report.commentrows import is_news, phrases, sign, table
+from imgscan.report.compared import signed_bytes
 from imgscan.report.summary import (
     collapse,
     left_out_count,
@@ -48,6 +49,7 @@ _EACH: Final = 3
 _MOST_FOLDED: Final = 50
 _MOST_REASONS: Final = 5
 _MOST_PATCHES: Final = 3
+_MOST_DIRECTORIES: Final = 3
 _TEXT: Final = 300
 _PATCH_LINES: Final = 200
 
@@ -122,6 +124,7 @@ def render(report: Report, base: Report | None, style: CommentStyle) -> str:
     blocks += _figures(report, base, style)
     blocks += _findings(report, delta)
     blocks += _risks(delta)
+    blocks += _directories(delta)
     blocks += _steps(delta)
     blocks += _patches(report, delta)
     blocks += _known(report, base)
@@ -219,6 +222,17 @@ def _risks(delta: Delta | None) -> Iterator[_Block]:
         yield _Block(lines=("", f"**Risk scores**: {', '.join(texts)}"), rank=7)
 
 
+def _directories(delta: Delta | None) -> Iterator[_Block]:
+    """Where the image grew or shrank, if it did."""
+    if delta and any(figure.key == "size-bytes" and is_news(figure) for figure in delta.figures):
+        texts = [
+            f"{markdown_code(shorten(change.path, _TEXT))} {signed_bytes(change.change)}"
+            for change in delta.directories[:_MOST_DIRECTORIES]
+        ]
+        if texts:
+            yield _Block(lines=("", f"**Bytes by directory**: {', '.join(texts)}"), rank=7)
+
+
 def _steps(delta: Delta | None) -> Iterator[_Block]:
     changes = delta.steps if delta else ()
     lines = [
@@ -236,11 +250,16 @@ def _patches(report: Report, delta: Delta | None) -> Iterator[_Block]:
     found = sorted(ordered(open_findings(report.findings)), key=lambda finding: finding.fingerprint not in new)
     patches: dict[str, Finding] = {}
     for finding in found:
-        if finding.fix.patch and finding.fix.patch.count("\n") <= _PATCH_LINES:
+        if finding.fix.patch:
             patches.setdefault(finding.fix.patch, finding)
-    for patch, finding in list(patches.items())[:_MOST_PATCHES]:
+    short = [(patch, finding) for patch, finding in patches.items() if patch.count("\n") <= _PATCH_LINES]
+    for patch, finding in short[:_MOST_PATCHES]:
         title = f"Suggested patch for {markdown_code(shorten(finding.rule_id, _TEXT))}"
         yield from _folded(title, [f"Fix: {_prose(finding.fix.text)}", "", *_fenced(patch)], 9)
+    left = len(patches) - len(short[:_MOST_PATCHES])
+    if left:
+        text = f"{left} more {'patch is' if left == 1 else 'patches are'} in the whole report."
+        yield _Block(lines=("", text), rank=9)
 
 
 def _fenced(patch: str) -> Iterator[str]:

@@ -7,16 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from imgscan.delta import Delta, Figure, Unit, compare
+from imgscan.delta import Delta, Figure, Unit, bytes_noise, compare
 from imgscan.escape import markdown, shorten
 from imgscan.model import Report, Severity, Verdict
 from imgscan.report.summary import counts
 from imgscan.units import human_bytes, human_seconds, percent
 
 MOST_ROWS: Final = 6
-_LEAST_BYTES: Final = 10_000
-_LEAST_SHARE: Final = 0.001
-"""Two builds of the same are not the same to the byte: logs, times, compiled caches."""
 _FIRST: Final = (
     "size-bytes",
     "seconds-touch-source",
@@ -34,7 +31,7 @@ def is_news(figure: Figure) -> bool:
     """Whether a figure changed beyond noise, bytes by more than builds of the same differ."""
     if not figure.differs or figure.base is None or figure.change is None:
         return False
-    least = max(_LEAST_BYTES, figure.base * _LEAST_SHARE) if figure.unit is Unit.BYTES else 0.0
+    least = bytes_noise(figure.base) if figure.unit is Unit.BYTES else 0.0
     return abs(figure.change) > least
 
 

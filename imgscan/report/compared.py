@@ -8,6 +8,7 @@ from typing import Final
 from tabulate import tabulate
 
 from imgscan.delta import Delta, Figure, FolderChange, RiskChange, StepChange, Unit
+from imgscan.directorychanges import DirectoryChange
 from imgscan.escape import log_lines, markdown, markdown_code, plain, shorten
 from imgscan.model import Finding
 from imgscan.report import Style
@@ -65,6 +66,21 @@ def change_text(figure: Figure) -> str:
     return f"{text} ({sign}{share * 100:.1f} %)" if share else text
 
 
+def signed_bytes(change: int) -> str:
+    """A difference with its sign."""
+    return f"{'+' if change > 0 else '−'}{human_bytes(abs(change))}"
+
+
+def _directory_words(change: DirectoryChange) -> str:
+    """What a directory had and has, `new` and `gone` where that is certain; and whether its change is only that outside
+    of directories in it that are told of themselves."""
+    if change.base is not None and change.head is not None:
+        rest = " elsewhere in it" if change.head - change.base != change.change else ""
+        return f"{rest} ({human_bytes(change.base)}, now {human_bytes(change.head)})"
+    word, when = ("new", "before") if change.base is None else ("gone", "now")
+    return f" ({human_bytes(change.slack)} or less {when})" if change.slack else f" ({word})"
+
+
 def _value(figure: Figure, value: float | None, side: int) -> str:
     if value is None:
         return "-"
@@ -106,6 +122,7 @@ class _Page:
         yield from self._findings("Gone", delta.fixed)
         yield from self._list("Risks", [self._risk(change) for change in delta.risks])
         yield from self._list("Steps of rebuilds", [self._step(change) for change in delta.steps])
+        yield from self._list("Bytes by directory", [self._directory(change) for change in delta.directories])
         yield from self._list("Shipped in vain, by folder", [self._folder(change) for change in delta.folders])
 
     def _head(self, delta: Delta) -> Iterator[str]:
@@ -151,9 +168,11 @@ class _Page:
         instruction = self.code(shorten(change.instruction, _LONGEST))
         return f"{self.escape(change.scenario)}: {line}{instruction} {became}{seconds}"
 
+    def _directory(self, change: DirectoryChange) -> str:
+        return f"{self.code(change.path)} {signed_bytes(change.change)}{_directory_words(change)}"
+
     def _folder(self, change: FolderChange) -> str:
-        sign = "+" if change.head > change.base else "−"
-        return f"{self.code(change.folder)} {sign}{human_bytes(abs(change.head - change.base))}"
+        return f"{self.code(change.folder)} {signed_bytes(change.head - change.base)}"
 
 
 def _always(figure: Figure) -> bool:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from imgscan.model import Risk, RiskCounts, RiskSummary, Verdict
 from imgscan.risk.verdict import forbids
 
 
-def summarise(risks: Sequence[Risk], verdict: Verdict) -> RiskSummary:
-    """The totals of the risks that apply, by the catalogue's figures and by the evidence's, and the recommendation."""
+def summarise(risks: Sequence[Risk], verdict: Verdict, standing: Collection[str] = ()) -> RiskSummary:
+    """The totals of the risks that apply, by the catalogue's figures and by the evidence's, and the recommendation, for
+    which those `standing` as they did before do not count."""
     mine = [risk for risk in risks if risk.applies]
     return RiskSummary(
         inherent=_counts(risk.inherent_priority for risk in mine),
         residual=_counts(risk.priority for risk in mine),
         not_applicable=len(risks) - len(mine),
         waived=sum(1 for risk in mine if risk.waiver is not None),
-        recommendation=_recommendation(mine, verdict),
+        recommendation=_recommendation(mine, verdict, standing),
     )
 
 
@@ -31,8 +32,8 @@ def _counts(priorities: Iterable[str]) -> RiskCounts:
     )
 
 
-def _recommendation(risks: Sequence[Risk], verdict: Verdict) -> str:
-    open_risks = [risk for risk in risks if forbids(risk)]
+def _recommendation(risks: Sequence[Risk], verdict: Verdict, standing: Collection[str]) -> str:
+    open_risks = [risk for risk in risks if forbids(risk, standing)]
     if open_risks:
         named = ", ".join(f"{risk.id} ({risk.priority.lower()})" for risk in open_risks)
         alone = len(open_risks) == 1
@@ -47,4 +48,7 @@ def _recommendation(risks: Sequence[Risk], verdict: Verdict) -> str:
         return f"NO-GO for the other reasons given; no risk of the register stands against it.{waived}"
     watched = [risk.id for risk in risks if risk.priority == "MEDIUM" and risk.waiver is None]
     watch = f" Keep an eye on {', '.join(watched)}." if watched else ""
+    before = [risk.id for risk in risks if forbids(risk) and risk.id in standing]
+    if before:
+        return f"GO. Nothing is new; {', '.join(before)} stood against the change before it, too.{waived}{watch}"
     return f"GO. No risk scores 6 or more without mitigation or waiver.{waived}{watch}"

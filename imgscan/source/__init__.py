@@ -44,9 +44,9 @@ def open_image(
 
     `-` is standard input; `FILE` or `FILE:NAME:TAG` an archive (docker save or OCI, plain or compressed); `DIR` or
     `DIR:NAME` an OCI layout, or what skopeo and Podman write as `dir:`; `registry://HOST/REPOSITORY[:TAG]` an image in
-    a registry, where `insecure_hosts` may do without TLS and of which no more than `bytes_per_s` are read (0:
-    anything); anything else an image of `engine`, which is connected to when None. `platform` says which image where
-    there are several; `say` is told what is being waited for.
+    a registry, where `insecure_hosts` may do without TLS and from which no more than `bytes_per_s` are read (0: as
+    much as comes); anything else an image of `engine`, which is connected to when None. `platform` says which image
+    where there are several; `say` is told what is being waited for.
     Raises InputError for what is not there or no image, EngineError when engine or registry do not answer.
     """
     wanted = parse_platform(platform) if platform is not None else None

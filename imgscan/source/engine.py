@@ -8,7 +8,6 @@ history) is there before the first byte.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -246,6 +245,8 @@ def _inspect(engine: Engine, ref: str) -> Json:
     try:
         return engine.inspect_image(ref)
     except InputError as error:
+        import difflib
+
         similar = difflib.get_close_matches(ref, sorted(engine.tags()), n=_MAX_SIMILAR, cutoff=0.5)
         names = ", ".join(plain(shorten(name, 100)) for name in similar)
         raise InputError(

@@ -57,7 +57,7 @@ def open_registry_image(
     reference = parse_reference(target)
     client, transport = _connect(reference, insecure_hosts, environment, home, certs_dirs, effects, bytes_per_s)
     try:
-        return RegistryReader(client, transport, reference, platform)
+        return RegistryReader(client, reference, platform, close=transport.close)
     except BaseException:
         transport.close()
         raise
@@ -118,17 +118,23 @@ def _connect(
 
 
 class RegistryReader:
-    """Reads one image of a registry. Everything but the layers is fetched when it is made."""
+    """Reads one image of a registry. Everything but the layers is fetched when it is made. `close` lets go of the
+    connections, if they are its own."""
 
     kind = "registry"
     is_known = True
 
     def __init__(
-        self, client: RegistryClient, transport: Transport, reference: Reference, platform: Platform | None
+        self,
+        client: RegistryClient,
+        reference: Reference,
+        platform: Platform | None,
+        *,
+        close: Callable[[], None] = lambda: None,
     ) -> None:
         self.ref = str(reference)
         self._client = client
-        self._transport = transport
+        self._close = close
         self._open: list[BlobStream] = []
         self._notes: list[Skipped] = []
         self._configs: dict[str, bytes] = {}
@@ -165,7 +171,7 @@ class RegistryReader:
         """Close every connection."""
         for stream in self._open:
             stream.close()
-        self._transport.close()
+        self._close()
 
     def _stream(self, name: str, digest: str, size_bytes: int) -> BlobStream:
         stream = BlobStream(

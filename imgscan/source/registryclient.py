@@ -121,7 +121,7 @@ class RegistryClient:
 
     def repository_pages(self) -> Iterator[tuple[str, ...]] | None:
         """The registry's catalogue of repositories, a page at a time; None where it has no such thing."""
-        found = self._first_page("_catalog", _OFFERED_OR_NOT)
+        found = self._first_page("_catalog", _OFFERED_OR_NOT - {401, 403})
         return self._pages("_catalog", "repositories", found) if found is not None else None
 
     def referrers(self, digest: str) -> Document | None:

@@ -24,8 +24,14 @@ from imgscan.source.tarsplit import TarSplitStream
 
 if TYPE_CHECKING:
     from imgscan.engine import Engine
+    from imgscan.enginerecords import EngineInfo
 
 _CONTAINERD: Final = "containerd:"
+
+
+def is_containerd(info: EngineInfo) -> bool:
+    """Whether an engine keeps its images in containerd's store."""
+    return info.store.startswith(_CONTAINERD)
 
 
 def open_stored_image(ref: str, record: Json, engine: Engine) -> ImageReader | None:
@@ -37,7 +43,7 @@ def open_stored_image(ref: str, record: Json, engine: Engine) -> ImageReader | N
     image_id = text(member(record, "Id"))
     diff_ids = texts(member(member(record, "RootFS"), "Layers"))
     root = Path(info.root_dir)
-    if info.store.startswith(_CONTAINERD):
+    if is_containerd(info):
         content = find_content(root, text(member(member(record, "Descriptor"), "digest")) or image_id)
         return _open_content(ref, image_id, diff_ids, content) if content is not None else None
     stored = find_stored_image(root, info.store, image_id, diff_ids)

@@ -75,24 +75,38 @@ def new_baseline(file: str) -> Baseline:
 
 
 def accept_findings(
-    baseline: Baseline, findings: Iterable[Finding], *, reason: str | None, expires: datetime.date | None
+    baseline: Baseline,
+    findings: Iterable[Finding],
+    *,
+    reason: str | None,
+    expires: datetime.date | None,
+    today: datetime.date | None = None,
 ) -> Baseline:
-    """The baseline with exactly these findings: entries it has keep their reason and their end unless others are given,
-    those of no finding are left out."""
+    """The baseline with exactly these findings; entries of no finding are left out. Reason and end are for all of them,
+    with `today` only for those that are new or have expired: the others keep theirs. What is not given is kept."""
     entries: dict[str, Entry] = {}
     for finding in findings:
         known = baseline.find(finding)
+        if known is not None and today is not None and not is_expired(known, today):
+            entries[known.id] = known
+            continue
+        ends = known.expires if known is not None and today is None else None
         fresh = Entry(
             id=baseline.id_of(finding),
             rule=finding.rule_id,
             place=finding.location.place,
             where=finding.location.path or "",
             reason=reason or (known.reason if known else _DEFAULT_REASON),
-            expires=expires or (known.expires if known else None),
+            expires=expires or ends,
         )
         entries[fresh.id] = fresh
     ordered = sorted(entries.values(), key=lambda entry: (entry.rule, entry.where, entry.id))
     return replace(baseline, entries=tuple(ordered))
+
+
+def is_expired(entry: Entry, today: datetime.date) -> bool:
+    """Whether its last day is over."""
+    return entry.expires is not None and entry.expires < today
 
 
 def render(baseline: Baseline) -> str:
@@ -116,7 +130,7 @@ def read_baseline(path: Path) -> Baseline:
     except OSError as error:
         raise InputError(
             f"the baseline {path} cannot be read: {error.strerror}",
-            next_step=f"imgscan baseline REPORT.json -o {path} makes one of a JSON report",
+            next_step=f"imgscan baseline create REPORT.json -o {path} --reason TEXT makes one of a JSON report",
         ) from error
     if len(data) > _LARGEST:
         raise InputError(f"the baseline {path} is larger than {_LARGEST >> 20} MiB")
@@ -133,7 +147,7 @@ def parse_baseline(data: bytes, file: str) -> Baseline:
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise InputError(f"{file}:1: not valid JSON") from error
     if not isinstance(root, dict) or "imgscan_baseline" not in root or not root.keys() <= _ROOT_KEYS:
-        hint = "imgscan baseline REPORT.json -o FILE makes one of a JSON report"
+        hint = "imgscan baseline create REPORT.json -o FILE --reason TEXT makes one of a JSON report"
         raise InputError(f"{file}:1: not a baseline of imgscan", next_step=hint)
     if root["imgscan_baseline"] != FORMAT:
         raise InputError(f"{file}: a baseline of format {root['imgscan_baseline']!r}, this version knows {FORMAT}")

@@ -73,7 +73,8 @@ def record_image(
 def _name(connection: Connection, run: int, at: str, image: FleetImage) -> tuple[int, bool]:
     """The row number of an image's name, and whether this run has recorded it before."""
     key = key_of(image.name)
-    row = connection.execute(sa.select(NAMES).where(NAMES.c.key == key)).first()
+    # Held against whoever removes names that were not seen for long.
+    row = connection.execute(sa.select(NAMES).where(NAMES.c.key == key).with_for_update()).first()
     if row is None:
         values = {"key": key, "name": plain_text(image.name), "last_seen": at, "last_run": run, "gone_at": None}
         return connection.execute(sa.insert(NAMES).values(values).returning(NAMES.c.id)).scalar_one(), False
@@ -209,13 +210,10 @@ def _tell(connection: Connection, run: int, name: int, looked: _Looked, *, again
     if again:
         of_image = sa.select(FINDINGS.c.id).where(FINDINGS.c.image == name)
         connection.execute(sa.delete(CHANGES).where(CHANGES.c.run == run, CHANGES.c.finding.in_(of_image)))
-    rows = [
-        {"finding": number, "run": run, "change": change.value}
-        for change, numbers in ((Change.NEW, looked.new), (Change.FIXED, looked.fixed))
-        for number in numbers
-    ]
-    if rows:
-        connection.execute(sa.insert(CHANGES), rows)
+    for change, numbers in ((Change.NEW, looked.new), (Change.FIXED, looked.fixed)):
+        for part in parts(numbers):
+            rows = sa.select(FINDINGS.c.id, sa.literal(run), sa.literal(change.value)).where(FINDINGS.c.id.in_(part))
+            connection.execute(sa.insert(CHANGES).from_select(["finding", "run", "change"], rows))
 
 
 def _plain(image: FleetImage) -> FleetImage:

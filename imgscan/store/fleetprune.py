@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from imgscan.fleets import Change
 from imgscan.layers.blocks import CacheDamagedError
 from imgscan.store.database import lock
 from imgscan.store.fleetresults import unpack
@@ -81,16 +82,21 @@ def forget_runs(write: Write, bounds: Bounds) -> int:
 def forget_findings(write: Write, bounds: Bounds) -> int:
     """Remove findings whose end every run that is kept lies behind. How many."""
     oldest = sa.select(sa.func.min(RUNS.c.started_at)).where(sa.not_(RUNS.c.forgotten)).scalar_subquery()
-    told = sa.exists(
-        sa.select(CHANGES.c.run)
-        .join(RUNS, RUNS.c.id == CHANGES.c.run)
-        .where(CHANGES.c.finding == FINDINGS.c.id, sa.not_(RUNS.c.forgotten))
-    )
+
+    def told(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+        joined = sa.select(CHANGES.c.run).join(RUNS, RUNS.c.id == CHANGES.c.run)
+        return sa.exists(joined.where(CHANGES.c.finding == FINDINGS.c.id, condition))
+
+    by_kept_run = told(sa.not_(RUNS.c.forgotten))
+    # An end that nobody was told of is still to be told.
+    end = told(sa.and_(CHANGES.c.change == Change.FIXED.value, RUNS.c.finished_at.is_not(None)))
+    since = sa.func.coalesce(oldest, bounds.time)
     gone = sa.and_(
-        FINDINGS.c.fixed_at < sa.func.coalesce(oldest, bounds.time),
+        FINDINGS.c.fixed_at < since,
         FINDINGS.c.fixed_at < bounds.time,
-        FINDINGS.c.last_seen < sa.func.coalesce(oldest, bounds.time),
-        sa.not_(told),
+        FINDINGS.c.last_seen < since,
+        sa.or_(FINDINGS.c.silent, end),
+        sa.not_(by_kept_run),
     )
     return _repeat(write, _part_of(FINDINGS, gone, FINDINGS.c.id))
 

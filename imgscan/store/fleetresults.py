@@ -21,6 +21,7 @@ from imgscan.store.fleettables import BLOCKS, IMAGES, LAYERS, RULESETS, SETTINGS
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+_BLOCKS_AT_ONCE: Final = 32
 _DIFF_ID: Final = re.compile(r"[a-z0-9]{1,20}:[0-9a-f]{1,128}")
 
 
@@ -96,8 +97,9 @@ def put_layer(connection: Connection, ruleset: int, sealed: SealedLayer, day: in
     layer = connection.execute(new).scalar()
     if layer is None:
         return
-    for number, block in enumerate(sealed.blocks):
-        connection.execute(sa.insert(BLOCKS).values(layer=layer, number=number, data=with_check(block)))
+    for part in parts(range(len(sealed.blocks)), _BLOCKS_AT_ONCE):
+        rows = [{"layer": layer, "number": number, "data": with_check(sealed.blocks[number])} for number in part]
+        connection.execute(sa.insert(BLOCKS), rows)
 
 
 def find_layer(connection: Connection, ruleset: int, diff_id: str) -> tuple[int, object] | None:

@@ -52,7 +52,9 @@ def find_run(connection: Connection, run: int) -> Row[Any]:
     """A run's row. Raises InputError if there is none."""
     row = connection.execute(sa.select(RUNS).where(RUNS.c.id == run)).first()
     if row is None:
-        raise InputError(f"the fleet's store has no run {run}", next_step="imgscan fleet history lists all")
+        raise InputError(
+            f"the fleet's store has no run {run}", next_step="see that --store is the one that it was recorded in"
+        )
     return row
 
 

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 
-from imgscan.errors import InputError
+from imgscan.errors import EngineError, InputError
 from imgscan.fleets import FleetFigures, FleetFinding, FleetImage, SealedLayer
 from imgscan.layers.blocks import CacheDamagedError
 from imgscan.source.backoff import Effects
@@ -66,7 +67,9 @@ def open_fleet_store(
         database.tries = PATIENT_TRIES
         store = FleetStore(database, rules, layer_limit_bytes, clock)
         yield store
-        store.note_used()
+        # Nothing is lost without: results go some days earlier.
+        with contextlib.suppress(EngineError, InputError):
+            store.note_used()
 
 
 class StoredBlocks:
@@ -272,9 +275,10 @@ class FleetStore:
         while True:
             try:
                 found = self._database.read(partial(page, after=after))
-            except CacheDamagedError:
+            except (CacheDamagedError, msgspec.MsgspecError):
                 raise InputError(
-                    "a run in the fleet's store is damaged", next_step="scan again: imgscan fleet SOURCE"
+                    "a run in the fleet's store is damaged, or of another version",
+                    next_step="scan again: imgscan fleet SOURCE",
                 ) from None
             if not found:
                 return

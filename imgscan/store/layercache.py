@@ -102,7 +102,7 @@ class LayerCache:
             if row is None:
                 return None
             try:
-                kept = _decoder.decode(checked(row[0]))
+                kept = _decoder.decode(checked(row[0], key))
             except (msgspec.DecodeError, CacheDamagedError):
                 self.forget(diff_id)
                 return None
@@ -113,8 +113,10 @@ class LayerCache:
     def keep(self, diff_id: str, kept: KeptLayer, items: Blocks) -> None:
         """Keep the result of a layer, unless it alone would fill much of the cache."""
         key = self._key(diff_id)
-        summary = with_check(_encoder.encode(kept))
-        blocks = ((key, number, with_check(items.raw(number))) for number in range(len(items.index)))
+        summary = with_check(_encoder.encode(kept), key)
+        blocks = (
+            (key, number, with_check(items.raw(number), _block_name(key, number))) for number in range(len(items.index))
+        )
         with _Forgiving(self):
             connection = self._connection
             if connection is None:
@@ -141,7 +143,7 @@ class LayerCache:
         with _Forgiving(self):
             row = self._execute("SELECT data FROM blocks WHERE key = ? AND number = ?", (key, number)).fetchone()
             with contextlib.suppress(CacheDamagedError):
-                return checked(row[0] if row is not None else None)
+                return checked(row[0] if row is not None else None, _block_name(key, number))
             self._remove(key)
         raise CacheDamagedError("a block of a kept layer is gone")
 
@@ -182,7 +184,9 @@ class LayerCache:
             # This one first: it has no effect once there is a first page, which the journal's mode makes.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            # What was not written yet when the power fails is found to be damaged, and made anew. To wait for a disk
+            # that builds write to would take a quarter as long as a scan.
+            connection.execute("PRAGMA synchronous = OFF")
             connection.executescript(_SCHEMA)
         except _TROUBLE as error:
             if connection is not None:
@@ -257,6 +261,10 @@ def _is_damage(error: Exception) -> bool:
     mistake in a statement."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return not isinstance(error, _NoCacheError) and code & 0xFF not in _NO_DAMAGE
+
+
+def _block_name(key: str, number: int) -> str:
+    return f"{key} {number}"
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

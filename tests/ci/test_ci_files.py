@@ -147,6 +147,7 @@ def test_only_its_own_commands_run(runner: Runner) -> None:
 HOOKED = [
     *(pytest.param(path, True, id=path) for path in ("Dockerfile", "a/Dockerfile.dev", "x.dockerfile", ".dockerignore")),
     *(pytest.param(path, True, id=path) for path in ("docker/docker-compose.yml", "compose.yaml", ".env.example")),
+    *(pytest.param(path, True, id=path) for path in ("scripts/backup.sh", "Makefile")),
     *(pytest.param(path, False, id=path) for path in ("src/main.py", "docs/Dockerfiles.md/x", "environment.ts")),
 ]  # fmt: skip
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from engines import ensure_base
 from imagemaker import Made, docker25
 from secretmaker import token_of
 from tarmaker import archive, member
 
 from imgscan.cli.main import run
+from imgscan.engine import Engine
 
 TOKEN = token_of("accepted")
 DOCKERFILE = 'FROM node:24-bookworm-slim\nWORKDIR /app\nCOPY src src\nUSER 1000\nCMD ["node", "src/index.js"]\n'
@@ -104,6 +107,101 @@ def test_the_dockerfile_s_own_lines(project: Path, capsys: pytest.CaptureFixture
     assert list(secrets(linted(project, capsys)[1])) == ["inline" if marked else None]
     (project / "Dockerfile").write_text(DOCKERFILE + "# imgscan:ignore\n" + where.replace("TOKEN", TOKEN))
     assert list(secrets(linted(project, capsys)[1])) == ["inline"]
+
+
+COMPOSED = """\
+services:
+  web:
+    build: .
+  db:
+    image: postgres:17
+    ports: ["5432:5432"]
+"""
+
+
+def ignored(project: Path, capsys: pytest.CaptureFixture[str], rule: str, *args: str) -> tuple[Any, list[str]]:
+    _, report, _ = linted(project, capsys, *args)
+    found = [f for f in report["findings"] if f["rule_id"] == rule]
+    return [f["accepted"] and f["accepted"]["reason"] for f in found], report["notes"]
+
+
+@pytest.mark.parametrize(
+    ("above", "where"),
+    [
+        pytest.param("FROM node", "Dockerfile", id="dockerfile"),
+        pytest.param("    ports", "compose.yml", id="compose"),
+        pytest.param("  db:", "compose.yml", id="compose-service"),
+    ],
+)
+def test_a_comment_above_accepts_any_rule(
+    project: Path, capsys: pytest.CaptureFixture[str], above: str, where: str
+) -> None:
+    (project / "compose.yml").write_text(COMPOSED)
+    (project / "Dockerfile").write_text(DOCKERFILE.replace("node:24-bookworm-slim", "node:latest"))
+    rule = "config-latest-base" if where == "Dockerfile" else "net-store-published"
+    assert ignored(project, capsys, rule)[0] == [None]
+    before = (project / where).read_text()
+    comment = f"# imgscan: ignore[{rule}] on purpose\n{above}"
+    (project / where).write_text(before.replace(above, comment))
+    line = before[: before.index(above)].count("\n") + 1
+    assert ignored(project, capsys, rule) == ([f"on purpose ({where}:{line})"], [])
+    (project / where).write_text(before.replace(above, comment.replace(" on purpose", "")))
+    reasons, (note,) = ignored(project, capsys, rule)
+    assert reasons == [None]
+    assert "needs a reason" in note
+
+
+def test_what_is_wrong_with_a_comment_is_a_note(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        "# imgscan: ignore[config-latest-bas] misspelt",
+        "# imgscan: ignore[cache-broad-copy] not there",
+        "# imgscan: ignore[layer-junk] only an image has it",
+        "# imgscan: ignore cache-broad-copy",
+    ]
+    (project / "Dockerfile").write_text(DOCKERFILE + "\n".join(lines) + "\nLABEL a=b\n")
+    notes = ignored(project, capsys, "")[1]
+    assert notes == [
+        "Dockerfile:9: this comment is not spelled # imgscan: ignore[rule-id] reason; it does not count",
+        "Dockerfile:6: there is no rule 'config-latest-bas'; did you mean 'config-latest-base'?",
+        "Dockerfile:7: this comment accepts no finding of cache-broad-copy any more and can go",
+    ]
+
+
+def test_rebuild_heeds_the_comments_of_the_dockerfile(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "package.json").write_text("{}")
+    (project / "package-lock.json").write_text("{}")
+    (project / ".dockerignore").write_text("")
+    text = DOCKERFILE.replace("COPY src src", "COMMENT\nCOPY . .\nRUN npm ci")
+    ignore = "# imgscan: ignore[cache-copy-before-install, layer-junk] built once a year"
+    for comment, code in (("# nothing", 1), (ignore, 0)):
+        (project / "Dockerfile").write_text(text.replace("COMMENT", comment))
+        args = ["rebuild", str(project), "--no-config", "--predict", "--estimate", "5=30", "--format", "json"]
+        assert run(args) == code
+        report = json.loads(capsys.readouterr().out)
+        (found,) = [f for f in report["findings"] if f["rule_id"] == "cache-copy-before-install"]
+        assert (found["accepted"] is None) is bool(code)
+        assert report["notes"] == []
+
+
+def test_a_dockerfile_that_only_compose_builds_is_not_told_to_be_clean(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "compose.yml").write_text("services:\n  web:\n    build: web\n")
+    (project / "web").mkdir()
+    (project / "web" / "Dockerfile").write_text("# imgscan: ignore[cache-broad-copy] one\nFROM node:24\nUSER 1\n")
+    assert ignored(project, capsys, "")[1] == []
+    assert ignored(project / "web", capsys, "")[1] == [
+        "Dockerfile:1: this comment accepts no finding of cache-broad-copy any more and can go"
+    ]
+
+
+def test_a_secret_is_accepted_by_its_own_comment_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leak(project, 't = "TOKEN"')
+    rule = next(f["rule_id"] for f in linted(project, capsys)[1]["findings"] if f["rule_id"].startswith("secret-"))
+    (project / "Dockerfile").write_text(DOCKERFILE.replace("COPY", f"# imgscan: ignore[{rule}] a test\nCOPY"))
+    assert ignored(project, capsys, rule)[0] == [None]
+    leak(project, f't = "TOKEN" // imgscan: ignore[{rule}] a test')
+    assert ignored(project, capsys, rule)[0] == ["imgscan:ignore in src/config.js:2"]
 
 
 def test_a_baseline_from_report_to_gate(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,3 +308,35 @@ def test_a_matcher_that_is_none_is_an_error(
     monkeypatch.setenv("IMGSCAN_MATCHER", "grep")
     assert run(["scan", str(image)]) == 2
     assert "one of auto, hyperscan, re2" in capsys.readouterr().err
+
+
+@pytest.mark.engine
+def test_findings_in_a_built_image_are_accepted_where_they_were_made(
+    engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = uuid.uuid4().hex
+    lines = [
+        "# imgscan: ignore[config-no-healthcheck] a command, not a service",
+        "",
+        "# imgscan: ignore[config-latest-base] ours",
+        f"FROM {ensure_base(engine)}",
+        "# imgscan: ignore[layer-deleted-late] shown to nobody",
+        f"RUN dd if=/dev/zero of=/{name} bs=1048576 count=12",
+        f"RUN rm /{name}",
+        "# imgscan: ignore[layer-overwritten] nothing is",
+        "USER 1000",
+    ]
+    (tmp_path / "Dockerfile").write_text("\n".join(lines) + "\n")
+    (tmp_path / ".dockerignore").write_text("*\n")
+    args = ["build-report", str(tmp_path), "--no-config", "--no-timing", "--network", "none", "--format", "json", "-q"]
+    assert run(args) == 0
+    report = json.loads(capsys.readouterr().out)
+    accepted = {f["rule_id"]: f["accepted"]["reason"] for f in report["findings"] if f["accepted"]}
+    assert accepted == {
+        "config-no-healthcheck": "a command, not a service (Dockerfile:1)",
+        "layer-deleted-late": "shown to nobody (Dockerfile:5)",
+    }
+    assert report["notes"] == [
+        "Dockerfile:3: this comment accepts no finding of config-latest-base any more and can go",
+        "Dockerfile:8: this comment accepts no finding of layer-overwritten any more and can go",
+    ]

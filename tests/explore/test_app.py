@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 from fakes import HOSTILE, finding, image, layer, report
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static, TabbedContent, Tree
 
 from imgscan.explore.app import Explored, Explorer
-from imgscan.layers.blocks import BlockWriter, ListedEntry
+from imgscan.layers.blocks import Blocks, BlockWriter, ListedEntry
 from imgscan.layers.listing import LayerListing
 from imgscan.model import EntryKind, Location, Place
 
@@ -71,6 +73,35 @@ def test_it_begins_with_the_topmost_layer() -> None:
         assert "COPY env ." in details(app)
 
     drive(steps)
+
+
+class CountingStore:
+    """Blocks as they are, and how often each was read."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self.reads: Counter[int] = Counter()
+
+    def read(self, number: int) -> bytes:
+        self.reads[number] += 1
+        return self.blocks.raw(number)
+
+
+def test_the_first_picture_reads_each_layer_once() -> None:
+    whole = explored()
+    stores = [CountingStore(one.items) for one in whole.listings]
+    listings = tuple(
+        msgspec.structs.replace(one, items=Blocks(one.items.index, store))
+        for one, store in zip(whole.listings, stores, strict=True)
+    )
+
+    async def steps(app: Explorer, pilot: Pilot[Any]) -> None:
+        assert [store.reads for store in stores] == [{0: 1}, {0: 1}]
+        await pilot.press("up")
+        await pilot.pause()
+        assert [store.reads for store in stores] == [{0: 2}, {0: 1}]
+
+    drive(steps, replace(whole, listings=listings))
 
 
 def test_another_layer_has_another_tree() -> None:

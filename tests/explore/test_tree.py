@@ -71,6 +71,12 @@ def test_a_file_in_place_of_a_folder_takes_what_was_in_it() -> None:
     assert root.total_bytes == 12
 
 
+def test_a_file_in_place_of_a_folder_that_only_paths_tell_of() -> None:
+    trees = ImageTree([BASE, layer(entry("x", 7)), layer()])
+    assert trees.at(1).children[b"x"].change is Change.MODIFIED
+    assert shown(trees.at(2)) == {"/etc/a": "u", "/etc/b": "u", "/x": "u"}
+
+
 def test_a_folder_told_of_again_is_not_changed_but_one_of_another_mode_is() -> None:
     same = ImageTree([BASE, layer(entry("etc", 0, DIRECTORY, 0o755))]).at(1)
     other = ImageTree([BASE, layer(entry("etc", 0, DIRECTORY, 0o700))]).at(1)
@@ -80,14 +86,22 @@ def test_a_folder_told_of_again_is_not_changed_but_one_of_another_mode_is() -> N
 
 NAMES = st.sampled_from(["a", "b", "a/x", "a/y", "b/x", "a/x/q", "c/d/e"])
 LAYERS = st.lists(
-    st.tuples(st.dictionaries(NAMES, st.integers(0, 99), max_size=5), st.sets(NAMES, max_size=2)), max_size=5
+    st.tuples(
+        st.dictionaries(NAMES, st.integers(0, 99), max_size=5), st.sets(NAMES, max_size=2), st.sets(NAMES, max_size=1)
+    ),
+    max_size=5,
 )
 
 
-def stacked(layers: list[tuple[dict[str, int], set[str]]]) -> dict[str, int]:
+Raw = list[tuple[dict[str, int], set[str], set[str]]]
+
+
+def stacked(layers: Raw) -> dict[str, int]:
     """The visible files by the words of the specification, one path at a time."""
     files: dict[str, int] = {}
-    for added, removed in layers:
+    for added, removed, emptied in layers:
+        for folder in emptied:
+            files = {p: s for p, s in files.items() if not p.startswith(folder + "/")}
         for gone in removed:
             files = {p: s for p, s in files.items() if p != gone and not p.startswith(gone + "/")}
         for path in sorted(added):
@@ -105,10 +119,17 @@ def consistent(added: dict[str, int]) -> dict[str, int]:
 
 
 @given(LAYERS)
-def test_every_tree_is_what_the_specification_says(raw: list[tuple[dict[str, int], set[str]]]) -> None:
-    layers = [(consistent(added), removed) for added, removed in raw]
+def test_every_tree_is_what_the_specification_says(raw: Raw) -> None:
+    layers = [(consistent(added), removed, emptied) for added, removed, emptied in raw]
     trees = ImageTree(
-        [layer(*(entry(p, s) for p, s in added.items()), whiteouts=tuple(sorted(removed))) for added, removed in layers]
+        [
+            layer(
+                *(entry(path, size) for path, size in added.items()),
+                whiteouts=tuple(sorted(removed)),
+                opaques=tuple(sorted(emptied)),
+            )
+            for added, removed, emptied in layers
+        ]
     )
     for at in [*range(len(layers)), *reversed(range(len(layers)))]:
         root = trees.at(at)
@@ -120,6 +141,14 @@ def test_every_tree_is_what_the_specification_says(raw: list[tuple[dict[str, int
         expected = stacked(layers[: at + 1])
         assert {path: size for path, size in visible.items() if path in expected} == expected
         assert root.total_bytes == sum(expected.values())
+        before = stacked(layers[:at])
+        for path, node in walk(root):
+            name = path.decode().lstrip("/")
+            if node.change is Change.REMOVED:
+                assert name not in expected
+                assert name in before or node.is_directory
+            elif name in expected and name not in layers[at][0]:
+                assert node.change is Change.UNCHANGED
 
 
 FILTERS = [

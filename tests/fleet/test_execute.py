@@ -14,55 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleetwork import act, name_process, number_of, task
+from fleetwork import PROGRAM, act, children, ends_within, is_running, name_process, number_of, task
 
 from imgscan.errors import EngineError
 from imgscan.fleet.execute import Done, execute
 from imgscan.fleet.limits import Limits
 from imgscan.fleets import LayerOutcome, LayerTask
 from imgscan.source.backoff import TransientError
-
-PROGRAM = """
-import sys
-from contextlib import closing
-from fleetwork import act, task
-from imgscan.fleet.execute import execute
-
-if __name__ == "__main__":
-    tasks = [task(number, ref=f"mark:{sys.argv[1]}") for number in range(4)]
-    with closing(execute(tasks, jobs=2, work=act)) as done:
-        for one in done:
-            print(one)
-"""
-
-
-def ends_within(pids: list[int], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while any(is_running(pid) for pid in pids):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
-def children(pid: int) -> list[int]:
-    """All descendants."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            found += [int(path.parent.name), *children(int(path.parent.name))]
-    return found
 
 
 def run(tasks: list[LayerTask], **more: Any) -> list[Done]:

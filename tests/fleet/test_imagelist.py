@@ -48,6 +48,7 @@ def test_a_plain_list() -> None:
         (b"a\n" + b"b" * 5000, "line 2 is no line"),
         (b"a\nb\n\xff\xfe\n", "line 3 is not UTF-8"),
         (b"a\n-\n", "line 2: a list holds no other list"),
+        (b"k8s:-\n", "line 1: standard input is no source"),
         (b"list:x.txt\n", "line 1: a list holds no other list"),
         (b"x" * (MAX_BYTES + 1), "larger than"),
     ],

@@ -150,6 +150,19 @@ def test_a_folder(tmp_path: Path, world: World) -> None:
     readable(listed)
 
 
+def test_a_layout_as_a_folder(tmp_path: Path, world: World) -> None:
+    unpack(layout(("app:1", ONE), ("app:2", TWO)), tmp_path / "saved")
+    listed = expanded(f"{tmp_path}/saved/", world=world)
+    assert names(listed) == [f"{tmp_path}/saved:app:1", f"{tmp_path}/saved:app:2"]
+    readable(listed)
+
+
+def test_a_folder_with_a_file_of_a_layouts_name(tmp_path: Path, world: World) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "one.tar").write_bytes(legacy(ONE))
+    assert names(expanded(f"{tmp_path}/", world=world)) == [f"{tmp_path}/one.tar"]
+
+
 def test_names_of_files(tmp_path: Path, world: World) -> None:
     root = tmp_path / "images"
     root.mkdir()

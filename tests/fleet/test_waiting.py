@@ -9,7 +9,8 @@ from fleetruns import make_task, want
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgscan.fleet.plan import Resolved, layer_tasks
+from imgscan.fleet.lookup import Resolved
+from imgscan.fleet.plan import layer_tasks
 from imgscan.fleet.waiting import Waiting
 from imgscan.fleets import BlobToRead, LayerTask
 from imgscan.source import Image, ImageConfig

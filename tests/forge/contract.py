@@ -119,5 +119,5 @@ def github_contract() -> Contract:
 
 
 def gitlab_contract() -> Contract:
-    """GitLab's notes, written down by hand from the pages of its API."""
+    """GitLab's notes, written down by hand from the pages of its API, in the names of its published description."""
     return Contract(json.loads((HERE / "gitlab-openapi.json").read_text(encoding="utf-8")))

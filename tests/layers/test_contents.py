@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 
 import msgspec
@@ -14,7 +13,7 @@ from imgscan.layers.blob import open_layer
 from imgscan.layers.blocks import ListedEntry
 from imgscan.layers.contents import DUPLICATE_MIN_BYTES, MOST_CONTENTS, ContentsBuilder, read_contents
 from imgscan.layers.filesystem import stack
-from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
+from imgscan.layers.listing import LayerListing, ReadingSearch, content_digest, list_layer
 from imgscan.model import WasteCause
 
 LARGE, SMALL = b"x" * DUPLICATE_MIN_BYTES, b"x" * (DUPLICATE_MIN_BYTES - 1)
@@ -91,4 +90,4 @@ def test_duplicates(layers: list[list[bytes]], duplicates: list[tuple[bytes, int
 
 def test_a_content_is_known_by_eight_bytes_of_its_digest() -> None:
     found = read_contents(layer(member(b"a", LARGE)).contents)
-    assert [content.digest for content in found] == [int.from_bytes(hashlib.sha256(LARGE).digest()[:8])]
+    assert [content.digest for content in found] == [int.from_bytes(content_digest(LARGE)[:8])]

@@ -16,7 +16,8 @@ from treemodel import Tree, in_order
 
 from imgscan.layers.blob import open_layer
 from imgscan.layers.filesystem import Stacked, WasteItem, stack
-from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
+from imgscan.layers.listing import MAX_LAYER_BYTES, LayerListing, ListingBuilder, ReadingSearch, list_layer
+from imgscan.layers.tar import Entry
 from imgscan.model import EntryKind, Status, WasteCause
 
 A, B, C = b"a" * 1000, b"b" * 300, b"c" * 50
@@ -331,6 +332,19 @@ def test_paths_no_file_system_allows_are_left_out() -> None:
     )
     assert [item.path for item in listing.items] == [b"ok"]
     assert len(listing.skipped) == 2
+
+
+def test_sizes_that_no_disk_has_are_left_out() -> None:
+    """Sparse files state any size; what sums of them have to be written as holds 64 bits."""
+    builder = ListingBuilder()
+    for name, size in ((b"a", MAX_LAYER_BYTES - 10), (b"b", 11), (b"c", 10), (b"d", (1 << 63) - 1), (b"e", 0)):
+        entry = Entry(path=name, kind=EntryKind.FILE, size_bytes=size, mode=0o644, uid=0, gid=0)
+        builder.add(entry, bytes(32))
+    listing = builder.finish(diff_id=None, digest=None)
+    assert [item.path for item in listing.items] == [b"a", b"c", b"e"]
+    assert listing.size_bytes == MAX_LAYER_BYTES
+    assert len(listing.skipped) == 2
+    assert stack([listing]).directories[0].size_bytes == MAX_LAYER_BYTES
 
 
 def pax_path(path: bytes) -> bytes:

@@ -30,7 +30,10 @@ from stacks import (
 )
 
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
+from imgscan.directories import LEAST_SHARE
 from imgscan.engine import Engine
+from imgscan.escape import path_text
+from imgscan.layers.directories import DEEPEST
 from imgscan.layers.filesystem import stack
 from imgscan.model import Status
 from imgscan.progress import silent
@@ -106,6 +109,7 @@ def test_a_random_stack(seed: int, made: Builds, scanner: SecretScanner, tmp_pat
         check_tree(found, naive, exported, where)
         check_bytes(found, naive, exported, where)
         check_fates(found, naive, where)
+        check_directories(found, naive, where)
     made.remove(tag)
 
 
@@ -129,6 +133,27 @@ def check_bytes(found: ImageScan, naive: Naive, exported: dict[bytes, Seen], whe
             key = item.shipped_by, item.shadowed_by
             by_layers[key] = by_layers.get(key, 0) + item.bytes
     assert by_layers == naive.lost, where
+
+
+def check_directories(found: ImageScan, naive: Naive, where: str) -> None:
+    """Every directory that is reported has the bytes of the files whose content a layer ships in it."""
+    alive = {entry.content for entry in naive.tree.values() if entry.kind == "file"}
+    expected: dict[bytes, list[int]] = {}
+    told: set[object] = set()
+    for (_, path), shipped in naive.shipped.items():
+        if shipped.kind != "file" or shipped.content in told:
+            continue
+        told.add(shipped.content)
+        for depth in range(path.count(b"/") + 1):
+            figures = expected.setdefault(b"/".join(path.split(b"/")[:depth]), [0, 0])
+            figures[0] += shipped.size_bytes
+            figures[1] += 0 if shipped.content in alive else shipped.size_bytes
+    directories = found.stacked.directories
+    assert {d.path: [d.size_bytes, d.reclaimable_bytes] for d in directories} == {
+        f"/{path_text(path)}": figures
+        for path, figures in expected.items()
+        if figures[0] * LEAST_SHARE >= naive.size_bytes and path.count(b"/") < DEEPEST
+    }, where
 
 
 def check_fates(found: ImageScan, naive: Naive, where: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import HOSTILE, finding, image, proof, report, risk, timing
+from fakes import HOSTILE, directory, finding, image, proof, report, risk, timing
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdownmodel import rendered
@@ -100,6 +100,17 @@ def test_what_is_equal_has_no_row() -> None:
     assert "Shipped in vain" not in body
     assert "nothing changed" in render(BASE, BASE, STYLE)
     assert "|" not in render(BASE, BASE, STYLE)
+
+
+def test_the_three_directories_that_changed_most() -> None:
+    sizes = {"/a": 1_000_000, "/b": 15_000_000, "/c": 3_000_000, "/d": 1_500_000}
+    more = tuple(directory(path, (1, size, 0)) for path, size in sizes.items())
+    whole = directory("/", (0, 100_000_000, 0), (1, 10_000_000 + sum(sizes.values()), 0))
+    grown = image(size_bytes=130_500_000, directories=(whole, *image().directories[1:], *more))
+    body = render(replace(HEAD, image=grown), BASE, STYLE)
+    told = "**Bytes by directory**: <code>/b</code> +15.0 MB, <code>/c</code> +3.00 MB, <code>/d</code> +1.50 MB"
+    assert told in body.splitlines()
+    assert "Bytes by directory" not in render(replace(HEAD, image=replace(grown, size_bytes=110_000_000)), BASE, STYLE)
 
 
 def test_a_few_bytes_are_noise() -> None:
@@ -203,6 +214,29 @@ def test_steps_and_risks_and_patch() -> None:
     assert PATCH in text
 
 
+def test_a_patch_is_folded_and_goes_before_the_findings_where_there_is_no_room() -> None:
+    body = render(HEAD, BASE, STYLE)
+    start = body.index("<details><summary>Suggested patch for <code>cache&#45;copy&#45;before&#45;install</code>")
+    folded = body[start : body.index("</details>", start)]
+    assert f"```diff\n{PATCH}```" in folded
+    short = render(HEAD, BASE, replace(STYLE, limit=start + 300))
+    assert "Suggested patch" not in short
+    assert "cache&#45;copy&#45;before&#45;install" in short
+
+
+def test_patches_that_are_many_or_long_are_counted() -> None:
+    def mended(at: int, lines: int) -> Finding:
+        patch = PATCH + "".join(f"+{at}\n" for _ in range(lines))
+        return replace(CACHE, fingerprint=f"{at:016x}", fix=Fix(text="Mend it.", patch=patch))
+
+    body = render(replace(HEAD, findings=tuple(mended(at, at) for at in range(5))), BASE, STYLE)
+    assert body.count("Suggested patch") == 3
+    assert "2 more patches are in the whole report." in body
+    body = render(replace(HEAD, findings=(mended(1, 500),)), BASE, STYLE)
+    assert "Suggested patch" not in body
+    assert "1 more patch is in the whole report." in body
+
+
 WORTH = [
     pytest.param(HEAD, BASE, True, True, id="worse"),
     pytest.param(BASE, BASE, False, False, id="same"),
@@ -240,6 +274,7 @@ def filled(text: str) -> tuple[Report, Report, CommentStyle]:
         target=Target(kind="build", ref=text), reasons=(text,), risks=(risk(id=text, score=2),),
         skipped=(Skipped(where=text, reason=text),), complete=False, tool=Tool(name="imgscan", version=text),
         coverage=replace(COVERAGE, not_read=(NotRead(where=text, bytes=1, reason=text),)),
+        image=image(size_bytes=130_000_000, directories=(directory(f"/{text}", (1, 20_000_000, 0)),)),
     )  # fmt: skip
     return head, base, CommentStyle(labels=(text, text))
 

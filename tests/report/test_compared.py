@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from fakes import HOSTILE, finding, image, report, risk, timing
+from fakes import HOSTILE, directory, finding, image, report, risk, timing
 
 from imgscan.delta import Delta, Figure, Unit, compare
+from imgscan.directorychanges import DirectoryChange
 from imgscan.model import BuildInfo, Location, Place, Report, Severity, Step, Target, Verdict
 from imgscan.report import Style
 from imgscan.report.compared import RENDERERS, change_text, figure_row
@@ -19,16 +20,19 @@ BUILD = BuildInfo(builder="buildkit", engine="28.5.2", store="overlay2", cpus=2)
 
 
 def sides(name: str = "shop") -> tuple[Report, Report]:
+    before = (("/", 100_000_000), ("/usr", 90_000_000), ("/usr/lib", 70_000_000))
+    directories = tuple(directory(path, (0, size, 0)) for path, size in before)
     step = Step(stage="build", ordinal=2, instruction=f"RUN {name}", line=12, cached=True, seconds=6.0)
     base = report(
         target=Target(kind="image", ref=name), complete=True, verdict=Verdict.GO, findings=(finding(fingerprint="9" * 16),),
         build=replace(BUILD, scenarios=(timing(steps=(step,), steps_cached=4, median_s=2.1, seconds=(2.0, 2.1, 2.2)),)),
-        risks=(), image=image(size_bytes=100_000_000, reclaimable_bytes=0, waste=()),
+        risks=(), image=image(size_bytes=100_000_000, reclaimable_bytes=0, waste=(), directories=directories),
     )  # fmt: skip
     new = finding(message=name, location=Location(place=Place.CONTEXT, path=name, line=3), rule_id="secret-own")
     head = report(
         target=Target(kind="image", ref=name), findings=(new, finding(fingerprint="1" * 16, severity=Severity.LOW)),
         build=replace(BUILD, scenarios=(timing(steps=(replace(step, cached=False),)),)), risks=(risk(description=name),),
+        image=image(directories=(*image().directories, directory(f"/{name}", (1, 480_000, 0)))),
     )  # fmt: skip
     return base, head
 
@@ -77,6 +81,24 @@ def test_a_long_list_is_cut_and_says_so() -> None:
     made = compare(report(findings=()), report(findings=many))
     assert "- and 10 more" in RENDERERS["table"](made, Style())
     assert "more" not in RENDERERS["table"](made, Style(verbose=True))
+
+
+DIRECTORIES = [
+    pytest.param({"base": 10, "head": 5010, "change": 5000}, "+5.00 kB (10 B, now 5.01 kB)", id="grown"),
+    pytest.param({"base": 5010, "head": 10, "change": -5000}, "−5.00 kB (5.01 kB, now 10 B)", id="shrunk"),
+    pytest.param({"base": 10, "head": 5010, "change": 9}, "+9 B elsewhere in it (10 B, now 5.01 kB)", id="the-rest"),
+    pytest.param({"base": None, "head": 5000, "change": 5000}, "+5.00 kB (new)", id="new"),
+    pytest.param({"base": 5000, "head": None, "change": -5000}, "−5.00 kB (gone)", id="gone"),
+    pytest.param({"base": None, "head": 50, "change": 50, "slack": 9}, "+50 B (9 B or less before)", id="maybe-new"),
+    pytest.param({"base": 50, "head": None, "change": -50, "slack": 9}, "−50 B (9 B or less now)", id="maybe-gone"),
+]
+
+
+@pytest.mark.parametrize(("fields", "text"), DIRECTORIES)
+def test_how_a_directory_s_change_is_called(fields: dict[str, int | None], text: str) -> None:
+    change = DirectoryChange(path="/app", **fields)  # type: ignore[arg-type]
+    told = RENDERERS["table"](replace(delta(), directories=(change,)), Style())
+    assert f"Bytes by directory\n\n- /app {text}\n" in told
 
 
 def figure(**changes: object) -> Figure:

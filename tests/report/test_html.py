@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import HOSTILE, finding, image, layer, proof, rebuilds, report, risk, timing
+from fakes import HOSTILE, directory, finding, image, layer, proof, rebuilds, report, risk, timing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +23,7 @@ from imgscan.model import (
     BuildFailure,
     BuildInfo,
     Coverage,
+    DirectoryReport,
     ImageReport,
     Interval,
     Location,
@@ -40,7 +41,8 @@ from imgscan.model import (
 )
 from imgscan.patches import ProofOutcome, Rebuilds, ScenarioProof
 from imgscan.report import render
-from imgscan.report.html.charts import WIDTH, Box, bars, gantt, icicle, matrix
+from imgscan.report.html.charts import WIDTH, Box, bars, gantt, matrix
+from imgscan.report.html.icicle import ROW, icicles
 
 BUILD = BuildInfo(builder="buildkit", engine="28.5.2", store="overlay2", cpus=2)
 
@@ -96,6 +98,7 @@ def hostile(text: str = HOSTILE) -> Report:
         image=image(
             layers=(layer(1, instruction=text, dockerfile=SourceLine(file=text, line=2)),),
             waste=(Waste(path=f"/{text}/a/b", bytes=10, cause=WasteCause.DELETED, shipped_by=1, shadowed_by=2),),
+            directories=(directory("/", (1, 10_000_000, 0)), directory(f"/{text}", (1, 10_000_000, 0))),
         ),
         risks=(risk(because=text, mitigation=text),),
         proofs=(proof(text, text), proof(text, reason=text, outcome=ProofOutcome.NOT_PROVED, scenarios=())),
@@ -113,7 +116,13 @@ def large() -> Report:
             )
             for at in range(5000)
         ),
-        image=image(layers=tuple(layer(at, size_bytes=(at + 1) * 10_000) for at in range(100))),
+        image=image(
+            layers=tuple(layer(at, size_bytes=(at + 1) * 10_000) for at in range(100)),
+            directories=tuple(
+                directory(f"/{at:03d}" if at else "/", *((one, (one + 1) * 25, 0) for one in range(100)))
+                for at in range(400)
+            ),
+        ),
     )  # fmt: skip
 
 
@@ -153,28 +162,109 @@ def test_control_characters_are_made_visible() -> None:
     assert "@org/team" in Page(text).text
 
 
-WASTE = st.builds(
-    Waste,
-    path=st.sampled_from(["/a/b/c", "/a/b/d", "/x", "/usr/lib/y", "/usr/share/z"]),
-    bytes=st.integers(0, 10**9),
-    cause=st.just(WasteCause.DELETED),
-    shipped_by=st.integers(0, 3),
-    shadowed_by=st.one_of(st.none(), st.integers(1, 4)),
+FOLDERS = ["/", "/a", "/a/b", "/a/b/c", "/a/d", "/e", "/e/f", "/g"]
+SHARES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 10**10), st.integers(0, 10**9)), max_size=4)
+"""Whatever a report says, sums that do not hold among it."""
+
+
+def folders(shares: list[list[tuple[int, int, int]]]) -> tuple[DirectoryReport, ...]:
+    return tuple(directory(path, *found) for path, found in zip(FOLDERS, shares, strict=True))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10**10), st.integers(0, 10**10), st.booleans()), min_size=1, max_size=4),
+    st.lists(SHARES, min_size=len(FOLDERS), max_size=len(FOLDERS)),
 )
-
-
-@given(st.lists(st.integers(0, 10**10), min_size=1, max_size=4), st.lists(WASTE, max_size=30))
-def test_boxes_stay_on_the_sheet_and_in_their_layer(sizes: list[int], waste: list[Waste]) -> None:
-    made: ImageReport = image(
-        size_bytes=sum(sizes),
-        layers=tuple(layer(at, size_bytes=size) for at, size in enumerate(sizes)),
-        waste=tuple(waste),
+def test_boxes_stay_on_the_sheet_and_in_what_they_lie_in(
+    sizes: list[tuple[int, int, bool]], shares: list[list[tuple[int, int, int]]]
+) -> None:
+    layers = tuple(
+        layer(at, size_bytes=size, reclaimable_bytes=min(vain, size), from_base=base)
+        for at, (size, vain, base) in enumerate(sizes)
     )
-    drawing = icicle(made)
-    assert all(box.x >= 0 and box.x + box.width <= WIDTH + 2 for box in drawing.boxes)
-    assert all(box.y >= 0 and box.y + box.height <= drawing.height for box in drawing.boxes)
-    shown = [box for box in drawing.boxes if box.style in ("own", "base")]
-    assert len(shown) == sum(1 for size in sizes if size)
+    total = sum(size for size, _, _ in sizes)
+    for drawing in icicles(image(size_bytes=total, layers=layers, directories=folders(shares))):
+        assert all(box.x >= 0 and box.x + box.width <= WIDTH + 2 for box in drawing.boxes)
+        assert all(box.y >= 0 and box.y + box.height <= drawing.height for box in drawing.boxes)
+        for box in drawing.boxes[1:]:
+            colour = box.style.split()[0]
+            around = [other for other in drawing.boxes if other.y == box.y - ROW]
+            around = [other for other in around if other.x <= box.x <= box.x + box.width <= other.x + other.width + 2]
+            assert any(other.style.split()[0] in (colour, "all") for other in around)
+
+
+def drawn(made: ImageReport) -> list[list[tuple[int, str, int, int, str]]]:
+    """Row, colour, place, width and label of each box, of each drawing."""
+    return [
+        [(round(box.y / ROW), box.style.split()[0], round(box.x), round(box.width), box.text) for box in drawing.boxes]
+        for drawing in icicles(made)
+    ]
+
+
+def test_layers_are_drawn_in_two_parts_with_their_directories() -> None:
+    made = image(
+        size_bytes=1000,
+        layers=(
+            layer(0, size_bytes=400, from_base=True, instruction="ADD rootfs"),
+            layer(1, size_bytes=600, reclaimable_bytes=200, instruction="COPY . ."),
+        ),
+        directories=(
+            directory("/", (0, 400, 0), (1, 600, 200)),
+            directory("/app", (1, 600, 200)),
+            directory("/app/cache", (1, 150, 150)),
+            directory("/app/dist", (1, 350, 50)),
+            directory("/usr", (0, 300, 0)),
+            directory("/usr/lib", (0, 300, 0)),
+        ),
+    )
+    assert drawn(made) == [
+        [
+            (0, "all", 0, 999, "image: 1.00 kB, 200 B of it shipped in vain"),
+            (1, "base", 0, 399, "0 ADD rootfs"),
+            (2, "base", 0, 299, "usr/lib"),
+            (1, "own", 400, 399, "1 COPY . ."),
+            (2, "own", 400, 399, "app"),
+            (3, "own", 400, 299, "dist"),
+            (1, "waste", 800, 199, "1 COPY . ."),
+            (2, "waste", 800, 199, "app"),
+            (3, "waste", 800, 149, "cache"),
+            (3, "waste", 950, 49, "dist"),
+        ]
+    ]
+
+
+def test_what_lies_on_a_large_base_is_drawn_once_more() -> None:
+    whole, own = drawn(image())
+    assert [box[1] for box in whole if box[0] == 1] == ["base", "own", "waste"]
+    assert [box[1:4] for box in own if box[0] == 1] == [("own", 0, 199), ("waste", 200, 799)]
+
+
+def test_no_bytes_no_drawing() -> None:
+    assert icicles(image(size_bytes=0, layers=(layer(0, size_bytes=0),), directories=())) == []
+
+
+def test_a_report_of_an_older_version_has_layers_alone() -> None:
+    assert {box[0] for box in drawn(image(directories=()))[0]} == {0, 1}
+
+
+LABELS = [
+    pytest.param("/app/node_modules", 1000, "app/node_modules", id="all"),
+    pytest.param("/app/node_modules", 110, "…/node_modules", id="its-last-name-alone"),
+    pytest.param("/app/node_modules", 104, "node_modules", id="its-last-name"),
+    pytest.param("/app/node_modules", 60, "app/no…", id="its-beginning"),
+    pytest.param("/app/node_modules", 30, "", id="nothing"),
+    pytest.param("/\u202e\x1b" * 20, 150, "…/\\u202e\\x1b", id="as-it-is-written"),
+]
+
+
+@pytest.mark.parametrize(("path", "width", "label"), LABELS)
+def test_labels_say_what_fits(path: str, width: int, label: str) -> None:
+    made = image(
+        size_bytes=1000,
+        layers=(layer(0, size_bytes=1000),),
+        directories=(directory("/", (0, 1000, 0)), directory(path, (0, width, 0))),
+    )
+    assert drawn(made)[0][-1][-1] == label
 
 
 def step(start: float, end: float, **changes: Any) -> Step:
@@ -390,3 +480,21 @@ CONTRAST = """() => {
   }
   return worst;
 }"""
+
+
+@pytest.mark.tools
+def test_boxes_tell_their_figures_when_the_keyboard_gets_to_them(browser: Browser, tmp_path: Path) -> None:
+    browser.show(report(findings=(), risks=(), proofs=(), build=None, budgets=()), tmp_path)
+    hints = browser.page.locator(".icicle .hint:visible")
+    assert hints.count() == 0
+    link = browser.page.locator(".skip").first
+    link.focus()
+    assert link.bounding_box()["x"] >= 0
+    seen = []
+    for _ in range(3):
+        browser.page.keyboard.press("Tab")
+        seen += hints.all_text_contents()
+    assert [text.partition(":")[0] for text in seen] == ["image", "layer 0, ADD rootfs", "/usr"]
+    browser.page.locator(".icicle .cell").nth(3).hover()
+    assert hints.all_text_contents() == ["/usr/lib: 70.0 MB (63.6 %), of layer 0"]
+    assert browser.said == []

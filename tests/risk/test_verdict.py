@@ -65,3 +65,23 @@ def test_verdict(
 def test_failed_build_is_no_go() -> None:
     failure = BuildFailure(step="RUN x", line=3, message="exit code 1", log=())
     assert judge((), (), (), fail_on=None, failure=failure) == (Verdict.NO_GO, ("the image does not build",))
+
+
+HIGH = finding(severity=Severity.HIGH, fingerprint="1" * 16)
+
+
+@pytest.mark.parametrize(
+    ("new", "standing", "verdict"),
+    [
+        pytest.param(None, (), Verdict.NO_GO, id="everything-counts"),
+        pytest.param((), (), Verdict.NO_GO, id="the-risk-is-worse"),
+        pytest.param(("1" * 16,), ("SEC-001",), Verdict.NO_GO, id="the-finding-is-new"),
+        pytest.param((), ("SEC-001",), Verdict.GO, id="nothing-is-new"),
+    ],
+)
+def test_only_what_is_new(new: tuple[str, ...] | None, standing: tuple[str, ...], verdict: Verdict) -> None:
+    told, reasons = judge((HIGH,), (risk(id="SEC-001"),), (), fail_on=Severity.HIGH, new=new, standing=standing)
+    assert told is verdict
+    assert any("1 new finding of" in reason for reason in reasons) is bool(new)
+    broken, _ = judge((), (), (BROKEN,), fail_on=None, new=(), standing=())
+    assert broken is Verdict.NO_GO

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from imagemaker import INDEX_TYPE, Blobs, Made, add_attestation, add_manifest, dump, gzipped, sha, small_layer
+from imagemaker import CONTENT, Made, content_store, gzipped, sha, small_layer
 from tarmaker import archive, directory, hardlink, header, member
 from tarsplits import Store
 
@@ -125,27 +125,6 @@ def test_a_file_that_goes_while_the_image_is_read(tmp_path: Path) -> None:
     (store.files_of(IMAGE, 1) / "app/x").unlink()
     with pytest.raises(StoreError):
         read(reader)
-
-
-CONTENT = "containerd/daemon/io.containerd.content.v1.content"
-
-
-def content_store(root: Path, image: Made, *, folder: str = CONTENT, index: bool = False) -> dict[str, Any]:
-    """A content store with an image; its record. `index`: what the name stands for lists it, with an attestation."""
-    blobs = Blobs()
-    found = add_manifest(blobs, image, gzipped, platform={"os": "linux", "architecture": image.architecture})
-    top = found
-    if index:
-        attestation = add_attestation(blobs, found["digest"], b'{"predicate": {}}')
-        top = blobs.add(
-            dump({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [found, attestation]}), INDEX_TYPE
-        )
-    place = root / folder / "blobs" / "sha256"
-    place.mkdir(parents=True)
-    for name, data in blobs.data.items():
-        (place / name).write_bytes(data)
-    diff_ids = [f"sha256:{sha(layer)}" for layer in image.layers]
-    return {"Id": top["digest"], "Descriptor": {"digest": top["digest"]}, "RootFS": {"Layers": diff_ids}}
 
 
 @pytest.mark.parametrize("index", [False, True], ids=["manifest", "index"])

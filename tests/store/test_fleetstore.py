@@ -244,6 +244,7 @@ def test_a_first_look_says_so(store: FleetStore) -> None:
     assert store.record_image(run, image(), found("a")) == recorded, "once more in the same run"
     store.finish_run(run, at(1), FleetFigures(), True)
     assert [one.first_run for one in store.run_findings(run)] == [True]
+    assert store.record_image(run, image(), found("a")) == recorded, "even if it has ended"
     run = store.begin_run(at(2), version="1", sources=["here"])
     recorded = store.record_image(run, image(), found("ab"))
     assert not recorded.first
@@ -258,6 +259,8 @@ def test_recorded_twice_is_recorded_once(store: FleetStore) -> None:
     assert told(once) == ("c", "b", "a")
     assert sorted(store.run_findings(run), key=str) == sorted((*once.new, *once.standing, *once.fixed), key=str)
     assert list(store.run_images(run)) == [image()]
+    store.finish_run(run, at(1), FleetFigures(), True)
+    assert store.record_image(run, image(), found("bc")) == once, "even if it has ended"
 
 
 def test_recorded_otherwise_in_one_run_the_last_counts(store: FleetStore) -> None:
@@ -299,6 +302,19 @@ def test_two_runs_at_once_both_tell_what_is_new(store: FleetStore) -> None:
     store.finish_run(other, at(1), FleetFigures(), True)
     assert {one.change for one in store.run_findings(one)} == {Change.NEW, Change.FIXED}
     assert run_of(store, 2, {"shop": "b"}) == {"shop": ("", "b", "")}
+
+
+def test_runs_at_once_that_see_different_images_leave_no_end_told_that_was_none(store: FleetStore) -> None:
+    run_of(store, 0, {"shop": "a"})
+    one, other = (store.begin_run(at(1), version="1", sources=["here"]) for _ in range(2))
+    assert told(store.record_image(one, image(), [])) == ("", "", "a")
+    assert told(store.record_image(other, image(), found("a"))) == ("", "a", "")
+    store.finish_run(one, at(1), FleetFigures(), True)
+    store.finish_run(other, at(1), FleetFigures(), True)
+    killed = store.begin_run(at(2), version="1", sources=["here"])
+    assert told(store.record_image(killed, image(), [])) == ("", "", "a")
+    assert run_of(store, 3, {"shop": ""}) == {"shop": ("", "", "a")}
+    assert run_of(store, 4, {"shop": ""}) == {"shop": ("", "", "")}
 
 
 def test_findings_outlive_the_rules(url: str) -> None:
@@ -440,6 +456,14 @@ def test_names_are_gone_only_from_the_sources_that_had_them(store: FleetStore) -
     assert store.finish_run(run, at(3), FleetFigures(), False, listed=True) == ("shop",)
 
 
+def test_names_that_a_run_beside_it_has_are_not_gone(store: FleetStore) -> None:
+    one, other = (store.begin_run(at(1), version="1", sources=["here"]) for _ in range(2))
+    store.record_image(other, image("desk"), [])
+    store.record_image(one, image("shop"), [])
+    assert store.finish_run(one, at(1), FleetFigures(), True) == ()
+    assert store.finish_run(other, at(1), FleetFigures(), True) == ("shop",)
+
+
 def test_the_report_of_an_image_in_a_run_is_that_of_its_rules(url: str) -> None:
     with open_fleet_store(url, rules="1") as store:
         run_of(store, 0, {"shop": "a"})
@@ -458,7 +482,7 @@ def test_a_damaged_run_is_told(tmp_path: Path) -> None:
         with sqlite3.connect(tmp_path / "f") as connection:
             connection.execute("UPDATE imgscan_fleet_run_images SET record = x'00'")
         connection.close()
-        with pytest.raises(InputError, match="is damaged"):
+        with pytest.raises(InputError, match="is damaged, or"):
             list(store.run_images(last_run(store)))
 
 
@@ -479,6 +503,19 @@ def test_results_that_nobody_uses_are_removed(store: FleetStore, clock: Clock) -
     assert store.known_layers(map(diff_id, range(4))) == {diff_id(0), diff_id(3)}
     assert store.known_images(["app", "old"]) == {"app"}
     assert store.prune(days=30) == store.prune(days=30)
+
+
+def test_blocks_of_a_layer_that_was_removed_are_not_those_of_another(store: FleetStore, clock: Clock) -> None:
+    store.put_layer(sealed(1))
+    got = store.layer(diff_id(1))
+    assert got is not None
+    store.note_used()
+    clock.day += 40
+    assert store.prune().layers == 1
+    store.put_layer(sealed(2))
+    with pytest.raises(CacheDamagedError):
+        got[1].read(0)
+    assert store.known_layers([diff_id(2)]) == {diff_id(2)}
 
 
 def test_results_of_other_rules_go_earlier(url: str, clock: Clock) -> None:
@@ -510,6 +547,29 @@ def test_runs_are_forgotten_and_what_they_told_is_not(store: FleetStore, clock: 
     assert run_of(store, 4, {"shop": "ab", "desk": ""}) == {"shop": ("a", "b", ""), "desk": ("", "", "x")}
     (one,) = [one for one in store.run_findings(last_run(store)) if one.change is Change.STANDING]
     assert (one.first_seen, one.first_run) == (at(0), False)
+
+
+def test_what_a_kept_run_told_stays_when_the_run_that_saw_it_goes(store: FleetStore, clock: Clock) -> None:
+    run_of(store, 0, {"shop": "a"})
+    store.record_image(store.begin_run(at(1), version="1", sources=["here"]), image(), [])
+    run_of(store, 2, {"shop": ""})
+    clock.day = 365 * 60
+    assert (store.prune(runs=1).runs, store.prune(runs=1).findings) == (2, 0)
+    assert [one.change for one in store.run_findings(last_run(store))] == [Change.FIXED]
+
+
+def test_what_a_kept_run_saw_stays_when_an_earlier_one_says_later_that_it_is_fixed(
+    store: FleetStore, clock: Clock
+) -> None:
+    run_of(store, 0, {"shop": "a"})
+    earlier, later = (store.begin_run(at(day), version="1", sources=["here"]) for day in (1, 2))
+    assert told(store.record_image(later, image(), found("a"))) == ("", "a", "")
+    assert told(store.record_image(earlier, image(), [])) == ("", "", "a")
+    store.finish_run(earlier, at(1), FleetFigures(), True)
+    store.finish_run(later, at(2), FleetFigures(), True)
+    clock.day = 365 * 60
+    assert store.prune(runs=1).runs == 2
+    assert [one.change for one in store.run_findings(later)] == [Change.STANDING]
 
 
 def test_each_set_of_sources_keeps_its_runs(store: FleetStore) -> None:

@@ -131,5 +131,5 @@ def test_findings_are_what_the_model_says(url: str) -> None:
     with open_fleet_store(url, rules="1", clock=clock) as store:
         run_state_machine_as_test(
             lambda: Machine(store, clock),  # type: ignore[arg-type]
-            settings=settings(max_examples=80, stateful_step_count=25, deadline=None),
+            settings=settings(max_examples=50, stateful_step_count=20, deadline=None),
         )

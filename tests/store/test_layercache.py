@@ -8,7 +8,7 @@ import random
 import sqlite3
 import stat
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,6 +42,7 @@ def layer(name: str, entries: int = 20) -> tuple[KeptLayer, LayerListing]:
         links=(),
         clashes=False,
         contents=listing.contents,
+        directories=listing.directories,
         facts=LayerFacts(),
         gleanings=LayerGleanings(),
         hits=(),
@@ -268,9 +269,23 @@ def test_a_summary_that_is_none_although_its_check_fits(whole: bytes, folder: Pa
     bad = msgspec.msgpack.encode({"diff_id": 7})
     put(folder, whole)
     with closing(sqlite3.connect(folder / FILE)) as connection, connection:
-        stored = hashlib.blake2b(bad, digest_size=16).digest() + bad
-        connection.execute("UPDATE layers SET summary = ?", (stored,))
+        for (key,) in connection.execute("SELECT key FROM layers").fetchall():
+            stored = hashlib.blake2b(key.encode() + bad, digest_size=16).digest() + bad
+            connection.execute("UPDATE layers SET summary = ? WHERE key = ?", (stored, key))
     damaged_and_mended(folder)
+
+
+@pytest.mark.parametrize(("table", "value"), [("layers", "summary"), ("blocks", "data")])
+def test_what_was_kept_of_another_layer_is_damage(table: str, value: str, folder: Path) -> None:
+    with opened(folder) as cache:
+        keep(cache, "one", "two")
+    with closing(sqlite3.connect(folder / FILE)) as connection, connection:
+        connection.execute(f"UPDATE {table} SET {value} = (SELECT {value} FROM {table} ORDER BY key LIMIT 1)")
+    with opened(folder) as cache:
+        for name in ("one", "two"):
+            found, (kept, listing) = cache.find(name), LAYERS[name]
+            with suppress(CacheDamagedError):
+                assert found is None or (found[0], Blocks(found[0].index, found[1])) == (kept, listing.items)
 
 
 def test_a_block_that_is_gone_is_told_once(whole: bytes, folder: Path) -> None:

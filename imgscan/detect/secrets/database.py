@@ -29,6 +29,8 @@ _TOKEN: Final = re.compile(rb"\\.|\[:\^?[a-z]+:\]|\[\^?\]?|.", re.DOTALL)
 """An escape, a named class, the beginning of a class with a bracket that is first in it, any other byte."""
 _SPACE: Final = rb"\t\n\f\r "
 _DIGEST_BYTES: Final = 32
+_FORM: Final = "re2-space-1"
+"""Of what is made of a pattern before it is compiled; another one where that changes."""
 _KEPT: Final = 6
 _LARGEST: Final = 64 * 1024 * 1024
 
@@ -39,12 +41,11 @@ def load_database(patterns: Sequence[bytes], cache: Path | None) -> tuple[Databa
 
     A cache that cannot be read, trusted or written is as good as none.
     """
-    patterns = [with_re2_space(pattern) for pattern in patterns]
     key = _cache_key(patterns)
     kept = _read(cache / f"{key}.hsdb", key) if cache is not None else None
     if kept is not None:
         return kept
-    database, refused = _compile_accepted(patterns)
+    database, refused = _compile_accepted([with_re2_space(pattern) for pattern in patterns])
     if cache is not None and database is not None:
         _write(cache, key, database, refused)
     return database, refused
@@ -71,7 +72,7 @@ def with_re2_space(pattern: bytes) -> bytes:
 def _cache_key(patterns: Sequence[bytes]) -> str:
     from hyperscan._version import __version__
 
-    parts = [__version__, platform.machine(), sys.platform, *(p.hex() for p in patterns)]
+    parts = [_FORM, __version__, platform.machine(), sys.platform, *(p.hex() for p in patterns)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""Comments that ask to ignore a secret: `imgscan:ignore` and those of other scanners.
+"""Comments that ask to ignore a secret: `imgscan:ignore`, `imgscan: ignore[rule] reason` and those of other scanners.
 
 In: a text and where in it a secret lies. Out: the name of the mark beside it. Whether a mark counts is not decided
 here: whoever makes an image writes its comments, too.
@@ -15,11 +15,12 @@ REACH: Final = 1024
 it, and a mark must be found wherever a window of the scan begins."""
 
 _NAMES: Final = (
-    rb"(?P<own>imgscan:ignore(?:=(?P<rules>[a-z0-9*?-]+(?:,[a-z0-9*?-]+)*))?)"
+    rb"(?P<own>imgscan:ignore(?:=(?P<rules>[a-z0-9*?-]+(?:,[a-z0-9*?-]+)*))?)(?![ \t]{0,8}\[)"
+    rb"|(?P<listed>imgscan:[ \t]{0,8}ignore\[(?P<named>[a-z0-9, -]{1,400})\](?=[ \t:-]{0,8}[a-z0-9\x80-\xff]))"
     rb"|(?P<foreign>gitleaks:allow|betterleaks:allow|trufflehog:ignore|kingfisher:ignore)"
     rb"|pragma: ?(?:allow|white)list(?P<next>[ -]nextline)?[ -]secret"
 )
-_MARK: Final = re.compile(rb"(?<![\w:/.=-])(?:" + _NAMES + rb")(?![\w:/=-])", re.IGNORECASE)
+_MARK: Final = re.compile(rb"(?<![\w:/.=-])(?:" + _NAMES + rb")(?:(?<=\])|(?![\w:/=-]))", re.IGNORECASE)
 # The comments of the languages that turn up in images; the mark is the first thing in it.
 _COMMENT: Final = re.compile(rb"[ \t]*(?:#+|//+|/\*+|\*|<!--|--|;+|%+|'|\{-|\(\*|@?rem[ \t])[ \t]*", re.IGNORECASE)
 
@@ -29,7 +30,7 @@ def mark_beside(data: bytes, start: int, end: int, rule_id: str) -> str:
 
     It stands on the secret's first line before it, on its last one behind it, or begins a comment that has the line
     above to itself. `pragma: allowlist nextline secret` counts only there, `imgscan:ignore=RULE,…` only for those rules
-    (`*` and `?` as in file names).
+    (`*` and `?` as in file names), `imgscan: ignore[RULE, …] reason` only for those and with a reason.
     """
     low, high = max(start - REACH, 0), min(end + REACH, len(data))
     line_end = data.find(b"\n", end, high)
@@ -70,11 +71,13 @@ def _mark_above(line: bytes, rule_id: str) -> str:
 
 
 def _is_for(found: re.Match[bytes], rule_id: str) -> bool:
+    if found["named"]:
+        return rule_id in {name.strip() for name in found["named"].decode("ascii").split(",")}
     rules = (found["rules"] or b"").decode("ascii").lower()
     return not rules or any(fnmatch.fnmatchcase(rule_id, pattern) for pattern in rules.split(","))
 
 
 def _name(found: re.Match[bytes]) -> str:
-    if found["own"]:
+    if found["own"] or found["listed"]:
         return "imgscan:ignore"
     return found["foreign"].decode("ascii").lower() if found["foreign"] else "pragma: allowlist secret"

@@ -134,19 +134,23 @@ class HyperscanMatcher:
 
 class _Collector:
     """Scans block after block in one thread: hyperscan's working memory, and `raw`, the (pattern, end of match) of the
-    block scanned last."""
+    block scanned last. That one is not scanned again: a document is first asked whether there is anything in it."""
 
     def __init__(self, database: Database) -> None:
         import hyperscan
 
         self.raw: list[tuple[int, int]] = []
+        self._block: bytes | None = None
         self._scan = database.scan
         self._scratch = hyperscan.Scratch(database)
         self._terminated = hyperscan.ScanTerminated
 
     def collect(self, data: bytes) -> bool:
         """Fill `raw`; False when there are too many."""
+        if data is self._block:
+            return len(self.raw) <= _FLOOD
         self.raw.clear()
+        self._block = data
         try:
             self._scan(data, match_event_handler=self._on_match, scratch=self._scratch)
         except self._terminated:

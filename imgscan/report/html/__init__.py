@@ -13,8 +13,9 @@ from typing import Any, Final
 from imgscan.escape import plain
 from imgscan.model import Report
 from imgscan.report import Style
-from imgscan.report.html.charts import gantt, icicle, matrix
-from imgscan.report.html.page import facts, finding_rows, patch_rows, risk_rows
+from imgscan.report.html.charts import WIDTH, fit, gantt, matrix
+from imgscan.report.html.icicle import icicles
+from imgscan.report.html.page import directory_rows, facts, finding_rows, patch_rows, risk_rows
 from imgscan.report.patches import patch_counts, shown_counts
 from imgscan.report.proofs import proof_counts, proof_rows
 from imgscan.report.register import total_lines
@@ -37,7 +38,8 @@ def render(report: Report, style: Style | None = None) -> str:
         summary=told if noun == "findings" else f"{noun}: {told}",
         facts=facts(report),
         todos=todos(report),
-        bytes_chart=icicle(report.image) if report.image else None,
+        bytes_charts=icicles(report.image) if report.image else [],
+        directories=directory_rows(report),
         scenarios=[gantt(timing) for timing in report.build.scenarios] if report.build else [],
         cells=matrix([risk for risk in report.risks if risk.applies]),
         totals=total_lines(report),
@@ -58,6 +60,7 @@ def _environment() -> Any:  # noqa: ANN401 - jinja2 is imported where a page is 
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
     )
     environment.filters |= {"bytes": human_bytes, "seconds": human_seconds, "percent": percent, "where": where}
+    environment.filters["cut"] = lambda text: fit(plain(text), WIDTH)
     return environment
 
 

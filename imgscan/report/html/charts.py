@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from imgscan.escape import shorten
-from imgscan.model import ImageReport, LayerReport, PatchProof, Risk, Step, Timing, Waste
+from imgscan.model import PatchProof, Risk, Step, Timing
 from imgscan.patches import Rebuilds, ScenarioProof
 from imgscan.report.compared import change_text
 from imgscan.report.patches import cached_text, seconds_figure, seconds_text
-from imgscan.units import human_bytes, human_seconds
+from imgscan.units import human_seconds
 
 WIDTH: Final = 1000
-_ROW: Final = 26
-_CHARACTER: Final = 7.2
+CHARACTER: Final = 7.2
 """The width of a character of the drawings' font, in drawing units, rounded up."""
-_SHOWN_FOLDERS: Final = 12
 _LABEL: Final = 70
 _LEAST: Final = 1.5
 _SHORTEST_S: Final = 0.05
@@ -40,10 +38,9 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """Boxes on a sheet `WIDTH` wide; `title` is what a screen reader says of it, `caption` what stands below."""
+    """Boxes on a sheet `WIDTH` wide; `title` is what a screen reader says of it."""
 
     title: str
-    caption: str
     height: float
     boxes: tuple[Box, ...]
 
@@ -102,58 +99,6 @@ class Cell:
     impact: int
     band: str
     risks: tuple[str, ...]
-
-
-def icicle(image: ImageReport) -> Drawing:
-    """The image's bytes: a box for the whole, one a layer, and below each layer what of it is shipped in vain, by
-    folder.
-
-    Widths are bytes. Layers are in the order of the image; what is too narrow to see is still there.
-    """
-    total = max(image.size_bytes, 1)
-    scale = WIDTH / total
-    whole = f"{human_bytes(image.size_bytes)}, {human_bytes(image.reclaimable_bytes)} of it shipped in vain"
-    boxes = [Box(x=0, y=0, width=WIDTH, height=_ROW - 2, text=_fit(whole, WIDTH), title=whole, style="all")]
-    x = 0.0
-    for layer in image.layers:
-        width = layer.size_bytes * scale
-        if width:
-            boxes += _layer_boxes(layer, [w for w in image.waste if w.shipped_by == layer.index], x, width, scale)
-        x += width
-    return Drawing(
-        title="Bytes by layer, and of each layer what is shipped in vain",
-        caption="Width is bytes. Grey: layers of the base image. Orange: what of a layer later layers hide.",
-        height=_ROW * 3,
-        boxes=tuple(boxes),
-    )
-
-
-def _layer_boxes(layer: LayerReport, waste: Sequence[Waste], x: float, width: float, scale: float) -> Iterator[Box]:
-    instruction = layer.instruction or ("the base image" if layer.from_base else "unknown instruction")
-    title = f"layer {layer.index}: {human_bytes(layer.size_bytes)}\n{instruction}"
-    style = "base" if layer.from_base else "own"
-    text = _fit(f"{layer.index} {instruction}", width)
-    yield Box(x=x, y=_ROW, width=_seen(width), height=_ROW - 2, text=text, title=title, style=style)
-    at = x
-    for folder, size in _by_folder(waste):
-        wide = min(size * scale, x + width - at)
-        title = f"{folder}: {human_bytes(size)} of layer {layer.index}, hidden by later layers"
-        text = _fit(folder, wide)
-        yield Box(x=at, y=_ROW * 2, width=_seen(wide), height=_ROW - 2, text=text, title=title, style="waste")
-        at += wide
-
-
-def _by_folder(waste: Iterable[Waste]) -> list[tuple[str, int]]:
-    """What is shipped in vain by its two top folders, the largest first, the rest as one; duplicates are visible
-    bytes."""
-    sizes: dict[str, int] = {}
-    for item in waste:
-        if item.shadowed_by is not None:
-            folder = "/".join(item.path.strip("/").split("/")[:-1][:2])
-            sizes[f"/{folder}"] = sizes.get(f"/{folder}", 0) + item.bytes
-    found = sorted(((path, size) for path, size in sizes.items() if size), key=lambda pair: (-pair[1], pair[0]))
-    rest = sum(size for _, size in found[_SHOWN_FOLDERS:])
-    return [*found[:_SHOWN_FOLDERS], *([("elsewhere", rest)] if rest else [])]
 
 
 def gantt(timing: Timing) -> Gantt:
@@ -257,12 +202,12 @@ def matrix(risks: Sequence[Risk]) -> list[list[Cell]]:
     ]
 
 
-def _fit(text: str, width: float) -> str:
+def fit(text: str, width: float) -> str:
     """As much of a text as fits into that many drawing units; nothing rather than less than three characters."""
-    room = int((width - 8) / _CHARACTER)
+    room = int((width - 8) / CHARACTER)
     return shorten(text, room) if room >= 3 else ""
 
 
-def _seen(width: float) -> float:
+def seen(width: float) -> float:
     """A box with a gap beside it, where there is room for one."""
     return max(width - 1, min(width, _LEAST))

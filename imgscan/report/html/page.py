@@ -61,6 +61,16 @@ class RiskRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryRow:
+    """A directory with what is below it; `layers` says which ones ship how much of it."""
+
+    path: str
+    size: str
+    vain: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PatchRow:
     """A patch with its drawings."""
 
@@ -69,6 +79,7 @@ class PatchRow:
 
 
 _MORE: Final = 20
+_DIRECTORIES: Final = 40
 
 
 def facts(report: Report) -> list[Fact]:
@@ -93,6 +104,23 @@ def _times(report: Report) -> Iterator[Fact]:
         if timing.name in names:
             cached = f"{timing.steps_cached} of {timing.steps_total} steps cached"
             yield Fact(name=names[timing.name], value=human_seconds(timing.median_s), remark=cached)
+
+
+def directory_rows(report: Report) -> list[DirectoryRow]:
+    """The largest directories, each followed by those in it."""
+    found = [one for one in (report.image.directories if report.image else ()) if one.path != "/"]
+    largest = sorted(found, key=lambda one: (-one.size_bytes, one.path))[:_DIRECTORIES]
+    shown = {id(one) for one in largest}
+    return [
+        DirectoryRow(
+            path=one.path,
+            size=human_bytes(one.size_bytes),
+            vain=human_bytes(one.reclaimable_bytes) if one.reclaimable_bytes else "",
+            layers=tuple(f"{share.layer}: {human_bytes(share.size_bytes)}" for share in one.layers),
+        )
+        for one in found
+        if id(one) in shown
+    ]
 
 
 def finding_rows(report: Report) -> list[FindingRow]:

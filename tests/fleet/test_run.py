@@ -1,0 +1,160 @@
+"""A run over a real registry: each distinct layer once, nothing twice, and what a scan of each image says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleetregistry import APPS, NOISE, SECRETS, blob_requests, fill, layer_digests
+from fleetruns import SCANNER, scanned, want
+from registries import running
+from tarmaker import archive, member
+
+from imgscan.assess import Gate
+from imgscan.fleet.limits import Limits
+from imgscan.fleet.lookup import Resolving
+from imgscan.fleet.preview import preview
+from imgscan.fleet.read import work_version
+from imgscan.fleet.run import FleetMeans, FleetRun, RunResult
+from imgscan.fleet.telling import tell_run
+from imgscan.fleets import Change, FleetReport, Origin
+from imgscan.model import Severity
+from imgscan.progress import Progress
+from imgscan.scan import Means
+from imgscan.store.fleetstore import FleetStore, open_fleet_store
+
+pytestmark = pytest.mark.registry
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[FleetStore]:
+    with open_fleet_store(f"sqlite:///{folder}/fleet.sqlite3", rules=work_version(SCANNER)) as store:
+        yield store
+
+
+def means(store: FleetStore, **more: Any) -> FleetMeans:
+    progress = Progress(sys.stderr, live=False, lines=False)
+    return FleetMeans(
+        means=Means(scanner=SCANNER, progress=progress, jobs=more.pop("jobs", None)),
+        store=store,
+        gate=Gate(fail_on=Severity.HIGH),
+        limits=Limits(),
+        resolving=Resolving(),
+        **more,
+    )
+
+
+def run(store: FleetStore, refs: Sequence[str], at: str = "2026-01-01T00:00:00Z", **more: Any) -> FleetReport:
+    number = store.begin_run(at, version="1", sources=["all"])
+    result: RunResult = FleetRun(number, means(store, **more)).over([want(ref) for ref in refs])
+    store.finish_run(number, at, result.figures, result.complete)
+    return tell_run(
+        store,
+        number,
+        started_at=at,
+        finished_at=at,
+        rule_packs=(),
+        figures=result.figures,
+        complete=result.complete,
+        made_by=result.made_by,
+    )
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path_factory.mktemp("registry")
+    with running(folder) as host:
+        fill(host)
+        yield host, folder / "log"
+
+
+def test_every_distinct_layer_is_read_once(registry: tuple[str, Path], tmp_path: Path) -> None:
+    host, log = registry
+    refs = [f"registry://{host}/{name}" for name in APPS]
+    before = len(blob_requests(log))
+    with opened(tmp_path) as store:
+        report = run(store, refs)
+        asked = [digest for digest in blob_requests(log)[before:] if digest in layer_digests(APPS)]
+        assert sorted(asked) == sorted(layer_digests(APPS))
+        assert report.figures.layers_read == report.figures.layers_distinct == len(asked)
+        assert report.figures.bytes_read == report.figures.bytes_distinct
+        assert report.complete
+        again = run(store, refs, at="2026-01-02T00:00:00Z")
+    assert [digest for digest in blob_requests(log)[before:] if digest in layer_digests(APPS)] == asked
+    assert {image.origin for image in again.images} == {Origin.KEPT}
+    assert {finding.change for finding in again.findings} == {Change.STANDING}
+    assert {(one.image, one.fingerprint) for one in again.findings} == {
+        (one.image, one.fingerprint) for one in report.findings
+    }
+
+
+def test_an_image_is_told_as_by_a_scan(registry: tuple[str, Path], tmp_path: Path) -> None:
+    host, _ = registry
+    refs = [f"registry://{host}/{name}" for name in APPS]
+    with opened(tmp_path) as store:
+        report = run(store, refs, jobs=2)
+    for ref in refs:
+        found = {(one.fingerprint, one.severity, one.message) for one in report.findings if one.image == ref}
+        assert found == {(one.fingerprint, one.severity, one.message) for one in scanned(ref).findings}
+    text = repr(report) + (tmp_path / "fleet.sqlite3").read_bytes().decode("latin-1")
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_one_new_image_costs_its_new_layers(registry: tuple[str, Path], tmp_path: Path) -> None:
+    host, log = registry
+    refs = [f"registry://{host}/{name}" for name in APPS]
+    with opened(tmp_path) as store:
+        run(store, refs)
+        fresh = archive(member(b"srv/fresh", b"1" * 5000))
+        more = {"pay/new:1": (*APPS["pay/api:2"], fresh)}
+        (new,) = fill(host, more)
+        before = len(blob_requests(log))
+        planned = preview([want(ref) for ref in [*refs, new]], means(store))
+        assert sum(len(task.blobs) for task in planned.tasks) == 1
+        report = run(store, [*refs, new], at="2026-01-02T00:00:00Z")
+    asked = [digest for digest in blob_requests(log)[before:] if digest in layer_digests({**APPS, **more})]
+    assert set(asked) == layer_digests({"": (fresh,)})
+    assert {one.image for one in report.findings if one.change is Change.NEW} == {new}
+    assert all(one.first_run for one in report.findings if one.change is Change.NEW)
+
+
+def test_the_layer_that_leaks_into_many_is_told_once(registry: tuple[str, Path], tmp_path: Path) -> None:
+    host, _ = registry
+    with opened(tmp_path) as store:
+        report = run(store, [f"registry://{host}/{name}" for name in APPS])
+    (leak,) = report.shared
+    named = {name.rpartition(f"{host}/")[2] for name in leak.images}
+    assert named == {"base/leaky:1", "pay/api:1", "pay/api:2", "pay/web:1"}
+    assert leak.instruction == "COPY part0 /"
+    worst = report.bases[0]
+    assert [name.rpartition("/")[2] for name in worst.names] == ["leaky:1"]
+
+
+def test_what_is_mended_is_fixed_and_what_is_away_is_told(tmp_path: Path) -> None:
+    with running(tmp_path) as host, opened(tmp_path) as store:
+        refs = fill(host, {"a:1": APPS["base/leaky:1"], "b:1": APPS["shop/job:1"]})
+        first = run(store, refs)
+        assert {one.change for one in first.findings} == {Change.NEW}
+        fill(host, {"a:1": (NOISE[0],)})
+        second = run(store, [refs[0], f"registry://{host}/nothing:1"], at="2026-01-02T00:00:00Z")
+    changes = {(one.image, one.rule_id): one.change for one in second.findings}
+    assert changes[refs[0], "secret-github-token"] is Change.FIXED
+    failed = [image for image in second.images if image.origin is Origin.FAILED]
+    assert [image.name for image in failed] == [f"registry://{host}/nothing:1"]
+    assert "it has no repository of that name" in failed[0].error
+    assert not second.complete
+
+
+def test_the_registry_goes_away_in_the_middle(tmp_path: Path) -> None:
+    with running(tmp_path) as host, opened(tmp_path) as store:
+        refs = fill(host)
+        run(store, refs[:3])
+    with opened(tmp_path) as store:
+        gone = run(store, refs, at="2026-01-02T00:00:00Z")
+    assert {image.origin for image in gone.images} == {Origin.FAILED}
+    assert not [one for one in gone.findings if one.change is Change.FIXED]
+    assert not gone.complete
