@@ -67,7 +67,9 @@ def fleet(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own
     with ExitStack() as stack:
         from imgscan.cli.session import NOT_ASKED, open_session
 
-        session = stack.enter_context(closing(open_session({**NOT_ASKED, **params, "no_cache": True})))
+        # What is new, and what is kept, is for the store to say.
+        asked = {**NOT_ASKED, **params, "no_cache": True, "fail_on_new": False}
+        session = stack.enter_context(closing(open_session(asked)))
         listed = _expand(params, session)
         store = _open_store(params, session, stack)
         if params["plan"]:

@@ -52,15 +52,16 @@ class AgeType(click.ParamType[float]):
 CHOOSING: Final = (
     click.option(
         "--tag", "tags", multiple=True, envvar="IMGSCAN_TAG", metavar="GLOB",
-        help="Of repositories, only these tags. Repeatable.",
+        help="Of repositories, only these tags; a source that names tags itself goes before it. Repeatable.",
     ),
     click.option(
         "--exclude-tag", "not_tags", multiple=True, envvar="IMGSCAN_EXCLUDE_TAG", metavar="GLOB",
         help="Of repositories, none of these tags. Repeatable.",
     ),
     click.option(
-        "--exclude", "not_repositories", multiple=True, envvar="IMGSCAN_EXCLUDE", metavar="GLOB",
-        help="None of these repositories. Repeatable.",
+        "--exclude-repository", "not_repositories", multiple=True, envvar="IMGSCAN_EXCLUDE_REPOSITORY", metavar="GLOB",
+        help="None of these repositories: a glob from the root, in which * stops at a slash, and a folder means all "
+        "below it. Repeatable.",
     ),
     click.option(
         "--semver", envvar="IMGSCAN_SEMVER", metavar="RANGE",
@@ -73,7 +74,7 @@ CHOOSING: Final = (
     ),
     click.option(
         "--since", "since_s", type=AgeType(), envvar="IMGSCAN_SINCE",
-        help="Only images created in the last 30d, 12w, 6months ...",
+        help="Only images created in the last 30d, 12w, 6months ...; those that do not say when stay.",
     ),
     click.option(
         "--platform", "platforms", multiple=True, envvar="IMGSCAN_PLATFORM", metavar="OS/ARCH|all",
@@ -92,7 +93,7 @@ CHOOSING: Final = (
     ),
     click.option(
         "--team", "teams", type=PairType("PREFIX=TEAM"), multiple=True, envvar="IMGSCAN_TEAM",
-        help="Whose images are, by the beginning of their names. Repeatable.",
+        help="Whose images are, by the beginning of their names; the longest counts. Repeatable.",
     ),
     click.option(
         "--team-label", envvar="IMGSCAN_TEAM_LABEL", metavar="LABEL",

@@ -12,6 +12,7 @@ import pickle
 import secrets
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from importlib import import_module
@@ -85,7 +86,9 @@ class ClusterCrew:
             sent: Future[Attempt] = self._executor.submit(pickle.load, pack_task(work, task), key=key)
         handed: Future[Attempt] = Future()
         sent.add_done_callback(lambda ended: self._hand_on(ended, handed))
-        handed.add_done_callback(lambda ended: ended.cancelled() and sent.cancel())
+        # Each would keep the other, and with it the result on its worker, until cycles are looked for.
+        known = weakref.ref(sent)
+        handed.add_done_callback(lambda ended: _cancel(known()) if ended.cancelled() else None)
         return handed
 
     def check(self) -> None:
@@ -114,7 +117,8 @@ class ClusterCrew:
             packages = self._client.get_versions()["scheduler"]["packages"]
             python = ".".join(str(packages["python"]).split(".")[:2])
             found["the scheduler"] = {**own, "python": python, "distributed": str(packages["distributed"])}
-            others = {where: said for where, said in found.items() if said != own}
+            # A connection that is lost says nothing of a worker; tasks are for the right ones alone in any case.
+            others = {where: said for where, said in found.items() if said != own and not isinstance(said, OSError)}
             if others:
                 raise _other_installations(self._address, own, others)
 
@@ -184,6 +188,11 @@ class ClusterCrew:
             # No exception of the work comes this way: the task could not be unpacked, or its result.
             self._is_unrunnable = True
             handed.set_exception(TaskLost(ended=0))
+
+
+def _cancel(future: Future[Attempt] | None) -> None:
+    if future is not None:
+        future.cancel()
 
 
 @contextlib.contextmanager

@@ -23,6 +23,8 @@ from imgscan.fleets import LayerOutcome, LayerTask
 
 MOST_TRIES: Final = 3
 PATIENCE_S: Final = 60.0
+_PRELOAD: Final = ("imgscan.scan", "imgscan.detect.secrets.scanner", "imgscan.source.registry", "requests")
+"""What reading layers needs, loaded once for all processes."""
 _LOOK_S: Final = 0.5
 _MOST_UNREACHABLE: Final = 8
 
@@ -109,7 +111,7 @@ def _hired(scheduler: str | None, jobs: int | None, work: Work, say: Callable[[s
             yield cluster
         return
     count = _default_jobs() if jobs is None else jobs
-    crew: Crew = ProcessCrew(count, preload=(work.__module__,)) if count else _Here()
+    crew: Crew = ProcessCrew(count, preload=(work.__module__, *_PRELOAD)) if count else _Here()
     try:
         yield crew
     finally:

@@ -100,7 +100,8 @@ class ProcessCrew(Executor):
         methods = multiprocessing.get_all_start_methods()
         context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         if hasattr(context, "set_forkserver_preload"):
-            context.set_forkserver_preload(["__main__", *preload])
+            # Without the user's own program, whose end would be the server's.
+            context.set_forkserver_preload(list(preload))
         self._slots = [_Slot(context) for _ in range(count)]
         self._idle = deque(self._slots)
         self._busy: set[_Slot] = set()
@@ -139,17 +140,19 @@ class ProcessCrew(Executor):
 
     def check(self) -> None:
         """Start what can be started. Raises WorkerError when processes cannot be."""
-        if self._failed_starts >= _MOST_FAILED_STARTS:
-            raise WorkerError(
-                "the processes that read layers cannot be started",
-                cause="each of them ended before it had begun",
-                next_step="see that there is memory for them; --jobs 1 starts one alone",
-            )
-        while (begun := self._next(lambda slot: True)) is not None:
+        while self._failed_starts < _MOST_FAILED_STARTS:
+            begun = self._next(lambda slot: True)
+            if begun is None:
+                return
             slot, call = begun
             if slot.broken:
                 slot.close()
             self._start(slot, call)
+        raise WorkerError(
+            "the processes that read layers cannot be started",
+            cause="each of them ended before it had begun",
+            next_step="see that there is memory for them; --jobs 1 starts one alone",
+        )
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes at once, those in the middle of a call as well."""
@@ -181,6 +184,12 @@ class ProcessCrew(Executor):
             started = slot.start(call)
         except BrokenProcessPool:
             slot.broken = True
+            self._free(slot, call)
+            return
+        except (OSError, EOFError):
+            # No memory, no more processes: what the process was to be made of is closed with the slot.
+            slot.broken = True
+            self._failed_starts += 1
             self._free(slot, call)
             return
         started.add_done_callback(lambda future: self._ended(slot, call, future))

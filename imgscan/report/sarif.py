@@ -39,15 +39,16 @@ _SECURITY_SEVERITY: Final = {
 _PRECISION: Final = {Confidence.HIGH: "very-high", Confidence.MEDIUM: "high", Confidence.LOW: "medium"}
 
 
-def render(report: Report, style: Style | None = None) -> str:
-    """One run. The same report gives the same bytes."""
+def render(report: Report, style: Style | None = None, *, category: str = "") -> str:
+    """One run. The same report gives the same bytes. `category` is what a forge keeps its results under, quoted for a
+    URL ("": by what the target is called)."""
     found = ordered(report.findings)
     shown = found[:_MOST_RESULTS]
     rules = _rules(shown)
     index = {rule["id"]: at for at, rule in enumerate(rules)}
     run = {
         "tool": {"driver": _driver(report, rules)},
-        "automationDetails": {"id": f"imgscan/{quote(report.target.ref, safe='/:@')}/"},
+        "automationDetails": {"id": f"imgscan/{category or quote(report.target.ref, safe='/:@')}/"},
         "invocations": [_invocation(report, len(found) - len(shown))],
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {"SRCROOT": {"description": {"text": "The root of the repository."}}},

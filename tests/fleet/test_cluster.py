@@ -103,9 +103,11 @@ def test_a_scheduler_that_is_killed(started: Cluster) -> None:
                 started.processes[0].kill()
 
     began = time.monotonic()
-    with closing(execute(tasks, scheduler=started.address, work=act)) as results:
-        with pytest.raises(EngineError) as caught:
-            take(results)
+    with (
+        closing(execute(tasks, scheduler=started.address, work=act)) as results,
+        pytest.raises(EngineError) as caught,
+    ):
+        take(results)
     assert time.monotonic() - began < 30
     assert 5 <= len(done) < 100
     assert caught.value.exit_code == 3
@@ -146,9 +148,10 @@ def test_what_takes_far_too_long_is_done_by_another_worker_as_well(started: Clus
     assert numbers(done) == list(range(12))
     assert not any(one.problem for one in done)
     assert time.monotonic() - began < 30
-    assert said == [
+    expected = (
         f"layer sha256:000000000000 of {tasks[0].ref} takes far longer than others; another worker reads it as well"
-    ]
+    )
+    assert [line for line in said if "waiting" not in line] == [expected]
 
 
 def test_workers_that_are_gone(tmp_path: Path) -> None:
@@ -266,14 +269,14 @@ def test_a_scheduler_over_tls(tmp_path: Path) -> None:
         for name, path in (("KEY", key), ("CERT", certificate))
     } | {"DASK_DISTRIBUTED__COMM__TLS__CA_FILE": str(certificate)}
     made = Cluster(tmp_path, tls)
-    settings = {"ca-file": str(certificate), "client": {"key": str(key), "cert": str(certificate)}}
+    settings = {"ca-file": str(certificate), "client.key": str(key), "client.cert": str(certificate)}
     try:
         made.start_scheduler("--port", "0", "--no-dashboard", "--protocol", "tls")
         made.start_worker("--protocol", "tls")
         assert made.address.startswith("tls://")
         error = refuse(made.address)
         assert (error.exit_code, "distributed.comm.tls" in error.next_step) == (2, True)
-        with dask.config.set({"distributed.comm.tls": settings}):
+        with dask.config.set({f"distributed.comm.tls.{name}": path for name, path in settings.items()}):
             done = run([task(number) for number in range(10)], scheduler=made.address)
     finally:
         made.close()
@@ -351,9 +354,11 @@ def test_a_worker_that_is_something_else_and_comes_late(tmp_path: Path, first: s
 
     with cluster(tmp_path, workers=1) as made:
         tasks = (task(number, ref="sleep:0.1") for number in range(1000))
-        with closing(execute(tasks, scheduler=made.address, work=act)) as results:
-            with pytest.raises(InputError) as caught:
-                take(results)
+        with (
+            closing(execute(tasks, scheduler=made.address, work=act)) as results,
+            pytest.raises(InputError) as caught,
+        ):
+            take(results)
     assert 3 <= len(done) < 1000
     assert not any(one.problem for one in done)
     assert expected in caught.value.cause

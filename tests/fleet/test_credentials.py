@@ -68,7 +68,7 @@ def workers_with_login(folder: Path, host: str) -> Iterator[Cluster]:
 
 def tasks_of(host: str) -> list[LayerTask]:
     """Two that read, one that may not, and one that fails as badly as it can."""
-    made = [
+    return [
         msgspec.structs.replace(
             task(number, ref=f"registry://{host}/{name}:1", host=host), kind=kind, seal_key=SEAL_KEY
         )
@@ -76,7 +76,6 @@ def tasks_of(host: str) -> list[LayerTask]:
             [("team/app", "registry"), ("team/app", "bug"), ("team/other", "registry"), ("team/app", "registry")]
         )
     ]
-    return made
 
 
 class Watcher:

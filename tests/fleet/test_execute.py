@@ -137,6 +137,17 @@ def test_close_ends_what_is_under_way(tmp_path: Path) -> None:
     assert ends_within([int(path.name.split("-")[0]) for path in tmp_path.iterdir()], 0)
 
 
+def test_processes_that_cannot_be_started(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import os\nif __name__ == '__mp_main__': os._exit(3)\n" + PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, str(program), str(tmp_path)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stderr.splitlines()[-1] == (
+        "imgscan.errors.WorkerError: the processes that read layers cannot be started"
+    )
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_all_end_with_their_parent(tmp_path: Path, how: signal.Signals) -> None:
     program = tmp_path / "program.py"

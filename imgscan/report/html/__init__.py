@@ -27,14 +27,14 @@ _HERE: Final = files("imgscan.report.html")
 
 def render(report: Report, style: Style | None = None) -> str:
     """The page. The same report gives the same bytes."""
-    css, script = (_HERE.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    css, script = source("style.css"), source("script.js")
     noun, told = shown_counts(report)
-    template = _environment().from_string(_HERE.joinpath("template.html.j2").read_text(encoding="utf-8"))
+    template = environment().get_template("template.html.j2")
     page: str = template.render(
         report=report,
         css=css,
         script=script,
-        policy=_policy(css, script),
+        policy=content_policy(css, script),
         summary=told if noun == "findings" else f"{noun}: {told}",
         facts=facts(report),
         todos=todos(report),
@@ -53,12 +53,19 @@ def render(report: Report, style: Style | None = None) -> str:
     return page
 
 
-def _environment() -> Any:  # noqa: ANN401 - jinja2 is imported where a page is made
+def source(name: str) -> str:
+    """A file beside this module: a template, the style, the script."""
+    return _HERE.joinpath(name).read_text(encoding="utf-8")
+
+
+def environment() -> Any:  # noqa: ANN401 - jinja2 is imported where a page is made
+    """What writes a page of ours: it escapes everything, and knows the templates beside this module."""
     import jinja2
 
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
-    )
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize,
+        loader=jinja2.FunctionLoader(source),
+    )  # fmt: skip
     environment.filters |= {"bytes": human_bytes, "seconds": human_seconds, "percent": percent, "where": where}
     environment.filters["cut"] = lambda text: fit(plain(text), WIDTH)
     return environment
@@ -71,7 +78,7 @@ def _finalize(value: object) -> object:
     return "\n".join(plain(line) for line in value.split("\n")) if type(value) is str else value
 
 
-def _policy(css: str, script: str) -> str:
+def content_policy(css: str, script: str) -> str:
     """A content security policy that allows this style, this script, and nothing else: no request can leave the
     page."""
     allowed = ("default-src 'none'", f"style-src '{_hash(css)}'", f"script-src '{_hash(script)}'")
