@@ -76,7 +76,7 @@ def fleet(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own
             return _show_plan(listed, params, session, store)
         report = _run(listed, store, params, session)
         session.progress.clear()
-        write_fleet(report, store, outputs, params)
+        write_fleet(report, store, outputs, params, session.gate)
         _after(report, store, params)
     return _exit_code(report, params)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +19,7 @@ from imgscan.report import Style
 from imgscan.report.fleet import render_fleet
 
 if TYPE_CHECKING:
+    from imgscan.assess import Gate
     from imgscan.fleets import FleetImage, FleetReport
     from imgscan.model import Report
     from imgscan.report.fleet import Load
@@ -40,11 +43,14 @@ def plan_fleet_outputs(formats: Sequence[Output], *, quiet: bool) -> tuple[Outpu
     return (*planned, *folders)
 
 
-def write_fleet(report: FleetReport, store: FleetStore, outputs: Sequence[Output], params: dict[str, Any]) -> None:
-    """Write every output. Files appear whole or not at all; images' own reports come from the store."""
+def write_fleet(
+    report: FleetReport, store: FleetStore, outputs: Sequence[Output], params: dict[str, Any], gate: Gate
+) -> None:
+    """Write every output. Files appear whole or not at all; images' own reports come from the store, judged by `gate`
+    as they were in the run."""
     width = shutil.get_terminal_size((120, 24)).columns
     style = Style(color=use_color(params["color"]), width=width, verbose=params["verbose"])
-    load = loader(store)
+    load = loader(store, gate)
     for output in outputs:
         if output.name == _FOLDER and output.path is not None:
             _write_folder(report, load, output.path)
@@ -55,21 +61,21 @@ def write_fleet(report: FleetReport, store: FleetStore, outputs: Sequence[Output
     sys.stdout.flush()
 
 
-def loader(store: FleetStore) -> Load:
-    """What gives an image's own report: None if it failed, or if the store has it no more."""
-    from msgspec import DecodeError
-    from msgspec.json import Decoder
-
-    from imgscan.model import Report
-
-    decoder = Decoder(Report)
+def loader(store: FleetStore, gate: Gate) -> Load:
+    """What gives an image's own report, under the name that the run has for it: None if it failed, or if the store has
+    it no more. Reports are kept as they are put together, so what is accepted is said here."""
+    from imgscan.fleet.assemble import judged
+    from imgscan.report.json import decode
 
     def load(image: FleetImage) -> Report | None:
         data = store.image(image.key) if image.key else None
-        try:
-            return decoder.decode(data) if data is not None else None
-        except (DecodeError, RecursionError):
+        if data is None:
             return None
+        try:
+            raw = decode(data)
+        except InputError:
+            return None
+        return judged(replace(raw, target=replace(raw.target, ref=image.name)), None, gate)
 
     return load
 
@@ -91,11 +97,5 @@ def _check_folder(folder: Path | None) -> None:
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise InputError(f"cannot write sarif files into {folder}: {there} is a file")
-    _check_writable(folder, there)
-
-
-def _check_writable(folder: Path, there: Path) -> None:
-    import os
-
     if not os.access(there, os.W_OK):
         raise InputError(f"cannot write sarif files into {folder}: {there} is not writable")

@@ -285,4 +285,4 @@ def counts(findings: Sequence[Finding]) -> str:
 def severity_counts(severities: Iterable[Severity]) -> str:
     """`2 critical, 3 high, 1 low`, or `none`."""
     by_severity = Counter(severities)
-    return ", ".join(f"{by_severity[each]} {each}" for each in Severity if by_severity[each]) or "none"
+    return ", ".join(f"{by_severity[each]:,} {each}" for each in Severity if by_severity[each]) or "none"

@@ -14,6 +14,9 @@ from imagemaker import Made, docker25, small_layer
 from secretmaker import token_of
 from webhooks import Hook, hooked
 
+from imgscan.acceptance import Acceptance
+from imgscan.allowlist import AllowEntry
+from imgscan.assess import Gate
 from imgscan.cli.fleet_output import loader, plan_fleet_outputs, write_fleet
 from imgscan.cli.main import run
 from imgscan.cli.options import Output
@@ -23,6 +26,7 @@ from imgscan.forge.webhook import post_fleet
 from imgscan.model import Severity
 from imgscan.store.fleetstore import FleetStore, open_fleet_store
 
+GATE = Gate(fail_on=Severity.HIGH)
 PARAMS = {"color": "never", "verbose": False}
 
 
@@ -69,7 +73,7 @@ def test_files_and_stdout(tmp_path: Path, store: FleetStore, capsys: pytest.Capt
     out = tmp_path / "out"
     out.mkdir()
     outputs = (Output(name="table", path=None), *(Output(name=name, path=out / name) for name in names))
-    write_fleet(fleet_report(), store, outputs, PARAMS)
+    write_fleet(fleet_report(), store, outputs, PARAMS, GATE)
     assert capsys.readouterr().out.startswith(" NEW FINDINGS ")
     assert msgspec.json.decode((out / "json").read_bytes(), type=FleetReport) == fleet_report()
     assert all((out / name).read_text("utf-8").endswith("\n") for name in names)
@@ -77,13 +81,27 @@ def test_files_and_stdout(tmp_path: Path, store: FleetStore, capsys: pytest.Capt
 
 
 def test_reports_of_images_come_from_the_store(store: FleetStore) -> None:
-    load = loader(store)
+    load = loader(store, GATE)
     store.put_image("key-a", msgspec.json.encode(image_report()), [BASE])
     store.put_image("key-b", b'{"schema_version": 3}', [BASE])
     store.put_image("key-c", b"{", [BASE])
-    assert load(image("a")) == image_report()
+    found = load(image("a"))
+    assert found is not None
+    assert {one.fingerprint for one in found.findings} == {one.fingerprint for one in image_report().findings}
+    assert found.target.ref == "a"
     assert [load(image(name)) for name in ("b", "c", "d")] == [None, None, None]
     assert load(image("a", key="")) is None
+
+
+def test_what_is_accepted_in_the_run_is_accepted_in_an_images_report(store: FleetStore) -> None:
+    entry = AllowEntry(
+        rule="secret-github-*", path=None, fingerprint=None, reason="a test's", expires=None, where="x:1"
+    )
+    accepted = Acceptance(allow=(entry,), rule_ids={"secret-github-token"})
+    store.put_image("key-a", msgspec.json.encode(image_report()), [BASE])
+    found = loader(store, Gate(fail_on=Severity.HIGH, acceptance=accepted))(image("a"))
+    assert found is not None
+    assert {one.rule_id for one in found.findings if one.accepted is not None} == {"secret-github-token"}
 
 
 # ---- webhook ----

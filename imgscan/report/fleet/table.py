@@ -107,9 +107,13 @@ def _findings(title: str, found: Sequence[Group], pen: Pen) -> Iterator[str]:
 
 
 def _short(found: Sequence[Group]) -> list[tuple[Group, int]]:
-    """A rule that is broken in a hundred images does not bury the others; the order stays."""
+    """A rule that is broken in a hundred images of a team does not bury the others; the order stays."""
     order = {id(group): at for at, group in enumerate(found)}
-    return sorted(collapse(found, _EACH), key=lambda shown: order[id(shown[0])])
+    by_team: dict[tuple[str, ...], list[Group]] = {}
+    for group in found:
+        by_team.setdefault(group.teams, []).append(group)
+    shown = [one for groups_of in by_team.values() for one in collapse(groups_of, _EACH)]
+    return sorted(shown, key=lambda one: order[id(one[0])])
 
 
 def _team(group: Group) -> str:
@@ -168,7 +172,7 @@ def _leak(leak: SharedLeak, report: FleetReport, pen: Pen) -> Iterator[str]:
         yield from pen.wrap(f"- {rule}: {message}", "    ")
     if len(leak.findings) > len(shown):
         yield f"    - and {len(leak.findings) - len(shown):,} more"
-    yield from (pen.paint(line, "2") for line in pen.wrap(f"in {_names(leak.images, 2 * pen.width, pen)}", "    "))
+    yield from (pen.paint(line, "2") for line in pen.wrap(f"in {_names(leak.images, pen.width - 8, pen)}", "    "))
 
 
 def _bases(report: FleetReport, pen: Pen) -> Iterator[str]:

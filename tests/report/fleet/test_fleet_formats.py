@@ -211,6 +211,24 @@ def test_one_rule_does_not_bury_the_others() -> None:
     assert all(f"token {number}\n" in re.sub(" +\n", "\n", verbose) for number in range(40))
 
 
+def test_one_team_does_not_bury_the_others() -> None:
+    found = tuple(
+        finding(
+            "a",
+            team=team,
+            message=f"{team} {number}",
+            layer=layer(number),
+            fingerprint=f"{team}{number}",
+            change=Change.NEW,
+        )
+        for team in ("one", "two")
+        for number in range(40)
+    )
+    text = shown(run_of((image("a", layers=(layer(0),)),), found), "table")
+    assert text.count("(and 37 like it)") == 2
+    assert "two 0" in text
+
+
 def test_lists_are_cut_and_say_so() -> None:
     failed = tuple(image(f"f{number:03}", origin=Origin.FAILED, error="404", layers=()) for number in range(50))
     report = run_of(failed, (), complete=False)
