@@ -46,9 +46,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(folder: Path, auth: Mapping[str, Any] | None = None) -> Iterator[str]:
+def running(folder: Path, auth: Mapping[str, Any] | None = None, *, port: int | None = None) -> Iterator[str]:
     """A registry with its data in `folder`, for as long as the block lasts; gives HOST:PORT."""
-    host = f"127.0.0.1:{free_port()}"
+    host = f"127.0.0.1:{port or free_port()}"
     config = {
         "version": "0.1",
         "log": {"level": "error"},

@@ -14,7 +14,7 @@ from imgscan.errors import EngineError, InputError
 from imgscan.fleets import FleetFinding, FleetReport
 from imgscan.model import Report
 from imgscan.pastruns import Recorded
-from imgscan.report.fleet.overview import Told, groups, told
+from imgscan.report.fleet.overview import Told, groups, mend_text, told
 
 _SECONDS: Final = 10
 _TRIES: Final = 3
@@ -91,8 +91,7 @@ def _document(target: str, report: Report, recorded: Recorded) -> dict[str, Any]
 
 
 def _fleet_document(report: FleetReport, findings: Sequence[FleetFinding]) -> dict[str, Any]:
-    made_by = {leak.layer: leak.instruction for leak in report.shared}
-    bases = {leak.layer for leak in report.shared if leak.base}
+    shared = {leak.layer: leak for leak in report.shared}
     found = groups(findings)
     return {
         "tool": {"name": "imgscan", "version": report.version},
@@ -106,8 +105,7 @@ def _fleet_document(report: FleetReport, findings: Sequence[FleetFinding]) -> di
                 "message": group.message,
                 "fingerprint": group.fingerprint,
                 "layer": group.layer or None,
-                "layer_made_by": made_by.get(group.layer),
-                "layer_of_base": group.layer in bases,
+                "mend": mend_text(shared[group.layer], report) if group.layer in shared else None,
                 "images": group.images[:_MOST],
                 "images_total": len(group.images),
                 "teams": group.teams[:_MOST],

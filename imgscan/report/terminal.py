@@ -49,9 +49,9 @@ class Pen:
             break_on_hyphens=False,
         )
 
-    def cell(self, text: str, width: int) -> str:
-        """A text of a table on up to three lines, the rest left out."""
-        lines = textwrap.wrap(plain(text), width, max_lines=3, placeholder=" …", break_on_hyphens=False)
+    def cell(self, text: str, width: int, most: int = 3) -> str:
+        """A text of a table on at most that many lines, the rest left out."""
+        lines = textwrap.wrap(plain(text), width, max_lines=most, placeholder=" …", break_on_hyphens=False)
         return "\n".join(lines)
 
     def rows(self, items: Sequence[object]) -> int:

@@ -115,8 +115,7 @@ class LayerCache:
         key = self._key(diff_id)
         summary = with_check(_encoder.encode(kept), key)
         blocks = (
-            (key, number, with_check(items.raw(number), _block_name(key, number)))
-            for number in range(len(items.index))
+            (key, number, with_check(items.raw(number), _block_name(key, number))) for number in range(len(items.index))
         )
         with _Forgiving(self):
             connection = self._connection

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fakes import HOSTILE, finding, report
-from webserver import Asked, Reply, serving
+from webhooks import Hook, hooked
 
 from imgscan.cli.main import run
 from imgscan.errors import EngineError
@@ -88,26 +87,9 @@ def test_one_name_for_two_reports(tmp_path: Path, store: str, capsys: pytest.Cap
     assert "one report at a time" in capsys.readouterr().err
 
 
-class Hook:
-    """A web server that notes what it is told and answers as it is asked to."""
-
-    def __init__(self, *codes: int) -> None:
-        self.codes = list(codes)
-        self.bodies: list[Any] = []
-
-    def respond(self, asked: Asked) -> Reply:
-        self.bodies.append(json.loads(asked.body))
-        code = self.codes.pop(0) if self.codes else 204
-        return Reply(status=code, headers={"Location": "http://127.0.0.1:1/"} if code == 302 else {})
-
-    url: str = ""
-
-
 @pytest.fixture
 def hook(request: pytest.FixtureRequest) -> Iterator[Hook]:
-    made = Hook(*getattr(request, "param", ()))
-    with serving(made.respond) as server:
-        made.url = f"http://{server.host}/hook?token=geheim"
+    with hooked(*getattr(request, "param", ())) as made:
         yield made
 
 

@@ -10,7 +10,6 @@ from typing import Final
 
 from imgscan.escape import markdown, markdown_code, shorten
 from imgscan.fleets import FleetReport
-from imgscan.model import Severity
 from imgscan.report import Style
 from imgscan.report.fleet import Load
 from imgscan.report.fleet.overview import (
@@ -21,6 +20,7 @@ from imgscan.report.fleet.overview import (
     by_told,
     failures,
     figure_lines,
+    grave,
     groups,
     headline,
     mend_text,
@@ -54,7 +54,7 @@ def _lines(report: FleetReport) -> Iterator[str]:
     yield from _shared(report)
     yield from _bases(report)
     yield from _failed(report)
-    yield from _findings("In images seen for the first time", _grave(groups(found[Told.FIRST])))
+    yield from _findings("In images seen for the first time", grave(groups(found[Told.FIRST])))
     yield from _teams(report)
     yield from _findings("Fixed since the run before", groups(found[Told.FIXED]))
     yield from bullets([f"Note: {shorten(note, 4 * CELL)}" for note in report.notes])
@@ -66,10 +66,6 @@ def _sign(report: FleetReport) -> str:
     if news:
         return MARK[max(news, key=lambda severity: severity.rank)]
     return "🟢" if report.complete else "🟡"
-
-
-def _grave(found: Sequence[Group]) -> list[Group]:
-    return [group for group in found if group.severity.rank >= Severity.MEDIUM.rank]
 
 
 def _findings(title: str, found: Sequence[Group]) -> Iterator[str]:

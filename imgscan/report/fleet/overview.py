@@ -131,10 +131,12 @@ def figure_lines(report: FleetReport) -> tuple[str, str]:
     parts += [f"{figures.images_failed:,} failed"] if figures.images_failed else []
     parts += [f"{partly:,} not wholly read"] if partly else []
     images = f"{_number(figures.images, 'image')}" + (f" ({', '.join(parts)})" if parts else "")
+    # Where layers lie in an engine nobody knows how large they are before they are read.
+    of_all = f" of {human_bytes(figures.bytes_distinct)}" if figures.bytes_distinct >= figures.bytes_read > 0 else ""
     read = (
         f"{_number(figures.layers, 'layer')}, {figures.layers_distinct:,} distinct: {figures.layers_kept:,} kept, "
-        f"{figures.layers_read:,} read; {human_bytes(figures.bytes_read)} of {human_bytes(figures.bytes_distinct)} "
-        f"read in {human_seconds(figures.seconds)}"
+        f"{figures.layers_read:,} read; {human_bytes(figures.bytes_read)}{of_all} read in "
+        f"{human_seconds(figures.seconds)}"
     )
     return images, read
 
@@ -161,6 +163,11 @@ def team_totals(report: FleetReport) -> list[TeamTotal]:
 
 
 _GRAVEST = tuple(sorted(Severity, key=lambda severity: -severity.rank))
+
+
+def grave(found: Iterable[Group]) -> list[Group]:
+    """Those of medium severity and above."""
+    return [group for group in found if group.severity.rank >= Severity.MEDIUM.rank]
 
 
 def failures(report: FleetReport) -> list[FleetImage]:
@@ -234,10 +241,8 @@ def worth_rebuilding(report: FleetReport) -> list[BaseImage]:
 def mend_text(leak: SharedLeak, report: FleetReport) -> str:
     """What is to be mended so that a layer leaks no more: the base image, by the name of the smallest image of the run
     that others are built on and that has the layer, or the build that the images share."""
-    if not leak.base:
-        return "rebuild the image that they have it from"
     named = {name for base in report.bases for name in base.names}
     having = [image for image in report.images if image.name in named and leak.layer in image.layers]
-    if not having:
-        return "fix the base image"
-    return f"fix the base image {min(having, key=lambda image: (len(image.layers), image.name)).name}"
+    if having:
+        return f"fix the base image {min(having, key=lambda image: (len(image.layers), image.name)).name}"
+    return "fix the base image" if leak.base else "mend the build that made this layer"

@@ -22,6 +22,7 @@ from imgscan.report.fleet.overview import (
     by_told,
     failures,
     figure_lines,
+    grave,
     groups,
     headline,
     mend_text,
@@ -36,7 +37,8 @@ from imgscan.units import human_bytes
 
 _EACH: Final = 3
 _TEAM: Final = 20
-_NAMES: Final = 4
+_RULE: Final = 40
+_LEAKS: Final = 6
 _SECRETS: Final = 3
 _GRAVE: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO)
 
@@ -50,10 +52,10 @@ def _lines(report: FleetReport, pen: Pen) -> Iterator[str]:
     found = by_told(report)
     yield from _headline(report, pen)
     yield from _findings("New findings", groups(found[Told.NEW]), pen)
+    yield from _first(groups(found[Told.FIRST]), pen)
     yield from _shared(report, pen)
     yield from _bases(report, pen)
     yield from _failed(report, pen)
-    yield from _findings("In images seen for the first time", groups(found[Told.FIRST]), pen)
     yield from _teams(report, pen)
     if pen.style.verbose:
         yield from _findings("Standing findings", groups(found[Told.STANDING]), pen)
@@ -77,6 +79,16 @@ def _headline(report: FleetReport, pen: Pen) -> Iterator[str]:
         yield "  " + pen.paint("incomplete: not every image could be looked at as a whole (listed below)", "33")
 
 
+def _first(found: Sequence[Group], pen: Pen) -> Iterator[str]:
+    """What is new to nobody but the store: only the grave ones, unless all are wanted."""
+    shown = found if pen.style.verbose else grave(found)
+    yield from _findings("In images seen for the first time", shown, pen)
+    left = len(found) - len(shown)
+    if left:
+        yield from ([] if shown else [pen.heading("In images seen for the first time")])
+        yield f"  {left:,} of low severity or less (-v shows them)"
+
+
 def _findings(title: str, found: Sequence[Group], pen: Pen) -> Iterator[str]:
     if not found:
         return
@@ -84,11 +96,11 @@ def _findings(title: str, found: Sequence[Group], pen: Pen) -> Iterator[str]:
     shown = [(group, 0) for group in found] if pen.style.verbose else _short(found)
     shown = shown[: pen.rows(shown)]
     teams = [_team(group) for group, _ in shown]
-    taken = 18 + max(map(len, teams)) + max(len(group.rule_id) for group, _ in shown)
-    room = max(24, pen.width - taken)
+    rules = [shorten(plain(group.rule_id), _RULE) for group, _ in shown]
+    room = max(24, pen.width - 18 - max(map(len, teams)) - max(map(len, rules)))
     rows = [
-        (pen.severity(group.severity), team, plain(group.rule_id), _what(group, more, room, pen))
-        for (group, more), team in zip(shown, teams, strict=True)
+        (pen.severity(group.severity), team, rule, _what(group, more, room, pen))
+        for (group, more), team, rule in zip(shown, teams, rules, strict=True)
     ]
     yield pen.table(rows, ("severity", "team", "rule", "what and where"))
     yield from _more(len(found) - sum(1 + more for _, more in shown))
@@ -102,33 +114,44 @@ def _short(found: Sequence[Group]) -> list[tuple[Group, int]]:
 
 def _team(group: Group) -> str:
     more = len(group.teams) - 1
-    return shorten(plain(group.teams[0] or "-"), _TEAM) + (f" +{more}" if more else "")
+    return shorten(plain(group.teams[0] or "-"), _TEAM) + (f" +{more:,}" if more else "")
 
 
 def _what(group: Group, more: int, room: int, pen: Pen) -> str:
-    """What it is, and below it the image that has it, or how many."""
+    """What it is, and below it the image that has it, or how many have."""
     count = len(group.images)
-    where = plain(group.images[0]) if count == 1 else f"{count:,} images: {_names(group.images, pen)}"
-    if group.layer and count > 1:
-        where = f"one layer, {where}"
     tail = f"  (and {more:,} like it)" if more else ""
-    return f"{pen.cell(group.message, room)}\n{shorten(where, max(16, room - len(tail)))}{tail}"
+    head = "" if count == 1 else f"{'by one layer ' if group.layer else ''}in {count:,} images: "
+    where = f"{head}{_names(group.images, max(16, room - len(head) - len(tail)), pen)}{tail}"
+    return f"{pen.cell(group.message, room, 3 if pen.style.verbose else 2)}\n{where}"
 
 
-def _names(names: Sequence[str], pen: Pen) -> str:
-    """Names, cut short unless all are wanted."""
-    shown = names if pen.style.verbose else names[:_NAMES]
-    left = len(names) - len(shown)
-    return plain(", ".join(shown)) + (f" and {left:,} more" if left else "")
+def _names(names: Sequence[str], room: int, pen: Pen) -> str:
+    """As many names as there is room for, at least one; all of them if all are wanted."""
+    if pen.style.verbose:
+        return plain(", ".join(names))
+    first = shorten(plain(names[0]), room - (len(_left(len(names) - 1))))
+    shown, text = 1, first
+    for name in names[1:]:
+        longer = f"{text}, {plain(name)}"
+        if len(longer) + len(_left(len(names) - shown - 1)) > room:
+            break
+        shown, text = shown + 1, longer
+    return text + _left(len(names) - shown)
+
+
+def _left(count: int) -> str:
+    return f" and {count:,} more" if count else ""
 
 
 def _shared(report: FleetReport, pen: Pen) -> Iterator[str]:
     if not report.shared:
         return
     yield pen.heading(f"Mend once: layers that leak into several images ({len(report.shared):,})")
-    for leak in report.shared[: pen.rows(report.shared)]:
+    shown = report.shared if pen.style.verbose else report.shared[:_LEAKS]
+    for leak in shown:
         yield from _leak(leak, report, pen)
-    yield from _more(len(report.shared) - pen.rows(report.shared))
+    yield from _more(len(report.shared) - len(shown))
 
 
 def _leak(leak: SharedLeak, report: FleetReport, pen: Pen) -> Iterator[str]:
@@ -145,7 +168,7 @@ def _leak(leak: SharedLeak, report: FleetReport, pen: Pen) -> Iterator[str]:
         yield from pen.wrap(f"- {rule}: {message}", "    ")
     if len(leak.findings) > len(shown):
         yield f"    - and {len(leak.findings) - len(shown):,} more"
-    yield from (pen.paint(line, "2") for line in pen.wrap(f"in {_names(leak.images, pen)}", "    "))
+    yield from (pen.paint(line, "2") for line in pen.wrap(f"in {_names(leak.images, 2 * pen.width, pen)}", "    "))
 
 
 def _bases(report: FleetReport, pen: Pen) -> Iterator[str]:
@@ -177,7 +200,7 @@ def _failed(report: FleetReport, pen: Pen) -> Iterator[str]:
     yield from _more(len(failed) - pen.rows(failed))
     if partly:
         yield pen.heading(f"Images that were not wholly read ({len(partly):,})")
-        yield from pen.wrap(_names([image.name for image in partly], pen), "  ")
+        yield from pen.wrap(_names([image.name for image in partly], 2 * pen.width, pen), "  ")
     if report.not_listed:
         yield pen.heading(f"Sources that could not be listed ({len(report.not_listed):,})")
     for item in report.not_listed[: pen.rows(report.not_listed)]:
