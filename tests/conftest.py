@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -15,6 +15,7 @@ from imgscan.engine import Engine
 
 if TYPE_CHECKING:
     from builds import Builds
+    from pages import Browser
 
 sys.path.insert(0, str(Path(__file__).parent))
 # Nothing is taken from, or left in, the cache of whoever runs the tests; those of the cache have one of their own.
@@ -56,3 +57,22 @@ def made(engine: Engine) -> Iterator[Builds]:
 
     with builds(engine) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser that runs while a module is tested."""
+    from pages import started_chromium
+
+    with started_chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def browser(chromium: Any) -> Iterator[Browser]:
+    """A page of it."""
+    from pages import Browser
+
+    page = chromium.new_page()
+    yield Browser(page)
+    page.close()

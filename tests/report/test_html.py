@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +11,7 @@ import pytest
 from fakes import HOSTILE, directory, finding, image, layer, proof, rebuilds, report, risk, timing
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import CONTRAST, Browser, Page, check_policy
 
 from imgscan.model import (
     Accepted,
@@ -45,34 +41,6 @@ from imgscan.report.html.charts import WIDTH, Box, bars, gantt, matrix
 from imgscan.report.html.icicle import ROW, icicles
 
 BUILD = BuildInfo(builder="buildkit", engine="28.5.2", store="overlay2", cpus=2)
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, and the text outside of style and script."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.inside: list[str] = []
-        self.sources: dict[str, str] = {"style": "", "script": ""}
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag in self.sources:
-            self.inside.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if self.inside and self.inside[-1] == tag:
-            self.inside.pop()
-
-    def handle_data(self, data: str) -> None:
-        if self.inside:
-            self.sources[self.inside[-1]] += data
-        else:
-            self.text += data
 
 
 def hostile(text: str = HOSTILE) -> Report:
@@ -136,17 +104,7 @@ REPORTS = [
 
 @pytest.mark.parametrize("shown", REPORTS)
 def test_nothing_leaves_the_file_and_nothing_else_runs(shown: Report) -> None:
-    page = Page(render(shown, "html"))
-    policy = next(a["content"] or "" for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
-    assert policy.startswith("default-src 'none'; ")
-    assert "unsafe" not in policy
-    for tag, source in page.sources.items():
-        digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-        assert f"{tag}-src 'sha256-{digest}'" in policy
-    for tag, attributes in page.elements:
-        assert tag not in ("link", "img", "iframe", "object", "embed", "base", "form")
-        assert not [name for name in attributes if name.startswith("on") or name in ("src", "style", "srcset")]
-        assert (attributes.get("href") or "#").startswith("#")
+    check_policy(Page(render(shown, "html")))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
@@ -371,50 +329,10 @@ def test_the_matrix_puts_each_risk_where_it_weighs() -> None:
     assert sum(len(cell.risks) for row in cells for cell in row) == 2
 
 
-class Browser:
-    """Chromium with one page: everything it said, and asked for."""
-
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        page.on("console", lambda message: self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("request", lambda request: self.asked.append(request.url))
-
-    def show(self, shown: Report, folder: Path) -> None:
-        (folder / "report.html").write_text(render(shown, "html"), encoding="utf-8")
-        self.page.goto((folder / "report.html").as_uri())
-
-    def visible(self) -> int:
-        count: int = self.page.locator(".finding:not([hidden])").count()
-        return count
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert program, "no chromium: install Debian's package chromium"
-    quiet = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=[*quiet, "--disable-sync"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def browser(chromium: Any) -> Iterator[Browser]:
-    page = chromium.new_page()
-    yield Browser(page)
-    page.close()
-
-
 @pytest.mark.tools
 @pytest.mark.parametrize("shown", [*REPORTS, pytest.param(large(), id="large")])
 def test_a_browser_shows_it_without_a_word(shown: Report, browser: Browser, tmp_path: Path) -> None:
-    browser.show(shown, tmp_path)
+    browser.show(render(shown, "html"), tmp_path)
     assert browser.said == []
     assert browser.asked == [(tmp_path / "report.html").as_uri()]
     assert browser.visible() == len(shown.findings)
@@ -425,7 +343,7 @@ def test_a_browser_shows_it_without_a_word(shown: Report, browser: Browser, tmp_
 def test_filters_and_search(browser: Browser, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
-    browser.show(large(), tmp_path)
+    browser.show(render(large(), "html"), tmp_path)
     browser.page.fill("#search", "FILE-499")
     expect(browser.page.locator("#shown")).to_have_text("11 of 5000")
     assert browser.visible() == 11
@@ -439,7 +357,7 @@ def test_filters_and_search(browser: Browser, tmp_path: Path) -> None:
 @pytest.mark.tools
 def test_a_link_opens_its_finding(browser: Browser, tmp_path: Path) -> None:
     shown = report(risks=(risk(evidence=(finding().fingerprint,)),))
-    browser.show(shown, tmp_path)
+    browser.show(render(shown, "html"), tmp_path)
     browser.page.click("td details summary")
     browser.page.click(f"a[href='#{finding().fingerprint}']")
     assert browser.page.locator(f"details[id='{finding().fingerprint}'][open]").count() == 1
@@ -451,40 +369,15 @@ def test_a_link_opens_its_finding(browser: Browser, tmp_path: Path) -> None:
 def test_every_text_can_be_read(scheme: str, width: int, chromium: Any, tmp_path: Path) -> None:
     page = chromium.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
     unproved = proof(reason="it differs", outcome=ProofOutcome.NOT_PROVED)
-    Browser(page).show(report(proofs=(proof(), unproved)), tmp_path)
+    Browser(page).show(render(report(proofs=(proof(), unproved)), "html"), tmp_path)
     worst = page.evaluate(CONTRAST)
     page.close()
     assert worst["ratio"] >= 4.5, worst
 
 
-# WCAG 2.1, 1.4.3: the least contrast of text and what is behind it, over all elements with text of their own.
-CONTRAST = """() => {
-  const channels = (color) => (color.match(/[\\d.]+/g) || []).map(Number);
-  const luminance = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = getComputedStyle(at).backgroundColor;
-      if (/^rgb/.test(color) && (channels(color)[3] ?? 1) === 1) return channels(color);
-    }
-    return [255, 255, 255];
-  };
-  let worst = { ratio: 99 };
-  for (const element of document.querySelectorAll("body *:not(svg *):not(script):not(style)")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own) continue;
-    const [a, b] = [luminance(channels(getComputedStyle(element).color)), luminance(behind(element))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < worst.ratio) worst = { ratio, text: element.textContent.slice(0, 60), of: element.className };
-  }
-  return worst;
-}"""
-
-
 @pytest.mark.tools
 def test_boxes_tell_their_figures_when_the_keyboard_gets_to_them(browser: Browser, tmp_path: Path) -> None:
-    browser.show(report(findings=(), risks=(), proofs=(), build=None, budgets=()), tmp_path)
+    browser.show(render(report(findings=(), risks=(), proofs=(), build=None, budgets=()), "html"), tmp_path)
     hints = browser.page.locator(".icicle .hint:visible")
     assert hints.count() == 0
     link = browser.page.locator(".skip").first

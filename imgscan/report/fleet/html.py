@@ -6,13 +6,14 @@ request leaves it, and nothing in it runs but the script that its policy names b
 
 from __future__ import annotations
 
-from collections import Counter
 from importlib.resources import files
 from typing import Final
 
-from imgscan.fleets import Change, FleetReport, Origin
+from imgscan.fleets import Change, FleetReport
 from imgscan.report import Style
-from imgscan.report.fleet.htmlrows import Load, bases, facts, leaks, news, numbers, teams
+from imgscan.report.fleet import Load
+from imgscan.report.fleet.htmlrows import bases, facts, leaks, news, numbers, teams
+from imgscan.report.fleet.overview import by_told, failures
 from imgscan.report.html import content_policy, environment, source
 
 _HERE: Final = files("imgscan.report.fleet")
@@ -48,17 +49,17 @@ def render(report: FleetReport, load: Load, style: Style) -> str:
         teams_open=len(rows) == 1 or len(report.images) <= _OPEN_UP_TO,
         findings_left=sum(row.more for team in rows for row in team.images),
         images_left=sum(team.more for team in rows),
-        failed=[image for image in report.images if image.origin is Origin.FAILED],
+        failed=failures(report),
         most=_MOST_TOLD,
     )  # fmt: skip
     return page.rstrip("\n") + "\n"
 
 
 def _changes(report: FleetReport) -> dict[str, int]:
-    """How many findings are new (and of those, how many in images that were looked at before), stand, are fixed."""
-    counts = Counter("accepted" if one.accepted else one.change.value for one in report.findings)
-    again = sum(1 for one in report.findings if one.change is Change.NEW and not one.first_run and not one.accepted)
-    return {"again": again, **{name: counts[name] for name in ("new", "standing", "fixed", "accepted")}}
+    """How many findings are told how, and how many are accepted."""
+    counts = {kind.value: len(found) for kind, found in by_told(report).items()}
+    accepted = sum(1 for one in report.findings if one.accepted and one.change is not Change.FIXED)
+    return {**counts, "accepted": accepted}
 
 
 def _text(name: str) -> str:

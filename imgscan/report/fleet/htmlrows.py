@@ -6,13 +6,25 @@ In: a `FleetReport` and where the images' own reports come from. Out: records, b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
-from imgscan.fleets import Change, FleetFinding, FleetImage, FleetReport, Origin, SharedLeak
-from imgscan.model import Report, Rule, Severity
+from imgscan.fleets import BaseImage, Change, FleetFinding, FleetImage, FleetReport, Origin, SharedLeak
+from imgscan.model import Rule, Severity
+from imgscan.report.fleet import Load
+from imgscan.report.fleet.overview import (
+    Group,
+    TeamTotal,
+    Told,
+    base_age,
+    base_name,
+    by_told,
+    groups,
+    mend_text,
+    team_totals,
+    utc_time,
+)
 from imgscan.report.html.page import Fact
 from imgscan.report.summary import where
 from imgscan.units import human_bytes, human_seconds, percent
@@ -26,12 +38,9 @@ MOST_NAMES: Final = 100
 MOST_IMAGES: Final = 3_000
 MOST_FINDINGS: Final = 15_000
 MOST_OF_IMAGE: Final = 200
-_NO_DATE: Final = 1980
-"""Builds that give the same bytes every time set the clock to 1970 or 1980: that is no age."""
 _WORST_FIRST: Final = tuple(sorted(Severity, key=lambda severity: -severity.rank))
 
 Counts = tuple[tuple[Severity, int], ...]
-Load = Callable[[FleetImage], Report | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +55,8 @@ class Names:
 class News:
     """A new finding with all images that it is new in. `first`: none of them was looked at before."""
 
-    finding: FleetFinding
+    group: Group
     images: Names
-    total: int
     first: bool
     place: str
     fix: str
@@ -56,11 +64,10 @@ class News:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """A shared layer with secrets, and its images. `owner` is the image of the run that the layer came with: the one
-    with the fewest layers that others are built on ("": none is known)."""
+    """A shared layer with secrets, and its images; `mend` says what to mend, `more` how many findings are left out."""
 
     leak: SharedLeak
-    owner: str
+    mend: str
     severity: Severity
     images: Names
     findings: tuple[tuple[str, str, Severity, str], ...]
@@ -69,41 +76,40 @@ class Leak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """What images are built on; `built` is when it was made and `newest` when what is built on it was, in words."""
+    """What images are built on: what it is called, how old it is, and the day that the newest image on it was made."""
 
-    label: str
-    images: Names
-    total: int
-    counts: Counts
-    size_bytes: int
-    built: str
+    base: BaseImage
+    name: str
+    age: str
     newest: str
+    images: Names
+    counts: Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRow:
-    """An image with its findings; `number` is its anchor on the page, `age` in words."""
+    """An image with its findings; `number` is its anchor on the page, `day` when it was
+    made, `first`: it was never looked at before."""
 
     image: FleetImage
     number: int
     counts: Counts
     new: int
     fixed: int
+    first: bool
     base: str
-    age: str
+    day: str
     findings: tuple[FleetFinding, ...]
     more: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
-    """A team's images, those with the gravest findings first; `counts` are open findings, `more` images not shown."""
+    """A team's images, those with the gravest findings first, and how many are left out here."""
 
-    name: str
-    images: tuple[ImageRow, ...]
+    total: TeamTotal
     counts: Counts
-    new: int
-    total: int
+    images: tuple[ImageRow, ...]
     more: int
 
 
@@ -128,36 +134,26 @@ def facts(report: FleetReport) -> Iterator[Fact]:
 
 def numbers(report: FleetReport) -> dict[str, int]:
     """The anchors of the images that the page shows, by name: the first `MOST_IMAGES`, those with findings first."""
-    looked_at = [image for image in report.images if image.origin is not Origin.FAILED]
-    return {image.name: at for at, image in enumerate(sorted(looked_at, key=_gravest)[:MOST_IMAGES])}
+    return {image.name: at for at, image in enumerate(sorted(_looked_at(report), key=_gravest)[:MOST_IMAGES])}
 
 
 def news(report: FleetReport, anchors: Mapping[str, int], load: Load) -> tuple[list[News], int]:
-    """New findings that nobody has accepted, and how many more there are: those of images that were looked at before
-    come first, then the gravest. One of a layer is told once."""
-    groups: dict[tuple[str, ...], list[FleetFinding]] = {}
-    for one in report.findings:
-        if one.change is Change.NEW and not one.accepted:
-            identity = one.fingerprint if one.layer else one.message
-            groups.setdefault((one.rule_id, one.severity.value, one.layer, identity), []).append(one)
-    ranked = sorted(
-        groups.values(),
-        key=lambda group: (all(one.first_run for one in group), -group[0].severity.rank, -len(group)),
-    )
+    """New findings that nobody has accepted, each told once, and how many more there are: those of images that were
+    looked at before come first, then the gravest."""
+    found = by_told(report)
+    ranked = [(kind, group) for kind in (Told.NEW, Told.FIRST) for group in groups(found[kind])]
     shown = ranked[:MOST_NEWS]
-    places = _places(report, [group[0] for group in shown[:MOST_PLACES]], load)
+    places = _places(report, [group for _, group in shown[:MOST_PLACES]], load)
     rules = _rules()
     rows = []
-    for group in shown:
-        head = group[0]
-        place, fix = places.get((head.image, head.fingerprint), ("", ""))
-        rule = rules.get(head.rule_id)
+    for kind, group in shown:
+        place, fix = places.get((group.images[0], group.fingerprint), ("", ""))
+        rule = rules.get(group.rule_id)
         rows.append(
             News(
-                finding=head,
-                images=_names(sorted({one.image for one in group}), anchors),
-                total=len({one.image for one in group}),
-                first=all(one.first_run for one in group),
+                group=group,
+                images=_names(group.images, anchors),
+                first=kind is Told.FIRST,
                 place=place,
                 fix=fix or (rule.fix if rule else ""),
             )
@@ -167,15 +163,11 @@ def news(report: FleetReport, anchors: Mapping[str, int], load: Load) -> tuple[l
 
 def leaks(report: FleetReport, anchors: Mapping[str, int]) -> list[Leak]:
     """Shared layers that leak, the worst first."""
-    named = {name for base in report.bases for name in base.names}
-    owners = sorted((len(image.layers), image.name, image.layers) for image in report.images if image.name in named)
     return [
         Leak(
             leak=leak,
-            owner=next((name for _, name, layers in owners if leak.layer in layers), ""),
-            severity=max(
-                (severity for _, _, severity, _ in leak.findings), key=lambda s: s.rank, default=Severity.INFO
-            ),
+            mend=mend_text(leak, report),
+            severity=max((severity for _, _, severity, _ in leak.findings), key=_weight, default=Severity.INFO),
             images=_names(leak.images, anchors),
             findings=leak.findings[:MOST_NAMES],
             more=len(leak.findings[MOST_NAMES:]),
@@ -186,17 +178,14 @@ def leaks(report: FleetReport, anchors: Mapping[str, int]) -> list[Leak]:
 
 def bases(report: FleetReport, anchors: Mapping[str, int]) -> list[Base]:
     """Base images, those whose rebuild mends most first."""
-    made = {image.name: image.created for image in report.images if image.created}
-    labels = _labels(report)
     return [
         Base(
-            label=labels[base.layer],
+            base=base,
+            name=base_name(base),
+            age=base_age(base, report),
+            newest=_day(base.created[1]),
             images=_names(base.images, anchors),
-            total=len(base.images),
             counts=_ordered(dict(base.findings)),
-            size_bytes=base.size_bytes,
-            built=_age(max((made[name] for name in base.names if name in made), default=""), report.finished_at),
-            newest=_age(base.created[1], report.finished_at),
         )
         for base in report.bases[:MOST_BASES]
     ]
@@ -207,48 +196,50 @@ def teams(report: FleetReport, anchors: Mapping[str, int]) -> list[Team]:
     by_image: dict[str, list[FleetFinding]] = {}
     for one in report.findings:
         by_image.setdefault(one.image, []).append(one)
-    labels = _labels(report)
+    names = {base.layer: base_name(base) for base in report.bases}
     left = MOST_FINDINGS
     members: dict[str, list[ImageRow]] = {}
-    looked_at = [image for image in report.images if image.origin is not Origin.FAILED]
-    for image in sorted(looked_at, key=_gravest):
-        if image.name not in anchors:
-            continue
-        found = sorted(by_image.get(image.name, ()), key=_standing)
-        shown = found[: min(MOST_OF_IMAGE, left)]
-        left -= len(shown)
-        row = ImageRow(
-            image=image,
-            number=anchors[image.name],
-            counts=_ordered(dict(image.counts)),
-            new=_count(found, Change.NEW),
-            fixed=_count(found, Change.FIXED),
-            base=labels.get(image.base, ""),
-            age=_age(image.created, report.finished_at),
-            findings=tuple(shown),
-            more=len(found) - len(shown),
+    for image in sorted(_looked_at(report), key=_gravest):
+        if image.name in anchors:
+            row = _image(image, by_image.get(image.name, ()), left, anchors[image.name], names)
+            left -= len(row.findings)
+            members.setdefault(image.team, []).append(row)
+    return [
+        Team(
+            total=total,
+            counts=_ordered(total.counts),
+            images=tuple(members.get(total.team, ())),
+            more=total.images - total.failed - len(members.get(total.team, ())),
         )
-        members.setdefault(image.team, []).append(row)
-    totals = Counter(image.team for image in looked_at)
-    made = [_team(name, rows, totals[name]) for name, rows in members.items()]
-    return sorted(made, key=lambda team: (_rank(team.counts), team.name))
+        for total in team_totals(report)
+        if total.images > total.failed
+    ]
 
 
-def _team(name: str, rows: Sequence[ImageRow], total: int) -> Team:
-    counts: Counter[Severity] = Counter()
-    for row in rows:
-        counts.update(dict(row.image.counts))
-    new = sum(row.new for row in rows)
-    shown = tuple(rows)
-    return Team(name=name, images=shown, counts=_ordered(counts), new=new, total=total, more=total - len(shown))
+def _image(
+    image: FleetImage, findings: Sequence[FleetFinding], left: int, number: int, names: Mapping[str, str]
+) -> ImageRow:
+    shown = sorted(findings, key=_standing)[: min(MOST_OF_IMAGE, left)]
+    return ImageRow(
+        image=image,
+        number=number,
+        counts=_ordered(dict(image.counts)),
+        new=sum(1 for one in findings if one.is_news),
+        fixed=sum(1 for one in findings if one.change is Change.FIXED),
+        first=any(one.first_run for one in findings),
+        base=names.get(image.base, ""),
+        day=_day(image.created),
+        findings=tuple(shown),
+        more=len(findings) - len(shown),
+    )
 
 
-def _places(report: FleetReport, heads: Iterable[FleetFinding], load: Load) -> dict[tuple[str, str], tuple[str, str]]:
+def _places(report: FleetReport, heads: Iterable[Group], load: Load) -> dict[tuple[str, str], tuple[str, str]]:
     """Where findings are and how to mend them, as the images' own reports say; each of these is loaded once, and one
     at a time is held."""
     wanted: dict[str, set[str]] = {}
     for head in heads:
-        wanted.setdefault(head.image, set()).add(head.fingerprint)
+        wanted.setdefault(head.images[0], set()).add(head.fingerprint)
     found = {}
     for image in report.images:
         own = load(image) if image.name in wanted and image.key else None
@@ -265,22 +256,9 @@ def _rules() -> Mapping[str, Rule]:
     return {**load_rules(), **default_rules()}
 
 
-def _labels(report: FleetReport) -> dict[str, str]:
-    """What to call a base image: as the fleet does, else by its last layer."""
-    return {base.layer: ", ".join(base.names[:3]) or f"layer {_short(base.layer)}" for base in report.bases}
-
-
-def _short(layer: str) -> str:
-    return layer.removeprefix("sha256:")[:12]
-
-
 def _names(images: Sequence[str], anchors: Mapping[str, int]) -> Names:
     shown = tuple((name, anchors.get(name)) for name in images[:MOST_NAMES])
     return Names(shown=shown, more=len(images) - len(shown))
-
-
-def _count(found: Iterable[FleetFinding], change: Change) -> int:
-    return sum(1 for one in found if one.change is change and not one.accepted)
 
 
 def _ordered(counts: Mapping[Severity, int]) -> Counts:
@@ -297,18 +275,20 @@ def _gravest(image: FleetImage) -> tuple[tuple[int, ...], str]:
 
 
 def _standing(one: FleetFinding) -> tuple[int, int, str]:
-    order = {Change.NEW: 0, Change.STANDING: 1, Change.FIXED: 3}[one.change]
-    return 2 if one.accepted and order < 3 else order, -one.severity.rank, one.rule_id
+    """New ones, standing ones, accepted ones, fixed ones, each the gravest first."""
+    order = 3 if one.change is Change.FIXED else 2 if one.accepted else 1 if one.change is Change.STANDING else 0
+    return order, -one.severity.rank, one.rule_id
 
 
-def _age(created: str, now: str) -> str:
-    """`2025-10-11 (46 days)`; nothing for a time that is none."""
-    try:
-        then, today = (datetime.fromisoformat(text) for text in (created, now))
-    except ValueError:
-        return ""
-    then, today = (time if time.tzinfo else time.replace(tzinfo=UTC) for time in (then, today))
-    if then.year <= _NO_DATE or then > today:
-        return ""
-    days = (today - then).days
-    return f"{then.date().isoformat()} ({days:,} day{'s' if days != 1 else ''})"
+def _weight(severity: Severity) -> int:
+    return severity.rank
+
+
+def _looked_at(report: FleetReport) -> list[FleetImage]:
+    return [image for image in report.images if image.origin is not Origin.FAILED]
+
+
+def _day(created: str) -> str:
+    """The day of a time; nothing for what is none."""
+    time = utc_time(created)
+    return time.date().isoformat() if time is not None else ""
