@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from imgscan.escape import log_lines, plain, shorten
-from imgscan.fleets import FleetReport, SharedLeak
+from imgscan.fleets import FleetImage, FleetReport, SharedLeak
 from imgscan.model import Severity
 from imgscan.report import Style
 from imgscan.report.fleet import Load
@@ -31,7 +31,7 @@ from imgscan.report.fleet.overview import (
     unfinished,
     worth_rebuilding,
 )
-from imgscan.report.summary import collapse, severity_counts
+from imgscan.report.summary import collapse, left_out_count, severity_counts, unread_text
 from imgscan.report.terminal import Pen
 from imgscan.units import human_bytes
 
@@ -45,17 +45,17 @@ _GRAVE: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 def render(report: FleetReport, load: Load, style: Style) -> str:
     """The whole run as text."""
-    return log_lines("\n".join(_lines(report, Pen(style))) + "\n")
+    return log_lines("\n".join(_lines(report, load, Pen(style))) + "\n")
 
 
-def _lines(report: FleetReport, pen: Pen) -> Iterator[str]:
+def _lines(report: FleetReport, load: Load, pen: Pen) -> Iterator[str]:
     found = by_told(report)
     yield from _headline(report, pen)
     yield from _findings("New findings", groups(found[Told.NEW]), pen)
     yield from _first(groups(found[Told.FIRST]), pen)
     yield from _shared(report, pen)
     yield from _bases(report, pen)
-    yield from _failed(report, pen)
+    yield from _failed(report, load, pen)
     yield from _teams(report, pen)
     if pen.style.verbose:
         yield from _findings("Standing findings", groups(found[Told.STANDING]), pen)
@@ -195,21 +195,37 @@ def _bases(report: FleetReport, pen: Pen) -> Iterator[str]:
     yield from _more(len(bases) - len(rows))
 
 
-def _failed(report: FleetReport, pen: Pen) -> Iterator[str]:
-    failed, partly = failures(report), unfinished(report)
-    if failed:
-        yield pen.heading(f"Images that could not be looked at ({len(failed):,})")
-    for image in failed[: pen.rows(failed)]:
-        yield from pen.wrap(f"{image.name}: {image.error or 'no reason is known'}", "  ")
-    yield from _more(len(failed) - pen.rows(failed))
-    if partly:
-        yield pen.heading(f"Images that were not wholly read ({len(partly):,})")
-        yield from pen.wrap(_names([image.name for image in partly], 2 * pen.width, pen), "  ")
-    if report.not_listed:
-        yield pen.heading(f"Sources that could not be listed ({len(report.not_listed):,})")
-    for item in report.not_listed[: pen.rows(report.not_listed)]:
-        yield from pen.wrap(f"{item.source}: {item.reason}", "  ")
-    yield from _more(len(report.not_listed) - pen.rows(report.not_listed))
+def _failed(report: FleetReport, load: Load, pen: Pen) -> Iterator[str]:
+    why = [f"{image.name}: {image.error or 'no reason is known'}" for image in failures(report)]
+    yield from _listed("Images that could not be looked at", why, pen)
+    # Their own reports say what was left out: no more of them are opened than are shown.
+    partly = unfinished(report)
+    shown = [_left_out(image, load) for image in partly[: pen.rows(partly)]]
+    yield from _listed("Images that were not wholly read", shown, pen, len(partly))
+    not_listed = [f"{item.source}: {item.reason}" for item in report.not_listed]
+    yield from _listed("Sources that could not be listed", not_listed, pen)
+
+
+def _listed(title: str, texts: Sequence[str], pen: Pen, count: int | None = None) -> Iterator[str]:
+    """A section of texts; `count` is how many there are if these are not all."""
+    if not texts:
+        return
+    total = len(texts) if count is None else count
+    yield pen.heading(f"{title} ({total:,})")
+    for text in texts[: pen.rows(texts)]:
+        yield from pen.wrap(text, "  ")
+    yield from _more(total - min(len(texts), pen.rows(texts)))
+
+
+def _left_out(image: FleetImage, load: Load) -> str:
+    """The image, and the first thing that could not be looked at in it."""
+    own = load(image)
+    if own is None:
+        return image.name
+    texts = [f"{item.where}: {item.reason}" for item in own.skipped]
+    texts += [unread_text(item) for item in own.coverage.not_read] if own.coverage is not None else []
+    left = left_out_count(own) - 1
+    return f"{image.name}: {texts[0] if texts else 'incomplete'}" + (f" (and {left:,} more)" if left > 0 else "")
 
 
 def _teams(report: FleetReport, pen: Pen) -> Iterator[str]:

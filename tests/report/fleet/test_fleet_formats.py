@@ -13,14 +13,15 @@ import jsonschema_rs
 import msgspec
 import pytest
 from fakes import HOSTILE
+from fakes import report as image_report
 from fleetreports import BASE, LEAK, finding, fleet_report, image, layer, no_report, run_of
 from hypothesis import given
 from hypothesis import strategies as st
 from markdownmodel import rendered
 from prometheus_client.parser import text_string_to_metric_families
 
-from imgscan.fleets import Change, FleetReport, NotListed, Origin
-from imgscan.model import Severity
+from imgscan.fleets import Change, FleetImage, FleetReport, NotListed, Origin
+from imgscan.model import Report, Severity, Skipped
 from imgscan.report import Style
 from imgscan.report.fleet import FLEET_REPORTERS, jsonl, render_fleet
 from imgscan.report.fleet.json import fleet_schema
@@ -235,6 +236,24 @@ def test_lists_are_cut_and_say_so() -> None:
     assert "… and 34 more (-v shows all)" in shown(report, "table")
     assert "f049" in shown(report, "table", Style(verbose=True))
     assert "30 more in the JSON report." in shown(report, "markdown")
+
+
+def test_what_was_left_out_of_an_image_is_said() -> None:
+    own = image_report(
+        skipped=(Skipped(where="layer 1", reason="cut short"), Skipped(where="layer 2", reason="x")), coverage=None
+    )
+    partly = tuple(image(f"p{number:02}", complete=False) for number in range(40))
+    opened: list[str] = []
+
+    def load(asked: FleetImage) -> Report | None:
+        opened.append(asked.name)
+        return own if asked.name == "p00" else None
+
+    text = render_fleet(run_of(partly, (), complete=False), load, "table", WIDE)
+    assert "NOT WHOLLY READ (40)" in text
+    assert "  p00: layer 1: cut short (and 1 more)\n  p01\n" in text
+    assert "… and 24 more" in text
+    assert len(opened) == 16
 
 
 def test_colours_are_for_terminals() -> None:
