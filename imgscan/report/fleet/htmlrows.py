@@ -5,6 +5,7 @@ In: a `FleetReport` and where the images' own reports come from. Out: records, b
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,8 @@ class Base:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRow:
     """An image with its findings; `number` is its anchor on the page, `day` when it was
-    made, `first`: it was never looked at before."""
+    made, `first`: it was never looked at before. `command` scans it
+    alone; a shell may take it as it is."""
 
     image: FleetImage
     number: int
@@ -99,6 +101,7 @@ class ImageRow:
     first: bool
     base: str
     day: str
+    command: str
     findings: tuple[FleetFinding, ...]
     more: int
 
@@ -231,6 +234,7 @@ def _image(
         first=any(one.first_run for one in findings),
         base=names.get(image.base, ""),
         day=_day(image.created),
+        command=shlex.join(("imgscan", "scan", image.ref)),
         findings=tuple(shown),
         more=len(findings) - len(shown),
     )

@@ -189,6 +189,11 @@ def test_what_was_not_looked_at_is_told_with_its_reason() -> None:
     assert "fix the base image acme/base" in text
 
 
+def test_the_command_that_is_offered_is_one_command() -> None:
+    shown = run_of((image("app", ref="registry/app; rm -rf ~"),), ())
+    assert "imgscan scan 'registry/app; rm -rf ~'" in Page(text_of(shown)).text
+
+
 def test_the_same_run_gives_the_same_bytes() -> None:
     assert text_of(fleet_report()) == text_of(fleet_report())
 
