@@ -31,7 +31,7 @@ def render(report: FleetReport, load: Load, style: Style) -> str:
     script = _text("fleet.js")
     anchors = numbers(report)
     told, untold = news(report, anchors, load)
-    rows = teams(report, anchors)
+    rows = teams(report)
     page: str = environment().from_string(_text("fleet.html.j2")).render(
         report=report,
         css=css,

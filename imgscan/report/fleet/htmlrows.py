@@ -5,6 +5,7 @@ In: a `FleetReport` and where the images' own reports come from. Out: records, b
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,8 @@ class Base:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRow:
     """An image with its findings; `number` is its anchor on the page, `day` when it was
-    made, `first`: it was never looked at before."""
+    made, `first`: it was never looked at before. `command` scans it
+    alone; a shell may take it as it is."""
 
     image: FleetImage
     number: int
@@ -99,6 +101,7 @@ class ImageRow:
     first: bool
     base: str
     day: str
+    command: str
     findings: tuple[FleetFinding, ...]
     more: int
 
@@ -134,14 +137,17 @@ def facts(report: FleetReport) -> Iterator[Fact]:
 
 def numbers(report: FleetReport) -> dict[str, int]:
     """The anchors of the images that the page shows, by name: the first `MOST_IMAGES`, those with findings first."""
-    return {image.name: at for at, image in enumerate(sorted(_looked_at(report), key=_gravest)[:MOST_IMAGES])}
+    anchors: dict[str, int] = {}
+    for at, image in enumerate(_shown(report)):
+        anchors.setdefault(image.name, at)
+    return anchors
 
 
 def news(report: FleetReport, anchors: Mapping[str, int], load: Load) -> tuple[list[News], int]:
     """New findings that nobody has accepted, each told once, and how many more there are: those of images that were
-    looked at before come first, then the gravest."""
+    looked at before come first, then the gravest, then those of most images."""
     found = by_told(report)
-    ranked = [(kind, group) for kind in (Told.NEW, Told.FIRST) for group in groups(found[kind])]
+    ranked = [(kind, group) for kind in (Told.NEW, Told.FIRST) for group in sorted(groups(found[kind]), key=_reach)]
     shown = ranked[:MOST_NEWS]
     places = _places(report, [group for _, group in shown[:MOST_PLACES]], load)
     rules = _rules()
@@ -191,7 +197,7 @@ def bases(report: FleetReport, anchors: Mapping[str, int]) -> list[Base]:
     ]
 
 
-def teams(report: FleetReport, anchors: Mapping[str, int]) -> list[Team]:
+def teams(report: FleetReport) -> list[Team]:
     """Teams by the gravest of their findings, each with its images and their findings, bounded over the page."""
     by_image: dict[str, list[FleetFinding]] = {}
     for one in report.findings:
@@ -199,11 +205,10 @@ def teams(report: FleetReport, anchors: Mapping[str, int]) -> list[Team]:
     names = {base.layer: base_name(base) for base in report.bases}
     left = MOST_FINDINGS
     members: dict[str, list[ImageRow]] = {}
-    for image in sorted(_looked_at(report), key=_gravest):
-        if image.name in anchors:
-            row = _image(image, by_image.get(image.name, ()), left, anchors[image.name], names)
-            left -= len(row.findings)
-            members.setdefault(image.team, []).append(row)
+    for number, image in enumerate(_shown(report)):
+        row = _image(image, by_image.get(image.name, ()), left, number, names)
+        left -= len(row.findings)
+        members.setdefault(image.team, []).append(row)
     return [
         Team(
             total=total,
@@ -229,6 +234,7 @@ def _image(
         first=any(one.first_run for one in findings),
         base=names.get(image.base, ""),
         day=_day(image.created),
+        command=shlex.join(("imgscan", "scan", image.ref)),
         findings=tuple(shown),
         more=len(findings) - len(shown),
     )
@@ -284,8 +290,13 @@ def _weight(severity: Severity) -> int:
     return severity.rank
 
 
-def _looked_at(report: FleetReport) -> list[FleetImage]:
-    return [image for image in report.images if image.origin is not Origin.FAILED]
+def _reach(group: Group) -> tuple[int, int]:
+    return -group.severity.rank, -len(group.images)
+
+
+def _shown(report: FleetReport) -> list[FleetImage]:
+    looked_at = [image for image in report.images if image.origin is not Origin.FAILED]
+    return sorted(looked_at, key=_gravest)[:MOST_IMAGES]
 
 
 def _day(created: str) -> str:

@@ -75,6 +75,7 @@ REPORTS = [
     pytest.param(nothing(), id="no image"),
     pytest.param(run_of((image("acme/clean"),), ()), id="nothing found"),
     pytest.param(hostile(), id="hostile"),
+    pytest.param(run_of((image("two"), image("two", platform="linux/arm64")), ()), id="one name, two platforms"),
 ]
 
 
@@ -117,6 +118,19 @@ def test_news_of_images_that_were_looked_at_before_come_first() -> None:
     assert [row.first for row in rows] == [False, False, True]
 
 
+def test_equally_grave_what_reaches_most_images_comes_first() -> None:
+    shown = run_of(
+        tuple(image(name, layers=(BASED,)) for name in "abc"),
+        (
+            finding("a", layer=layer(1), fingerprint="1", change=Change.NEW),
+            *(finding(name, layer=BASED, fingerprint="2", change=Change.NEW) for name in "abc"),
+            finding("b", layer=layer(2), fingerprint="3", change=Change.NEW, severity=Severity.CRITICAL),
+        ),
+    )
+    rows, _ = news(shown, numbers(shown), no_report)
+    assert [row.group.fingerprint for row in rows] == ["3", "2", "1"]
+
+
 class Reports:
     """Images' own reports; `asked` are the images that one was asked for."""
 
@@ -145,7 +159,7 @@ def test_few_reports_are_asked_for() -> None:
 
 
 def listed(shown: FleetReport) -> Sequence[int]:
-    return [len(row.findings) for team in teams(shown, numbers(shown)) for row in team.images]
+    return [len(row.findings) for team in teams(shown) for row in team.images]
 
 
 def test_what_is_left_out_is_told() -> None:
@@ -160,7 +174,7 @@ def test_what_is_left_out_is_told() -> None:
 
 
 def test_teams_count_what_is_open() -> None:
-    first, *_ = teams(fleet_report(), numbers(fleet_report()))
+    first, *_ = teams(fleet_report())
     assert first.total.team == "shop"
     assert dict(first.counts)[Severity.CRITICAL] == 3
     assert [row.image.name for row in first.images] == ["acme/shop1", "acme/shop2", "acme/shop3"]
@@ -173,6 +187,11 @@ def test_what_was_not_looked_at_is_told_with_its_reason() -> None:
     assert "1 image failed. 1 source could not be listed." in text
     assert "not everything was looked at" in text
     assert "fix the base image acme/base" in text
+
+
+def test_the_command_that_is_offered_is_one_command() -> None:
+    shown = run_of((image("app", ref="registry/app; rm -rf ~"),), ())
+    assert "imgscan scan 'registry/app; rm -rf ~'" in Page(text_of(shown)).text
 
 
 def test_the_same_run_gives_the_same_bytes() -> None:
