@@ -27,7 +27,7 @@ from imgscan.fleet.attempt import (
     pack,
     pack_task,
 )
-from imgscan.fleet.pool import TaskLost
+from imgscan.fleet.pool import TaskLost, ctrl_c_later
 from imgscan.fleets import LayerTask
 
 CONNECT_S: Final = 15.0
@@ -255,13 +255,18 @@ def _connect(where: Any, name: str) -> Any:  # noqa: ANN401 - an address or a cl
 @contextlib.contextmanager
 def _local_cluster(count: int, say: Callable[[str], None]) -> Iterator[Any]:
     """A scheduler and workers on this machine, which end with the block and with this process."""
-    settings = {"distributed.worker.profile.enabled": False}
-    with import_module("dask").config.set(settings):
+    settings = {
+        "distributed.worker.profile.enabled": False,
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
+    with ctrl_c_later(), import_module("dask").config.set(settings):
         cluster = _distributed().LocalCluster(
             n_workers=count,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            # The port of its web server is looked for even where that has no pages; the usual one may be taken.
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
             security=_temporary_security(say),
         )

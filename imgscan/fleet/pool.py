@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -64,7 +66,8 @@ class _Slot:
             self._line, self._ready = ours, False
             self._executor = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(theirs,))
             try:
-                return self._executor.submit(call.run, *call.arguments)
+                with ctrl_c_later():
+                    return self._executor.submit(call.run, *call.arguments)
             finally:
                 theirs.close()
         return self._executor.submit(call.run, *call.arguments)
@@ -227,10 +230,26 @@ class ProcessCrew(Executor):
             call.future.set_result(future.result())
 
 
+@contextmanager
+def ctrl_c_later() -> Iterator[None]:
+    """Processes and threads that are started meanwhile do not see Ctrl-C, which a terminal sends to all: half of what
+    they say of it would be tracebacks. This thread sees it afterwards."""
+    # Started with the first process, it would let Ctrl-C through again.
+    resource_tracker.ensure_running()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _begin(line: Connection) -> None:
     """A process begins, and ends when the line is cut."""
     begin_process()
-    line.send_bytes(b"ready")
+    try:
+        line.send_bytes(b"ready")
+    except OSError:  # nobody waits for it any more
+        os._exit(1)
     threading.Thread(target=_wait_for_the_end, args=(line,), daemon=True).start()
 
 
