@@ -34,6 +34,7 @@ def shared_leaks(
         if finding.layer and finding.is_open and finding.rule_id.startswith(_LEAK) and _counts(finding.severity):
             by_layer.setdefault(finding.layer, {}).setdefault(finding.fingerprint, finding)
     holders = _holders(images, by_layer)
+    built_on = {image.base for image in images if image.base}
     leaks = [
         SharedLeak(
             layer=layer,
@@ -43,7 +44,7 @@ def shared_leaks(
                 for one in sorted(found.values(), key=lambda one: (-one.severity.rank, one.rule_id, one.fingerprint))
             ),
             instruction=made_by.get(layer, ""),
-            base=all(_is_base(image, layer) for image in holders[layer]),
+            base=_is_of_base(holders[layer], layer, built_on),
         )
         for layer, found in by_layer.items()
         if len(holders[layer]) > 1
@@ -106,6 +107,12 @@ def _rank(base: BaseImage) -> tuple[tuple[int, ...], int, str]:
     counts = dict(base.findings)
     worst_first = sorted(Severity, key=lambda severity: -severity.rank)
     return tuple(-counts.get(severity, 0) for severity in worst_first), -len(base.images), base.layer
+
+
+def _is_of_base(holders: Sequence[FleetImage], layer: str, built_on: set[str]) -> bool:
+    """Whether all have the layer from what they are built on; the base image itself may be among them."""
+    others = [image for image in holders if not _is_base(image, layer)]
+    return len(others) < len(holders) and all(image.layers[-1] in built_on for image in others)
 
 
 def _is_base(image: FleetImage, layer: str) -> bool:

@@ -38,6 +38,8 @@ def test_a_leak_is_told_once_with_all_its_images() -> None:
     assert (leak.layer, leak.images, leak.instruction, leak.base) == ("b", ("one", "two"), "COPY . .", True)
     assert [print_ for print_, *_ in leak.findings] == ["f"]
     (leak,) = shared_leaks(images, found, {})
+    assert leak.base is True
+    (leak,) = shared_leaks([image("one", "b", "1"), image("two", "b", "2")], found, {})
     assert leak.base is False
 
 
