@@ -123,8 +123,8 @@ class Change(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetFinding:
     """A finding of an image, over time; times are ISO in UTC. `layer` is the diffID of the layer that ships it ("":
-    none does); `first_run`: the image was never looked at before, so that it is
-    `NEW` to nobody but the store. An `accepted` one forbids nothing."""
+    none does); `first_run`: the image was never looked at before, so that it is `NEW` to nobody but the store. An
+    `accepted` one forbids nothing."""
 
     image: str
     team: str
