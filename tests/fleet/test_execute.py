@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,12 @@ from imgscan.fleet.execute import Done, execute
 from imgscan.fleet.limits import Limits
 from imgscan.fleets import LayerOutcome, LayerTask
 from imgscan.source.backoff import TransientError
+
+
+def command_line(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def run(tasks: list[LayerTask], **more: Any) -> list[Done]:
@@ -109,10 +115,10 @@ def test_processes_killed_from_outside(tmp_path: Path) -> None:
 
     def kill_some() -> None:
         while not stop.wait(0.4):
-            for pid in children(os.getpid())[-1:]:
-                if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(pid, signal.SIGKILL)
-                    killed.append(pid)
+            servers = [pid for pid in children(os.getpid()) if b"forkserver" in command_line(pid)]
+            for pid in [pid for server in servers for pid in children(server) if is_running(pid)][:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
 
     killer = threading.Thread(target=kill_some)
     killer.start()
