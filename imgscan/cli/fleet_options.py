@@ -104,7 +104,8 @@ CHOOSING: Final = (
 WORKING: Final = (
     click.option(
         "--scheduler", envvar="IMGSCAN_SCHEDULER", metavar="tcp://HOST:PORT|local:N",
-        help="Read layers on the workers of a Dask cluster, or of one of N workers on this machine.",
+        help="Read layers on a Dask cluster (tls:// with the certificates of Dask's configuration), or on N workers of "
+        "this machine. Workers log in to registries by themselves.",
     ),
     click.option(
         "--jobs", type=click.IntRange(1, 256), envvar="IMGSCAN_JOBS",
@@ -112,11 +113,11 @@ WORKING: Final = (
     ),
     click.option(
         "--connections", type=click.IntRange(1, 64), default=4, show_default=True, envvar="IMGSCAN_CONNECTIONS",
-        help="Layers, and requests, at once to one registry.",
+        help="Layers read at once from one registry, over all workers: raise it for a cluster.",
     ),
     click.option(
         "--bandwidth", "bytes_per_s", type=RateType(), envvar="IMGSCAN_BANDWIDTH",
-        help="Read no more than this in a second from one registry: 50MB.  [default: no limit]",
+        help="Read no more than this in a second from one registry, all workers together: 50MB.  [default: no limit]",
     ),
     click.option(
         "--insecure-registry", "insecure_registries", multiple=True, envvar="IMGSCAN_INSECURE_REGISTRY",
