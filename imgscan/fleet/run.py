@@ -27,6 +27,7 @@ from imgscan.fleet.read import read_layers, work_version
 from imgscan.fleet.tally import Tally, kept_report
 from imgscan.fleet.waiting import Waiting
 from imgscan.fleets import FleetFigures, FleetImage, LayerTask, Origin, Wanted
+from imgscan.layers.blocks import CacheDamagedError
 from imgscan.model import Digest, Finding, Report, Severity
 from imgscan.redaction import redactor_for
 from imgscan.scan import Means
@@ -124,18 +125,28 @@ class FleetRun:
             self._put_together(image)
         if not tasks:
             return
-        with closing(self._execute(tasks)) as results:
+        with closing(self._all(tasks)) as results:
             for number, done in enumerate(results, start=1):
                 self._take(done, waiting)
                 self._say(f"{number:,} of {len(tasks):,} reads done: {human_bytes(self._count.bytes_read)}")
                 for image in waiting.ready():
                     self._put_together(image)
 
-    def _execute(self, tasks: Sequence[LayerTask]) -> Generator[Done]:
+    def _all(self, tasks: Sequence[LayerTask]) -> Generator[Done]:
+        """A cluster reads what lies in registries; files and engines are this machine's."""
+        clustered = self._fleet.scheduler is not None
+        elsewhere = [task for task in tasks if clustered and task.host]
+        here = [task for task in tasks if not (clustered and task.host)]
+        for part, scheduler in ((elsewhere, self._fleet.scheduler), (here, None)):
+            if part:
+                with closing(self._execute(part, scheduler)) as results:
+                    yield from results
+
+    def _execute(self, tasks: Sequence[LayerTask], scheduler: str | None) -> Generator[Done]:
         fleet = self._fleet
         return execute(
             tasks,
-            scheduler=fleet.scheduler,
+            scheduler=scheduler,
             jobs=0 if _is_little(tasks) and fleet.means.jobs is None else fleet.means.jobs,
             work=read_layers,
             limits=fleet.limits,
@@ -166,7 +177,7 @@ class FleetRun:
     def _put_together(self, image: Resolved) -> None:
         try:
             report = assemble(image, self._store.layer, self._scanner, redactor_for(self._scanner), self._seal_key)
-        except LayerGoneError:
+        except (LayerGoneError, CacheDamagedError):
             self._alone.append((image, "what was kept of its layers is gone"))
             return
         except ImgscanError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from fleetregistry import APPS, NOISE, SECRETS, blob_requests, fill, layer_digests
 from fleetruns import SCANNER, scanned, want
+from imagemaker import Made, docker25
 from registries import running
 from tarmaker import archive, member
 
@@ -158,3 +160,29 @@ def test_the_registry_goes_away_in_the_middle(tmp_path: Path) -> None:
     assert {image.origin for image in gone.images} == {Origin.FAILED}
     assert not [one for one in gone.findings if one.change is Change.FIXED]
     assert not gone.complete
+
+
+def test_a_cluster_reads_registries_and_this_machine_its_own_files(registry: tuple[str, Path], tmp_path: Path) -> None:
+    host, _ = registry
+    saved = tmp_path / "saved.tar"
+    saved.write_bytes(docker25(Made(layers=APPS["shop/job:1"])))
+    refs = [f"registry://{host}/pay/web:1", str(saved)]
+    with opened(tmp_path) as store:
+        report = run(store, refs, scheduler="local:1")
+    assert {image.origin for image in report.images} == {Origin.NEW}
+    assert {one.image for one in report.findings if one.rule_id == "secret-github-token"} == set(refs)
+
+
+def test_a_damaged_result_is_read_again(registry: tuple[str, Path], tmp_path: Path) -> None:
+    host, _ = registry
+    refs = [f"registry://{host}/pay/web:1"]
+    with opened(tmp_path) as store:
+        first = run(store, refs)
+    with sqlite3.connect(tmp_path / "fleet.sqlite3") as file:
+        file.execute("DELETE FROM imgscan_fleet_images")
+        file.execute("UPDATE imgscan_fleet_blocks SET data = randomblob(length(data))")
+    file.close()
+    with opened(tmp_path) as store:
+        again = run(store, refs, at="2026-01-02T00:00:00Z")
+    assert again.complete
+    assert {one.fingerprint for one in again.findings} == {one.fingerprint for one in first.findings}
