@@ -8,7 +8,7 @@ mark by which who has the key finds it in a text.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import accumulate
 from typing import Final
@@ -87,19 +87,36 @@ def find_marked(texts: Iterable[str], marks: Iterable[SweepMark], key: bytes) ->
     """The secrets that stand in texts, of those that were marked under `key`. What is tried is every stretch of a
     mark's length whose sum fits: one in 256."""
     by_length: dict[int, dict[int, set[bytes]]] = {}
+    veil = _veil(key)
     for mark in marks:
-        by_length.setdefault(mark.length, {}).setdefault(mark.check, set()).add(mark.mac)
+        by_length.setdefault(mark.length, {}).setdefault((mark.check - veil) & 0xFF, set()).add(mark.mac)
     # Each once: reports say the same thing of many places.
     data = "\n\n".join(sorted(set(texts))).encode("utf-8", "surrogatepass") if by_length else b""
-    sums = [0, *accumulate(data)]
-    veil = _veil(key)
+    sums = bytes(total & 0xFF for total in accumulate(data, initial=0))
     found = set()
     for length, macs in by_length.items():
-        for at, (before, after) in enumerate(zip(sums, sums[length:], strict=False)):
-            known = macs.get((after - before + veil) & 0xFF)
-            if known is not None and _mac(data[at : at + length], key) in known:
+        for at in _fitting(sums, length, macs.keys()):
+            if _mac(data[at : at + length], key) in macs[(sums[at + length] - sums[at]) & 0xFF]:
                 found.add(data[at : at + length].decode("utf-8", "replace"))
     return found
+
+
+def _fitting(sums: bytes, length: int, wanted: Collection[int]) -> Iterator[int]:
+    """Where the stretches of a length begin whose bytes add up to one of the wanted sums, modulo 256."""
+    differences = _subtract(sums[length:], sums[: max(len(sums) - length, 0)])
+    fits = differences.translate(bytes(value in wanted for value in range(256)))
+    at = fits.find(1)
+    while at >= 0:
+        yield at
+        at = fits.find(1, at + 1)
+
+
+def _subtract(one: bytes, other: bytes) -> bytes:
+    """Each byte of `one` minus that of `other`, modulo 256: as two large numbers, whose bytes are kept from borrowing
+    from each other by their highest bits (as in SIMD within a register)."""
+    high = int.from_bytes(b"\x80" * len(one), "little")
+    left, right = int.from_bytes(one, "little"), int.from_bytes(other, "little")
+    return (((left | high) - (right & ~high)) ^ ((left ^ right ^ high) & high)).to_bytes(len(one), "little")
 
 
 def _marks(scan: LayerScan, key: bytes) -> tuple[SweepMark, ...]:

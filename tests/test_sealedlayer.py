@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgscan.redaction import MIN_SWEPT
-from imgscan.sealedlayer import find_marked, mark_of
+from imgscan.sealedlayer import _subtract, find_marked, mark_of
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=MIN_SWEPT, max_size=40)
@@ -28,6 +28,12 @@ def test_nothing_else_is_found(secret: str, texts: list[str]) -> None:
 @given(WORDS)
 def test_nobody_finds_without_the_key(secret: str) -> None:
     assert not find_marked([secret], [mark_of(secret.encode(), KEY)], OTHER)
+
+
+@given(st.binary(max_size=64), st.data())
+def test_bytes_are_subtracted_each_by_itself(one: bytes, data: st.DataObject) -> None:
+    other = data.draw(st.binary(min_size=len(one), max_size=len(one)))
+    assert _subtract(one, other) == bytes((left - right) % 256 for left, right in zip(one, other, strict=True))
 
 
 def test_no_marks_cost_nothing() -> None:
