@@ -128,19 +128,21 @@ def _means(store: FleetStore, params: dict[str, Any], session: Session) -> Fleet
         store=store,
         gate=session.gate,
         limits=Limits(connections=params["connections"], bytes_per_s=params["bytes_per_s"] or 0),
-        resolving=_resolving(params),
+        resolving=_resolving(params, session),
         rule_files=tuple(str(path.absolute()) for path in params["rule_files"]),
         scheduler=params["scheduler"],
     )
 
 
-def _resolving(params: dict[str, Any]) -> Resolving:
+def _resolving(params: dict[str, Any], session: Session) -> Resolving:
     from imgscan.fleet.lookup import Resolving
+    from imgscan.fleet.read import texts_version
 
     return Resolving(
         connections=params["connections"],
         insecure_hosts=params["insecure_registries"],
         team_label=params["team_label"] or "",
+        texts=texts_version(session.scanner),
     )
 
 

@@ -33,11 +33,12 @@ _EPOCH_YEAR: Final = 1970
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolving:
     """How images are looked up: so many requests at once to one registry, hosts that may do without TLS, the label that
-    says whose an image is ("": none does), folders of names and their teams."""
+    says whose an image is ("": none does). `texts` is the version of what rules say of their findings."""
 
     connections: int = 4
     insecure_hosts: tuple[str, ...] = ()
     team_label: str = ""
+    texts: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +174,7 @@ def _resolved(wanted: Wanted, reader: ImageReader, resolving: Resolving) -> Reso
         kind=reader.kind,
         ref=_pinned(wanted.ref, image) if reader.kind == "registry" else wanted.ref,
         host=_host(wanted.ref),
-        key=_key(image, documents, reader.skipped()),
+        key=_key(image, documents, reader.skipped(), resolving.texts),
         image=image,
         documents=documents,
         skipped=reader.skipped(),
@@ -223,9 +224,9 @@ def _host(ref: str) -> str:
         return ""
 
 
-def _key(image: Image, documents: Iterable[tuple[str, bytes]], skipped: Iterable[Skipped]) -> str:
-    """SHA-256 over everything that an image's report depends on, but for the rules."""
-    hashed = hashlib.sha256(hashlib.sha256(image.raw_config).digest())
+def _key(image: Image, documents: Iterable[tuple[str, bytes]], skipped: Iterable[Skipped], texts: str) -> str:
+    """SHA-256 over everything that an image's report depends on, but for what rules find."""
+    hashed = hashlib.sha256(hashlib.sha256(image.raw_config).digest() + texts.encode())
     for part in (image.platform or "", *(f"{layer.diff_id} {layer.blob != ''}" for layer in image.layers)):
         hashed.update(part.encode() + b"\0")
     for name, data in documents:

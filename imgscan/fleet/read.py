@@ -6,6 +6,7 @@ with a task. What goes back holds no secret.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ from imgscan.layers.blob import check_digests, open_layer
 from imgscan.layers.tarwindow import ByteStream
 from imgscan.model import Digest
 from imgscan.progress import Progress
+from imgscan.rulebook import load_rules
 from imgscan.scan import begin_layer
 from imgscan.sealedlayer import SEALED_FORMAT, seal_layer
 from imgscan.source import ImageReader, LayerBlob, open_image
@@ -55,6 +57,12 @@ def read_layers(task: LayerTask) -> list[LayerOutcome]:
 def work_version(scanner: SecretScanner) -> str:
     """What has to be the same for results to be: of imgscan, of its rules, of the form in which results are kept."""
     return f"{results_version(scanner)} {SEALED_FORMAT}"
+
+
+def texts_version(scanner: SecretScanner) -> str:
+    """What changes with what any rule says of its findings: layers need not be read again for it, reports are made
+    anew."""
+    return hashlib.sha256(f"{scanner.texts_version} {load_rules()!r}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

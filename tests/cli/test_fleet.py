@@ -106,6 +106,35 @@ def test_a_run_from_the_list_to_its_reports(
     assert "pay/web:1" in new.stdout
 
 
+RULE = """\
+- id: acme-id
+  title: ACME id
+  severity: high
+  pattern: '\\b(?P<secret>acme_[a-z0-9]{8})\\b'
+  why: It opens every door.
+  fix: Ask ACME for another one.
+  examples: ["token = acme_3f9k2m7q"]
+  near_misses: ["token = acme_short"]
+"""
+
+
+def test_new_rules_read_only_what_they_must(registry: tuple[str, Path], tmp_path: Path) -> None:
+    host, _ = registry
+    refs = fill(host, {"a:1": (archive(member(b"srv/x", b"token = acme_8d2h5j1s")),)})
+    store, out = f"sqlite:///{tmp_path}/f.sqlite3", tmp_path / "out.json"
+    seen = []
+    for number, text in enumerate((RULE, RULE.replace("another", "a new"), RULE.replace("{8}", "{7,8}"))):
+        rules = tmp_path / f"rules{number}" / "rules.yml"
+        rules.parent.mkdir()
+        rules.write_text(text)
+        sarif = tmp_path / f"sarif{number}"
+        fleet(refs, store, out, "--rules", str(rules), f"--format=sarif={sarif}")
+        figures = json.loads(out.read_text())["figures"]
+        (written,) = sarif.iterdir()
+        seen.append((figures["images_kept"], figures["layers_read"], "a new one" in written.read_text()))
+    assert seen == [(0, 1, False), (0, 0, True), (0, 1, False)]
+
+
 def test_no_login_is_written_down(tmp_path: Path) -> None:
     folder = tmp_path / "registry"
     folder.mkdir()

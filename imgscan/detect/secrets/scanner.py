@@ -10,6 +10,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -46,10 +47,14 @@ from imgscan.detect.secrets.windows import (
     holds_utf16,
     read_windows,
 )
+from imgscan.model import Confidence, Rule, Severity
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
 
 _HARMLESS: Final = ""
+_SAYS_NOTHING: Final = Rule(
+    id="", title="", severity=Severity.INFO, confidence=Confidence.LOW, why="", fix="", bad="", good=""
+)
 OVERLAP: Final = LONGEST_MATCH + 2 * REACH
 """What a window sees beyond its own part: a match that begins at its end, and the mark beside it, in UTF-16, too."""
 _CONTEXT: Final = 2 * REACH + 64
@@ -79,11 +84,19 @@ class SecretScanner:
 
     @cached_property
     def version(self) -> str:
-        """What changes with every rule, and with imgscan itself: results of one version are good for that one only."""
+        """What changes with all that a rule finds, and with imgscan itself: results of one version are good for that
+        one only. What a rule says of it is no part: results have it from the rule."""
         digest = hashlib.sha256(f"{__version__} {self.unpack}".encode())
         for rule_id in sorted(self.rules):
-            digest.update(repr(self.rules[rule_id]).encode())
+            rule = self.rules[rule_id]
+            finds = replace(rule, about=_SAYS_NOTHING, examples=(), near_misses=())
+            digest.update(repr((rule_id, rule.severity, rule.confidence, finds)).encode())
         return digest.hexdigest()
+
+    @cached_property
+    def texts_version(self) -> str:
+        """What changes with what rules say of their findings."""
+        return hashlib.sha256(repr([self.rules[rule_id].about for rule_id in sorted(self.rules)]).encode()).hexdigest()
 
     @property
     def matcher_name(self) -> str:

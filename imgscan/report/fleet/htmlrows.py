@@ -24,6 +24,7 @@ from imgscan.report.fleet.overview import (
     groups,
     mend_text,
     team_totals,
+    unfinished,
     utc_time,
 )
 from imgscan.report.html.page import Fact
@@ -121,7 +122,9 @@ def facts(report: FleetReport) -> Iterator[Fact]:
     made = report.figures
     kept = [f"{made.images_kept:,} as last time"] if made.images_kept else []
     failed = [f"{made.images_failed:,} failed"] if made.images_failed else []
-    yield Fact(name="Images", value=f"{made.images:,}", remark=", ".join([*kept, *failed]) or "all looked at")
+    halves = len(unfinished(report))
+    partly = [f"{halves:,} not wholly read"] if halves else []
+    yield Fact(name="Images", value=f"{made.images:,}", remark=", ".join([*kept, *failed, *partly]) or "all looked at")
     if any(image.verdict for image in report.images):
         verdicts = Counter(image.verdict.value for image in report.images if image.verdict)
         yield Fact(name="NO-GO", value=f"{verdicts['NO-GO']:,}", remark=f"{verdicts['GO']:,} GO")
@@ -129,7 +132,8 @@ def facts(report: FleetReport) -> Iterator[Fact]:
     of_all = f"distinct, of {made.layers:,}" + (f" ({once})" if once else "")
     yield Fact(name="Layers", value=f"{made.layers_distinct:,}", remark=of_all)
     yield Fact(name="Layers read", value=f"{made.layers_read:,}", remark=f"{made.layers_kept:,} results were kept")
-    total = f"of {human_bytes(made.bytes_distinct)} in distinct layers"
+    # Where layers lie in an engine nobody knows how large they are before they are read.
+    total = f"of {human_bytes(made.bytes_distinct)} in distinct layers" if made.bytes_distinct else "files' contents"
     yield Fact(name="Bytes read", value=human_bytes(made.bytes_read), remark=total)
     workers = f"{made.workers} worker{'s' if made.workers != 1 else ''}" if made.workers else ""
     yield Fact(name="Time", value=human_seconds(made.seconds), remark=workers)
