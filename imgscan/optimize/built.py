@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from imgscan.dockerfile.ignore import is_ignored, parse_ignore
 from imgscan.dockerfile.parse import parse
 from imgscan.dockerfile.substitute import substitute_bases
 from imgscan.dockerfile.tree import Dockerfile
+from imgscan.layers.listing import content_digest
 from imgscan.model import EntryKind
 from imgscan.optimize.compare import Excuses
 from imgscan.optimize.flatten import Seen
@@ -92,14 +92,14 @@ def excuses_of(plan: Plan, before: Version, after: Version) -> Excuses:
         if file.path not in kept:
             gone.setdefault(posixpath.basename(file.path), []).append(file)
     reader = ContextReader(before.context)
-    rewritten = {_sha256(before.context.dockerfile_text): _sha256(after.context.dockerfile_text)}
+    rewritten = {content_digest(before.context.dockerfile_text): content_digest(after.context.dockerfile_text)}
     old_ignore = plan.inputs.ignore_text
     new_ignore = (plan.ignore_text or "").encode("utf-8", "surrogateescape")
     if old_ignore is not None:
-        rewritten[_sha256(old_ignore.encode("utf-8", "surrogateescape"))] = _sha256(new_ignore)
-    added = {after.context.dockerfile.encode(): _sha256(after.context.dockerfile_text)}
+        rewritten[content_digest(old_ignore.encode("utf-8", "surrogateescape"))] = content_digest(new_ignore)
+    added = {after.context.dockerfile.encode(): content_digest(after.context.dockerfile_text)}
     if old_ignore is None:
-        added[posixpath.basename(plan.inputs.ignore_file).encode()] = _sha256(new_ignore)
+        added[posixpath.basename(plan.inputs.ignore_file).encode()] = content_digest(new_ignore)
 
     def ignored(path: bytes, seen: Seen) -> bool:
         candidates = gone.get(posixpath.basename(path).decode("utf-8", "surrogateescape"), [])
@@ -118,10 +118,6 @@ def _is_same(reader: ContextReader, version: Version, file: ContextFile, seen: S
     if file.kind is not EntryKind.FILE or seen.kind is not EntryKind.FILE:
         return False
     if file.path == version.context.dockerfile:
-        return seen.content == _sha256(version.context.dockerfile_text)
+        return seen.content == content_digest(version.context.dockerfile_text)
     text = reader.text(file.path, _MAX_BYTES)
-    return text is not None and seen.content == _sha256(text.encode("utf-8", "surrogateescape"))
-
-
-def _sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
+    return text is not None and seen.content == content_digest(text.encode("utf-8", "surrogateescape"))
