@@ -43,7 +43,7 @@ def started(tmp_path: Path) -> Iterator[Cluster]:
         yield made
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_workers_of_this_machine(workers: int, capfd: pytest.CaptureFixture[str]) -> None:
     before = dict(logging.root.manager.loggerDict)
     levels = [logger.level for logger in before.values() if isinstance(logger, logging.Logger)]
