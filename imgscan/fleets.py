@@ -216,7 +216,6 @@ class FleetFigures:
     bytes_distinct: int = 0
     bytes_read: int = 0
     seconds: float = 0.0
-    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,7 @@ def fleet_report(**changes: Any) -> FleetReport:
     )  # fmt: skip
     figures = FleetFigures(
         images=6, images_kept=1, images_failed=1, layers=12, layers_distinct=6, layers_kept=4, layers_read=2,
-        bytes_distinct=240_000_000, bytes_read=12_000_000, seconds=8.25, workers=2,
+        bytes_distinct=240_000_000, bytes_read=12_000_000, seconds=8.25,
     )  # fmt: skip
     made = run_of(
         images, findings, complete=False, figures=figures, notes=("no longer among the sources: acme/old",),

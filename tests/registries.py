@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -46,7 +47,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(folder: Path, auth: Mapping[str, Any] | None = None, *, port: int | None = None) -> Iterator[str]:
+def running(
+    folder: Path, auth: Mapping[str, Any] | None = None, *, port: int | None = None, ends: int = signal.SIGTERM
+) -> Iterator[str]:
     """A registry with its data in `folder`, for as long as the block lasts; gives HOST:PORT."""
     host = f"127.0.0.1:{port or free_port()}"
     config = {
@@ -68,7 +71,7 @@ def running(folder: Path, auth: Mapping[str, Any] | None = None, *, port: int | 
             _wait_for(host, process, log)
             yield host
         finally:
-            process.terminate()
+            process.send_signal(ends)
             process.wait(10)
 
 

@@ -110,19 +110,10 @@ def comment(forge: str, report: Path, base: Path | None, **options: Any) -> int:
 
 
 def _read(path: Path) -> Report:
+    from imgscan.cli.known import read_report
     from imgscan.report.json import decode
 
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_REPORT + 1)
-    except OSError as error:
-        raise InputError(
-            f"the report {path} cannot be read: {error.strerror}",
-            next_step=f"--format json={path} of scan, lint or build-report writes it",
-        ) from error
-    if len(data) > _LARGEST_REPORT:
-        raise InputError(f"the report {path} is larger than {_LARGEST_REPORT:,} bytes")
-    return decode(data, str(path))
+    return decode(read_report(path, largest=_LARGEST_REPORT), str(path))
 
 
 def _read_base(path: Path | None, options: Mapping[str, Any]) -> Report | None:

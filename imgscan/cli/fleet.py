@@ -149,12 +149,12 @@ def _resolving(params: dict[str, Any], session: Session) -> Resolving:
 def _run(listed: Listed, store: FleetStore, params: dict[str, Any], session: Session) -> FleetReport:
     """One run, from its beginning in the store to its report."""
     from imgscan import __version__
-    from imgscan.fleet.run import FleetRun
+    from imgscan.fleet.run import run_fleet
     from imgscan.fleet.telling import tell_run
 
     began, started_at = time.monotonic(), _now()
     run = store.begin_run(started_at, version=__version__, sources=params["sources"])
-    result = FleetRun(run, _means(store, params, session)).over(listed.wanted)
+    result = run_fleet(run, _means(store, params, session), listed.wanted)
     figures = replace(result.figures, seconds=round(time.monotonic() - began, 3))
     complete = result.complete and not listed.not_listed
     finished_at = _now()

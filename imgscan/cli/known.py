@@ -12,18 +12,18 @@ _LARGEST = 1 << 30
 _HEAD_BYTES = 4096
 
 
-def read_report(path: Path) -> bytes:
-    """The bytes of a report's file. Raises InputError that says how one is written."""
+def read_report(path: Path, *, largest: int = _LARGEST) -> bytes:
+    """The bytes of a report's file, `largest` at most. Raises InputError that says how one is written."""
     try:
         with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+            data = file.read(largest + 1)
     except OSError as error:
         raise InputError(
             f"the report {path} cannot be read: {error.strerror}",
             next_step=f"--format json={path} of scan, lint or build-report writes it",
         ) from error
-    if len(data) > _LARGEST:
-        raise InputError(f"the report {path} is larger than {_LARGEST >> 30} GiB")
+    if len(data) > largest:
+        raise InputError(f"the report {path} is larger than {largest >> 20:,} MiB")
     return data
 
 

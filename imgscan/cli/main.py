@@ -38,7 +38,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "fleet": ("imgscan.cli.fleet", "Scan many images, of whole registries: what they share is read once."),
     "rules": ("imgscan.cli.rules", "List every rule."),
     "explain": ("imgscan.cli.rules", "Explain a rule: why, how to fix it, a bad and a good example."),
-    "schema": ("imgscan.cli.schema", "Print the JSON Schema of the report or of the configuration."),
+    "schema": ("imgscan.cli.schema", "Print the JSON Schema of reports, of fleets, of the configuration."),
     "completion": ("imgscan.cli.completion", "Print the shell's completion script."),
 }
 _EPILOG: Final = """\b

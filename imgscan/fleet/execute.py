@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.fleet.attempt import Attempt, Installation, Work, attempt, own_installation
-from imgscan.fleet.limits import Limits, Waiting, with_share
+from imgscan.fleet.limits import Limits, Unsent, with_share
 from imgscan.fleet.pace import Pace
 from imgscan.fleet.pool import ProcessCrew, TaskLost
 from imgscan.fleets import LayerOutcome, LayerTask
@@ -95,9 +95,7 @@ def execute(
     """
     limits = limits or Limits()
     with _hired(scheduler, jobs, work, say) as crew:
-        execution = _Execution(
-            Waiting(tasks, limits), crew=crew, work=work, tries=tries, pace=Pace(patience_s), say=say
-        )
+        execution = _Execution(Unsent(tasks, limits), crew=crew, work=work, tries=tries, pace=Pace(patience_s), say=say)
         yield from execution.results()
 
 
@@ -156,7 +154,7 @@ class _Execution:
 
     def __init__(
         self,
-        waiting: Waiting,
+        waiting: Unsent,
         *,
         crew: Crew,
         work: Work,

@@ -42,7 +42,7 @@ class _Host:
     given_up: bool = False
 
 
-class Waiting:
+class Unsent:
     """Tasks that are not sent yet, in the order they come as far as their hosts admit them."""
 
     def __init__(self, tasks: Iterable[LayerTask], limits: Limits, *, most_ahead: int = MOST_AHEAD) -> None:

@@ -30,9 +30,9 @@ class Preview:
         to_read = sum(not blob.is_kept for task in self.tasks for blob in task.blobs)
         return [
             f"images   {found.images:,}: {found.images_kept:,} known, {self.whole:,} to be read as a whole",
-            f"layers   {found.layers:,}: {found.layers_distinct:,} distinct ({human_bytes(found.bytes_distinct)})",
+            f"layers   {found.layers:,}: {found.layers_distinct:,} distinct{_size(found.bytes_distinct)}",
             f"kept     {found.layers_kept:,}",
-            f"to read  {to_read:,} ({human_bytes(sum(task.size_bytes for task in self.tasks))})",
+            f"to read  {to_read:,}{_size(sum(task.size_bytes for task in self.tasks))}",
             *(f"not to be had: {plain(name)}: {plain(reason)}" for name, reason in self.failed),
         ]
 
@@ -56,3 +56,8 @@ def preview(wanted: Sequence[Wanted], fleet: FleetMeans) -> Preview:
     tally.layers_kept = len(kept)
     tasks = layer_tasks(left, kept, fleet.make_task())
     return Preview(figures=tally.figures(), tasks=tuple(tasks), whole=whole, failed=tuple(failed))
+
+
+def _size(size_bytes: int) -> str:
+    """In brackets; "" where nobody knows it, as of an engine's layers."""
+    return f" ({human_bytes(size_bytes)})" if size_bytes else ""

@@ -76,7 +76,13 @@ class RunResult:
     made_by: Mapping[str, str]
 
 
-class FleetRun:
+def run_fleet(run: int, fleet: FleetMeans, wanted: Sequence[Wanted]) -> RunResult:
+    """Look at every image, as run number `run` of the store. Raises EngineError when the store or the scheduler goes
+    away."""
+    return _Run(run, fleet).over(wanted)
+
+
+class _Run:
     """One run, number `run` of its store."""
 
     def __init__(self, run: int, fleet: FleetMeans) -> None:
@@ -90,7 +96,6 @@ class FleetRun:
         self._alone: list[tuple[Resolved, str]] = []
 
     def over(self, wanted: Sequence[Wanted]) -> RunResult:
-        """Look at every image. Raises EngineError when the store or the scheduler goes away."""
         images = self._look_up(wanted)
         self._read(images)
         for image, why in self._alone:

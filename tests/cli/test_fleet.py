@@ -231,15 +231,16 @@ def parent_of(stat: Path) -> int:
         return -1
 
 
-def test_the_registry_goes_away_and_comes_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("after_s", [1.2, 2.0, 2.8])
+def test_the_registry_is_killed_and_comes_back(after_s: float, tmp_path: Path) -> None:
     folder = tmp_path / "registry"
     folder.mkdir()
     out, store = tmp_path / "out.json", f"sqlite:///{tmp_path}/f.sqlite3"
-    with running(folder) as host:
+    with running(folder, ends=signal.SIGKILL) as host:
         refs = fill(host, {"slow/app0:1": SLOW["slow/app0:1"][:2]})
         slowly = ("--bandwidth", "100kB", "--jobs", "2")
         process = subprocess.Popen(command(refs, store, out, *slowly, "--quiet"))
-        time.sleep(2)
+        time.sleep(after_s)
     process.wait(120)
     assert process.returncode in (0, 3)
     with running(folder, port=int(host.rpartition(":")[2])):

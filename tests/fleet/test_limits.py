@@ -6,10 +6,10 @@ from fleetwork import number_of, task
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgscan.fleet.limits import Limits, Waiting
+from imgscan.fleet.limits import Limits, Unsent
 
 
-def take_all(waiting: Waiting, at_once: int = 8) -> list[tuple[int, int]]:
+def take_all(waiting: Unsent, at_once: int = 8) -> list[tuple[int, int]]:
     taken = []
     while (found := waiting.take(at_once)) is not None:
         taken.append((number_of(found[0]), found[1]))
@@ -18,19 +18,19 @@ def take_all(waiting: Waiting, at_once: int = 8) -> list[tuple[int, int]]:
 
 def test_a_registry_that_has_enough_holds_up_nobody_else() -> None:
     tasks = [task(number, host="b" if number in (5, 9) else "a") for number in range(10)]
-    waiting = Waiting(tasks, Limits(connections=2))
+    waiting = Unsent(tasks, Limits(connections=2))
     assert [number for number, _ in take_all(waiting)] == [0, 1, 5, 9]
     waiting.give_back(tasks[0], 0)
     assert [number for number, _ in take_all(waiting)] == [2]
 
 
 def test_what_lies_in_no_registry_has_no_limit() -> None:
-    assert len(take_all(Waiting([task(number) for number in range(50)], Limits(connections=1, bytes_per_s=1)))) == 50
+    assert len(take_all(Unsent([task(number) for number in range(50)], Limits(connections=1, bytes_per_s=1)))) == 50
 
 
 def test_the_order_is_kept_among_those_that_are_admitted() -> None:
     tasks = [task(number, host=host) for number, host in enumerate("aaabbbab")]
-    waiting = Waiting(tasks, Limits(connections=1))
+    waiting = Unsent(tasks, Limits(connections=1))
     assert [number for number, _ in take_all(waiting)] == [0, 3]
     waiting.give_back(tasks[3], 0)
     waiting.put_first(tasks[3])
@@ -39,23 +39,23 @@ def test_the_order_is_kept_among_those_that_are_admitted() -> None:
 
 def test_only_so_many_are_looked_at() -> None:
     given = iter([task(number, host="a") for number in range(100)])
-    waiting = Waiting(given, Limits(connections=1), most_ahead=10)
+    waiting = Unsent(given, Limits(connections=1), most_ahead=10)
     assert len(take_all(waiting)) == 1
     assert len(list(given)) == 100 - 11
 
 
 def test_the_last_task_has_all_that_is_left() -> None:
     tasks = [task(number, host="a") for number in range(3)]
-    waiting = Waiting(tasks, Limits(connections=4, bytes_per_s=1200))
+    waiting = Unsent(tasks, Limits(connections=4, bytes_per_s=1200))
     assert take_all(waiting) == [(0, 400), (1, 400), (2, 400)]
-    assert take_all(Waiting(tasks[:1], Limits(connections=4, bytes_per_s=1200))) == [(0, 1200)]
+    assert take_all(Unsent(tasks[:1], Limits(connections=4, bytes_per_s=1200))) == [(0, 1200)]
     # No more share in it than run at once.
-    assert take_all(Waiting(tasks, Limits(connections=4, bytes_per_s=1200)), at_once=2) == [(0, 600), (1, 600)]
+    assert take_all(Unsent(tasks, Limits(connections=4, bytes_per_s=1200)), at_once=2) == [(0, 600), (1, 600)]
 
 
 def test_a_registry_that_is_given_up() -> None:
     tasks = [task(number, host="b" if number == 3 else "a") for number in range(6)]
-    waiting = Waiting(tasks, Limits(connections=1))
+    waiting = Unsent(tasks, Limits(connections=1))
     assert [number for number, _ in take_all(waiting)] == [0, 3]
     waiting.give_back(tasks[0], 0)
     waiting.give_up("a")
@@ -77,7 +77,7 @@ def test_a_registry_that_is_given_up() -> None:
 def test_limits_hold_whatever_ends_when(
     hosts: list[str], connections: int, bytes_per_s: int, ends: list[int], at_once: int
 ) -> None:
-    waiting = Waiting(
+    waiting = Unsent(
         [task(number, host=host) for number, host in enumerate(hosts)],
         Limits(connections=connections, bytes_per_s=bytes_per_s),
     )

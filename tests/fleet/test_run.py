@@ -21,7 +21,7 @@ from imgscan.fleet.limits import Limits
 from imgscan.fleet.lookup import Resolving
 from imgscan.fleet.preview import preview
 from imgscan.fleet.read import work_version
-from imgscan.fleet.run import FleetMeans, FleetRun, RunResult
+from imgscan.fleet.run import FleetMeans, run_fleet
 from imgscan.fleet.telling import tell_run
 from imgscan.fleets import Change, FleetReport, Origin
 from imgscan.model import Severity
@@ -52,7 +52,7 @@ def means(store: FleetStore, **more: Any) -> FleetMeans:
 
 def run(store: FleetStore, refs: Sequence[str], at: str = "2026-01-01T00:00:00Z", **more: Any) -> FleetReport:
     number = store.begin_run(at, version="1", sources=["all"])
-    result: RunResult = FleetRun(number, means(store, **more)).over([want(ref) for ref in refs])
+    result = run_fleet(number, means(store, **more), [want(ref) for ref in refs])
     store.finish_run(number, at, result.figures, result.complete)
     return tell_run(
         store,

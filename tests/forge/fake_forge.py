@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ class Written:
 
 
 @dataclass
-class FakeForge:
+class FakeForge(ABC):
     """A forge with one conversation. `bot`: the token may not ask who it is. `mistake` spoils documents before they are
     sent, `failures` are replies for the requests to come, each for the first that its method fits."""
 
@@ -94,13 +95,13 @@ class FakeForge:
         ]
         return answer(200, shown, {"Link": ", ".join(links)})
 
+    @abstractmethod
     def knows_token(self, asked: Asked) -> bool:
         """Whether the request bears the token."""
-        raise NotImplementedError
 
+    @abstractmethod
     def route(self, asked: Asked, path: str) -> Reply:
         """The answer of the API."""
-        raise NotImplementedError
 
     @contextmanager
     def running(self) -> Iterator[Server]:

@@ -3,6 +3,7 @@ files of a COPY come from, the nodes so far."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class StageState:
     number: int = 0
 
 
-class Graph:
+class Graph(ABC):
     """The nodes of a build, in the order of the Dockerfile, and for each the earlier one that is the very same, else
     itself (`originals`); `like` is the context of a build that most likely differs in a few files only. A builder's own
     rules are in its subclass."""
@@ -43,9 +44,9 @@ class Graph:
         self._identities: dict[Hashable, int] = {}
         self._budget = Budget()
 
+    @abstractmethod
     def image_ref(self, base: BaseImage) -> Ref:
         """What of an external image counts in the keys of what is built on it."""
-        raise NotImplementedError
 
     def begin(self, stage: Stage, parent: Stage | None) -> tuple[StageState, BaseImage]:
         """A stage before its first instruction, and what is known of its image; nothing of that if it is FROM another

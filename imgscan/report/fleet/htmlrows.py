@@ -135,8 +135,7 @@ def facts(report: FleetReport) -> Iterator[Fact]:
     # Where layers lie in an engine nobody knows how large they are before they are read.
     total = f"of {human_bytes(made.bytes_distinct)} in distinct layers" if made.bytes_distinct else "files' contents"
     yield Fact(name="Bytes read", value=human_bytes(made.bytes_read), remark=total)
-    workers = f"{made.workers} worker{'s' if made.workers != 1 else ''}" if made.workers else ""
-    yield Fact(name="Time", value=human_seconds(made.seconds), remark=workers)
+    yield Fact(name="Time", value=human_seconds(made.seconds), remark="")
 
 
 def numbers(report: FleetReport) -> dict[str, int]:
