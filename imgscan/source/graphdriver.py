@@ -31,11 +31,13 @@ them too, but the records name only the layer's own."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLayer:
-    """A layer: the records of its headers (`tarsplit`), and the folder that its files lie in."""
+    """A layer: the records of its headers (`tarsplit`), the folder that its files lie in, and how many bytes the store
+    says that these have."""
 
     diff_id: str
     records: Path
     root: Path
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,12 @@ def _find_layer(root: Path, driver: str, chain_id: str, diff_id: str) -> StoredL
     stored_diff_id = _read(folder / "diff", 256).decode("ascii").strip()
     if not _ID.fullmatch(cache_id) or stored_diff_id != diff_id:
         raise ValueError("the store's own records disagree")
-    return StoredLayer(diff_id=diff_id, records=folder / "tar-split.json.gz", root=_FOLDERS[driver](root, cache_id))
+    return StoredLayer(
+        diff_id=diff_id,
+        records=folder / "tar-split.json.gz",
+        root=_FOLDERS[driver](root, cache_id),
+        size_bytes=int(_read(folder / "size", 256)),
+    )
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -73,8 +73,10 @@ class GraphDriverReader:
         )
 
     def blobs(self) -> Iterator[LayerBlob]:
-        """Every layer once, base first."""
-        for layer in {layer.diff_id: layer for layer in self._stored.layers}.values():
+        """Every layer once, the largest first: while the processes that search it have enough to do, the others are
+        listed, and it is listed to its end while those are searched."""
+        layers = {layer.diff_id: layer for layer in self._stored.layers}.values()
+        for layer in sorted(layers, key=lambda layer: -layer.size_bytes):
             with closing(TarSplitStream(layer.records, layer.root)) as stream:
                 yield LayerBlob(name=layer.diff_id, stream=stream, verify=False, vouched=True, root=layer.root)
 

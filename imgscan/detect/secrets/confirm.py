@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from imgscan.detect.secrets.filters import is_named_digest
+from imgscan.detect.secrets.loosened import Loosened, loosen
 from imgscan.detect.secrets.matcher import re2_options
 from imgscan.detect.secrets.rules import SecretRule, Weight
 
@@ -45,19 +46,21 @@ def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int, 
     """Matches of one pattern that lie in data[low:high]. The next one is looked for from the end of the secret, not of
     the match, so that two secrets may share the separator between them. `cut` is told of a limit that is reached."""
     shape = _shape(pattern)
-    found = 0
+    whole, found, at = shape.whole, 0, low
     following = shape.regex.finditer(data, low, high)
     while (hit := next(following, None)) is not None:
         if found >= _MOST_IN_REGION:
             cut(f"{rule.id}: more than {_MOST_IN_REGION} texts of its shape close together, the rest was not looked at")
             return
         # Each question to RE2's match costs a microsecond.
-        match_start, match_end = hit.span()
-        start, end = (match_start, match_end) if rule.whole else _group_span(shape, hit, match_start, match_end)
+        core_start, core_end = hit.span()
+        match_start, match_end = whole.start_of(data, core_start, at), whole.end_of(data, core_end, high)
+        start, end = (match_start, match_end) if rule.whole else _group_span(shape, hit, match_start, core_end)
+        end = match_end if end == core_end else end
         if rule.quoted:
             start, end = _unquoted(data, start, end)
         at = max(end, match_start + 1)
-        if at != match_end:
+        if at != core_end:
             following = shape.regex.finditer(data, at, high)
         if match_end - match_start > rule.max_length or end <= start:
             continue
@@ -67,6 +70,8 @@ def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int, 
             yield from matches(rule, pattern, data, match_start, start, cut=cut)
             continue
         name_start, name_end = hit.span(shape.name) if shape.name else (0, 0)
+        if name_start == core_start:
+            name_start = match_start
         yield Match(
             rule=rule,
             start=start,
@@ -110,9 +115,11 @@ def _unquoted(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shape:
-    """A compiled pattern: which groups may hold the secret (the one named `secret`, else all), which the name."""
+    """A compiled pattern: what makes its matches whole, which groups may hold the secret (the one named `secret`, else
+    all), which the name."""
 
     regex: Any
+    whole: Loosened
     secrets: tuple[int, ...]
     name: int
 
@@ -121,8 +128,10 @@ class _Shape:
 def _shape(pattern: bytes) -> _Shape:
     import re2
 
-    regex = re2.compile(pattern, re2_options())
+    options = re2_options()
+    whole = loosen(pattern, options)
+    regex = re2.compile(whole.pattern, options)
     names = regex.groupindex
     secret = names.get(b"secret")
     groups = tuple(range(1, regex.groups + 1)) if secret is None else (secret,)
-    return _Shape(regex=regex, secrets=groups, name=names.get(b"name", 0))
+    return _Shape(regex=regex, whole=whole, secrets=groups, name=names.get(b"name", 0))

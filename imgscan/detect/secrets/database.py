@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from imgscan.cachedir import is_ours
+from imgscan.detect.secrets.patterntext import in_parts
 
 if TYPE_CHECKING:
     from hyperscan import Database
@@ -29,8 +30,11 @@ _TOKEN: Final = re.compile(rb"\\.|\[:\^?[a-z]+:\]|\[\^?\]?|.", re.DOTALL)
 """An escape, a named class, the beginning of a class with a bracket that is first in it, any other byte."""
 _SPACE: Final = rb"\t\n\f\r "
 _DIGEST_BYTES: Final = 32
-_FORM: Final = "re2-space-1"
+_FORM: Final = "re2-space-1 words-4"
 """Of what is made of a pattern before it is compiled; another one where that changes."""
+_WORDS: Final = 4
+"""A choice of more words than a few has hyperscan follow all of the pattern everywhere, in place of looking for words
+first: twice the time."""
 _KEPT: Final = 6
 _LARGEST: Final = 64 * 1024 * 1024
 
@@ -79,8 +83,16 @@ def _cache_key(patterns: Sequence[bytes]) -> str:
 def _compile(patterns: Sequence[bytes], ids: Sequence[int]) -> Database:
     import hyperscan
 
+    parts = [
+        (part, number) for pattern, number in zip(patterns, ids, strict=True) for part in in_parts(pattern, _WORDS)
+    ]
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(expressions=list(patterns), ids=list(ids), elements=len(patterns), flags=[0] * len(patterns))
+    database.compile(
+        expressions=[part for part, _ in parts],
+        ids=[number for _, number in parts],
+        elements=len(parts),
+        flags=[0] * len(parts),
+    )
     return database
 
 

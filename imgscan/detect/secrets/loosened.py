@@ -1,0 +1,69 @@
+r"""A pattern in the form in which it is searched for: without the run of characters that it may begin with, and with
+the least of the run that it ends with. In: a rule's pattern. Out: a `Loosened`, by which a match is made whole again.
+
+`(?P<name>[a-z_]{0,50}(?:key|token))=(?P<secret>\S{4,512})` has a state of its automaton for nearly every count of either
+run, and to build these takes RE2 ten times as long as to search. Where a match begins and ends follows from the runs
+alone: the leftmost match begins with the leftmost core, and nothing comes after the last run.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from imgscan.detect.secrets.patterntext import CLASS, has_alternatives
+
+_HEAD: Final = re.compile(rb"((?:\(\?[a-z]+\))?\(\?P<name>)(" + CLASS + rb")\{0,([0-9]+)\}(?![?+*{])")
+_TAIL: Final = re.compile(rb"(\(\?P<secret>)(" + CLASS + rb")\{([0-9]+),([0-9]+)\}\)$")
+_ALL_BYTES: Final = bytes(range(256))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loosened:
+    """What to search for, and what a match of it lacks: up to `most_before` of the bytes `before` in front of it, which
+    belong to the group `name`, and whatever `after` matches behind it, which belongs to the group `secret`."""
+
+    pattern: bytes
+    before: bytes = b""
+    most_before: int = 0
+    after: re.Pattern[bytes] | None = None
+
+    def start_of(self, data: bytes, start: int, low: int) -> int:
+        """Where the match begins whose core begins at `start`, in what is searched from `low` on."""
+        if not self.most_before:
+            return start
+        return max(start - self.most_before, low) + len(
+            data[max(start - self.most_before, low) : start].rstrip(self.before)
+        )
+
+    def end_of(self, data: bytes, end: int, high: int) -> int:
+        """Where the match ends whose core ends at `end`, in what is searched as far as `high`."""
+        if self.after is None:
+            return end
+        behind = self.after.match(data, end, high)
+        return behind.end() if behind is not None else end
+
+
+def loosen(pattern: bytes, options: Any) -> Loosened:  # noqa: ANN401 - RE2's options have no types
+    """The pattern loosened at both ends, as far as it has such ends."""
+    flags = pattern[: pattern.find(b")") + 1] if pattern.startswith(b"(?") and pattern[2:3] not in b":P" else b""
+    before, most_before, after = b"", 0, None
+    tail = _TAIL.search(pattern)
+    if tail is not None:
+        opening, members, least, most = tail.groups()
+        pattern = pattern[: tail.start()] + opening + members + b"{%s})" % least
+        known = re.escape(_members(flags + members, options))
+        after = re.compile(b"[%s]{0,%d}" % (known, int(most) - int(least)), re.DOTALL) if known else None
+    head = _HEAD.match(pattern)
+    if head is not None and not has_alternatives(pattern[head.end() :]):
+        before, most_before = _members(flags + head[2], options), int(head[3])
+        pattern = head[1] + pattern[head.end() :]
+    return Loosened(pattern=pattern, before=before, most_before=most_before, after=after)
+
+
+def _members(of: bytes, options: Any) -> bytes:  # noqa: ANN401 - as above
+    """The bytes that a class matches: RE2 itself says so, to which a blank is not what it is to others."""
+    import re2
+
+    return b"".join(re2.compile(of, options).findall(_ALL_BYTES))

@@ -1,0 +1,74 @@
+"""Patterns taken apart."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgscan.detect.secrets.patterntext import has_alternatives, in_parts, tokens
+from imgscan.detect.secrets.rules import load_packs
+
+TRIGGERS = sorted({trigger for pack in load_packs(()) for rule in pack.rules for trigger in rule.triggers})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        pytest.param(rb"(?:a|b|c)x", [rb"(?:a|b)x", rb"(?:c)x"], id="words"),
+        pytest.param(rb"(?i)(?:a|b|c)x", [rb"(?i)(?:a|b)x", rb"(?i)(?:c)x"], id="flags"),
+        pytest.param(rb"(?:a(?:1|2)|[|)]|\||d)x", [rb"(?:a(?:1|2)|[|)])x", rb"(?:\||d)x"], id="bars-that-are-none"),
+        pytest.param(rb"(?:a|b)x", [rb"(?:a|b)x"], id="few"),
+        pytest.param(rb"(?:a|b|c)?x", [rb"(?:a|b|c)?x"], id="may-be-missing"),
+        pytest.param(rb"(?:a|b|c){2}x", [rb"(?:a|b|c){2}x"], id="repeated"),
+        pytest.param(rb"(?:a|b|c)x|y", [rb"(?:a|b|c)x|y"], id="another-way-beside-it"),
+        pytest.param(rb"\b(?:a|b|c)x", [rb"\b(?:a|b|c)x"], id="something-before"),
+        pytest.param(rb"(a|b|c)x", [rb"(a|b|c)x"], id="a-group"),
+        pytest.param(rb"(?:a|b|c", [rb"(?:a|b|c"], id="not-closed"),
+    ],
+)
+def test_in_parts(pattern: bytes, parts: list[bytes]) -> None:
+    assert in_parts(pattern, 2) == parts
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        (rb"a|b", True),
+        (rb"(?:a|b)c", False),
+        (rb"a)(?:b|c)", False),
+        (rb"a)b|c", True),
+        (rb"[|]\|[^]|]", False),
+        (rb"(?P<x>a|b)", False),
+    ],
+)
+def test_has_alternatives(rest: bytes, expected: bool) -> None:
+    assert has_alternatives(rest) is expected
+
+
+@pytest.mark.parametrize("pattern", TRIGGERS)
+def test_nothing_is_lost_of_a_pattern(pattern: bytes) -> None:
+    assert b"".join(tokens(pattern)) == pattern
+
+
+@given(
+    words=st.lists(st.sampled_from([b"ab", b"a", b"b?", b"[ab]c", b"(?:c|d)a", b"\\|"]), min_size=1, max_size=9),
+    some=st.integers(1, 4),
+    text=st.text("abcd|", max_size=12),
+)
+def test_parts_match_what_the_whole_matches(words: list[bytes], some: int, text: str) -> None:
+    pattern = b"(?:" + b"|".join(words) + b")a"
+    ends = {m for part in in_parts(pattern, some) for m in all_ends(part, text.encode())}
+    assert ends == all_ends(pattern, text.encode())
+
+
+def all_ends(pattern: bytes, data: bytes) -> set[int]:
+    """Where matches may end, whichever way they take."""
+    return {
+        end
+        for start in range(len(data) + 1)
+        for end in range(start, len(data) + 1)
+        if re.fullmatch(pattern, data[start:end])
+    }
