@@ -53,10 +53,15 @@ def _rule_cases(rule: SecretRule, family: str, seed: str) -> Iterator[Case]:
             for path, carrier in CARRIERS.items():
                 yield _case(carrier.format(name="value", token=text.decode()).encode(), path, family, text)
         else:
-            yield _case(b"\n" + text + b"\n", rule.file, family)
+            yield _case(_as_file(text), rule.file, family)
     for number, parts in enumerate(rule.near_misses):
         text = assemble(parts, f"{seed}/miss/{number}")
-        yield Case(text=b"\n" + text + b"\n", positive=False, path=rule.file, family=family, source="own")
+        yield Case(text=_as_file(text), positive=False, path=rule.file, family=family, source="own")
+
+
+def _as_file(text: bytes) -> bytes:
+    """A text stands in lines of its own; a file that is none is known by how it begins."""
+    return b"\n" + text + b"\n" if text.isascii() else text
 
 
 def _case(text: bytes, path: str, family: str, secret: bytes = b"") -> Case:
