@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -19,6 +18,7 @@ from click.core import ParameterSource
 from imgscan.allowlist import read_allow
 from imgscan.config import Setting, Table, discover, read_settings, read_tables
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Severity
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ NOT_CONFIGURABLE: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Output:
     """One `--format NAME[=PATH]`; `path` None means stdout."""
 
