@@ -102,8 +102,8 @@ def main() -> NoReturn:
     # Both also where a script started us in the background, which has SIGINT ignored: what we made must be removed.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
-    # Hardly anything made here lies in circles: looking for them more seldom saves a hundredth of a scan, and a twentieth
-    # of one that finds everything kept, which then never looks.
+    # Hardly anything made here lies in circles: looking for them more seldom saves a hundredth of a scan, and a
+    # twentieth of one that finds everything kept, which then never looks.
     gc.set_threshold(_OBJECTS_BETWEEN_SEARCHES)
     # The terminal is gone; under nohup that is nothing to us.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
