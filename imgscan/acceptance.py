@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from imgscan.allowlist import AllowEntry
+from imgscan.frozen import frozen
 from imgscan.ignores import NO_IGNORES, Ignore, Ignores
 from imgscan.model import Accepted, AcceptedBy, Finding, Location, Place
 from imgscan.store.baseline import Baseline, Entry
@@ -25,7 +26,7 @@ _ENTRY_FOR: Final = "the entry for "
 _LONGEST_AGO: Final = datetime.date.min
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Acceptance:
     """What the user accepts. `image_marks`: the image's files are the user's, comments in them count. `rule_ids` are
     the rules there are, `today` decides what has expired. `tell_stale`: baseline and comments are for what is looked at
@@ -42,7 +43,7 @@ class Acceptance:
 NOTHING_ACCEPTED: Final = Acceptance()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sought:
     """What was looked at: which `places`, and not for the rules `not_for`. `whole`: nothing was left out there."""
 
@@ -133,7 +134,7 @@ def _is_over(expires: datetime.date | None, today: datetime.date) -> bool:
     return expires is not None and expires < today
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Spot:
     """A place of a finding and the comment of the project that is about it."""
 

@@ -7,11 +7,11 @@ import datetime
 import fnmatch
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from imgscan.config import Table
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Finding, Location
 from imgscan.pathglob import GlobError, compile_glob
 
@@ -21,7 +21,7 @@ LONGEST_REASON: Final = 500
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AllowEntry:
     """Findings of the `rule` (`*` and `?` as in file names), all of whose places fit the `path` (see `pathglob`), with
     the `fingerprint`: as far as they are given. It counts up to and including the day it `expires`. `where` it is

@@ -6,7 +6,7 @@ In: what scanning, building and reading the project gave. Out: one `Report`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgscan import __version__
@@ -22,6 +22,7 @@ from imgscan.acceptance import (
 from imgscan.coverage import is_whole, join_coverage, limit_skipped
 from imgscan.detect import danglinglinks, filemodes, imageconfig, leftbehind, size
 from imgscan.detect.layerfacts import large_files, visible_modes
+from imgscan.frozen import frozen
 from imgscan.ignores import NO_IGNORES, Ignores
 from imgscan.layers.attribution import Attributed
 from imgscan.model import (
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
     from imgscan.project.stakes import Stakes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Project:
     """A Dockerfile with its context, and by which builder (buildkit, classic, podman) and store it is built. `folder`
     is the context's from the folder that is looked at (empty: they are the same)."""
@@ -78,7 +79,7 @@ class Project:
     folder: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Gate:
     """What forbids the merge: the findings' threshold (None: none) and the budgets; and which findings and risks do
     not. `known` is what a base knew."""
@@ -255,7 +256,7 @@ def make_report(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Judged:
     """The verdict with its reasons, the register in short, and what is to be noted."""
 

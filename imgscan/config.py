@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 
 FILE_NAME: Final = ".imgscan.toml"
 TABLE_LISTS: Final = ("allow", "waiver")
 """Keys that hold lists of tables."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Setting:
     """One key of a configuration file: its raw TOML value and the file it comes from."""
 
@@ -30,7 +30,7 @@ class Setting:
     file: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Table:
     """One table of a list, as raw TOML values, and where it is written: file and, as far as it is known, line."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from imgscan.coverage import LeftOut
 from imgscan.detect.secrets.documents import dockerfile_documents, scan_documents
@@ -19,11 +19,12 @@ from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 from imgscan.dockerfile.context import BuildContext, ContextFile
 from imgscan.dockerfile.tree import Dockerfile
 from imgscan.escape import path_text
+from imgscan.frozen import frozen
 from imgscan.model import Coverage, EntryKind, Location, NotRead, Place, SourceLine
 from imgscan.progress import Progress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContextScan:
     """Secrets of the context and of the Dockerfile, and what was read for it."""
 

@@ -5,15 +5,16 @@ the first of it listed, all of it counted. `imgscan.model` gives the records on;
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 MOST_LISTED: Final = 1000
 """So many are listed of one layer, and in a report; a hostile layer has a million of them."""
 MOST_SKIPPED: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Skipped:
     """Something that could not be looked at; makes a report incomplete. `count`: it stands for so many things that are
     not listed one by one."""
@@ -23,7 +24,7 @@ class Skipped:
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NotRead:
     """An entry that was not scanned, or not wholly, and why. `bytes` are those that were not read: 0 where all were,
     but not for everything."""
@@ -33,7 +34,7 @@ class NotRead:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Coverage:
     """How much was scanned for secrets, and what was not. `not_listed` counts what `not_read` has no room for, with
     its bytes."""

@@ -7,12 +7,12 @@ runs; everything else is exact.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
 from imgscan.acceptance import open_findings
 from imgscan.directorychanges import DirectoryChange, directory_changes
+from imgscan.frozen import frozen
 from imgscan.model import Finding, ImageReport, Report, Risk, Severity, Target, Timing, Verdict
 
 _LEAST_NOISE_S: Final = 0.2
@@ -34,7 +34,7 @@ class Unit(StrEnum):
     RATIO = "ratio"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Figure:
     """A figure before and after; None where a report does not have it. `noise`: a difference of no more than that says
     nothing. `of` is what a count is out of (base, head). `less_is_better` is False for ratios and cached steps."""
@@ -64,7 +64,7 @@ class Figure:
         return self.differs and ((self.change or 0.0) > 0) == self.less_is_better
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Moved:
     """A finding that is in both, at another place."""
 
@@ -72,7 +72,7 @@ class Moved:
     head: Finding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepChange:
     """A step of a rebuild scenario that was cached before and is not now, or the other way round."""
 
@@ -83,7 +83,7 @@ class StepChange:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RiskChange:
     """A risk whose score changed; None: that report does not weigh it."""
 
@@ -93,7 +93,7 @@ class RiskChange:
     head: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FolderChange:
     """Bytes that are shipped in vain below a folder, before and after."""
 
@@ -102,7 +102,7 @@ class FolderChange:
     head: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Delta:
     """What changed. Findings count if they are open; `new` and `fixed` are sorted, the worst first. `incomplete` says
     which of the two did not look at everything: what is "fixed" there may not be."""

@@ -10,15 +10,16 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 _QUOTED: Final = re.compile(rb'[\x00-\x1f"\\\x7f-\xff]')
 _SHORT: Final = {b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r", b'"': b'\\"', b"\\": b"\\\\"}
 _NO_END: Final = "\\ No newline at end of file\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Edit:
     """Characters `start` to `end` of a text become `text`."""
 
@@ -27,7 +28,7 @@ class Edit:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FileChange:
     """A file before (None: it is new) and after; `path` is relative with slashes."""
 

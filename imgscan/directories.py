@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 MOST_REPORTED: Final = 400
 """So many of an image are reported, the largest."""
@@ -13,7 +14,7 @@ LEAST_SHARE: Final = 1000
 """A directory with less than this part of the image's bytes is not reported."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DirectoryShare:
     """What one layer ships in and below a directory, and how much of that is not visible."""
 
@@ -22,7 +23,7 @@ class DirectoryShare:
     reclaimable_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DirectoryReport:
     """A directory with all that is below it. `size_bytes` is what the layers ship, `visible_bytes` what is left of it;
     a file that has several names counts where its layer has its content. `layers` are those that ship bytes of it."""

@@ -7,14 +7,14 @@ is below noise, sum up to that of the image.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import ceil
 
 from imgscan.directories import LEAST_SHARE, MOST_REPORTED, around
+from imgscan.frozen import frozen
 from imgscan.model import ImageReport
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DirectoryChange:
     """A directory that ships more or less than before. `base` and `head` are all its bytes, None where a report does
     not list it: then it had no more than `slack`, which is by how much `change` may be off. `change` is without those

@@ -10,11 +10,11 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.risk.budgets import Limit, ratio, size_bytes
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MAX_BYTES: Final = 65_536
 _OFF: Final = frozenset({"", "disabled", "off", "false"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Rule:
     """One of dive's rules. `default` is what dive takes where the file does not name the rule."""
 
@@ -51,7 +51,7 @@ _RULES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DiveRules:
     """A file's rules: the limits that it sets, and the line for people that names them all."""
 

@@ -6,10 +6,10 @@ between its `low_s` and its `high_s`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from imgscan.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BustedBy:
     """The first step that ran again, hence the instruction to blame for all that ran after it."""
 
@@ -17,7 +17,7 @@ class BustedBy:
     instruction: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Basis:
     """What predictions rest on.
 
@@ -33,7 +33,7 @@ class Basis:
     spread: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ForecastStep:
     """A step that an edit re-runs, with its own seconds and those of writing its layer. `sure` is False if it takes
     files of a stage that runs again: when they come out the same, the step is a hit."""
@@ -45,7 +45,7 @@ class ForecastStep:
     sure: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Prediction:
     """What one edit of `touched` costs. `steps` are those that run; `measured_s` is the median of a measured rebuild
     with the same edit, where there is one."""
@@ -62,7 +62,7 @@ class Prediction:
     measured_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CommitCost:
     """One commit's rebuild. `day` is the commit's date in UTC; `files` counts changed paths of the context."""
 
@@ -76,7 +76,7 @@ class CommitCost:
     busted_by: BustedBy | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DayCost:
     """The rebuilds of one day's commits, one after the other."""
 
@@ -85,7 +85,7 @@ class DayCost:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PathCost:
     """A path that commits changed. `each_s` is what an edit of it alone costs beyond a rebuild without any change,
     `seconds` that times its commits: paths of one commit share what they re-run, so these do not add up."""
@@ -96,7 +96,7 @@ class PathCost:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InstructionCost:
     """An instruction that ran again in `commits` rebuilds and took `seconds` in all; `busted_by` is where most of those
     rebuilds began."""
@@ -108,7 +108,7 @@ class InstructionCost:
     busted_by: BustedBy | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Saving:
     """What mending one finding would have saved: `seconds` in `commits` rebuilds that re-ran the install at `line`
     although they changed no manifest and no lockfile of it."""
@@ -120,7 +120,7 @@ class Saving:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class History:
     """The latest commits (merges left out) replayed with today's Dockerfile, each as one rebuild after the one before.
 
@@ -141,7 +141,7 @@ class History:
     savings: tuple[Saving, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EditCosts:
     """What edits cost, computed and not measured."""
 

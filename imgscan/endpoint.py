@@ -10,14 +10,15 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from imgscan.frozen import frozen
 
 _MAX_CONFIG_BYTES: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Endpoint:
     """One place to try. `origin` says where it comes from, for messages; `tls_dir` holds ca.pem, cert.pem, key.pem."""
 

@@ -21,7 +21,7 @@ from imgscan.endpoint import Endpoint, advise, find_endpoints
 from imgscan.enginerecords import CacheRecord, EngineInfo, ImageRecord, read_info, read_time, short_tag
 from imgscan.errors import EngineError, InputError
 from imgscan.escape import plain, shorten
-from imgscan.quickget import quick_get
+from imgscan.quickget import quick_get, quick_gets
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -92,7 +92,7 @@ class Engine:
 
     @classmethod
     def _open(cls, endpoint: Endpoint) -> Self:
-        version, info = quick_get(endpoint.host, "/version"), quick_get(endpoint.host, "/info")
+        version, info = quick_gets(endpoint.host, ("/version", "/info"))
         if version and info:
             return cls(None, endpoint.host, endpoint=endpoint, info=read_info(version, info))
         client = open_client(endpoint)

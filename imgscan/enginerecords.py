@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from imgscan.frozen import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class EngineInfo:
     """What the engine says of itself. `kind` is docker or podman; `store` is the graph driver, or
     `containerd:<snapshotter>`; `cpus` are those of the engine's machine; `platform` is `os/architecture`."""
@@ -23,7 +24,7 @@ class EngineInfo:
     root_dir: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CacheRecord:
     """One record of the engine's build cache, as `docker system df --verbose` lists it. `created_s`: seconds since the
     epoch by the engine's clock."""
@@ -36,7 +37,7 @@ class CacheRecord:
     created_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageRecord:
     """An image in the engine's list; `parent` is empty but for images of the classic builder and Podman."""
 

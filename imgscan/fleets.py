@@ -7,19 +7,20 @@ database.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from imgscan.frozen import frozen
 from imgscan.model import Digest, Severity, Verdict
 
 FLEET_SCHEMA: Final = "1.0"
 """Of the JSON that a run is told in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wanted:
     """An image to look at. `ref` is what `imgscan scan` takes, `name` what it is called from run to run (no digest in
     it, unless the user named one), `platform` None for the one that a scan would take. `source` is the argument that
@@ -32,7 +33,7 @@ class Wanted:
     team: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NotListed:
     """A part of the sources that could not be listed: the run is not complete without it."""
 
@@ -120,7 +121,7 @@ class Change(StrEnum):
     FIXED = "fixed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FleetFinding:
     """A finding of an image, over time; times are ISO in UTC. `layer` is the diffID of the layer that ships it ("":
     none does); `first_run`: the image was never looked at before, so that it is `NEW` to nobody but the store. An
@@ -151,7 +152,7 @@ class FleetFinding:
         return self.is_open and self.change is Change.NEW and not self.first_run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FleetImage:
     """An image of the run. `key` finds its report in the store ("" if it failed), `error` says why it failed. `counts`
     are its open findings by severity, `base` the diffID of the last layer of its base image ("": not known), `layers`
@@ -175,7 +176,7 @@ class FleetImage:
     created: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SharedLeak:
     """One layer with secrets that several images have: mend it once. `base` says that it belongs to their base image;
     `instruction` is what made it, in few words; `findings` are (fingerprint, rule, severity, message) of it."""
@@ -187,7 +188,7 @@ class SharedLeak:
     base: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BaseImage:
     """What several images are built on: `layer` is its last one, `names` what an image of the run of just these layers
     is called. `findings` counts those that its layers ship, by severity; `created` the newest and oldest of the images
@@ -201,7 +202,7 @@ class BaseImage:
     created: tuple[str, str] = ("", "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FleetFigures:
     """What a run had to do: layers over all images, distinct ones, those whose results were kept, those read; bytes as
     they lie in the sources."""
@@ -218,7 +219,7 @@ class FleetFigures:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FleetReport:
     """A run over a fleet: images by name, findings by severity, then rule and image. `run` is its number in the store,
     times are ISO in UTC. `complete`: every image was looked at as a whole."""

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Final
 
 from imgscan.allowlist import LONGEST_REASON
+from imgscan.frozen import frozen
 
 SPELLING: Final = "# imgscan: ignore[rule-id] reason"
 _MISSPELT: Final = f"this comment is not spelled {SPELLING}"
@@ -30,7 +31,7 @@ _NEAR: Final = re.compile(r"[ \t]*(?:[:=_-][ \t]*ignor|ignored?[ \t]*[\[(:=])", 
 _BEFORE_REASON: Final = " \t:-–—"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Comment:
     """A comment: its text behind the `#` and its line. `first` to `last` are the lines it is about where the format
     itself says so (None: the next line does)."""
@@ -41,7 +42,7 @@ class Comment:
     last: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ignore:
     """Findings of these rules do not count on the lines `first` to `last` of `file`, for the `reason` given on its own
     `line`. `head`: nor those that have no line in the file; `whole`: nor any other of the file. `sought`: all that
@@ -67,7 +68,7 @@ class Ignore:
         return f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(slots=False)
 class Ignores:
     """The comments of all files of a project. `faults` say which look like one and do not count; `dockerfile` is what
     makes the image, if it is one file: findings on the image that no line made are about it as a whole."""

@@ -8,7 +8,7 @@ that cannot be, the file is searched again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from imgscan.detect.layerfacts import LayerFacts
 from imgscan.detect.secrets.hits import Form, PackedHit, SecretHit, pack_hit, unpack_hit
 from imgscan.detect.secrets.rules import SecretRule
+from imgscan.frozen import frozen
 from imgscan.gleanings import LayerGleanings
 from imgscan.layers.blocks import BlockInfo, Blocks, BlockStore
 from imgscan.layers.links import HardLink
@@ -39,7 +40,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     hit: PackedHit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PathHit:
     """A secret in a file of a layer, or in what the entry of `path` is called or says besides (`in_name`)."""
 
@@ -48,7 +49,7 @@ class PathHit:
     in_name: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerScan:
     """What one pass over a layer blob gave. `read_bytes` counts file content, `not_read` says what of it was left out,
     by its path in the layer, `not_listed` counts what that has no room for (see `coverage`), `gleanings` is what files

@@ -8,10 +8,10 @@ lines count from 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NewType
 
 from imgscan import coverage, directories, editcosts, patches, risks, sourcetext, terms, verification
+from imgscan.frozen import frozen
 
 Digest = NewType("Digest", str)
 """`algorithm:hex`, e.g. `sha256:9f86…`, as in the OCI image specification."""
@@ -45,7 +45,7 @@ Waiver = risks.Waiver
 WasteCause = terms.WasteCause
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SourceLine:
     """A line of a file of the project."""
 
@@ -53,7 +53,7 @@ class SourceLine:
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Instruction:
     """One Dockerfile instruction.
 
@@ -71,7 +71,7 @@ class Instruction:
     end_line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Location:
     """Where a finding lies: a path of a layer, a line of a project file, an entry of the image's configuration.
 
@@ -89,7 +89,7 @@ class Location:
     mark: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Accepted:
     """Why a finding does not count: `by` what, the `reason` given there, and until when (an ISO date, inclusive; None:
     for good)."""
@@ -99,7 +99,7 @@ class Accepted:
     expires: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Fix:
     """What to do about a finding; `patch` is a unified diff where one can be made."""
 
@@ -107,7 +107,7 @@ class Fix:
     patch: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finding:
     """One thing that is wrong.
 
@@ -132,7 +132,7 @@ class Finding:
     accepted: Accepted | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Interval:
     """A stretch of wall clock time, seconds since the epoch."""
 
@@ -140,7 +140,7 @@ class Interval:
     end_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Step:
     """One step of a build that belongs to the user: FROM, RUN, COPY, ADD, WORKDIR (and, in the classic builder, every
     instruction).
@@ -164,7 +164,7 @@ class Step:
     layer_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildFailure:
     """Why a build failed: the step, the engine's words, the log lines that matter, and the cause when it is known."""
 
@@ -176,7 +176,7 @@ class BuildFailure:
     rule_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildTrace:
     """One build, as the engine told it. `seconds` is the wall clock time of the whole request, `export_s` that of
     writing layers and image (None: the builder does not tell)."""
@@ -190,7 +190,7 @@ class BuildTrace:
     export_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Timing:
     """One rebuild scenario: what was touched, how long each repeat took, which steps were cached.
 
@@ -214,7 +214,7 @@ class Timing:
     export_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Bust:
     """A step that a source edit re-ran although it need not: the instruction to blame and what it costs."""
 
@@ -225,7 +225,7 @@ class Bust:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CacheMetrics:
     """What the scenarios say of the build cache. Ratios are cached user steps over user steps, 0 to 1."""
 
@@ -235,7 +235,7 @@ class CacheMetrics:
     busts: tuple[Bust, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildInfo:
     """How the image was built and rebuilt."""
 
@@ -248,7 +248,7 @@ class BuildInfo:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerReport:
     """One layer as it stands in the report. `size_bytes` is the sum of its files' sizes, uncompressed."""
 
@@ -264,7 +264,7 @@ class LayerReport:
     dockerfile: SourceLine | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Waste:
     """Bytes that are shipped but not visible: who shipped them, who shadowed them. Layer indices."""
 
@@ -275,7 +275,7 @@ class Waste:
     shadowed_by: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DiveMetrics:
     """The three figures of dive 0.13, by its own formulas, for users who move over."""
 
@@ -284,7 +284,7 @@ class DiveMetrics:
     user_wasted_percent: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageReport:
     """The image by size. `reclaimable_bytes` = `size_bytes` - `visible_bytes`, exactly; duplicates are listed in
     `waste` but not counted in it. `efficiency` = visible / size. `directories` are the largest, of at least a
@@ -302,7 +302,7 @@ class ImageReport:
     directories: tuple[DirectoryReport, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Budget:
     """A budget and what was measured against it. `actual` is None when it could not be measured; `at_least`: it must
     not be under the limit, else not over it; equal keeps it. `source` says who asked, if not `--budget`."""
@@ -315,7 +315,7 @@ class Budget:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Tool:
     """Who wrote the report, and with which rules."""
 
@@ -324,7 +324,7 @@ class Tool:
     rule_packs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Target:
     """What was looked at. `kind`: build, image, archive, layout, registry, context. `digest` is what the name stood for
     in the registry when it was read."""
@@ -337,7 +337,7 @@ class Target:
     dockerfile: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Report:
     """Everything imgscan found out; every output format is a view of this. `notes` tell what the user wrote that has no
     effect: entries of a baseline that match nothing, what has expired, marks that do not count. `proofs` are the
@@ -365,7 +365,7 @@ class Report:
     proofs: tuple[PatchProof, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rule:
     """A rule as a product: what `imgscan explain`, the documentation, SARIF and JSON say of it. `cites` names the
     checks of the risk catalogue that it makes (DATA-001-07)."""

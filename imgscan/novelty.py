@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from imgscan.acceptance import open_findings
+from imgscan.frozen import frozen
 from imgscan.model import Finding, Report, Risk, Severity
 from imgscan.store.baseline import Baseline, is_expired
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Known:
     """What a file knew. `fingerprints` are those of a report's open findings, `scores` those of the risks that applied
     there (a baseline has none); `complete`: nothing was left out there. `gates`: what it knew does not count."""
@@ -34,7 +34,7 @@ class Known:
         return entry is not None and not is_expired(entry, today)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class News:
     """What is new: fingerprints of findings. `standing` are the risks that are no worse than before."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from imgscan.frozen import frozen
 from imgscan.model import Finding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GoneFinding:
     """A finding as the history keeps it."""
 
@@ -17,7 +16,7 @@ class GoneFinding:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Recorded:
     """What a run was to those before it. `first`: there was none. `gone` are the ids of findings that were there the
     last time and are not now; nothing goes by a run that did not look at everything."""
@@ -29,7 +28,7 @@ class Recorded:
     standing: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Run:
     """A run of the past: `recorded_at` is an ISO time in UTC, `figures` by key."""
 

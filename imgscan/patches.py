@@ -5,8 +5,9 @@ Part of the report, hence serialisable by msgspec (see `model`). Times are secon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from imgscan.frozen import frozen
 
 
 class ProofOutcome(StrEnum):
@@ -16,7 +17,7 @@ class ProofOutcome(StrEnum):
     NOT_PROVED = "not proved"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PatchChange:
     """One change of a patch: what kind it is, the file and line where it begins (None: lines added at the end), what it
     does."""
@@ -27,7 +28,7 @@ class PatchChange:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProofCheck:
     """One thing that a proof looked at, and what was seen. `ok` is None where it could not be looked at."""
 
@@ -36,7 +37,7 @@ class ProofCheck:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rebuilds:
     """The repeats of one rebuild of one version. `spread_s` is the largest minus the smallest of `seconds`; steps are
     those of the last repeat, FROM left out."""
@@ -48,7 +49,7 @@ class Rebuilds:
     steps_total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ScenarioProof:
     """One rebuild without the patch and with it, both after the same edit of `touched`."""
 
@@ -58,7 +59,7 @@ class ScenarioProof:
     after: Rebuilds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageComparison:
     """What of the two images was compared: `paths` of the image without the patch, by type, mode, owner and content.
 
@@ -73,7 +74,7 @@ class ImageComparison:
     left_out_count: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PatchProof:
     """A patch of one or several changes, and whether it was proved. `reason` says why it was not; `patch` is
     the unified diff, None where it cannot be shown. `scenarios` are there if rebuilds were timed, `image` if both

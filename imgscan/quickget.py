@@ -1,12 +1,14 @@
-"""One GET of an engine's API over its unix socket, without the SDK: three of them are all that a scan of an image in
-the engine's store needs, and the SDK takes longer to import than such a scan takes. In: socket and path. Out: the JSON
-of a plain success; None for anything else, which is left to the SDK and its errors.
+"""GETs of an engine's API over its unix socket, without the SDK: three of them are all that a scan of an image in the
+engine's store needs, and the SDK takes longer to import than such a scan takes. In: socket and path. Out: the JSON of a
+plain success; None for anything else, which is left to the SDK and its errors.
 """
 
 from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, Final
 
 _TIMEOUT_S: Final = 10
@@ -15,16 +17,35 @@ _LARGEST: Final = 16 << 20
 
 def quick_get(host: str, path: str) -> dict[str, Any] | None:
     """The object at `path` of the engine at `host`, `unix://…`."""
+    return quick_gets(host, (path,))[0]
+
+
+def quick_gets(host: str, paths: Sequence[str]) -> list[dict[str, Any] | None]:
+    """The objects at all these paths. They are asked for at once, each on a connection of its own, so that the engine
+    looks for them at the same time."""
+    with ExitStack() as stack:
+        connections = [_asked(host, path, stack) for path in paths]
+        return [None if connection is None else _answer(connection) for connection in connections]
+
+
+def _asked(host: str, path: str, stack: ExitStack) -> socket.socket | None:
     if not host.startswith("unix://") or "\r" in path or "\n" in path or " " in path:
         return None
     # HTTP/1.0: the answer ends with the connection and is not cut into chunks.
     request = f"GET {path} HTTP/1.0\r\nHost: docker\r\nAccept: application/json\r\n\r\n".encode()
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_TIMEOUT_S)
-            connection.connect(host.removeprefix("unix://"))
-            connection.sendall(request)
-            answer = _read(connection)
+        connection = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        connection.settimeout(_TIMEOUT_S)
+        connection.connect(host.removeprefix("unix://"))
+        connection.sendall(request)
+    except OSError:
+        return None
+    return connection
+
+
+def _answer(connection: socket.socket) -> dict[str, Any] | None:
+    try:
+        answer = _read(connection)
     except OSError:
         return None
     head, blank, body = answer.partition(b"\r\n\r\n")

@@ -5,10 +5,10 @@ Part of the report, hence serialisable by msgspec (see `model`). Probability and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from imgscan.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Waiver:
     """Who answers for a risk although it is not mitigated, why, and until when (an ISO date, inclusive)."""
 
@@ -17,7 +17,7 @@ class Waiver:
     expires: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Risk:
     """One line of the risk register.
 
@@ -51,7 +51,7 @@ class Risk:
     waiver: Waiver | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RiskCounts:
     """How many risks there are, in all and by priority."""
 
@@ -62,7 +62,7 @@ class RiskCounts:
     low: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RiskSummary:
     """The register in short. `inherent` counts the catalogue's figures of the risks that apply, `residual` those of the
     evidence; `recommendation` is a sentence or two for whoever decides."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -25,6 +25,7 @@ from imgscan.detect.secrets.scanner import SecretHit, SecretScanner
 from imgscan.detect.secrets.weighing import owner_of
 from imgscan.errors import InputError
 from imgscan.escape import path_text
+from imgscan.frozen import frozen
 from imgscan.gleanings import sums_by_path
 from imgscan.layerresult import KeptLayer, LayerScan, PathHit, keep_layer, restore_layer, sort_hits
 from imgscan.layers.attribution import Attribution
@@ -63,7 +64,7 @@ class Results(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Means:
     """What scanning needs beside the image. `jobs` are the processes (None: as many as there are processors; 1: this
     one alone), `results` what is kept from earlier scans (None: nothing)."""
@@ -74,7 +75,7 @@ class Means:
     results: Results | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageScan:
     """An image as scanned: `layers` base first, one for each layer of `image`, and their `facts` without what higher
     layers hide; `document_hits` are those of its configuration, history and attestations. `dive` is computed here,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from imgscan.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SourceExcerpt:
     """Lines of a file in a row, from `line` on (counting from 1), redacted; a very long line is cut."""
 

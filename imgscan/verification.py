@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from imgscan.frozen import frozen
 
 
 class Outcome(StrEnum):
@@ -15,7 +16,7 @@ class Outcome(StrEnum):
     NOT_VERIFIED = "not verified"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Verification:
     """One proof. `subject` is what it was about (a script, a service, an edge; empty: the whole set-up), `evidence`
     what was seen or why it could not be carried out, bounded and without secrets; `cites` are the points of the risk's

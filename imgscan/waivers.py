@@ -6,18 +6,18 @@ from __future__ import annotations
 import datetime
 import difflib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from imgscan.allowlist import LONGEST_REASON, read_date
 from imgscan.config import Table
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Risk, Waiver
 
 KEYS: Final = ("risk", "owner", "reason", "expires")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WaiverEntry:
     """Somebody answers for a risk up to and including the day it `expires`. `where` it is written: file and line."""
 

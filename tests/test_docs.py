@@ -17,7 +17,7 @@ from sampleruns import run
 
 from imgscan.allowlist import read_allow
 from imgscan.cli.main import COMMANDS as MAIN_COMMANDS
-from imgscan.cli.options import all_keys
+from imgscan.cli.options import SETTINGS
 from imgscan.cli.rules import all_rules, rules_page
 from imgscan.config import TABLE_LISTS, Table
 from imgscan.detect.secrets.userrules import user_pack
@@ -104,7 +104,7 @@ def test_every_exit_code_is_named() -> None:
 
 def test_configuration_examples_are_valid() -> None:
     examples = [tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)]
-    assert {key for example in examples for key in example} <= {*all_keys(), *TABLE_LISTS}
+    assert {key for example in examples for key in example} <= {*SETTINGS, *TABLE_LISTS}
     tables = [Table(value=table, where="the guide") for example in examples for table in example.get("allow", ())]
     assert read_allow(tables)
 
@@ -129,5 +129,5 @@ def test_the_page_for_users_of_other_tools_names_what_there_is() -> None:
     assert len(named) > 15
     assert not set(named) - set(all_rules())
     for option in re.findall(r"`(?:imgscan [^`]*)?(--[a-z-]+)", text):
-        known = option.lstrip("-") in all_keys() or option in ("--severity", "--secret-config")
+        known = option.lstrip("-") in SETTINGS or option in ("--severity", "--secret-config")
         assert known, option

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imgscan.quickget import quick_get
+from imgscan.quickget import quick_get, quick_gets
 
 
 @contextmanager
@@ -70,3 +70,22 @@ def test_only_a_plain_success_counts(tmp_path: Path, answer: bytes, expected: ob
 )
 def test_what_is_not_asked(host: str, path: str) -> None:
     assert quick_get(host, path) is None
+
+
+def test_several_are_asked_before_one_is_answered(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "d.sock"))
+        listener.listen()
+
+        def serve() -> None:
+            connections = [listener.accept()[0] for _ in range(3)]
+            paths = [connection.recv(1 << 16).split(b" ")[1] for connection in connections]
+            for connection, path in reversed(list(zip(connections, paths, strict=True))):
+                with connection:
+                    connection.sendall(b"garbage" if path == b"/b" else ok(b'{"Id": "%b"}' % path))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        answers = quick_gets(f"unix://{tmp_path}/d.sock", ("/a", "/b", "/no such", "/c"))
+        thread.join()
+    assert answers == [{"Id": "/a"}, None, None, {"Id": "/c"}]

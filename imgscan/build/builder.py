@@ -22,6 +22,7 @@ from imgscan.build.wire import BuildStream, RefusedBuild
 from imgscan.dockerfile.context import BuildContext, context_tar
 from imgscan.dockerfile.parse import Dockerfile
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import BuildTrace
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ TAG_PREFIX: Final = "imgscan-"
 OnEvent = Callable[[StepEvent], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Made:
     """What one build made: the trace for the report, raw steps and parser (None: refused) for cleaning up."""
 

@@ -6,11 +6,12 @@ The first cause of the table whose pattern is found counts, so the specific ones
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class Cause:
     """One known cause: `message`, `log`, `step` are patterns of the engine's message, the step's output, the failing
     instruction; all that are given must be found. `why` may use the named groups of the first that has them."""

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgscan.build.builder import Workshop
@@ -21,6 +20,7 @@ from imgscan.build.request import Builder
 from imgscan.build.steps import Outcome, RawStep, ancestors
 from imgscan.engine import CacheRecord
 from imgscan.errors import EngineError
+from imgscan.frozen import frozen
 from imgscan.model import Interval
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _made_by(history: Sequence[Mapping[str, object]], text: str) -> bool:
     return bool(end) and end in made_by if keyword.upper() == "RUN" else f" {keyword.upper()} " in made_by
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Leftover:
     """Cache records that are this run's garbage: of that kind, described like that, created in that time."""
 

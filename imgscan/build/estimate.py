@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from imgscan.frozen import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class Progress:
     """One thing to show. `step` and `state` (`started`, `cached`, `done`, `failed`) are of the step that moved, None at
     the beginning of a build; `steps_done` of `steps_total` in this build, the total unknown in the first one;

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -22,6 +22,7 @@ from imgscan.build.rerun import Rerun
 from imgscan.dockerfile.parse import Dockerfile
 from imgscan.editcosts import Basis, BustedBy, ForecastStep, Prediction
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Step, Timing
 
 _COLD: Final = "cold"
@@ -37,7 +38,7 @@ SLACK_S: Final = 0.3
 """By how much they differ however short they are: the start of a container."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepCost:
     """A step of the whole build: its own seconds, those the engine pauses before it, those of writing its layer.
     `least_s`: it may be as short as that, if it has a cache mount that was never seen filled."""
@@ -51,7 +52,7 @@ class StepCost:
     least_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Costs:
     """Every step of a build, FROM left in (it costs nothing: the image is there)."""
 

@@ -7,11 +7,11 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 
 _TIMEOUT_S: Final = 20.0
 _MAX_BYTES: Final = 4 * 1024 * 1024
@@ -33,7 +33,7 @@ _NAMES: Final = (
 _MAX_HISTORY_BYTES: Final = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Commit:
     """One commit: its id, when it was committed (seconds since the epoch), and the paths it changed, relative to the
     directory that was asked about, with bytes that are not UTF-8 as surrogates."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.build.steps import Clean, RawStep, seconds_of
@@ -26,6 +25,7 @@ from imgscan.dockerfile.parse import (
 )
 from imgscan.dockerfile.stages import parent_stages
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Instruction, Step
 
 _NUMBERED: Final = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
@@ -33,7 +33,7 @@ _MOST_TRIGGERS: Final = 10_000
 _UNNAMED: Final = re.compile(r"stage-(\d+)$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildSettings:
     """What decides how the Dockerfile is carried out."""
 

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +28,7 @@ from imgscan.build.scenarios import RERUN_ALL, SCENARIOS, Choice
 from imgscan.build.steps import Clean, StepEvent, StepState, ancestors
 from imgscan.build.storedhistory import history_of
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import BuildFailure, BuildTrace, BustedBy, Skipped, Step, Timing
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ OnProgress = Callable[[Progress], None]
 _OVER: Final = (StepState.CACHED, StepState.DONE, StepState.FAILED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MeasurePlan:
     """What to build and measure. `dockerfile` is None for one that only the engine can read; `choice` has what each
     scenario touches; `repeats` counts each touch scenario; `scenarios` without `cold` means: one ordinary build, the
@@ -53,7 +54,7 @@ class MeasurePlan:
     scenarios: tuple[str, ...] = SCENARIOS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Measured:
     """What came of it. `cold` is the first build; if it failed there are no timings. `image` is the tag of the image it
     made, there until the measurement's context manager ends; `image_id` its id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from imgscan.detect.stages.contextindex import ContextIndex, Match
 from imgscan.detect.stages.records import Simulation, Transfer
@@ -12,9 +12,10 @@ from imgscan.detect.stages.stagesim import simulate
 from imgscan.detect.stages.walk import is_excluded
 from imgscan.dockerfile.context import BuildContext
 from imgscan.dockerfile.parse import Command, Dockerfile
+from imgscan.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reach:
     """What the needed stages take from the context: COPY, ADD and bind mounts, in the order of the file; `target` and
     `build_args` are those of the build."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,13 +20,14 @@ from imgscan.dockerfile.install import find_installs
 from imgscan.dockerfile.parse import Dockerfile
 from imgscan.editcosts import CommitCost, DayCost, History, InstructionCost, PathCost, Prediction, Saving
 from imgscan.escape import path_text
+from imgscan.frozen import frozen
 from imgscan.model import BustedBy, Finding
 
 _TOP: Final = 10
 _ORDER_RULE: Final = "cache-copy-before-install"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Replayed:
     """A commit with its edit's rerun and prediction. `unpriced`: it changed the Dockerfile or the ignore file."""
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 
 BUILDERS: Final = ("auto", "buildkit", "buildx", "classic", "podman")
 _NAMESPACE_ARG: Final = "BUILDKIT_CACHE_MOUNT_NS"
@@ -26,7 +26,7 @@ class Builder(StrEnum):
     PODMAN = "podman"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildOptions:
     """The user's wishes, equal for every build of a run. `network` and `platform` are the engine's own words."""
 
@@ -37,7 +37,7 @@ class BuildOptions:
     platform: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildRequest:
     """One build. `dockerfile` is its path in the archive; `tag` is what the image is called; `build_id` is what to
     cancel it by; `namespace` keeps its cache mounts apart from everyone else's, and when `isolated` also the results of

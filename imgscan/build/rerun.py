@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.build.cachemodel.contents import folders_above
@@ -22,13 +21,14 @@ from imgscan.detect.stages.walk import bind_options, is_excluded
 from imgscan.dockerfile.context import BuildContext
 from imgscan.dockerfile.ignore import is_ignored
 from imgscan.dockerfile.parse import Command, Dockerfile
+from imgscan.frozen import frozen
 from imgscan.model import EntryKind, Instruction
 
 _MAX_DEPTH: Final = 100
 _BUILDKIT: Final = CacheBuilder(kind=Builder.BUILDKIT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rerun:
     """What runs again: the line of the instruction -> whether that is sure. `busted_by` is the first instruction that
     takes a changed path, None if there is none."""

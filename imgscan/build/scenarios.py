@@ -11,7 +11,6 @@ import difflib
 import os
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +28,7 @@ from imgscan.build.touch import argument_value, touch_dockerfile, touch_lockfile
 from imgscan.dockerfile.context import BuildContext
 from imgscan.dockerfile.parse import Dockerfile
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import EntryKind, Skipped
 
 SCENARIOS: Final = ("cold", "noop", "touch-source", "touch-lockfile")
@@ -53,7 +53,7 @@ Change = Callable[[str, bytes, str], bytes | None]
 """Path, content, nonce -> the content changed in a way that is new for every nonce; None if that cannot be done."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Touch:
     """One file to be touched: `path` in the context, its original bytes, what to make of them for a nonce."""
 
@@ -76,7 +76,7 @@ class Touch:
         return {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ArgumentTouch:
     """A build argument that gets another value in each repeat."""
 
@@ -96,7 +96,7 @@ class ArgumentTouch:
         return {self.name: argument_value(self.name, nonce)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wishes:
     """What the user names himself: scenarios beyond the usual ones, and what to touch in place of what would be
     chosen."""
@@ -107,7 +107,7 @@ class Wishes:
     argument: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Choice:
     """What the scenarios touch; None where nothing fits, with the reason in `skipped`. `more` are those of
     `MORE_SCENARIOS`."""

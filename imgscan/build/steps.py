@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from imgscan.frozen import frozen
 from imgscan.model import Interval
 
 Clean = Callable[[str], str]
@@ -17,7 +17,7 @@ LOG_BYTES: Final = 64 * 1024
 """How much of a step's output is kept: the end of it, whole lines."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RawStep:
     """One step as the engine reports it.
 
@@ -52,7 +52,7 @@ class StepState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepEvent:
     """A step changed its state. `label` is what the engine calls it, `[build 2/5] RUN make`."""
 
@@ -84,7 +84,7 @@ class StreamParser(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """The end of a build. `error` is the engine's message, None for a success; `failed` names the vertex it came from
     when that is none of the user's steps; `log` is the output that belongs to no user step; `containers` and `images`

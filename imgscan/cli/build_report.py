@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from imgscan.cli.build_options import NO_TIMING, VERIFY, measuring_options, proj
 from imgscan.cli.build_progress import BuildProgress
 from imgscan.cli.options import merged_params, scanning_options, shared_options
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Coverage, Digest, Finding, Report, Target
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def run(params: Mapping[str, Any]) -> Report:
         return session.redactor.sweep(with_excerpts(report, run_of_it.text_of, session.redactor.clean))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Run:
     """What one run has gathered before the report is put together."""
 

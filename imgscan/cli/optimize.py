@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ import click
 from imgscan.cli.build_options import measuring_options, project_options
 from imgscan.cli.options import GENERAL, Output, OutputType, merged_params
 from imgscan.errors import EXIT_FINDINGS, EXIT_GO, InputError
+from imgscan.frozen import frozen
 from imgscan.model import BuildInfo
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def _settle(
             return settle(prover, plan, replan), built
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _File:
     """A file of the patch: where it lies, and how it changes."""
 

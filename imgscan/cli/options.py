@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -19,6 +18,7 @@ from click.core import ParameterSource
 from imgscan.allowlist import read_allow
 from imgscan.config import Setting, Table, discover, read_settings, read_tables
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Severity
 
 if TYPE_CHECKING:
@@ -36,8 +36,23 @@ NOT_CONFIGURABLE: Final = frozenset(
     }
 )
 
+SETTINGS: Final = frozenset({
+    "base", "baseline", "budget", "color", "dive-ci", "exit-zero", "fail-on", "fail-on-new", "format", "quiet", "rules",
+    "strict", "verbose",
+    # Reading images.
+    "insecure-registry", "jobs", "no-cache", "no-unpack", "platform", "trust-image-ignores",
+    # Building them.
+    "base-image", "build-arg", "builder", "compose", "env-file", "file", "network", "no-timing", "profile", "repeats",
+    "scenario", "target", "touch-arg", "touch-lockfile", "touch-source",
+    # Fleets.
+    "bandwidth", "connections", "dangling", "exclude-repository", "exclude-tag", "keep-days", "keep-runs", "names-from",
+    "newest", "prereleases", "scheduler", "semver", "since", "store", "tag", "team", "team-label", "webhook",
+})  # fmt: skip
+"""Every key that a configuration file may hold: it serves all commands that write a report, each takes what it knows.
+A list, and not asked of the commands, as that would import all of them for one to start."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class Output:
     """One `--format NAME[=PATH]`; `path` None means stdout."""
 
@@ -251,7 +266,7 @@ def merged_params(ctx: click.Context, start: Path) -> dict[str, Any]:
     params["allow"] = read_allow(read_tables(files, "allow"))
     params["waivers"] = _waivers(read_tables(files, "waiver"))
     options = option_names(ctx.command)
-    for key, setting in read_settings(files, all_keys()).items():
+    for key, setting in read_settings(files, SETTINGS).items():
         option = options.get(key)
         if option is None or option.name is None:
             continue
@@ -268,18 +283,6 @@ def _waivers(tables: Sequence[Table]) -> tuple[WaiverEntry, ...]:
     from imgscan.waivers import read_waivers
 
     return read_waivers(tables, tuple(load_catalog()))
-
-
-def all_keys() -> frozenset[str]:
-    """Every key that a configuration file may hold: it serves all commands, each takes what it knows."""
-    from imgscan.cli.main import COMMANDS, cli
-
-    keys: set[str] = set()
-    for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)
-        if command is not None and any(param.name == "formats" for param in command.params):
-            keys.update(option_names(command))
-    return frozenset(keys)
 
 
 def _convert(ctx: click.Context, option: click.Option, setting: Setting) -> Any:  # noqa: ANN401 - of the option's type

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from imgscan.coverage import join_coverage
 from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.dockerfile.locate import find_default
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Coverage, Finding, Location, Place, Skipped
 from imgscan.progress import Progress
 from imgscan.project.compose.records import Build
@@ -25,7 +26,7 @@ from imgscan.rulebook import fingerprint
 _MOST_BUILDS: Final = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Projects:
     """Dockerfiles with their contexts, and those that could not be opened."""
 
@@ -33,7 +34,7 @@ class Projects:
     skipped: tuple[Skipped, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Searched:
     """What Dockerfiles and contexts say; `hits` are their secrets, `paths` the files that were searched for some."""
 

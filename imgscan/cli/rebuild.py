@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ from imgscan.cli.build_options import measuring_options, project_options
 from imgscan.cli.build_progress import BuildProgress
 from imgscan.cli.options import PairType, merged_params, shared_options
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import BuildInfo, CacheMetrics, EditCosts, Report, Target, Timing
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def run(params: Mapping[str, Any]) -> Report:
         return session.redactor.sweep(report)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Found:
     """What predictions and report rest on. `costs` is None where the build failed, or nothing is to be predicted."""
 

@@ -29,14 +29,13 @@ def schema(which: str) -> None:
 def config_schema() -> dict[str, Any]:
     """The schema of `.imgscan.toml` and `[tool.imgscan]`: every key is an option of a command, `allow` or `waiver`."""
     from imgscan.cli.main import COMMANDS, cli
-    from imgscan.cli.options import all_keys, option_names
+    from imgscan.cli.options import SETTINGS, option_names
 
-    known = all_keys()
     properties: dict[str, Any] = {}
     for name in COMMANDS:
         command = cli.get_command(click.Context(cli), name)
         for key, option in option_names(command).items() if command else ():
-            if key in known:
+            if key in SETTINGS:
                 properties.setdefault(key, _property(option))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +24,7 @@ from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.diveci import find_dive_ci, read_dive_ci
 from imgscan.errors import InputError
 from imgscan.escape import path_text
+from imgscan.frozen import frozen
 from imgscan.model import Finding, Report, Severity, Target, Timing
 from imgscan.progress import Progress
 from imgscan.redaction import Redactor, redactor_for
@@ -43,7 +44,7 @@ _PREDEFINED: Final = re.compile(r"(?i:.*_proxy)$|BUILDKIT_|SOURCE_DATE_EPOCH$")
 """Build arguments that mean something to the builder without an ARG in the Dockerfile."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Session:
     """One run of a command."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.words import is_secret_name
 from imgscan.dockerfile.context import check_root
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.ignores import Ignores
 from imgscan.model import Finding
 from imgscan.project.setup import Setup, read_setup
@@ -26,7 +26,7 @@ from imgscan.setupscan import scan_setup
 _MOST_VALUES: Final = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OpenedSetup:
     """A set-up with the findings on it."""
 

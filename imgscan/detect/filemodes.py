@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from imgscan.escape import path_text, plain
+from imgscan.frozen import frozen
 from imgscan.model import EntryKind, Evidence, Finding, LayerReport, Location, Place, Severity, Status
 from imgscan.rulebook import load_yaml, make_finding, rules_dir
 
@@ -53,7 +53,7 @@ def detect(visible: Iterable[tuple[int, ListedEntry]], layers: Sequence[LayerRep
         yield _writable(own[index], sorted(writable[index]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ModeTables:
     """Programs that distributions install with the setuid or setgid bit, and folders that are made for sharing."""
 

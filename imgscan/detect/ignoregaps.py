@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from imgscan.dockerfile.ignore import IgnorePattern, IgnoreRules, is_ignored, parse_ignore
+from imgscan.frozen import frozen
 
 MAX_PATHS: Final = 50
 _MAX_GLOBS: Final = 200
@@ -28,7 +29,7 @@ _SUSPECT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Gap:
     """A line and the paths (some of them) that it should keep out but does not; `files`: how many files those are."""
 
@@ -37,7 +38,7 @@ class Gap:
     files: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shadow:
     """An exclusion whose paths a later `!` line, which names a folder above them, lets in again."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from imgscan.frozen import frozen
 from imgscan.model import Severity
 from imgscan.rulebook import load_yaml, rules_dir
 
@@ -26,7 +26,7 @@ _DIGITS: Final = "0123456789"
 _NUMBER: Final = "#"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Kind:
     """A row of a table: what is found, by which rule, the sentence that removes it.
 
@@ -57,7 +57,7 @@ class Kind:
         return bool(self.unless_below) and not self.unless_below.isdisjoint(path.split("/"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Hit:
     """A folder or file that a row takes: `top` is the folder everything below which belongs to it."""
 
@@ -66,7 +66,7 @@ class Hit:
     package: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Folder:
     """What is known of a folder: the row it belongs to, whether it is the application's own, whether those right in it
     are named instead of it."""
@@ -218,7 +218,7 @@ class PathTable:
         self.by_name.setdefault(pattern.parts[-1], []).append(pattern)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Pattern:
     """A folder by the last parts of its path, or by all of them; a part `*` is any one name. Without a kind: a folder
     inside a cache that is needed at run time."""

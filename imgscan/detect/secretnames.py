@@ -9,14 +9,14 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from imgscan.frozen import frozen
 from imgscan.rulebook import load_yaml, rules_dir
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SecretName:
     """What a file of that name is. `content`: the file counts only if one of these words is in it; `sure`: it mostly
     holds a secret; `in_tests`: it lies in a folder of tests or examples."""
@@ -27,7 +27,7 @@ class SecretName:
     in_tests: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Row:
     what: str
     content: tuple[str, ...]

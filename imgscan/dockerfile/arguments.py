@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from imgscan.dockerfile.lexer import GO_SPACE
 from imgscan.dockerfile.pattern import replace_surrogates
+from imgscan.frozen import frozen
 
 _BLANKS: Final = re.compile(r"[\t\v\f\r ]+")
 _SPACES: Final = frozenset(GO_SPACE)
@@ -24,7 +24,7 @@ _WHOLE: Final = frozenset({"maintainer", "stopsignal", "user", "workdir"})
 _NOT_STRINGS: Final = "when using JSON array syntax, arrays must be comprised of strings only"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Arguments:
     """The arguments of an instruction; for ENV and LABEL `KEY=value` words, quotes and escapes as written."""
 

@@ -26,6 +26,7 @@ from imgscan.dockerfile.ignore import IgnoreRules, PatternRun, may_match_below, 
 from imgscan.dockerfile.locate import FoundDockerfile, locate_dockerfile, read_regular_file
 from imgscan.dockerfile.tarball import context_tar
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import EntryKind, Skipped
 
 __all__ = ["RESERVED_DOCKERFILE", "BuildContext", "ContextFile", "classic_context", "context_tar", "read_context"]
@@ -45,7 +46,7 @@ _OTHER_KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContextFile:
     """A file, directory or symbolic link of the context. `path` is relative with slashes, bytes that are not UTF-8 as
     surrogates; `mode` has the permission bits only; `size_bytes` is 0 unless it is a file."""
@@ -57,7 +58,7 @@ class ContextFile:
     link_target: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildContext:
     """What a build sends to the engine.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 from posixpath import normpath
 from typing import Any, Final
@@ -17,6 +17,7 @@ from typing import Any, Final
 from imgscan.dockerfile.lexer import GO_SPACE
 from imgscan.dockerfile.pattern import replace_surrogates
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 
 _MAX_LINE_BYTES: Final = 65_535
 # patternmatcher means to escape `|`, `{` and `}`, too, but its bit map overflows, and it forgets `^`: they stay
@@ -28,7 +29,7 @@ _SENTINEL: Final = "\x00/\x00"
 _BAD_PATTERN: Final = "syntax error in pattern"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class IgnorePattern:
     """One pattern: `text` cleaned, without its `!`; `negated` re-includes; `line` is where it stands in the file.
 
@@ -43,7 +44,7 @@ class IgnorePattern:
     regex: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PatternRun:
     """Patterns in a row that are all negated, or none of them: only whether any of them matches plays a part.
 
@@ -54,7 +55,7 @@ class PatternRun:
     matches: Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class IgnoreRules:
     """The patterns of an ignore file in order; `file` is its name for messages."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from imgscan.dockerfile.manager import Manager
 from imgscan.dockerfile.managers import MANAGERS
 from imgscan.dockerfile.shellwords import SimpleCommand, simple_commands
+from imgscan.frozen import frozen
 
 if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Command
@@ -50,7 +50,7 @@ class Ecosystem(StrEnum):
     SYSTEM = "system"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Install:
     """One install of dependencies.
 
@@ -70,7 +70,7 @@ class Install:
     cache_dir: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Wrapper:
     """A program that runs another one: its options that take a value, and how many operands come before the program."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.dockerfile.lexer import GO_SPACE, LexError, unquote
 from imgscan.dockerfile.syntax import Node, parse_heredoc_word, refused
 from imgscan.dockerfile.tree import Command
+from imgscan.frozen import frozen
 from imgscan.model import Instruction
 
 _BOOLEAN: Final = "boolean"
@@ -62,7 +62,7 @@ _EXACTLY_ONE: Final = ("MAINTAINER", "WORKDIR", "USER", "STOPSIGNAL")
 _NOT_TRIGGERS: Final = ("MAINTAINER", "FROM")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """Where a command stands: stage index (-1 before the first FROM) and its place in the stage, FROM being 1."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 
 _MAX_DOCKERFILE_BYTES: Final = 16 << 20
 """What a file can have that BuildKit reads in one message of its protocol (gRPC, 16 MiB)."""
@@ -19,7 +19,7 @@ _SEARCH_SHOWN: Final = 5
 _NOT_SEARCHED: Final = frozenset({".git", "node_modules", ".venv", "venv", "vendor", "__pycache__"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FoundDockerfile:
     """`given` is the path as it was given; `path` is the file after links are resolved; `relative` is that path in the
     context, None when it lies outside."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 _MAX_DEPTH: Final = 32
 _PLAIN: Final = re.compile(r"[^\s;&|<>()'\"\\`$]+")
@@ -26,7 +27,7 @@ _RESERVED: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SimpleCommand:
     """One program call. `words` are unquoted but unexpanded (`$X` stays, a command substitution becomes `$()`);
     `assignments` are the `NAME=value` words before the program; `text` is the command as written."""

@@ -16,6 +16,7 @@ from imgscan.dockerfile.lexer import GO_SPACE, Lexer, LexError
 from imgscan.dockerfile.pattern import replace_surrogates
 from imgscan.dockerfile.tree import Heredoc
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 
 MAX_LINE_BYTES: Final = 65_535
 """bufio.MaxScanTokenSize - 1 of Go: the longest line that BuildKit reads."""
@@ -31,7 +32,7 @@ _TAKES_HEREDOC: Final = frozenset({"run", "copy", "add"})
 _BYTE_SPACES: Final = frozenset("\t\n\v\f\r \x85\xa0")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Node:
     """One instruction as the parser cuts it. `keyword` and `flags` (`--name=value`) are spelled as in the file, `text`
     is the whole instruction in one line, `rest` what follows keyword and flags. Lines count from 1."""
@@ -49,7 +50,7 @@ class Node:
     trigger: Node | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Line:
     """A physical line: its text with the line end, its number from 1, its offset in the file."""
 
@@ -162,7 +163,7 @@ def _cut_continuation(text: str, escape: str) -> tuple[str, bool]:
     return text, True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Cut:
     """An instruction's text taken apart, before its place is known."""
 

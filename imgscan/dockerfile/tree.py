@@ -5,12 +5,11 @@ Plain data; `parse.parse` makes them, `stages` answers questions about them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from imgscan.frozen import frozen
 from imgscan.model import Instruction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Heredoc:
     """A here-document. `body` is its text as written, line ends included; `expand` is false when any part of the
     delimiter was quoted; `strip_tabs` (`<<-`) says that leading tabs of the body's lines do not count."""
@@ -28,7 +27,7 @@ class Heredoc:
         return "\n".join(line.lstrip("\t") for line in self.body.split("\n"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Command:
     """One instruction with its arguments taken apart.
 
@@ -64,7 +63,7 @@ class Command:
         return next((value for key, value in reversed(self.flags) if key == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stage:
     """A build stage. `base` is the image word of its FROM, unexpanded; `name` is in lower case as BuildKit compares it;
     `commands[0]` is the FROM."""
@@ -76,7 +75,7 @@ class Stage:
     commands: tuple[Command, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Dockerfile:
     """A parsed Dockerfile. `text` is all of it as decoded (byte order mark and line ends kept, bytes that are not UTF-8
     as surrogates); `escape` is the escape character; `directives` are the parser directives in order, names in lower

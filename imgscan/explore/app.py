@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from rich.text import Text
@@ -15,6 +14,7 @@ from textual.widgets.tree import TreeNode
 
 from imgscan.escape import path_text, plain, shorten
 from imgscan.explore.tree import Change, Filter, ImageTree, Node, children
+from imgscan.frozen import frozen
 from imgscan.layers.listing import LayerListing
 from imgscan.model import EntryKind, Finding, LayerReport, Report
 from imgscan.report.summary import ordered, status_text, where
@@ -30,7 +30,7 @@ _SEVERITIES: Final = {"critical": "bold red", "high": "red", "medium": "yellow",
 _MOST_CHILDREN: Final = 2000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Explored:
     """What there is to look at: a report, and the listings of its layers, base first."""
 

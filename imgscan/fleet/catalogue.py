@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,6 +18,7 @@ from imgscan.fleet.inorder import in_order
 from imgscan.fleet.listing import ALL_PLATFORMS, Found, Listing, reason_of, repository_glob
 from imgscan.fleet.registrylook import Looked, look_at
 from imgscan.fleet.tags import TagTest, only, prepare
+from imgscan.frozen import frozen
 from imgscan.source.reference import DOCKER_HUB, Reference, is_repository, is_tag
 from imgscan.source.registryclient import GaveUpError, RegistryClient
 from imgscan.source.registryhost import RegistryHost
@@ -38,7 +39,7 @@ _WITHOUT_CATALOGUE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RegistryPart:
     """A part of a registry: `repositories` is a glob from the root, None for all of them; `repository` is the one that
     is meant, "" where the catalogue has to be asked; `tags` is a glob, None for all of them."""
@@ -49,7 +50,7 @@ class RegistryPart:
     tags: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Repository:
     """One repository with its tags that are wanted by name, or what is wrong with it; `looked` at already, where there
     are few."""

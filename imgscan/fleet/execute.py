@@ -20,6 +20,7 @@ from imgscan.fleet.limits import Limits, Unsent, with_share
 from imgscan.fleet.pace import Pace
 from imgscan.fleet.pool import ProcessCrew, TaskLost
 from imgscan.fleets import LayerOutcome, LayerTask
+from imgscan.frozen import frozen
 
 MOST_TRIES: Final = 3
 PATIENCE_S: Final = 60.0
@@ -29,7 +30,7 @@ _LOOK_S: Final = 0.5
 _MOST_UNREACHABLE: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Done:
     """What came of a task: the outcomes of its layers, or None and the `problem` in words."""
 
@@ -132,7 +133,7 @@ class _Here:
     def shutdown(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Sent:
     """A task that is under way."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,7 @@ from imgscan.fleet.localimages import list_engine, list_file, list_folder
 from imgscan.fleet.manifestimages import list_compose, list_kubernetes, list_manifest
 from imgscan.fleet.sources import Kind, Source, read_source
 from imgscan.fleets import NotListed, Wanted
+from imgscan.frozen import frozen
 from imgscan.source.reference import SCHEME, parse_reference
 
 _AHEAD: Final = 8
@@ -41,7 +42,7 @@ _ONE_IMAGE: Final = frozenset({Kind.IMAGE, Kind.FILE})
 __all__ = ["ListOptions", "Listed", "World", "expand"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Asked:
     """A source with the options that count for it."""
 

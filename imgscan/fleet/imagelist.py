@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.fleet.listing import ListOptions, NamesFrom, check_options
 from imgscan.fleet.tags import parse_age
+from imgscan.frozen import frozen
 
 MAX_BYTES: Final = 32 << 20
 _MAX_ENTRIES: Final = 1_000_000
@@ -26,7 +27,7 @@ _TABLE: Final = re.compile(r"^[ \t]*\[\[[ \t]*(image|source)[ \t]*\]\]", re.MULT
 _PLACE: Final = re.compile(r"(.*?) - at `\$(?:\.(image|source))?(?:\[(\d+|\.\.\.)\])?(?:\.(\S+))?`", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Entry:
     """One image or source of a list. `where` says where it stands, for messages; `single`: it has to be one image.
     `options` are the names of `ListOptions` with what they are here, `tags` those of `TagRules`."""

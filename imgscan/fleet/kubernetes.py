@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
+from imgscan.frozen import frozen
 from imgscan.project.compose.nodes import plain as plain_value
 from imgscan.project.compose.yamltree import read_yaml
 from imgscan.source.config import Json, parse_json
@@ -26,7 +26,7 @@ _MARKER: Final = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _TEMPLATE: Final = re.compile(r"\{\{")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Override:
     """An entry of a kustomization's `images`: what takes the place of an image's name, tag and digest ("": nothing)."""
 
@@ -50,7 +50,7 @@ class Override:
         return name + (f":{tag}" if colon else "") + (f"@{digest}" if digest else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Kustomization:
     """What a kustomization puts together: files and folders as written, and what images it changes."""
 
@@ -58,7 +58,7 @@ class Kustomization:
     overrides: tuple[Override, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Manifest:
     """What a file holds: images in their order, each once; how many objects; what could not be read of it."""
 
@@ -68,7 +68,7 @@ class Manifest:
     kustomization: Kustomization | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Unreadable:
     """Stands in for a document that cannot be read."""
 

@@ -14,12 +14,13 @@ from typing import Final
 import msgspec
 
 from imgscan.fleets import LayerTask
+from imgscan.frozen import frozen
 
 MOST_AHEAD: Final = 4096
 """So many tasks are looked at for one that is admitted: a few megabytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limits:
     """Of one registry host: `connections` is how many tasks may read from it at once, `bytes_per_s` what all of them
     together may read in a second (0: anything)."""

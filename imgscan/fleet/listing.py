@@ -6,7 +6,7 @@ import io
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
@@ -14,6 +14,7 @@ from imgscan.errors import ImgscanError, InputError
 from imgscan.escape import plain, shorten
 from imgscan.fleet.tags import TagRules, prepare
 from imgscan.fleets import NotListed, Wanted
+from imgscan.frozen import frozen
 from imgscan.pathglob import GlobError, compile_glob
 from imgscan.source.backoff import Effects
 from imgscan.source.platforms import parse_platform
@@ -32,7 +33,7 @@ Found = Wanted | NotListed
 """What a source gives, one by one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ListOptions:
     """How sources are listed.
 
@@ -56,7 +57,7 @@ class ListOptions:
     team: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Listed:
     """The images of all sources, each once, and the parts of sources that could not be listed."""
 
@@ -64,7 +65,7 @@ class Listed:
     not_listed: tuple[NotListed, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Bounds:
     """How much of a registry is listed: repositories, tags of one of them (wanted or not), pages of one list, tags of a
     repository whose images are looked at, and images in all."""
@@ -86,7 +87,7 @@ def _standard_input() -> BinaryIO:
     return sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class World:
     """The machine as listing sees it: where logins and certificates are, waiting and the time, standard input, the
     engine, and how much is too much."""
@@ -130,7 +131,7 @@ class Registries:
             registry.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Listing:
     """What every lister gets: the source as the user wrote it, options, the machine, its registries, and somebody to
     tell what is being done."""

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Final, Self
 
 from imgscan.errors import ImgscanError
 from imgscan.escape import plain, shorten
 from imgscan.fleets import BlobToRead, Wanted
+from imgscan.frozen import frozen
 from imgscan.model import Skipped
 from imgscan.source import Image, ImageConfig, ImageReader, open_image
 from imgscan.source.config import member, parse_json, text
@@ -30,7 +31,7 @@ _EPOCH_YEAR: Final = 1970
 """Reproducible builds say that they are from then."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Resolving:
     """How images are looked up: so many requests at once to one registry, hosts that may do without TLS, the label that
     says whose an image is ("": none does). `texts` is the version of what rules say of their findings."""
@@ -41,7 +42,7 @@ class Resolving:
     texts: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Resolved:
     """An image that is there. `ref` is pinned to its digest in a registry, `key` is the same for the same image
     wherever it lies. `blobs` are its layers' bytes; `vouched` says that these need not be read to know what they are.
@@ -63,7 +64,7 @@ class Resolved:
     in_parts: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unresolved:
     """An image that is not to be had, and why."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from imgscan.escape import plain
 from imgscan.fleet.lookup import Unresolved, resolve_all
@@ -11,10 +10,11 @@ from imgscan.fleet.plan import layer_tasks
 from imgscan.fleet.run import FleetMeans
 from imgscan.fleet.tally import Tally, kept_report
 from imgscan.fleets import FleetFigures, LayerTask, Wanted
+from imgscan.frozen import frozen
 from imgscan.units import human_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Preview:
     """`figures` count what there is, `tasks` is what would be read, `whole` how many images can only be read as one;
     `failed` are images that are not to be had, with the reason."""

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from typing import Final
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.errors import InputError
 from imgscan.fleets import BlobToRead, LayerOutcome, LayerTask
+from imgscan.frozen import frozen
 from imgscan.layerresult import LayerScan
 from imgscan.layers.blob import check_digests, open_layer
 from imgscan.layers.tarwindow import ByteStream
@@ -65,7 +65,7 @@ def texts_version(scanner: SecretScanner) -> str:
     return hashlib.sha256(f"{scanner.texts_version} {load_rules()!r}".encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Reading:
     task: LayerTask
     scanner: SecretScanner

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
 from imgscan.errors import InputError
 from imgscan.fleet.tags import Dated, parse_created
+from imgscan.frozen import frozen
 from imgscan.source.config import Json, member, parse_json, platform_of, text
 from imgscan.source.platforms import own_platform, read_platform
 from imgscan.source.reference import Reference
@@ -21,7 +21,7 @@ _MAX_ASKED: Final = 32
 _MAX_PLATFORMS: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Looked:
     """What an image says. `platforms` are those of an index, (None,) for an image that is not in one."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -27,6 +26,7 @@ from imgscan.fleet.read import read_layers, work_version
 from imgscan.fleet.tally import Tally, kept_report
 from imgscan.fleet.waiting import Waiting
 from imgscan.fleets import FleetFigures, FleetImage, LayerTask, Origin, Wanted
+from imgscan.frozen import frozen
 from imgscan.layers.blocks import CacheDamagedError
 from imgscan.model import Digest, Finding, Report, Severity
 from imgscan.redaction import redactor_for
@@ -41,7 +41,7 @@ _FEW_LAYERS: Final = 8
 _FEW_BYTES: Final = 8 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FleetMeans:
     """What a run needs besides its images. `scheduler` is that of a cluster (None: processes of this machine),
     `means.jobs` how many processes."""
@@ -66,7 +66,7 @@ class FleetMeans:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunResult:
     """What a run came to; the images and findings are in the store. `made_by` is the instruction, in few words, of
     layers with findings."""

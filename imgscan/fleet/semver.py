@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import total_ordering
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
+from imgscan.frozen import frozen
 
 _LONGEST: Final = 256
 _VERSION: Final = re.compile(
@@ -33,7 +33,7 @@ _Test = Callable[["Version"], bool]
 
 
 @total_ordering
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Version:
     """A version. Build metadata says nothing about precedence (item 10), so it is not kept."""
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -27,6 +26,7 @@ from imgscan.escape import plain, shorten
 from imgscan.fleet.catalogue import RegistryPart
 from imgscan.fleet.listing import repository_glob
 from imgscan.fleet.tags import TagRules, prepare
+from imgscan.frozen import frozen
 from imgscan.source.reference import DOCKER_HUB, SCHEME, parse_host, parse_reference
 
 ENGINE: Final = "engine://"
@@ -50,7 +50,7 @@ class Kind(StrEnum):
     IMAGE = "image"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Source:
     """A source. `rest` is what follows its prefix, `part` what is meant of a registry."""
 

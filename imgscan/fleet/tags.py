@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.fleet.semver import Version, parse_range, read_version
+from imgscan.frozen import frozen
 from imgscan.pathglob import GlobError, compile_glob
 
 _ATTACHED: Final = re.compile(r"(?:sha256-[0-9a-f]{64}|sha384-[0-9a-f]{96}|sha512-[0-9a-f]{64,128})(?:\.[\w.-]+)?")
@@ -25,7 +26,7 @@ _REAL_SINCE: Final = datetime(1980, 1, 2, tzinfo=UTC)
 _NUMBERS: Final = re.compile(r"(\d+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TagRules:
     """What tags are wanted. `include` and `exclude` are globs: a tag fits one of the former, if there are any, and none
     of the latter. `semver` is a range of versions, which leaves out what is no version, and pre-releases unless
@@ -45,7 +46,7 @@ class TagRules:
         return self.since_s is not None or (self.newest is not None and self.semver is None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Dated:
     """What a tag stands for at the moment: `identity` is the same for tags of one image, `created` None where the image
     does not say."""
@@ -54,7 +55,7 @@ class Dated:
     created: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TagTest:
     """Rules made ready: `fits` says whether a tag is wanted by its name."""
 

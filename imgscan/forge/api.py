@@ -7,13 +7,14 @@ of it. What may be over soon is tried again, within limits; everything else beco
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from imgscan.errors import EngineError, InputError
 from imgscan.escape import plain, shorten
 from imgscan.forge.refusals import LimitedError, UnsureError, gave_up, refusal, wait_of
+from imgscan.frozen import frozen
 from imgscan.source.backoff import Backoff, Effects, TransientError
 from imgscan.source.reference import is_loopback
 from imgscan.source.registryhttp import Answer, Transport, host_of, origin_of
@@ -36,7 +37,7 @@ _WAITING: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Credential:
     """A token, the header it goes into with what stands before it, and the variable it came from, by which it is told
     of."""
@@ -47,7 +48,7 @@ class Credential:
     scheme: str = "Bearer "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Said:
     """An error in the words of GitHub (`message`) or GitLab (`message`, `error`), which may be of any shape."""
 

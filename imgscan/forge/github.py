@@ -6,13 +6,13 @@ A pull request is an issue to it, and so are its comments (docs.github.com/rest/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from imgscan.forge.api import Api, Credential
 from imgscan.forge.refusals import RefusedError
 from imgscan.forge.sticky import Comment
+from imgscan.frozen import frozen
 from imgscan.source.backoff import Effects
 
 PUBLIC_API: Final = "https://api.github.com"
@@ -20,12 +20,12 @@ ACTIONS_BOT: Final = "github-actions[bot]"
 _HEADERS: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _User:
     login: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Comment:
     """`user` is null for an account that was deleted."""
 
@@ -34,12 +34,12 @@ class _Comment:
     user: _User | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Head:
     sha: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Pull:
     number: int
     head: _Head

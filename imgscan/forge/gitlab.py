@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
@@ -11,17 +10,18 @@ from imgscan.errors import EngineError
 from imgscan.forge.api import Api, Credential
 from imgscan.forge.refusals import GoneError, RefusedError
 from imgscan.forge.sticky import Comment
+from imgscan.frozen import frozen
 from imgscan.source.backoff import Effects
 
 PUBLIC_API: Final = "https://gitlab.com/api/v4"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _User:
     username: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Note:
     """`system` notes tell what happened; nobody wrote them."""
 

@@ -7,13 +7,13 @@ whenever it turned out to be otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from imgscan.errors import EngineError
 from imgscan.forge.api import Api
 from imgscan.forge.refusals import GoneError
 from imgscan.forge.sticky import Act, Comment, Plan, make_plan
+from imgscan.frozen import frozen
 from imgscan.source.backoff import TransientError
 
 _TRIES: Final = 3
@@ -45,7 +45,7 @@ class Forge(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Posted:
     """What was done, to which comment (None: there is none), how many duplicates went, and as whom we wrote if that is
     not who we took ourselves for."""

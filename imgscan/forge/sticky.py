@@ -6,11 +6,12 @@ Ours is what we wrote and what begins with our marker: anybody can write the mar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
+from imgscan.frozen import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class Comment:
     """A comment on a pull request; `author` is the login name, "" of somebody who is gone."""
 
@@ -27,7 +28,7 @@ class Act(StrEnum):
     SKIP = "skip"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Plan:
     """`comment_id` is that of the comment that stays, None if there is none; `duplicates` are to be deleted."""
 

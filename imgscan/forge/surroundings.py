@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.forge import github, gitlab
 from imgscan.forge.api import Credential, check_base
+from imgscan.frozen import frozen
 
 _LARGEST_EVENT: Final = 32 << 20
 """GitHub caps the payload of an event at 25 MB."""
@@ -22,7 +22,7 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 _TOKEN: Final = re.compile(r"[!-~]{1,4096}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Given:
     """What the command line says; "" and None: nothing."""
 
@@ -31,7 +31,7 @@ class Given:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Head:
     """What a workflow ran on: `branch` of the repository of `owner`, at commit `sha`."""
 
@@ -40,7 +40,7 @@ class Head:
     sha: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Surroundings:
     """A place for a comment. `number` is None where only the `head` of the pull request is known. `run_url` is the page
     of the run that has the whole report, `target` the branch it goes into; "" where that is not known. `job_user` is
@@ -56,12 +56,12 @@ class Surroundings:
     job_user: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Numbered:
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Issue:
     """`pull_request` is there if the issue is one."""
 
@@ -69,17 +69,17 @@ class _Issue:
     pull_request: object = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Owner:
     login: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Repository:
     owner: _Owner
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Run:
     """`head_repository` is null if the fork is gone."""
 
@@ -89,7 +89,7 @@ class _Run:
     head_repository: _Repository | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Event:
     """What of GitHub's events tells of a pull request."""
 

@@ -8,10 +8,10 @@ what is left.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.layers.created_by import Made, read_created_by
 from imgscan.model import Digest, SourceLine
 from imgscan.source.records import HistoryEntry, Image
@@ -28,7 +28,7 @@ _SKIPPED_COMMAND: Final = -0.2
 _SKIPPED_HISTORY: Final = -1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Attribution:
     """What made a layer. `instruction` is the Dockerfile's text where it is known, else the history's; None if neither
     says. It may hold secrets: whoever shows it redacts it."""
@@ -39,7 +39,7 @@ class Attribution:
     from_base: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Attributed:
     """Every layer's attribution, base first; `history` has the Dockerfile line of each history entry.
 

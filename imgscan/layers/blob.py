@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
+from imgscan.frozen import frozen
 from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
 from imgscan.layers.tarheader import BLOCK_BYTES, TarFormatError, parse_header
 from imgscan.layers.tarwindow import ByteStream, ContentPlace, can_seek, seek_forward
@@ -29,7 +29,7 @@ bytes; the smallest that are of use, those of seekable formats, hold a file each
 _PlaceAt = Callable[[int, int], ContentPlace | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limits:
     """How far a blob may grow: to `max_bytes` at all, and beyond `free_bytes` only to `max_ratio` times what was read.
 
@@ -41,7 +41,7 @@ class Limits:
     max_ratio: int = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BlobSummary:
     """What a drained blob was. `digest` is of the bytes as stored, `diff_id` of the tar archive; both are None when
     they were not computed or the blob failed. `trailing_bytes` counts what follows the end of the archive, and
@@ -311,7 +311,11 @@ def _index_bytes(block: bytes) -> int:
 
 
 def open_layer(
-    stream: ByteStream, *, where: str = "layer", limits: Limits = Limits(), verify: bool = True
+    stream: ByteStream,
+    *,
+    where: str = "layer",
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+    verify: bool = True,
 ) -> LayerStream:
     """A blob as the tar stream inside it, told apart by its first bytes. `where` names it in `Skipped` records.
 

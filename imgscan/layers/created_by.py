@@ -8,8 +8,9 @@ the Dockerfile).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 KEYWORDS: Final = frozenset(
     (
@@ -43,7 +44,7 @@ _ARGS: Final = re.compile(r"\|(\d{1,4}) ")
 _SHELL: Final = re.compile(r"(?:/[a-z/]{0,40}/)?(?:ba|da|a|z|k)?sh(?: -[a-zA-Z]{1,8}| pipefail){0,8} -[a-z]{0,6}c ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Made:
     """The instruction behind a history entry: its keyword ("" if the entry says nothing), its text without what the
     builder added (build arguments' values among it), and the words of that text."""

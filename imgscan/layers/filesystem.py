@@ -7,12 +7,13 @@ waste items that are no duplicates. Rules: OCI image-spec layer.md (whiteouts), 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 import msgspec
 
 from imgscan.escape import path_text
+from imgscan.frozen import frozen
 from imgscan.layers.blocks import ListedEntry, path_of
 from imgscan.layers.contents import read_contents
 from imgscan.layers.directories import DirectoryLosses, image_directories
@@ -50,7 +51,7 @@ class WasteItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stacked:
     """The image's files as a whole.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from imgscan.detect.cache.calls import calls_of
@@ -15,6 +15,7 @@ from imgscan.dockerfile.ignore import is_ignored, parse_ignore
 from imgscan.dockerfile.parse import parse
 from imgscan.dockerfile.substitute import substitute_bases
 from imgscan.dockerfile.tree import Dockerfile
+from imgscan.frozen import frozen
 from imgscan.layers.listing import content_digest
 from imgscan.model import EntryKind
 from imgscan.optimize.compare import Excuses
@@ -25,7 +26,7 @@ from imgscan.project.contextread import ContextReader
 _MAX_BYTES: Final = 256 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Version:
     """One version of the project. `dockerfile` is as built, base images substituted; `extra` are files of the context
     with other contents than on the disk."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.detect.stages.producers import located_commands, run_script
@@ -13,6 +12,7 @@ from imgscan.detect.stages.records import RunStep
 from imgscan.dockerfile.install import installs_in
 from imgscan.dockerfile.shellwords import SimpleCommand, simple_commands
 from imgscan.dockerfile.tree import Command
+from imgscan.frozen import frozen
 from imgscan.optimize.records import Unsafe
 
 _HARMLESS: Final = frozenset(
@@ -90,7 +90,7 @@ def _plain(script: str) -> str:
     return _REDIRECTED.sub("", script)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Cut:
     """Where a RUN is cut in two: `start` to `end` (with the `&&`) goes; `flags` are those of both halves."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from imgscan.escape import path_text
+from imgscan.frozen import frozen
 from imgscan.model import EntryKind
 from imgscan.optimize.flatten import Seen
 
@@ -23,7 +24,7 @@ _LOGS: Final = (b"var/log/", b"var/cache/ldconfig/", b"root/.npm/_logs/", b"tmp/
 _STAMPED: Final = b".pyc"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Difference:
     """A path that is not the same. `before` or `after` is None where it is not there."""
 
@@ -94,7 +95,7 @@ def _folders_above(path: bytes) -> list[bytes]:
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Excuses:
     """What the patch changes on purpose. `drops`: folders (no leading slash) whose content it takes away; `ignored`: is
     a file of the context that it keeps out, by name and content; `rewritten`: the files that it is made of, content

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from imgscan.diff import Edit
 from imgscan.dockerfile.tree import Command
+from imgscan.frozen import frozen
 
 
 def line_start(text: str, at: int) -> int:
@@ -32,7 +32,7 @@ def block_start(text: str, commands: Sequence[Command], at: int) -> int:
     return start
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Block:
     """An instruction with the comment lines right above it; `text` always has a line end at its end."""
 

@@ -20,6 +20,7 @@ from imgscan.detect.stages.records import Presence, RunStep, Transfer
 from imgscan.detect.stages.stagesim import find
 from imgscan.dockerfile.install import installs_in
 from imgscan.dockerfile.shellwords import SimpleCommand
+from imgscan.frozen import frozen
 from imgscan.optimize.records import Unsafe
 from imgscan.optimize.scene import Scene
 
@@ -27,7 +28,7 @@ MOST_FILES: Final = 200
 _MAGIC: Final = re.compile(r"[*?\[\]\\$\"'`]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Needed:
     """A file (or folder) that the install reads: its path in the context, where it lands, what brings it."""
 

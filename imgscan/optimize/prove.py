@@ -24,6 +24,7 @@ from imgscan.build.request import BuildOptions
 from imgscan.build.scenarios import Touch, choose_files, read_context_file
 from imgscan.build.touch import touch_lockfile, touch_source
 from imgscan.errors import BuildError
+from imgscan.frozen import frozen
 from imgscan.model import BuildFailure, BuildTrace
 from imgscan.optimize.built import Version, excuses_of, original_version, patched_version
 from imgscan.optimize.compare import Noise, config_differences, differences, unexplained
@@ -39,7 +40,7 @@ OnStage = Callable[[str], None]
 Clean = Callable[[str], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProofOptions:
     """How to build and measure. `bases` are base images to build from instead; `touch_source_path` is the user's;
     `repeats` counts the timed rebuilds of each scenario and version."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from imgscan.frozen import frozen
 
 if TYPE_CHECKING:
     from imgscan.diff import Edit
@@ -27,7 +28,7 @@ class Unsafe(Exception):
     """A change that must not be made; the message says why, for the user."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Install:
     """What the proof asks of a change: the first install of that manager in that folder of the stage (`same`: the very
     call) must be cached after a source edit, and must run after an edit of one of `reads`, paths of the context (none:
@@ -41,7 +42,7 @@ class Install:
     same: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Change:
     """One transformation. `id` stays equal while others are made or withdrawn; `line` is where it begins in the
     original text of that moment. `edits` are for the Dockerfile, `ignore_lines` go to the end of the ignore file.
@@ -61,7 +62,7 @@ class Change:
     volatile: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Refusal:
     """A change that was not made: what it would have been, at which line, and why not."""
 
@@ -71,7 +72,7 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Inputs:
     """What is to be mended, and how it is built. `ignore_file` is the path of the ignore file from the context (where a
     new one goes if there is none), `ignore_text` its text or None; `folder` is where the context lies from the folder
@@ -87,7 +88,7 @@ class Inputs:
     folder: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Plan:
     """All changes, in the order made, and the texts they lead to."""
 
@@ -103,7 +104,7 @@ class Plan:
         return tuple(line for change in self.changes for line in change.ignore_lines)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Check:
     """One thing that the proof looked at. `ok` is None where it could not be looked at."""
 
@@ -112,7 +113,7 @@ class Check:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Comparison:
     """One scenario before and after: what was touched, the seconds of every repeat, the steps that ran again in the
     last one, of how many (`steps_total`: after). FROM is no step."""
@@ -127,7 +128,7 @@ class Comparison:
     steps_total_before: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Proof:
     """What building both showed. `nondeterministic` are the paths that differ between two builds of the original,
     of which there are `nondeterministic_count`
@@ -148,7 +149,7 @@ class Proof:
         return next((f"{check.name}: {check.detail}" for check in self.checks if check.ok is False), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Withdrawal:
     """A change that was made, did not stand the proof, and was taken back; `proof` is what there was of one."""
 

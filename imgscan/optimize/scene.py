@@ -4,18 +4,18 @@ the reader."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from imgscan.detect.stages.records import RunStep, Simulation
 from imgscan.detect.stages.stagesim import simulate
 from imgscan.dockerfile.ignore import is_ignored, parse_ignore
 from imgscan.dockerfile.tree import Command, Dockerfile
+from imgscan.frozen import frozen
 from imgscan.optimize.records import Inputs
 from imgscan.project.contextread import ContextReader
 from imgscan.project.manifests import Workspace, load_packages, load_workspaces
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scene:
     """One state of the Dockerfile, between two changes. `ignore_text` as it is by now."""
 

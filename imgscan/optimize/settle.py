@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
+from imgscan.frozen import frozen
 from imgscan.optimize.prove import Prover
 from imgscan.optimize.records import Plan, Proof, Withdrawal
 
@@ -12,7 +12,7 @@ Replan = Callable[[Collection[str]], Plan]
 """Gives the plan without the changes of these ids."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Settled:
     """The plan that is left, its proof (None: nothing was proved, or nothing was to be), and what was withdrawn."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.detect.cache.brings import Bringing
@@ -21,6 +20,7 @@ from imgscan.detect.stages.stagesim import transfers_before
 from imgscan.detect.stages.walk import MAX_COMMANDS, relative
 from imgscan.diff import Edit, line_end_of
 from imgscan.dockerfile.tree import Command
+from imgscan.frozen import frozen
 from imgscan.optimize.bystanders import Cut, cut_chain, installs_only, is_bystander
 from imgscan.optimize.edits import Block, block_of, block_start, insert_after, removals
 from imgscan.optimize.gather import Gathering, Needed, command_of
@@ -32,7 +32,7 @@ _VARIABLE: Final = re.compile(r"\$\{?(\w+)")
 _LINE_WIDTH: Final = 110
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Site:
     """An install with the copies that stand above it: `at` is its place in the stage, `moved` are theirs."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgscan.detect.secretnames import SecretName, context_tables, secret_name
 from imgscan.detect.stages.records import Simulation, Transfer
 from imgscan.detect.stages.stagesim import final_stages, simulate
 from imgscan.detect.stages.walk import relative
+from imgscan.frozen import frozen
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, SourceLine
 from imgscan.project.contextread import ContextReader
 from imgscan.project.ignorefile import detect_ignore_file
@@ -35,7 +35,7 @@ _SAFE_PATTERN: Final = re.compile(r"(?:\*\*/)?[\w.@+-]+", re.ASCII)
 _HISTORY: Final = frozenset({".git", ".hg", ".svn"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SecretFile:
     """A file that reaches the engine and holds credentials by its name; `confirmed`: a word of its content says so;
     `taken_by`: the COPY that puts it into a stage, `final`: into one that is shipped."""

@@ -6,8 +6,10 @@ without configuration). In: an image reference. Out: `KnownImage`, or the name's
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+from imgscan.frozen import frozen
 
 DATABASE: Final = "database"
 CACHE: Final = "cache"
@@ -17,7 +19,7 @@ PROXY: Final = "proxy"
 TOOL: Final = "tool"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KnownImage:
     """A public image. `ports` are what it listens on, `port_variables` those of its environment that change them;
     `slow` says that its first start takes long; `checked`: it comes with a HEALTHCHECK of its own, or some of its
@@ -33,7 +35,7 @@ class KnownImage:
     test: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageName:
     """A reference taken apart; `repository` without registry docker.io and namespace library, `tag` may be empty."""
 

@@ -9,7 +9,6 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -20,6 +19,7 @@ from imgscan.detect.stages.stagesim import final_stages, transfers_before
 from imgscan.detect.stages.walk import relative
 from imgscan.detect.words import is_placeholder, is_secret_name
 from imgscan.dockerfile.parse import Command
+from imgscan.frozen import frozen
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
 from imgscan.rulebook import make_finding
 
@@ -112,7 +112,7 @@ def _matches(removed: str, path: str) -> bool:
     return fnmatch.fnmatchcase(head, removed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Named:
     """Names of secrets that one instruction sets. `given`: a value of substance is set here or by a build argument."""
 

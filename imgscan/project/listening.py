@@ -9,8 +9,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.records import Service
 from imgscan.project.knownimages import STORES
 from imgscan.project.network.names import is_loopback
@@ -24,7 +25,7 @@ from imgscan.project.sources.records import Bind
 from imgscan.project.sources.scope import binds_of, folder_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Listener:
     """A server with what it really takes. `host` None: every address; `sure` False: something that is not known here
     may decide otherwise. `port` None: not known. `served` is there for one that a command line starts."""
@@ -41,7 +42,7 @@ class Listener:
         return self.host is not None and is_loopback(self.host)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Listening:
     """A service's listeners. `ports` are all that it surely listens on; `complete`: it listens on no other."""
 

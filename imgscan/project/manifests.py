@@ -11,9 +11,10 @@ import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
+from imgscan.frozen import frozen
 from imgscan.project.contextread import ContextReader
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _MAX_MEMBERS: Final = 500
 _MAX_WORKSPACES: Final = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Package:
     """A package.json. `folder` is its context folder ("" is the root); the dependencies are name -> range; `outputs`
     are the files it offers to importers (main, module, types, exports), `package_manager` is `pnpm@10.0.0` or empty,
@@ -46,7 +47,7 @@ class Package:
         return posixpath.join(self.folder, "package.json")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Workspace:
     """A workspace. `manager` is `pnpm` where there is a pnpm-workspace.yaml, else `npm` (npm, yarn, bun); `root` its
     folder; `hidden`: the workspace file exists but the ignore file keeps it out of the context."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from imgscan.detect.stages.producers import located_commands
 from imgscan.detect.stages.records import RunStep
 from imgscan.detect.stages.stagesim import chain
+from imgscan.frozen import frozen
 from imgscan.project.manifests import WORKSPACE_FILE, Package, Workspace, load_mapping
 from imgscan.project.sites import Project
 
@@ -27,7 +27,7 @@ _MANAGERS: Final = ("pnpm", "yarn", "npm")
 _SCOPED: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Installed:
     """A package manager that a RUN puts in place. `version` as written, with variables replaced: empty without one,
     None where it is not known."""

@@ -10,11 +10,11 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.dockerfile.parse import Command
 from imgscan.dockerfile.shellwords import simple_commands
+from imgscan.frozen import frozen
 from imgscan.model import SourceLine
 from imgscan.project.compose.records import Service
 from imgscan.project.serviceimages import ServiceImage
@@ -29,7 +29,7 @@ _LONGEST: Final = 20_000
 _NO_SCRIPT: Final = frozenset({"install", "ci", "add", "exec", "dlx", "i", "set", "config", "audit", "why", "x"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Process:
     """A command that runs in a container, as words. `at` is the line of the text that it stands in."""
 
@@ -37,7 +37,7 @@ class Process:
     at: SourceLine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Start:
     words: tuple[str, ...]
     script: str | None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 
+from imgscan.frozen import frozen
 from imgscan.model import Location, Place
 from imgscan.project.compose.records import ComposeProject, Mark, Service
 from imgscan.project.health.checks import Check, check_of
@@ -17,7 +17,7 @@ from imgscan.project.serviceimages import ServiceImage, service_images
 from imgscan.project.setup import Setup
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scene:
     """One service of a project. `known` is what is known of the image if it is a public one as it stands."""
 

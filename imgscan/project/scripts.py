@@ -5,13 +5,13 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.detect.stages.producers import located_commands
 from imgscan.detect.stages.records import RunStep
 from imgscan.dockerfile.install import installs_in
 from imgscan.dockerfile.shellwords import simple_commands
+from imgscan.frozen import frozen
 from imgscan.project.manifests import Package, Workspace
 
 _MANAGERS: Final = frozenset({"npm", "pnpm", "yarn", "bun"})
@@ -95,7 +95,7 @@ _PROGRAMS_THAT_BUILD_MORE: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ScriptRun:
     """A script that a RUN starts. `filters` as written; `recursive`: in every package; `folder`: None if unknown."""
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from imgscan.dockerfile.parse import Command, Dockerfile, Stage, base_image, parse, stage_scope, target_stage
 from imgscan.dockerfile.stages import expand_or_none, parent_stages
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.project.compose.records import ComposeProject, Service
 from imgscan.project.knownimages import KnownImage, known_image
 from imgscan.project.setup import Setup
@@ -22,7 +23,7 @@ _MAX_CHAIN: Final = 50
 _PORT: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(\w+))?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServiceImage:
     """The image of a service. `base` is the external image it is or is FROM (None: not known); `dockerfile` the parsed
     file of a built one; `chain` its final stage and those it is FROM, the final one first. `env` are the variables that

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.shell.records import ShellText
 from imgscan.project.sources.records import Sources
 from imgscan.project.tree import ProjectTree, read_tree
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EnvEntry:
     """A line `NAME=value` of a file of variables; `raw` is the value as written, `value` without quotes and with what
     can be replaced; `comment` what follows `#`."""
@@ -26,7 +27,7 @@ class EnvEntry:
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EnvText:
     """A file of variables. `example`: it is there to be copied (`.env.example`, `.env.dist`, `.env.sample`,
     `.env.template`, `.env.<name>.example`). `broken` are the lines that compose would refuse."""
@@ -37,7 +38,7 @@ class EnvText:
     broken: tuple[tuple[int, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Setup:
     """Everything around the image. `dockerfiles` are the texts of Dockerfiles that compose builds, by path."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ from imgscan.detect.stages.records import Found, Presence, RunStep, Simulation
 from imgscan.detect.stages.stagesim import chain, find, transfers_before
 from imgscan.detect.stages.walk import MAX_COMMANDS, relative
 from imgscan.dockerfile.install import Ecosystem, Install
+from imgscan.frozen import frozen
 from imgscan.project.contextread import ContextReader
 from imgscan.project.manifests import Package, Workspace, load_packages, load_workspaces
 
@@ -34,7 +34,7 @@ _EVERYTHING: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Site:
     """An install. `folder`: where it runs in the stage; `source`: the context folder its manifest or lockfile is from;
     `root`: where the workspace's root is in the stage."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.data.stores import stateful_services
 from imgscan.project.serviceimages import service_image
@@ -26,7 +26,7 @@ _WORKSPACE_FILES: Final = ("pnpm-workspace.yaml", "lerna.json", "nx.json", "turb
 _MOST: Final = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Store:
     """A service that keeps something: `lasting` is data that exists nowhere else, else a cache or a queue. `volume` is
     the engine's name of the volume at its data (None: none, or not known), `port` one that it listens on."""
@@ -38,7 +38,7 @@ class Store:
     port: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stakes:
     """The facts. `compose_files` by project, in the order they are merged, `env_files` what compose reads for each;
     `built` maps a service to its Dockerfile; `needed` are services that others wait for or that publish a port;

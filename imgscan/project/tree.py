@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from imgscan.dockerfile.locate import read_regular_file
+from imgscan.frozen import frozen
 from imgscan.model import Skipped
 
 MAX_BYTES: Final = 2 << 20
@@ -40,7 +41,7 @@ def is_aside(path: str, looked_at: Iterable[str] = ()) -> bool:
     return any(_ASIDE.fullmatch(folder[:100]) for folder in folders)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TreeFile:
     """A regular file: its size in bytes and whether its owner may execute it."""
 
@@ -49,7 +50,7 @@ class TreeFile:
     executable: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProjectTree:
     """Every regular file below `root` by path (relative, with slashes, sorted), outside of `NOT_OURS`. `folders` are
     the paths of folders, `links` those of symbolic links."""

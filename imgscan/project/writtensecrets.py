@@ -6,7 +6,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.detect.places import dockerfile_line
@@ -15,6 +14,7 @@ from imgscan.detect.stages.records import RunStep, Simulation
 from imgscan.detect.stages.stagesim import final_stages
 from imgscan.detect.stages.walk import bind_options
 from imgscan.dockerfile.shellwords import SimpleCommand
+from imgscan.frozen import frozen
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.rulebook import make_finding
 
@@ -38,7 +38,7 @@ _NOWHERE: Final = ("/dev/", "/proc/", "/tmp/", "/run/")  # noqa: S108 - only com
 """Not in a layer, or (as /tmp) mostly cleaned: too weak a sign."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Secret:
     """A secret mount: its id, the path where it lies, the variable that has it."""
 

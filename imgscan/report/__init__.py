@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.model import Report
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Style:
     """How a person wants to read it: terminal colours, the width in columns, every detail or the essentials."""
 

@@ -7,15 +7,15 @@ of the Dockerfile that made the layer, and only what no line is known for by its
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from pathlib import PurePath
 
+from imgscan.frozen import frozen
 from imgscan.model import Finding, Place, Report
 
 _OF_THE_PROJECT = frozenset({Place.CONTEXT, Place.DOCKERFILE, Place.COMPOSE, Place.SCRIPT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Anchor:
     """`path` is relative with slashes, without `.` and `..`; `in_image`: it is one of the image, not of the
     repository."""

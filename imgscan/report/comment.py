@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +16,7 @@ from imgscan.acceptance import open_findings
 from imgscan.delta import Delta, compare
 from imgscan.errors import InputError
 from imgscan.escape import markdown, markdown_code, plain, shorten
+from imgscan.frozen import frozen
 from imgscan.model import Finding, Report, Severity, Status, Verdict
 from imgscan.report.commentrows import is_news, phrases, sign, table
 from imgscan.report.compared import signed_bytes
@@ -62,7 +62,7 @@ class When(StrEnum):
     FINDINGS = "findings"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CommentStyle:
     """`name` tells several comments on one pull request apart. `labels` are the heads of the columns before and after,
     `limit` the characters that fit, `url` where the whole report is ("": not told)."""
@@ -73,7 +73,7 @@ class CommentStyle:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Block:
     """Lines that stay or go together. Of those that have to go, the largest `rank` goes first; 0 stays."""
 

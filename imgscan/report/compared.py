@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from tabulate import tabulate
-
 from imgscan.delta import Delta, Figure, FolderChange, RiskChange, StepChange, Unit
 from imgscan.directorychanges import DirectoryChange
 from imgscan.escape import log_lines, markdown, markdown_code, plain, shorten
@@ -115,6 +113,9 @@ class _Page:
         yield from self._head(delta)
         rows = [figure_row(figure) for figure in delta.figures if self.verbose or figure.differs or _always(figure)]
         if rows:
+            # Other reports take words from here, which draw no table.
+            from tabulate import tabulate
+
             yield ""
             cells = [(self.escape(name), *values) for name, *values in rows]
             yield tabulate(cells, ("", "before", "after", "change"), tablefmt=self.tablefmt, disable_numparse=True)

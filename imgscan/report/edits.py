@@ -6,10 +6,10 @@ In: `EditCosts`. Out: plain, unescaped values; the formats escape them at their 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.editcosts import Basis, EditCosts, History, Prediction
+from imgscan.frozen import frozen
 from imgscan.model import BustedBy
 from imgscan.units import human_seconds, percent
 
@@ -21,7 +21,7 @@ _SOURCES: Final = {
 _DAYS: Final = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EditSection:
     """One table with its heading and sentences. `right` are the columns of figures, `wide` those of paths and
     instructions, `taken` how many characters the other columns need."""

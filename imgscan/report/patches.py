@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.acceptance import open_findings
 from imgscan.delta import Figure, Unit, noise_of, rebuild_name
 from imgscan.escape import shorten
+from imgscan.frozen import frozen
 from imgscan.model import PatchProof, Report
 from imgscan.patches import ImageComparison, PatchChange, ProofCheck, ProofOutcome, Rebuilds, ScenarioProof
 from imgscan.report.compared import change_text
@@ -22,7 +22,7 @@ _SHOWN: Final = 3
 _LONGEST: Final = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PatchSection:
     """A patch as the formats show it: what became of it, what it does and where, the rows of its table under `HEADERS`,
     what of the images was compared, the checks, the diff. What there is nothing to say of is empty."""

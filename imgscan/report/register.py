@@ -4,9 +4,9 @@ values; the formats escape them at their sink."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.model import Finding, Report, Risk, RiskCounts
 from imgscan.report.summary import ordered, where
 
@@ -16,7 +16,7 @@ _LONGEST_PATCH: Final = 120
 """Lines of a patch that is shown; JSON has every patch whole."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RiskSection:
     """What to do about one risk: the steps that its findings ask for and the advice for all, the places that are the
     evidence, patches that mend some of it, the command that shows it is done."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from imgscan.acceptance import accepted_findings, open_findings
 from imgscan.coverage import count_left_out
+from imgscan.frozen import frozen
 from imgscan.model import (
     Accepted,
     AcceptedBy,
@@ -41,7 +41,7 @@ _STATUS_TEXT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Todo:
     """One thing to do: what is wrong, where it comes from, how to mend it, how many findings it settles."""
 

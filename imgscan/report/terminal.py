@@ -6,8 +6,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import Final
 
-from tabulate import tabulate
-
 from imgscan.escape import plain
 from imgscan.model import Severity
 from imgscan.report import Style
@@ -58,6 +56,9 @@ class Pen:
         return len(items) if self.style.verbose else _ROWS
 
     def table(self, rows: Sequence[Sequence[str]], headers: Sequence[str], right: Sequence[int] = ()) -> str:
+        # Takes a twentieth of a scan that finds everything kept: not for who only reads JSON.
+        from tabulate import tabulate
+
         align = ["right" if index in right else "left" for index in range(len(headers))]
         text: str = tabulate(rows, headers, tablefmt="simple", colalign=align, disable_numparse=True)
         return textwrap.indent(text, "  ")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from tabulate import tabulate
 
 from imgscan.delta import Unit
 from imgscan.escape import log_lines, markdown, plain
+from imgscan.frozen import frozen
 from imgscan.pastruns import Run
 from imgscan.report.compared import value_text
 
@@ -30,7 +30,7 @@ _NAMES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Trend:
     """A figure over the runs, oldest first; None where a run did not have it."""
 

@@ -9,10 +9,10 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Budget, ImageReport, Timing
 from imgscan.units import human_bytes, human_seconds
 
@@ -22,7 +22,7 @@ _POWERS: Final = " kmgtpe"
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limit:
     """A budget as asked for: bytes, seconds or a ratio, by its key. `source`: who asked, if not `--budget`."""
 
@@ -74,7 +74,7 @@ def ratio(text: str) -> float | None:
     return value if 0 <= value <= 1 else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Kind:
     """`show` is for people, `exact` for when two values would look the same."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from imgscan.frozen import frozen
 from imgscan.rulebook import load_yaml, rules_dir
 
 NO_GO_SCORE: Final = 6
 """From here on a risk forbids the merge: the specification's critical and high bands, both mandatory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RiskKind:
     """A risk as the catalogue knows it, before any evidence. Probability and impact are 1..3."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from imgscan.frozen import frozen
 from imgscan.model import BuildInfo, CacheMetrics, Evidence, Finding, Severity
 from imgscan.rulebook import load_rules
 
@@ -19,7 +20,7 @@ NOT_LOOKED_AT: Final = "the project's own files were not looked at"
 NO_COMPOSE: Final = "there is no compose file"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Facts:
     """What the register weighs. `image_scanned`: an image was looked at, and completely. `accepted` findings make
     nothing likelier, but keep the controls from being called verified. `stakes`: what the project's own files say is at
@@ -36,7 +37,7 @@ class Facts:
     verified: frozenset[str] = field(default=frozenset())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Weight:
     """Probability and impact (1..3) with the sentence that explains them and the findings behind them."""
 
@@ -47,7 +48,7 @@ class Weight:
     verified: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NotApplicable:
     """A risk that this project cannot have, and why."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
+
+from imgscan.frozen import frozen
 
 MAX_TRIES: Final = 6
 _FIRST_S: Final = 0.5
@@ -29,7 +30,7 @@ class TransientError(Exception):
         self.retry_after_s = retry_after_s
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Effects:
     """The world as retries see it: waiting, a monotonic clock, the time of day, a random number from 0 to 1, and
     somebody to tell what is being waited for."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 _MAX_HEADER: Final = 16_384
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -19,7 +20,7 @@ _SPACE: Final = re.compile(r"[ \t]*")
 _COMMAS: Final = re.compile(r"[ \t]*(?:,[ \t]*)+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Challenge:
     """One way to authenticate: the scheme in small letters, its parameters with names in small letters."""
 

@@ -12,11 +12,12 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
 from imgscan.escape import plain, shorten
+from imgscan.frozen import frozen
 from imgscan.source.reference import DOCKER_HUB, Reference
 
 _MAX_FILE_BYTES: Final = 4 << 20
@@ -31,7 +32,7 @@ RunHelper = Callable[[str, str], "HelperAnswer"]
 """Asks a credential helper (its program's name) for a server's credentials."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Credentials:
     """What to log in with: a user's password, an identity token (OAuth2 refresh token), or a registry token that is
     sent as it is. `origin` says where it comes from, for messages."""
@@ -55,7 +56,7 @@ class Credentials:
         return tuple(filter(None, (basic, self.password, self.identity_token, self.registry_token)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Login:
     """What was found: `credentials`, or None for an anonymous user; `problem` is what went wrong on the way."""
 
@@ -63,7 +64,7 @@ class Login:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HelperAnswer:
     """What a helper printed, and whether it succeeded."""
 

@@ -11,10 +11,10 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.source.config import MAX_JSON_BYTES
 
 _ID: Final = re.compile(r"[0-9a-z][0-9a-z-]{11,127}")
@@ -29,7 +29,7 @@ _FOLDERS: Final[dict[str, Callable[[Path, str], Path]]] = {
 them too, but the records name only the layer's own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoredLayer:
     """A layer: the records of its headers (`tarsplit`), the folder that its files lie in, and how many bytes the store
     says that these have."""
@@ -40,7 +40,7 @@ class StoredLayer:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoredImage:
     """An image in the store: `raw_config` is what its id is the digest of; layers base first."""
 

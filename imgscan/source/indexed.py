@@ -10,12 +10,13 @@ import itertools
 import operator
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from imgscan.errors import InputError
 from imgscan.escape import plain
+from imgscan.frozen import frozen
 from imgscan.layers.tar import TarEntry, read_entries
 from imgscan.layers.tarwindow import ByteStream, ContentPlace
 from imgscan.model import EntryKind, Skipped
@@ -137,7 +138,7 @@ class FileWindow:
         return self._offset
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Place:
     """Where a file lies in the archive: its `number`th member, from `offset` on in one piece unless it is sparse.
     `member` is what it is called, `name` tells it from others of that name."""

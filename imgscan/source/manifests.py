@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
+from imgscan.frozen import frozen
 from imgscan.model import Digest, Skipped
 from imgscan.source.config import Json, member, objects, parse_json, platform_of, text, texts
 
@@ -37,7 +38,7 @@ class Documents(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerSource:
     """A layer as the manifest names it. The digest and the size are the blob's and known in OCI only; `is_elsewhere`
     marks layers that are to be fetched from a URL and lie in no archive or registry."""
@@ -49,7 +50,7 @@ class LayerSource:
     is_elsewhere: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Candidate:
     """One image of an archive, before anything of it but its manifest was read. `attestations` are document names."""
 
@@ -66,7 +67,7 @@ def blob_name(digest: str) -> str | None:
     return _LAYOUT.name(digest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Naming:
     """How files are named after digests, of which `{0}` is the algorithm and `{1}` the value."""
 

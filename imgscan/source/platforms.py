@@ -8,11 +8,11 @@ from __future__ import annotations
 import platform as machine
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
+from imgscan.frozen import frozen
 
 _ALIASES: Final = {
     "x86_64": ("amd64", ""),
@@ -40,7 +40,7 @@ _RUNS: Final = {
 _PART: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Platform:
     """A platform in its normal spelling: the default variant of an architecture is left out, except for arm."""
 

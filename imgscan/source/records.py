@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
+from imgscan.frozen import frozen
 from imgscan.layers.tarwindow import ByteStream
 from imgscan.model import Digest, Skipped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HistoryEntry:
     """One line of the image's history, oldest first. `created_by` is raw, as the builder wrote it."""
 
@@ -20,7 +21,7 @@ class HistoryEntry:
     empty_layer: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageConfig:
     """The image configuration (OCI image-spec config.md). `env` holds `NAME=value`, `labels` pairs sorted by name,
     `healthcheck` the Test list or None. Values may be secrets: reprs leave them out."""
@@ -45,7 +46,7 @@ class ImageConfig:
         return made if len(made) == layers else (None,) * layers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Layer:
     """One layer of an image, `index` from the base upwards.
 
@@ -77,7 +78,7 @@ def layers_of_store(config: ImageConfig, diff_ids: Sequence[str], *, have_blobs:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Image:
     """An image: `image_id` is the digest of `raw_config` unless the engine says otherwise; layers base first. `digest`
     is what its name stands for in a registry: the manifest, or the index that lists it."""
@@ -91,7 +92,7 @@ class Image:
     digest: Digest | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerBlob:
     """A layer's bytes as stored, maybe compressed. `stream` reads forwards and is valid until the next blob is asked
     for; nothing is opened before its first read. Without `verify` its digests are not worth computing: it is put

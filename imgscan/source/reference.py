@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
+from imgscan.frozen import frozen
 
 SCHEME: Final = "registry://"
 DOCKER_HUB: Final = "docker.io"
@@ -32,7 +32,7 @@ DIGEST_SIZES: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 """The algorithms that can be computed here (image-spec, descriptor.md), with the length of their hexadecimal form."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reference:
     """An image in a registry, or, with nothing in it but `host`, a registry as a whole. `host` has the port where one
     is given; `tag` is None only where there is a digest."""

@@ -7,12 +7,13 @@ too long or keeps us out. Redirects are followed here, so that credentials stay 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 from imgscan.errors import EngineError
 from imgscan.escape import plain, shorten
+from imgscan.frozen import frozen
 from imgscan.source.backoff import Backoff, Effects, TransientError, retry_after
 from imgscan.source.challenge import parse_challenges
 from imgscan.source.config import MAX_JSON_BYTES, member, objects, parse_json, text, texts
@@ -62,7 +63,7 @@ class Sender(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Document:
     """A small answer, read to its end or to one byte beyond the limit. `links` are its Link headers."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
+from imgscan.frozen import frozen
 from imgscan.source.config import Json, member, objects, parse_json, platform_of, text
 from imgscan.source.manifests import ATTESTATION, ATTESTED, MAX_INDEX_DEPTH
 from imgscan.source.platforms import Platform, best, own_platform, read_platform
@@ -30,7 +31,7 @@ _INDEX_TYPES: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Manifest:
     """A manifest as the registry sent it, its digest computed from its bytes."""
 
@@ -43,7 +44,7 @@ class Manifest:
         return parse_json(self.data, f"the manifest {self.digest[:19]}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """The image that is meant: its manifest, the digest of the index it was chosen from, and the descriptors of its
     attestations."""

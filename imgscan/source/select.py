@@ -10,11 +10,11 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
+from imgscan.frozen import frozen
 from imgscan.model import Digest, Skipped
 from imgscan.source.config import Json, further_texts, has_root_file_system, parse_config, parse_json, platform_of
 from imgscan.source.manifests import (
@@ -38,7 +38,7 @@ _MAX_READ_BYTES: Final = 256 << 20
 """What is read in search of the image, one file as often as it is named."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Selection:
     """The chosen image, its further documents by name, and what of it could not be read."""
 
@@ -47,7 +47,7 @@ class Selection:
     skipped: tuple[Skipped, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Held:
     """An image of an archive or layout: what it is called there, the SHA-256 of its configuration in hexadecimal, and
     the platform it says it is for."""
@@ -77,7 +77,7 @@ class _Bounded:
         return data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Readable:
     """A candidate whose configuration is there and is an image's."""
 

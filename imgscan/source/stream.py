@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from imgscan.errors import ImgscanError
+from imgscan.frozen import frozen
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES, ByteStream
 from imgscan.model import EntryKind, Skipped
@@ -29,7 +30,7 @@ from imgscan.source.records import LayerBlob
 from imgscan.source.select import Held, Selection, held_images, select_image
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Member:
     """A file of the archive: a layer by the name its blob was handed out under, or a document."""
 

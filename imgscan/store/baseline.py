@@ -16,13 +16,14 @@ import hmac
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from imgscan.allowlist import LONGEST_REASON, read_date
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Finding, Place
 
 FORMAT: Final = 1
@@ -35,7 +36,7 @@ _DEFAULT_REASON: Final = "known when the baseline was written"
 _HEX: Final = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Entry:
     """An accepted finding. `rule`, `place` and `where` are for whoever reads the file; the `id` alone decides."""
 
@@ -47,7 +48,7 @@ class Entry:
     expires: datetime.date | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(slots=False)
 class Baseline:
     """Accepted findings under one key; `file` is what it is called in messages."""
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from imgscan.fleets import Change
+from imgscan.frozen import frozen
 from imgscan.layers.blocks import CacheDamagedError
 from imgscan.store.database import lock
 from imgscan.store.fleetresults import unpack
@@ -30,7 +30,7 @@ Write = Callable[[Callable[["Connection"], int]], int]
 """Runs a transaction."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Bounds:
     """What is kept: the latest `runs` of each set of sources, results used in the last `days` days, those of other
     rules than `ruleset` if used in the last `other_days`. `today` counts from 1970."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from imgscan.fleets import FleetFigures, FleetFinding
+from imgscan.frozen import frozen
 from imgscan.model import Severity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FoundFinding:
     """A finding of one look at an image; see `FleetFinding`."""
 
@@ -20,7 +19,7 @@ class FoundFinding:
     accepted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RecordedImage:
     """What one look at an image was to those before it. `first`: no finished run had looked at it. `standing` are also
     those that were not seen this time by a look that was not complete."""
@@ -31,7 +30,7 @@ class RecordedImage:
     fixed: tuple[FleetFinding, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FleetRun:
     """A run; times are ISO in UTC, `finished_at` None for one that is under way or was ended before its time. `gone`
     are names of images that were there in an earlier run of the same sources and no longer are: what was found in them
@@ -47,7 +46,7 @@ class FleetRun:
     gone: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pruned:
     """How much was removed."""
 

@@ -10,12 +10,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from imgscan.build.cleanup import uninterrupted
 from imgscan.errors import EngineError
+from imgscan.frozen import frozen
 from imgscan.verify.freeing import free_folder, has_foreign_files
 from imgscan.verify.images import ImageMaker
 from imgscan.verify.leftovers import names_in_use, remove_all
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "imgscan-verify-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Bench:
     """What a proof may use. `name` is that of the scratch project, of its images and of all it makes; `work` a folder
     of ours that nobody else can enter; `say` tells what is going on."""

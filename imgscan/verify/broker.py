@@ -13,9 +13,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from imgscan.frozen import frozen
 
 _MAX_MESSAGE: Final = 1 << 18
 _MOST_CALLS: Final = 2_000
@@ -23,7 +24,7 @@ _TIMEOUT_S: Final = 10.0
 REFUSED: Final = 125
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Asked:
     """A call that reached the engine's command line: the program's name, its words, the descriptors of its input,
     output and errors (open until the handler returns)."""

@@ -10,7 +10,6 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from imgscan.detect.secrets.findings import LocatedHit
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.detect.secrets.userrules import user_pack
 from imgscan.errors import ImgscanError
+from imgscan.frozen import frozen
 from imgscan.layers.attribution import attribute
 from imgscan.progress import Progress
 from imgscan.project.tree import ProjectTree, read_tree
@@ -44,7 +44,7 @@ _MOST_PLANTED: Final = 40
 _MOST_MARKED: Final = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Marked:
     """Which marker stands in which file of the copy; `planted` are those that the project itself does not have."""
 

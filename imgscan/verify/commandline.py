@@ -7,8 +7,9 @@ In: the words of a call. Out: `EngineCall`. The grammar is pflag's, which docker
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 ENGINES: Final = ("docker", "docker-compose", "podman", "podman-compose", "nerdctl")
 _DOCKER_VALUES: Final = frozenset({"-H", "--host", "-c", "--context", "--config", "-l", "--log-level"}) | frozenset(
@@ -27,7 +28,7 @@ _NO_INTERSPERSED: Final = frozenset({"exec", "run"})
 _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EngineCall:
     """One call: `compose` or not, its subcommand (`down`, `volume rm`; empty: none), flags in order (None: no value),
     operands. `broken`: the program would refuse the flags."""

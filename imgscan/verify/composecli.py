@@ -11,10 +11,10 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from imgscan.frozen import frozen
 from imgscan.verify.process import Ran, run_bounded
 
 # docker/cli, cli-plugins/manager: the user's folder, then those of the system.
@@ -49,7 +49,7 @@ class ComposeError(Exception):
     """Compose refused something; the text is its own, bounded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Compose:
     """A compose that answers: the words that start it, its version, the engine that it is to talk to."""
 

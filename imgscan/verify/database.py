@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from imgscan.frozen import frozen
 from imgscan.verify.stack import Stack, State
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,62}")
@@ -39,7 +39,7 @@ class DatabaseError(Exception):
     """psql's own words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Database:
     """A PostgreSQL server in a container, its user and its database."""
 

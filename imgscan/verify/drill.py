@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.setup import Setup
 from imgscan.project.shell.records import ShellKind, ShellText
 from imgscan.verify.broker import broker
@@ -35,7 +36,7 @@ _BESIDE: Final = re.compile(r"(?:\.|^|/)(?:lock|lck|log|pid)$")
 _VERIFY_NAME: Final = re.compile(r"verif|check|test|drill|rehears", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scripts:
     """The scripts of a drill; `checker` restores elsewhere and compares, if there is one."""
 

@@ -12,11 +12,11 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from imgscan.errors import EngineError
+from imgscan.frozen import frozen
 from imgscan.verify.process import run_bounded
 from imgscan.verify.scratch import LABEL
 from imgscan.verify.stack import Stack, State
@@ -44,7 +44,7 @@ _RESOLVER: Final = "127.0.0.11"
 _MISSING: Final = frozenset({126, 127})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Answer:
     """What came of a connection: a word, and how it was asked."""
 

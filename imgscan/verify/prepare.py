@@ -8,17 +8,17 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.records import ComposeProject
 from imgscan.verify.projectcopy import inside
 
 _ENDINGS: Final = (".example", ".sample", ".template", ".dist", ".default")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Prepared:
     """A copy that is ready to be used: its folder, the folder of the compose project, its files (whole paths), the
     variables' file (None: there is none), and which files came from an example."""

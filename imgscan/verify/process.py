@@ -12,9 +12,10 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
+
+from imgscan.frozen import frozen
 
 MAX_OUTPUT: Final = 1 << 20
 _CHUNK: Final = 1 << 16
@@ -22,7 +23,7 @@ _FLOOD: Final = 64 << 20
 _GRACE_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ran:
     """A program that has ended. `out` and `err` are the first MiB of each; `timed_out`: it was ended because its time,
     or the 64 MiB that it may write, was over."""

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from imgscan.escape import plain, shorten
+from imgscan.frozen import frozen
 from imgscan.model import Evidence, Finding, Location, Outcome, Place, Rule, Verification
 from imgscan.rulebook import load_rules, make_finding
 
 _MAX_EVIDENCE: Final = 1_500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Kind:
     """A proof that can be carried out: the risk it is about, the points of that risk's list which a failure proves, and
     what it does, in a few words."""
@@ -44,7 +45,7 @@ PROOFS: Final[Mapping[str, Kind]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Fault:
     """What a proof found wrong; `about` is the name (of a service, a script, a host) by which a finding of the same
     thing, made from the files alone, would speak of it."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imgscan.errors import EngineError, InputError
+from imgscan.frozen import frozen
 from imgscan.model import Verification
 from imgscan.progress import Progress
 from imgscan.project.compose.records import ComposeProject
@@ -45,7 +46,7 @@ _MISSING_ENV: Final = re.compile(r"env file (\S.*?) not found")
 _MOST_MISSING: Final = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wanted:
     """What to prove: the project's folder, its compose files and profiles if they were named, base images to
     substitute, the network of RUN steps. `connect` gives the engine or raises EngineError."""
@@ -59,7 +60,7 @@ class Wanted:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Verified:
     """What came of it."""
 

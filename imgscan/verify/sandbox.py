@@ -12,10 +12,11 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.verify.commandline import ENGINES
 from imgscan.verify.process import Ran, run_bounded
 from imgscan.verify.projectcopy import give_to
@@ -93,7 +94,7 @@ class NoSandboxError(Exception):
     """No closed room can be made here; the text says why and what would help."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sandbox:
     """A room for one copy of the project. `work` is a folder of ours for what it needs, `copy` lies at /project inside,
     `tools` at /tools: the programs of its PATH, and where the broker listens."""

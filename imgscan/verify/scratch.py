@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
+
+from imgscan.frozen import frozen
 
 LABEL: Final = "imgscan.verify"
 _HARMLESS_BINDS: Final = frozenset({"/etc/localtime", "/etc/timezone"})
@@ -22,7 +24,7 @@ _DANGEROUS_CAPS: Final = frozenset(
 _DROPPED: Final = ("build", "container_name", "develop", "pull_policy", "scale", "profiles", "cgroup_parent", "runtime")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scratch:
     """The document to run; `volumes` and `networks` are the engine's names for what it makes, by the project's names;
     `created` are volumes and networks that the project expects somebody else to have made."""
@@ -35,7 +37,7 @@ class Scratch:
     external_networks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Terms:
     """How to make it: the run's `name` and label, the image of each service, the folder of the copy (only binds from
     there stay), files of ours for secrets that have none, mounts of ours by service, and how often to run a service's

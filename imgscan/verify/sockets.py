@@ -9,8 +9,9 @@ from __future__ import annotations
 import ipaddress
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 _LISTEN: Final = "0A"
 _MOST_LINES: Final = 20_000
@@ -18,7 +19,7 @@ _MOST_LINES: Final = 20_000
 _RESOLVER: Final = "127.0.0.11"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Listening:
     """A TCP socket that waits for connections; `address` in the usual notation."""
 

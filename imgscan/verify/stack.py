@@ -7,11 +7,11 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imgscan.errors import EngineError, InputError
+from imgscan.frozen import frozen
 from imgscan.verify.leftovers import containers_of
 from imgscan.verify.process import Ran
 from imgscan.verify.scratch import LABEL, Scratch
@@ -32,7 +32,7 @@ _RETRIES: Final = 3
 _SERVICE: Final = "com.docker.compose.service"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class State:
     """What a container does. `health` is None without a check; `log` its last lines, `checks` what the health check
     wrote last; `ports` are those that its image exposes."""
@@ -59,7 +59,7 @@ class State:
         return self.running and self.health == "starting"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stack:
     """A scratch project and the file that compose reads it from."""
 

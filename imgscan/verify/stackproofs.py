@@ -7,9 +7,9 @@ In: the scratch project. Out: proofs; the running stack is given on to the drill
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.network.graph import Edge, edges
 from imgscan.project.setup import Setup
@@ -39,7 +39,7 @@ _ENGINES_FAULT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scene:
     """What the proofs know of the project: its set-up, compose's resolved document, the connections it is told to
     make."""

@@ -12,6 +12,7 @@ import pytest
 from imgscan import __version__
 from imgscan.cli import main as cli_main
 from imgscan.cli.main import COMMANDS, cli, run
+from imgscan.cli.options import SETTINGS, option_names
 from imgscan.errors import BuildError, EngineError, ImgscanError, IncompleteError, InputError
 
 
@@ -31,6 +32,16 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     assert command is not None
     silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help and p.name != "style"]
     assert not silent
+
+
+def test_settings_are_the_options_of_commands_that_report() -> None:
+    keys: set[str] = set()
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        if any(param.name == "formats" for param in command.params):
+            keys.update(option_names(command))
+    assert keys == SETTINGS
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

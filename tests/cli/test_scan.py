@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import html
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -344,3 +346,23 @@ def test_archives_left_closed_are_told(jar: Path, capsys: pytest.CaptureFixture[
         "archives inside files were not opened (--no-unpack)"
     ]
     assert report["complete"] is False
+
+
+def test_a_scan_for_json_imports_neither_tables_nor_other_commands(tmp_path: Path) -> None:
+    (tmp_path / "image.tar").write_bytes(docker25(image()))
+    args = ["scan", "-q", str(tmp_path / "image.tar"), "--no-cache", "--format", f"json={tmp_path / 'r.json'}"]
+    code = f"import sys; sys.argv = ['imgscan', *{args}]\nfrom imgscan.cli.main import main\n"
+    code += "try: main()\nexcept SystemExit: print(*sys.modules)\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "imgscan.cli.scan" in loaded
+    assert (tmp_path / "r.json").is_file()
+    unneeded = {
+        "tabulate",
+        "docker",
+        "requests",
+        "imgscan.cli.optimize",
+        "imgscan.cli.build_report",
+        "imgscan.optimize",
+    }
+    assert not unneeded & set(loaded)

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from imgscan.build.cachemodel.records import InputFile, Ref
 from imgscan.detect.stages.contextindex import clean_source, find_matches, is_pattern
 from imgscan.detect.stages.walk import is_excluded
+from imgscan.frozen import frozen
 from imgscan.model import EntryKind
 
 _MAX_LINKS: Final = 255
@@ -80,7 +81,7 @@ def make_content(
     return Content(prefix=prefix, own=entries, hidden=hidden, names=names, fingerprint=fingerprint, links=links)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Tree:
     """Files by path, relative to the root `""`, folders above them included; `children` are names by folder.
     `fingerprints` remembers the hashes of what was asked for."""
@@ -212,7 +213,7 @@ def _grow(entries: dict[str, Entry], children: dict[str, tuple[str, ...]], path:
         path = above
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContextTree:
     """The tree of a context and the files it was made from."""
 

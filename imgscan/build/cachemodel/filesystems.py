@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -16,6 +15,7 @@ from imgscan.build.cachemodel.contents import FOLDER, Content, Entry, Tree, grow
 from imgscan.build.cachemodel.records import BaseImage, Inputs, Ref
 from imgscan.detect.stages.contextindex import clean_source, find_matches, is_pattern
 from imgscan.detect.stages.walk import is_excluded
+from imgscan.frozen import frozen
 from imgscan.model import EntryKind
 
 SCRATCH: Final[Ref] = ("scratch", "")
@@ -23,7 +23,7 @@ _MAX_ENTRIES: Final = 500_000
 _MAX_STEPS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Placed:
     """Files and where they land, `dest` without a leading slash; `mode` and `owner` are those of --chmod, --chown.
     `made`: BuildKit makes the folder `dest` itself, with mode 0755, before it copies into it."""
@@ -35,7 +35,7 @@ class Placed:
     made: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(slots=False)
 class FileSystem:
     """The files after one step. `ref` is the step's result; `placed` is what it put there; `hides` is the folder below
     which its result is not known (None: nothing is hidden)."""

@@ -7,7 +7,6 @@ mount count: `checkShouldClearCacheOpts` of solver/llbsolver/ops/exec.go, which 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgscan.build.cachemodel.contents import Content, Tree, make_content
@@ -17,6 +16,7 @@ from imgscan.build.cachemodel.settings import Settings, Surroundings, absolute
 from imgscan.build.cachemodel.transfers import in_key_order, renamed
 from imgscan.detect.stages.contextindex import clean_source
 from imgscan.detect.stages.walk import bind_options
+from imgscan.frozen import frozen
 
 if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Command
@@ -26,7 +26,7 @@ _CLEARED_SINCE: Final = (23, 0)
 _YES: Final = frozenset({"", "true", "1", "t", "T", "TRUE", "True"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Mount:
     """A mount: `facet` is what of it counts; `source` is the path it takes of `origin` (None: the context) where it
     `brings` files."""

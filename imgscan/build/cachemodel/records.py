@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from imgscan.build.request import Builder
+from imgscan.frozen import frozen
 from imgscan.model import EntryKind, Instruction
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Dockerfile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InputFile:
     """A path of the context that reaches the engine. `digest` stands for the content: two files with the same one have
     the same bytes. `mtime_ns` None: the time plays no part, or is not known."""
@@ -29,7 +30,7 @@ class InputFile:
     mtime_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BaseImage:
     """What is known of an external image. `layers` identifies its files, `config` the image as a whole (its id);
     `env`, `workdir`, `user`, `shell` and `triggers` (the texts of ONBUILD) are those of its configuration."""
@@ -43,7 +44,7 @@ class BaseImage:
     triggers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Inputs:
     """All that a build is made from. `files` are those that reach the engine, ignored ones left out; `bases` are the
     external images by the names in the Dockerfile, one that is missing there counts as one of that name."""
@@ -55,7 +56,7 @@ class Inputs:
     bases: Mapping[str, BaseImage] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CacheBuilder:
     """Whose rules count. `version` is the engine's (Docker's for BuildKit and the classic builder), major and minor;
     `merges`: it can lay layers on each other without copying (MergeOp: the containerd image store, a builder in a
@@ -76,7 +77,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepPrediction:
     """One step as the builder numbers it: `stage` is the stage's index, `ordinal` BuildKit's number in the stage, for
     other builders the number of the instruction. `reason` says why in words, empty for a hit; `cause` is the

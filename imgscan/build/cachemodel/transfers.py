@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from imgscan.build.cachemodel.contents import Content, Tree, folders_above, make_content
 from imgscan.build.cachemodel.filesystems import FileSystem, Placed
@@ -18,12 +18,13 @@ from imgscan.detect.stages.walk import is_archive, is_remote
 from imgscan.dockerfile.lexer import Lexer, LexError
 from imgscan.dockerfile.parse import Command, Heredoc
 from imgscan.dockerfile.syntax import parse_heredoc_word
+from imgscan.frozen import frozen
 from imgscan.model import EntryKind
 
 _ROOT_OWNERS = frozenset({"0", "0:0", ""})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Copy:
     """A COPY or ADD. `dest` is absolute and ends with a slash where the instruction says that it is a folder; `remotes`
     are URLs; `documents` are heredocs, names and contents; `flags` have their variables replaced. `vague`: its sources,

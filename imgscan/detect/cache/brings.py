@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.detect.stages.contextindex import ContextIndex, Match
 from imgscan.detect.stages.records import Simulation, Transfer
 from imgscan.detect.stages.stagesim import transfers_before
 from imgscan.detect.stages.walk import MAX_COMMANDS, relative
+from imgscan.frozen import frozen
 
 _MAX_CARRIED: Final = 1_000
 _MAX_HOPS: Final = 8
@@ -120,7 +120,7 @@ _INSTALL_FOLDERS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Brings:
     """What a transfer brings. `sources`: files whose edit needs no install; `whole`: it is the whole context; `single`:
     only files named one by one; `example`: one of the sources."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -17,6 +16,7 @@ from imgscan.detect.stages.producers import located_commands, located_installs
 from imgscan.detect.stages.records import RunStep
 from imgscan.dockerfile.install import Ecosystem, Install
 from imgscan.dockerfile.tree import Command
+from imgscan.frozen import frozen
 
 _VERB: Final = r"\b{}(?:@[\w.]+)?\s+(?:-\S+\s+)*([a-z][a-z:.-]{{0,20}})\b"
 _PROGRAMS: Final = {
@@ -40,7 +40,7 @@ _ADVICE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Call:
     """One call. `implicit`: a build that downloads dependencies by the way; `needs_sources`: it also installs the
     project itself; `folder`: where it works, None if that cannot be known; `same`: equal
@@ -64,7 +64,7 @@ class Call:
         return _ADVICE.get(self.manager, "") if wanted else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Builder:
     program: re.Pattern[str]
     verbs: frozenset[str]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -19,6 +18,7 @@ from imgscan.detect.stages.producers import run_script
 from imgscan.detect.stages.records import RunStep, Simulation, StageView
 from imgscan.detect.words import is_ambiguous_name, is_volatile_name
 from imgscan.dockerfile.parse import Command
+from imgscan.frozen import frozen
 from imgscan.model import Confidence, Evidence, Finding, Fix, Timing
 from imgscan.rulebook import make_finding
 from imgscan.units import human_seconds
@@ -35,7 +35,7 @@ _FILLER: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Volatile:
     """A declaration of a volatile value. `given`: this very build passes a value."""
 

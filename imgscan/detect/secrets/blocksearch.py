@@ -6,7 +6,7 @@ A block is a window of a document, or what that window is without its NULs or in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.seenkeys import is_public_match, seen_key
 from imgscan.detect.secrets.windows import NulIndex, Window, holds_utf16, without_nuls
+from imgscan.frozen import frozen
 
 _ENCODED_BYTES: Final = 64
 _DEEPEST_BASE64: Final = 2
@@ -63,7 +64,7 @@ class RuleSet:
         return found, encoded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
     taken for literals, the rules that had their share, who is told of what is cut short, who wants to see public keys,

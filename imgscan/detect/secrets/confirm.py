@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -14,6 +13,7 @@ from imgscan.detect.secrets.filters import is_named_digest
 from imgscan.detect.secrets.loosened import Loosened, loosen
 from imgscan.detect.secrets.matcher import re2_options
 from imgscan.detect.secrets.rules import SecretRule, Weight
+from imgscan.frozen import frozen
 
 # Of one rule in one document; a dictionary of tokens is one finding's worth of news, not a million.
 MOST_MATCHES: Final = 1000
@@ -113,7 +113,7 @@ def _unquoted(data: bytes, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Shape:
     """A compiled pattern: what makes its matches whole, which groups may hold the secret (the one named `secret`, else
     all), which the name."""

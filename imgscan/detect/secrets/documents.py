@@ -11,13 +11,14 @@ import itertools
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.joined import beside
 from imgscan.detect.secrets.validators import decode_base64
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Place
 from imgscan.source.config import Json, all_texts, fields, parse_json
 
@@ -44,7 +45,7 @@ _SHORTEST_ENCODED: Final = 16
 _LONGEST_LINE: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Document:
     """Something to scan.
 

@@ -11,10 +11,11 @@ import binascii
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from imgscan.detect.secrets.confirm import Cut
+from imgscan.frozen import frozen
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _SHORTEST_FRAGMENT: Final = 4
@@ -45,7 +46,7 @@ def encoded_pattern(prefixes: Iterable[str]) -> bytes:
     return b"|".join(re.escape(piece) for piece in pieces)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Decoded:
     """What a run of base64 holds. Its characters lie in `lines`: pairs of how many came before and where it starts."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from imgscan.detect.packages.claims import Owner
@@ -13,6 +13,7 @@ from imgscan.detect.secrets.keypairs import KeyUse
 from imgscan.detect.secrets.places import Where
 from imgscan.detect.secrets.redact import secret_fingerprint_parts
 from imgscan.detect.secrets.weighing import weigh, whose
+from imgscan.frozen import frozen
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, Status, Validity
 from imgscan.rulebook import fingerprint
 
@@ -28,7 +29,7 @@ _MOST_BESIDE: Final = 3
 _CONFIDENCE_ORDER: Final = tuple(Confidence)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LocatedHit:
     """A hit and where it lies; the plaintext stays out of every representation. `owner` is what the image's packages
     say of the file, `use` what trusts the key; `shipped` is the instruction of its layer in brackets, `hidden` the
@@ -42,7 +43,7 @@ class LocatedHit:
     hidden: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Weighed:
     """A located hit, weighed: `where` is whose its place is, `beside` what belongs to it."""
 

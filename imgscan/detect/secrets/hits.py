@@ -7,7 +7,7 @@ import hmac
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from functools import lru_cache
 from typing import Final
@@ -19,6 +19,7 @@ from imgscan.detect.secrets.places import INSIDE, is_vendored, may_be_own
 from imgscan.detect.secrets.redact import excerpt, is_strong
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.validators import Checked, check
+from imgscan.frozen import frozen
 from imgscan.model import Confidence, Severity, Validity
 
 _BEFORE_BYTES: Final = 160
@@ -35,7 +36,7 @@ _LESS_SURE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SecretHit:
     """A secret found in a document.
 
@@ -152,7 +153,7 @@ def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Candidate:
     """A hit and the stretches of the document that its secret and its whole match cover.
 

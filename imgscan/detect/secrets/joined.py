@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.redact import assigned_name
+from imgscan.frozen import frozen
 from imgscan.model import Location, Place, Severity
 
 NEAR_LINES: Final = 20
@@ -82,7 +83,7 @@ GROUPS: Final = (
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Joined:
     """A hit with what is known of it now, and what stands beside it, in words."""
 

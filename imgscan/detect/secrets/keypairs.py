@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.escape import path_text, plain
+from imgscan.frozen import frozen
 
 _MOST_SHOWN: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KeyUse:
     """What a private key is good for, in words; `live` says that it is so today."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.model import Confidence, Severity
 
 KEYSTORE: Final = "secret-keystore"
@@ -47,7 +48,7 @@ _AGENT: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Keystore:
     """A store with a secret in it. `data[start:end]` is a stretch that only this store has, of its protected part."""
 

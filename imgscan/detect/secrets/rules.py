@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from imgscan.errors import ImgscanError
+from imgscan.frozen import frozen
 from imgscan.model import Confidence, Rule, Severity
 from imgscan.rulebook import load_rules, load_yaml, rules_dir
 
@@ -57,7 +57,7 @@ class PathTest(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SecretRule:
     """One kind of secret: what to say of it (`about`) and how to find it.
 
@@ -108,7 +108,7 @@ class SecretRule:
         return self.about.confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pack:
     """Rules of one origin, and what could not be taken from it."""
 

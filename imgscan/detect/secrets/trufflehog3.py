@@ -12,7 +12,6 @@ import importlib.util
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from typing import Final
 from imgscan.detect.secrets.rules import RISK_ID, Pack, SecretRule, Weight
 from imgscan.detect.secrets.userpatterns import checked_pattern
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Confidence, Rule, Severity
 from imgscan.parsed import parsed_once
 
@@ -42,7 +42,7 @@ _LABELS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Record:
     """A rule as it stands; `pattern` is its checked pattern, None where it has none."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from imgscan.detect.secrets.filters import FILTERS
 from imgscan.detect.secrets.rules import LONGEST_MATCH, RISK_ID, Pack, SecretRule
 from imgscan.detect.secrets.userpatterns import checked_pattern, steps_of
 from imgscan.errors import InputError
+from imgscan.frozen import frozen
 from imgscan.model import Confidence, Rule, Severity
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _DEFAULT_FIX: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class PathPattern:
     """A pattern that some part of a path must fit, in any case."""
 

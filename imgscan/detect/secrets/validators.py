@@ -13,9 +13,9 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.model import Severity, Validity
 
 BASE62: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -24,7 +24,7 @@ _LARGEST_JSON: Final = 16 * 1024
 _DISCORD_EPOCH_MS: Final = 1420070400000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Checked:
     """What a check says. `detail` is a fact worth showing that gives nothing of the secret away; `proven` that a
     checksum fits; `severity`, when set, replaces the rule's. `public` is the fingerprint of a private key's public

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 WINDOW_BYTES: Final = 1024 * 1024
 _LEFT_CONTEXT: Final = 256
@@ -23,7 +24,7 @@ ReadAt = Callable[[int, int], bytes]
 """Gives bytes of a document: from an offset, so many."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Window:
     """`data[own_start:own_end]` belongs to this window; `offset` is where `data` starts in the document, `lines` the
     number of newlines before it, None where `PlacedDocument.newlines` can say that later."""

@@ -11,11 +11,11 @@ import posixpath
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Protocol
 
+from imgscan.frozen import frozen
 from imgscan.model import EntryKind
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MAX_MATCHES: Final = 5_000
 MAX_COMPARISONS: Final = 5_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Match:
     """A path of the context that a COPY source names; the whole context is `""`."""
 
@@ -34,7 +34,7 @@ class Match:
     is_directory: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContextIndex:
     """`paths`: every file (and link) that reaches the engine, sorted; `offsets[i]`: bytes of the files before `i`."""
 

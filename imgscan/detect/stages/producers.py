@@ -8,12 +8,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from imgscan.dockerfile.install import Ecosystem, Install, find_installs, installs_in
 from imgscan.dockerfile.shellwords import SimpleCommand, simple_commands
+from imgscan.frozen import frozen
 
 if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Command
@@ -81,7 +81,7 @@ _REDIRECTION: Final = re.compile(r"(?<![<>0-9&])[0-9]?>{1,2}\|?\s*([^\s;&|()<>]+
 _FOLDER_FLAG: Final = re.compile(r"(?:-C|--dir|--prefix|--cwd|--cwd-path)(?:[=\s]+)[\"']?([^\s\"']+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LocatedInstall:
     """An install and the directory it works in, None when a variable or a substitution decides."""
 

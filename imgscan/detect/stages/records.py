@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from imgscan.detect.stages.contextindex import ContextIndex
+from imgscan.frozen import frozen
 
 if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Command, Stage
@@ -24,7 +25,7 @@ class Presence(StrEnum):
     MAYBE = "maybe"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Transfer:
     """One source of a COPY, ADD or bind mount and where it lands.
 
@@ -41,7 +42,7 @@ class Transfer:
     opaque: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunStep:
     """A RUN with what it sees: working directory, ARG and ENV, and the files mounted for it alone."""
 
@@ -52,7 +53,7 @@ class RunStep:
     mounts_unknown: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StageView:
     """A stage after simulation. `parent` is the stage it is FROM, None for an external image named `base`.
 
@@ -69,7 +70,7 @@ class StageView:
     scope: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Simulation:
     """All stages; `needed` are those that the target needs, `target` the stage that becomes the image."""
 
@@ -80,7 +81,7 @@ class Simulation:
     _memo: dict[tuple[int, str], Found] = field(default_factory=dict, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """The answer of `find`: `source` is the context path and `transfer` the instruction when it is YES."""
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.data.stores import stateful_services, within
 from imgscan.project.setup import Setup
 from imgscan.project.shell.enginewords import EngineCall
@@ -53,7 +53,7 @@ _BACKUP_IMAGES: Final = re.compile(r"backup|restic|borgmatic|pgbackrest|wal-g|ba
 _MOST: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Job:
     """A dump or a restore. `call` stands in `text`; `inner` is its place in a shell inside of the call, None when it is
     the call itself; `store` the name of the table in rules/data.yml, `*` for tools that copy everything."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.environment import EXAMPLES, project_environment
 from imgscan.project.compose.places import inside
 from imgscan.project.tree import ProjectTree, is_aside
@@ -34,7 +34,7 @@ _TOP_KEY: Final = re.compile(r"^([\w-]+):", re.MULTILINE)
 _TOP_KEYS: Final = frozenset({"volumes", "networks", "secrets", "configs", "name", "version"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """Files in the order of merging, and the folder that compose is started in to find them by itself."""
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.interpolate import replace_variables
 from imgscan.project.setup import EnvEntry
 
@@ -22,7 +23,7 @@ _MARKS: Final = frozenset("_.-[]")
 _MOST: Final = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Dotenv:
     """The entries in the order written, and the names without a value; `fault`: the line where compose stops, and
     why."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.dotenv import read_dotenv
 from imgscan.project.compose.places import inside
 from imgscan.project.compose.records import Mark, Problem
@@ -28,7 +29,7 @@ EXAMPLES: Final = (
 """Names of a file that is there to be copied to `.env`, the usual one first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Environment:
     """Values by name with the file that gives them; `stands_in`: they come from an example."""
 

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from imgscan.frozen import frozen
+
 _NAME: Final = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _OPERATOR: Final = re.compile(r":?[-+?]")
 _DEEPEST: Final = 50
 _MOST: Final = 5_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Use:
     """One reference in a text: `text` as written, `operand` before replacement, its depth in other references'
     operands. `taken`: what it stood for was asked for (a default that is not needed is not)."""
@@ -29,7 +31,7 @@ class Use:
     depth: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Replaced:
     """A text with its variables replaced; `missing`: names with the message of `:?` and `?` that have no value."""
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.records import Mark, Text
 
 RESET: Final = "!reset"
 OVERRIDE: Final = "!override"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scalar:
     """A scalar: `raw` as the document has it (without quotes), `value` with variables replaced. `kind`: str, int,
     float, bool, null, time. `base` is the folder that a relative path in it starts from, empty for the tree's root."""
@@ -27,7 +28,7 @@ class Scalar:
     unset: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Entry:
     """A key of a mapping and what it holds; `at` goes from the key to the end of its value."""
 
@@ -35,7 +36,7 @@ class Entry:
     node: Node
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MapNode:
     """A mapping, in the order written."""
 
@@ -44,7 +45,7 @@ class MapNode:
     tag: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ListNode:
     """A list."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.nodes import MapNode, Node, Scalar, child, scalar
 from imgscan.project.compose.records import Mark, Port
 
@@ -20,7 +20,7 @@ class PortError(Exception):
     """The text of what is wrong with a port."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Spec:
     host_ip: str | None
     published: range | None

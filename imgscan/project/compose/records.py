@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from imgscan.frozen import frozen
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Mark:
@@ -22,7 +24,7 @@ class Mark:
     end: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Text:
     """A scalar: as written (`raw`) and with its variables replaced (`value`). `unset` names the variables in it that
     have neither a value in the files that compose reads nor a default; compose makes an empty string of them."""
@@ -33,7 +35,7 @@ class Text:
     unset: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Variable:
     """One use of `${NAME…}`. `operator` is one of `:-`, `-`, `:?`, `?`, `:+`, `+` or empty; `operand` is what follows
     it. `value` is what the files that compose reads (never this machine's environment) give it, None if nothing;
@@ -55,7 +57,7 @@ class Variable:
         return self.operator in (":-", "-", ":+", "+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Problem:
     """What compose refuses or warns of. `kind`: yaml, schema, interpolation, reference, duplicate, limit."""
 
@@ -65,7 +67,7 @@ class Problem:
     fatal: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Argv:
     """A command. A string of compose is split like a shell's words but not given to a shell; `shell` is True for
     CMD-SHELL tests of health checks, whose one word is the script."""
@@ -75,7 +77,7 @@ class Argv:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EnvVar:
     """`environment:` of a service. `value` None: passed on from compose's own environment."""
 
@@ -84,7 +86,7 @@ class EnvVar:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EnvFile:
     """`env_file:`; `path` None: it lies outside of the project tree, or its name has an unset variable. `written` is
     the path as compose resolves it, relative to the file's folder."""
@@ -95,7 +97,7 @@ class EnvFile:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Port:
     """A published port, ranges as several. `published` None: any free port; `host_ip` None: every address."""
 
@@ -106,7 +108,7 @@ class Port:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServiceMount:
     """`volumes:` (and `tmpfs:`) of a service. `kind`: volume, bind, tmpfs, npipe, cluster, image. A volume without a
     source is anonymous; the source of a bind is relative to the tree if it lies in it, else as written."""
@@ -118,7 +120,7 @@ class ServiceMount:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Attachment:
     """A network that a service is on, and the names it has there besides its own."""
 
@@ -127,7 +129,7 @@ class Attachment:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Dependency:
     """`depends_on:`. The short form has the condition service_started."""
 
@@ -138,7 +140,7 @@ class Dependency:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HealthCheck:
     """`healthcheck:`. `test` None: only other keys are set (the image's test is kept); `disabled`: `disable: true` or
     `test: NONE`. Times are seconds, None where not given."""
@@ -153,7 +155,7 @@ class HealthCheck:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Build:
     """`build:`. `context` and `dockerfile` are relative to the tree, None if outside or not local; `args` as
     `EnvVar`s."""
@@ -166,7 +168,7 @@ class Build:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Service:
     """A service after merging. `keys` has the mark of every key written for it, for texts and patches: dotted below the
     service (`healthcheck`, `healthcheck.test`), from the key to the end of its value, as `at` is for the service.
@@ -207,7 +209,7 @@ class Service:
     cap_add: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Volume:
     """A top-level volume. `real_name` is the engine's name for it, None where it hangs on an unknown project name."""
 
@@ -220,7 +222,7 @@ class Volume:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Network:
     """A top-level network; `default` is one of them even if nobody wrote it (then without a mark)."""
 
@@ -232,7 +234,7 @@ class Network:
     at: Mark | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Secret:
     """A top-level secret or config: from a file (relative to the tree if in it) or a variable."""
 
@@ -243,7 +245,7 @@ class Secret:
     at: Mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ComposeProject:
     """Compose files that are used together. `files` in the order they are merged, `directory` the project directory
     (relative to the tree, empty: its root), `name` the project name if a file fixes it, `name_at` where. `env_file` is

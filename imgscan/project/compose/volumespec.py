@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.nodes import MapNode, Node, Scalar, child, scalar
 
 _MODES: Final = {"ro": True, "rw": False}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class VolumeSpec:
     """The short form of a mount. `source` None: the volume is anonymous."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.nodes import OVERRIDE, RESET, Entry, ListNode, MapNode, Node, Scalar, integer, real
 from imgscan.project.compose.records import Mark, Problem
 
@@ -32,7 +33,7 @@ _TIME: Final = re.compile(
 _STANDARD: Final = {f"tag:yaml.org,2002:{kind}": kind for kind in ("str", "int", "float", "bool", "null")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Documents:
     """The documents of a file, and what is wrong with them; those before a fault are still there."""
 

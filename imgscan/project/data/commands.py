@@ -8,10 +8,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.diff import Edit
+from imgscan.frozen import frozen
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
 from imgscan.project.compose.records import Volume
 from imgscan.project.data.places import in_script, where, written_call
@@ -38,7 +38,7 @@ _VOLUMES_FLAG: Final = re.compile(r"[ \t]+(?:-v|--volumes)(?=[ \t\"';&|)]|$)")
 _MOST: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Stake:
     """What there is to lose: managed volumes with their stores, names of all data volumes, folders with data."""
 

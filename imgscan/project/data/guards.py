@@ -7,10 +7,10 @@ before it, and on which nothing hangs on what this does not follow.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.data.removal import Removes, removal
 from imgscan.project.data.spellings import HARMLESS, SPELLINGS, Spelling
 from imgscan.project.shell.enginewords import EngineCall, engine_call
@@ -32,7 +32,7 @@ class Answer(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Wrapper:
     """A script that hands its arguments to compose, and what it does with every spelling."""
 

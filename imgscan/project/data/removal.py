@@ -6,9 +6,9 @@ and anonymous volumes attached to containers"; `rm -v` and `up -V` are about ano
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from imgscan.frozen import frozen
 from imgscan.project.shell.enginewords import EngineCall
 
 
@@ -21,7 +21,7 @@ class Removes(StrEnum):
     UNUSED = "unused"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Removal:
     """`names` are the volumes as written, with NULs for what is not known."""
 

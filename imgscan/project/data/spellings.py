@@ -6,13 +6,13 @@ compose uses, and `docker compose --help`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.data.removal import Removes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Spelling:
     """The arguments, and which volumes compose deletes for them."""
 

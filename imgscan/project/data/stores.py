@@ -6,10 +6,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.records import ComposeProject, Service, ServiceMount
 from imgscan.project.setup import Setup
 from imgscan.rulebook import load_yaml, rules_dir
@@ -36,7 +36,7 @@ _SERVER: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Store:
     """A row of the table. `data` is the path the server writes to, `volumes` what the image declares; `since` the major
     version from which the row holds."""
@@ -49,7 +49,7 @@ class Store:
     since: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Stateful:
     """A service with a store. `major` is the version that its tag says (99: a tag that moves), None if it is not known;
     `data` the path the data are at; `holder` the mount that holds them, if one does; `meant` the one that was meant to,
@@ -243,7 +243,7 @@ def within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Built:
     """An image that the project builds: what it is FROM, and the VOLUMEs of its stages."""
 

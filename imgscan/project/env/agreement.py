@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
 from imgscan.detect.words import is_secret_name, name_words
 from imgscan.diff import Edit
+from imgscan.frozen import frozen
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.compose.records import Service, Text, Variable
 from imgscan.project.env.facts import Facts, in_compose, in_env
@@ -177,7 +177,7 @@ def _port_patch(facts: Facts, text: Text | None, name: str, targets: list[int]) 
     return patch_of(facts.setup, entry.file, [edit]) if at >= 0 else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Account:
     """What a database server makes at its first start: account, database, passwords by user. None: not known."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.model import Location, Place
 from imgscan.project.compose.environment import example_for
 from imgscan.project.compose.places import folder_of
@@ -36,7 +37,7 @@ _GIVES_ENV_FILE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Use:
     """A variable of the compose files with every place that uses it."""
 
@@ -59,7 +60,7 @@ class Use:
         return next((place for place in self.places if not place.has_default), self.places[0])
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(slots=False)
 class Facts:
     """A compose project with the example that its users copy, and what the whole tree says of names."""
 
@@ -95,7 +96,7 @@ class Facts:
         return next((entry for entry in reversed(entries) if entry.name == name), None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(slots=False)
 class Shared:
     """What is asked of the whole tree."""
 

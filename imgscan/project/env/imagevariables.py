@@ -7,14 +7,14 @@ registry's pages.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.compose.records import Service
 from imgscan.project.knownimages import split_image
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageVariables:
     """`needs`: of each group one has to be set, or the container stops at its first start; `knows`: the names that the
     entrypoint reads, of those that begin with one of `prefixes`."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from imgscan.detect.places import dockerfile_line
 from imgscan.dockerfile.parse import Command
 from imgscan.dockerfile.shellwords import SimpleCommand, simple_commands
+from imgscan.frozen import frozen
 from imgscan.model import Location, Place
 from imgscan.project.compose.records import Mark, Service
 from imgscan.project.compose.values import duration
@@ -39,7 +39,7 @@ _CURL_VALUES: Final = frozenset(
 _HTTP_VALUE: Final = re.compile(r"\$\{?[A-Za-z_][A-Za-z0-9_]*(?::?-([^}]*))?\}?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Probe:
     """An address that a check asks: by which program, and with which path (None: no HTTP, or not known)."""
 
@@ -49,7 +49,7 @@ class Probe:
     path: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Check:
     """A health check. `mark` is its test's text in a compose file, None for one of a Dockerfile (`command`). `script`:
     a shell runs it, as this text; else `words` are run as they are. Times are seconds, as the engine takes them;

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.dockerfile.shellwords import simple_commands
+from imgscan.frozen import frozen
 from imgscan.model import Evidence, Finding, Fix, Location, Place
 from imgscan.project.health.checks import check_of
 from imgscan.project.serviceimages import service_image
@@ -47,7 +47,7 @@ _BUILTINS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CheckedTest:
     """A check as the engine runs it: words that are run as they are, or the one text that a shell runs. `who` names it
     in messages, `where` is its place."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 _MOST_CHARS: Final = 4_096
 _MOST: Final = 20
@@ -64,7 +65,7 @@ _NO_NETWORK: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Endpoint:
     """A host as written, without brackets; `port` is the one written, or the scheme's; `start` and `end` are the
     offsets of host and port in the value."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.model import SourceLine
 from imgscan.project.compose.records import Argv, ComposeProject, Mark, Service
 from imgscan.project.knownimages import known_image
@@ -36,7 +37,7 @@ MOST_SERVICES: Final = 500
 """So many services of a project are looked at; every one of them can still be found by the others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Edge:
     """A service that is told to call `host` and `port` (None: not said, and no scheme says it).
 
@@ -59,7 +60,7 @@ class Edge:
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Scope:
     """A project with its services by the names that they answer to."""
 

@@ -7,9 +7,9 @@ In: a service and the `Setup`. Out: `Setting`s by name, the strongest source las
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from imgscan.detect.places import dockerfile_line
+from imgscan.frozen import frozen
 from imgscan.model import SourceLine
 from imgscan.project.compose.records import Mark, Service
 from imgscan.project.serviceimages import service_image
@@ -17,7 +17,7 @@ from imgscan.project.setup import Setup
 from imgscan.project.sources.scope import reads_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Setting:
     """A variable with its value and where that stands; `source` as in `graph.Edge`."""
 

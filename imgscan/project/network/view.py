@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from imgscan.frozen import frozen
 from imgscan.model import Location, Place
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.network.graph import Edge
@@ -12,7 +12,7 @@ from imgscan.project.scene import Scene
 from imgscan.project.setup import Setup
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class View:
     """A project with its scenes by service, and the edges between them."""
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from imgscan.frozen import frozen
 from imgscan.project.shell.asking import Asking
 from imgscan.project.shell.expand import expand, expand_one
 from imgscan.project.shell.options import option_changes
@@ -26,7 +27,7 @@ _ALWAYS_TRUE: Final = re.compile(r"^(?:true|:|echo\b.*|printf\b.*|exit 0|return 
 _ASSIGNED: Final = re.compile(r"([A-Za-z_]\w*)(?:\[[^\]]*\])?(\+?=)(.*)", re.S | re.A)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Here:
     """What holds at a place of the text."""
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from imgscan.frozen import frozen
 
 _PROGRAMS: Final = frozenset({"docker", "podman", "nerdctl", "docker.exe"})
 _COMPOSE_PROGRAMS: Final = frozenset({"docker-compose", "podman-compose", "docker-compose.exe"})
@@ -118,7 +120,7 @@ _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 _GROUPS: Final = frozenset({"volume", "container", "system", "image", "network", "builder", "buildx", "context"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class EngineCall:
     """A call. `compose`: of compose; `verb`: `down`, `volume rm`, `system prune`, `exec`; `options`: by name, long ones
     with `--`, with their value if they take one (`given`: all of them, one that comes twice twice); `arguments` are the

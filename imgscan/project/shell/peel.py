@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.shell.enginewords import EngineCall, engine_call
 from imgscan.project.shell.options import option_changes
 from imgscan.project.shell.records import Call, ShellKind, Word
@@ -44,7 +45,7 @@ _DEEPEST: Final = 8
 _MOST_INNER: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Program:
     """A program that a call runs: its words (unknown parts are NULs), the containers on the way to it, outermost
     first, its call in the shell that it is given to (`siblings` are all calls there), and whether it runs on another

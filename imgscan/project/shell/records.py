@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from imgscan.frozen import frozen
 
 
 class ShellKind(StrEnum):
@@ -19,7 +21,7 @@ class ShellKind(StrEnum):
     CRON = "cron"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Word:
     """A word of a command: as written, and its text when that is known without running anything (None: it is made by an
     expansion). `literal_head` is the known text before the first expansion, `shape` the whole with a NUL for every part
@@ -31,7 +33,7 @@ class Word:
     shape: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Redirect:
     """`> file`, `< file`, `2>&1`. `operator` as written; `target` None for a descriptor. `start` and `end` are its
     place in the text."""
@@ -43,7 +45,7 @@ class Redirect:
     end: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Call:
     """A simple command. `assignments` come before it; `pipe` numbers its pipeline in the text and `place` its place
     there (0 first, `piped` how many are in it); `guarded`: it runs only if the user said yes (a read or a test of a
@@ -68,7 +70,7 @@ class Call:
     options: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ShellText:
     """One shell text. `name` is the script's path, the package script's or the make target's name; `options` are those
     that are set at its beginning (`errexit`, `nounset`, `pipefail`, `errtrace`); `reads` the variables that it reads

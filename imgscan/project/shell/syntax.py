@@ -6,10 +6,10 @@ The grammar is error-tolerant: what it cannot place becomes an ERROR node, and e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from imgscan.frozen import frozen
 from imgscan.project.shell.heredocs import without_heredocs
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _DEEPEST: Final = 120
 _MOST_NODES: Final = 200_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Syntax:
     """A parsed text. `chars` turns byte offsets of the tree into those of the text (None: they are the same);
     `heredocs` are the texts of heredocs by the offset of their `<<`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.shell.asking import Asking
 from imgscan.project.shell.calls import CallWalk
 from imgscan.project.shell.options import shebang_options
@@ -18,7 +19,7 @@ _PASSED_ON: Final = frozenset({'"$@"', "$@", '"${@}"', '"$*"', "$*"})
 _DEEPEST: Final = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Snippet:
     """A shell text before it is parsed. `line` is that of its first line, `options` are those that whoever runs it
     sets."""

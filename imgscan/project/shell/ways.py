@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from imgscan.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen(kw_only=False)
 class Script:
     """A script to be read: its path and text, and how others are found by their path's known end."""
 
@@ -15,7 +17,7 @@ class Script:
     find: Callable[[str, str], tuple[str, str] | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Made:
     """A call that a path makes: its words, whether the user was asked before, whether it is certain."""
 
@@ -24,7 +26,7 @@ class Made:
     sure: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Path:
     """One way through the script. `stopped`: why the reading ended early, None if it did not."""
 

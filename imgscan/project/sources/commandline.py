@@ -8,9 +8,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.model import SourceLine
 from imgscan.project.sources.frameworks import COMMAND_SERVERS, CommandServer
 from imgscan.project.sources.records import Bind
@@ -32,7 +32,7 @@ _VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_]\w*)(?::?-([^}]*))?\}?")
 _ANY: Final = "0.0.0.0"  # noqa: S104 - nothing is bound here
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Served:
     """A command that serves, by which program, and where."""
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 LOCAL: Final = "127.0.0.1"
 
@@ -29,7 +30,7 @@ LIBRARY_HOSTS: Final[Mapping[str, str]] = {
 """The host that a library takes when its call names none, by the name that `Bind.framework` has."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CommandServer:
     """A program that serves. `host`: what it takes without a flag (None: every address). A flag may be followed by `=`
     or by its value; `joined` flags take `host:port`. With `bare_is_any` the flag alone means every address."""

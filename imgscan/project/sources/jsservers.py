@@ -10,9 +10,9 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from imgscan.frozen import frozen
 from imgscan.project.sources.frameworks import LIBRARY_HOSTS
 from imgscan.project.sources.jsvalues import (
     Module,
@@ -40,7 +40,7 @@ _NO_SERVERS: Final = re.compile(
 _ANY: Final = "0.0.0.0"  # noqa: S104 - what the change is to say
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Listen:
     framework: str
     host: Node | None = None

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from imgscan.frozen import frozen
 from imgscan.project.sources.syntax import Syntax, named, unwrapped
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _DEEPEST: Final = 12
 _FIRST_ARGUMENT: Final = re.compile(r"\b([A-Za-z_$][\w$]*)\(\s*process\.env\s*[,)]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Value:
     """`literal` is the text of a literal, or of the fallback of a read; `variable` the environment variable read."""
 

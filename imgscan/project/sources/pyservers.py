@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from imgscan.frozen import frozen
 from imgscan.project.sources.frameworks import LIBRARY_HOSTS
 from imgscan.project.sources.pyvalues import PyModule, PyValue, constant, dotted, keyword_or_argument, value_of
 from imgscan.project.sources.records import Bind, Mend, Route
@@ -39,7 +39,7 @@ _PREFIXES: Final = {
 _ANY: Final = "0.0.0.0"  # noqa: S104 - what the change is to say
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Server:
     framework: str
     host: ast.expr | None

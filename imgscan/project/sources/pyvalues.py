@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from imgscan.frozen import frozen
 
 _MOST_NODES: Final = 300_000
 _DEEPEST: Final = 20
@@ -21,7 +22,7 @@ _ENV_CALLS: Final = re.compile(
 _CONVERSIONS: Final = frozenset({"int", "str", "bool", "float"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PyModule:
     """A parsed file: its nodes (300,000 at most), the top-level names of the packages it imports, and the expressions
     that its names are assigned once."""
@@ -55,7 +56,7 @@ class PyModule:
         return cls(path=path, text=text, nodes=tuple(nodes), imports=frozenset(imports), values=values)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PyRead:
     """A read of a variable. `required`: without it there is an exception."""
 
@@ -66,7 +67,7 @@ class PyRead:
     default_node: ast.expr | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PyValue:
     """As `jsvalues.Value`; `node` is the constant, for its place."""
 

@@ -3,10 +3,10 @@ root."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from imgscan.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EnvRead:
     """A place that reads an environment variable. `default`: what is used instead, None if that is nothing or unknown;
     `required`: without it the program fails or says so; `optional`: a missing value is handled in some way."""
@@ -19,7 +19,7 @@ class EnvRead:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Mend:
     """A change of a file: characters `start` to `end` become `text`."""
 
@@ -28,7 +28,7 @@ class Mend:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Bind:
     """A server that listens. `host`/`port` are what is written, or the fallback of a variable's read (`host_variable`,
     `port_variable`); None: nothing is written and the framework decides (`framework_host`: what it takes then, None if
@@ -47,7 +47,7 @@ class Bind:
     mend: Mend | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Route:
     """A path that a server answers, as written (with parameters). `method` in capitals; MOUNT: routes of another place
     hang below that path; None: any."""
@@ -58,7 +58,7 @@ class Route:
     method: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sources:
     """Everything found, in the order of files and lines."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.fleets import BaseImage, Change, FleetFinding, FleetImage, FleetReport, Origin, SharedLeak
+from imgscan.frozen import frozen
 from imgscan.model import Rule, Severity
 from imgscan.report.fleet import Load
 from imgscan.report.fleet.overview import (
@@ -45,7 +45,7 @@ _WORST_FIRST: Final = tuple(sorted(Severity, key=lambda severity: -severity.rank
 Counts = tuple[tuple[Severity, int], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Names:
     """Images by name with their number on the page (None: it is not there), and how many more there are."""
 
@@ -53,7 +53,7 @@ class Names:
     more: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class News:
     """A new finding with all images that it is new in. `first`: none of them was looked at before."""
 
@@ -64,7 +64,7 @@ class News:
     fix: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Leak:
     """A shared layer with secrets, and its images; `mend` says what to mend, `more` how many findings are left out."""
 
@@ -76,7 +76,7 @@ class Leak:
     more: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Base:
     """What images are built on: what it is called, how old it is, and the day that the newest image on it was made."""
 
@@ -88,7 +88,7 @@ class Base:
     counts: Counts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageRow:
     """An image with its findings; `number` is its anchor on the page, `day` when it was
     made, `first`: it was never looked at before. `command` scans it
@@ -107,7 +107,7 @@ class ImageRow:
     more: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Team:
     """A team's images, those with the gravest findings first, and how many are left out here."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from imgscan.fleets import BaseImage, Change, FleetFinding, FleetImage, FleetReport, Origin, SharedLeak
+from imgscan.frozen import frozen
 from imgscan.model import Severity
 from imgscan.report.summary import severity_counts
 from imgscan.units import human_bytes, human_seconds
@@ -29,7 +29,7 @@ class Told(StrEnum):
     FIXED = "fixed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Group:
     """One thing to mend: a finding in all the images that have it, by the same layer, or, if no layer ships it, with
     the same words. Images and teams by name."""
@@ -43,7 +43,7 @@ class Group:
     teams: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TeamTotal:
     """What a team has: images, those that failed, and open findings by severity; `new` are since the run before."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.escape import shorten
+from imgscan.frozen import frozen
 from imgscan.model import PatchProof, Risk, Step, Timing
 from imgscan.patches import Rebuilds, ScenarioProof
 from imgscan.report.compared import change_text
@@ -22,7 +22,7 @@ _SHORTEST_S: Final = 0.05
 """A rebuild whose steps took less than this has nothing to show along an axis; no axis is shorter."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Box:
     """A rectangle: place and size in drawing units, what is written in it (what fits), what it says when pointed at,
     and the names of its style."""
@@ -36,7 +36,7 @@ class Box:
     style: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Drawing:
     """Boxes on a sheet `WIDTH` wide; `title` is what a screen reader says of it."""
 
@@ -45,7 +45,7 @@ class Drawing:
     boxes: tuple[Box, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Lane:
     """A step of a build on its own line: its name, its box, its seconds or what became of it."""
 
@@ -57,7 +57,7 @@ class Lane:
     cached: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Gantt:
     """One rebuild: when each step ran. `end` is the time at the right end of the axis; empty: nothing ran."""
 
@@ -67,7 +67,7 @@ class Gantt:
     end: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Bar:
     """One version's rebuild on its own line: which version, its median as a bar and its repeats as a whisker, its
     figures."""
@@ -78,7 +78,7 @@ class Bar:
     boxes: tuple[Box, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Bars:
     """One rebuild before and after a patch; `change` is `~` where it lies inside noise, `better` whether it is for the
     better beyond that. `end` is the time at the right end of the axis."""
@@ -91,7 +91,7 @@ class Bars:
     end: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Cell:
     """A cell of the risk matrix: its score's band and the ids of the risks in it."""
 

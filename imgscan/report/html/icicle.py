@@ -8,11 +8,11 @@ line is what there is of it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.directories import around
 from imgscan.escape import plain
+from imgscan.frozen import frozen
 from imgscan.model import DirectoryReport, ImageReport, LayerReport
 from imgscan.report.html.charts import CHARACTER, WIDTH, Box, Drawing, seen
 from imgscan.units import human_bytes, percent
@@ -27,7 +27,7 @@ _HINT: Final = 26
 _LEAST_LABEL: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Part:
     """The visible or the wasted bytes of a layer: which style they have, what is said of them, where they begin."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.excerpts import AROUND, lines_of
+from imgscan.frozen import frozen
 from imgscan.model import Finding, Report, Risk
 from imgscan.report.html.charts import Bars, bars
 from imgscan.report.patches import PatchSection, patch_section
@@ -15,7 +15,7 @@ from imgscan.report.summary import ordered, place_text, source_line, status_text
 from imgscan.units import human_bytes, human_seconds, percent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Fact:
     """A figure at the top: name, value, a remark below."""
 
@@ -24,7 +24,7 @@ class Fact:
     remark: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QuotedLine:
     """A line of the project's files; `meant`: it is the one that the finding speaks of."""
 
@@ -33,7 +33,7 @@ class QuotedLine:
     meant: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FindingRow:
     """A finding; `text` is what a search looks at, in lower case."""
 
@@ -46,7 +46,7 @@ class FindingRow:
     source: tuple[QuotedLine, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RiskRow:
     """A line of the register as text, with the findings behind it and what to do about it."""
 
@@ -60,7 +60,7 @@ class RiskRow:
     section: RiskSection | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DirectoryRow:
     """A directory with what is below it; `layers` says which ones ship how much of it."""
 
@@ -70,7 +70,7 @@ class DirectoryRow:
     layers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PatchRow:
     """A patch with its drawings."""
 

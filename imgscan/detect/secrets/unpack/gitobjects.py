@@ -11,12 +11,13 @@ import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from imgscan.detect.secrets.unpack.inflate import Inflated
 from imgscan.detect.secrets.unpack.members import Member, Opening
 from imgscan.detect.secrets.unpack.source import CHUNK_BYTES, Behind, Source, fill
+from imgscan.frozen import frozen
 from imgscan.layers.codec import new_zlib
 
 PACK_MARK: Final = b"PACK\0\0\0"
@@ -110,7 +111,7 @@ class _Bases:
             self._bytes -= len(self._kept.popitem(last=False)[1])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Applied:
     """An object made of another one and a difference: `target` is it, `added` the texts that only it has, with what
     is around them."""

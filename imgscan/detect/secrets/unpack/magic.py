@@ -9,7 +9,7 @@ import itertools
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from imgscan.detect.secrets.unpack.gitobjects import PACK_MARK, is_loose, walk_loose, walk_pack
@@ -17,6 +17,7 @@ from imgscan.detect.secrets.unpack.members import Walk
 from imgscan.detect.secrets.unpack.texts import SQLITE_MARK, is_bytecode, walk_bytecode, walk_sqlite
 from imgscan.detect.secrets.unpack.walks import AR_MARK, walk_ar, walk_cpio, walk_frames, walk_rpm, walk_tar
 from imgscan.detect.secrets.unpack.zipwalk import looks_like_zip, walk_zip
+from imgscan.frozen import frozen
 from imgscan.layers.codec import CODECS
 from imgscan.layers.tarheader import BLOCK_BYTES, is_header
 
@@ -43,7 +44,7 @@ _FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04" + bytes(range(0
 _BEHIND_SCRIPT: Final = re.compile(rb"PK\x03\x04|\x1f\x8b\x08[\0-\x1f]|\xfd7zXZ\0|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Container:
     """A format, how it is opened, and where in the document it begins.
 

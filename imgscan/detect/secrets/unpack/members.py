@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from imgscan.detect.secrets.unpack.bounds import Budget, Notes
 from imgscan.detect.secrets.unpack.source import Read, Source
+from imgscan.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Member:
     """A document inside a container.
 
@@ -27,7 +27,7 @@ class Member:
     plain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Opening:
     """What opening a container needs to know and tell. `where` is its path inside the outermost file ("" for that
     itself), `name` its file name; `may_hold` says whether bytes hold what any known token begins with."""

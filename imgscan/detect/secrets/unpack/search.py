@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
 from imgscan.detect.secrets.hits import SecretHit
@@ -18,6 +18,7 @@ from imgscan.detect.secrets.unpack.members import Member, Opening
 from imgscan.detect.secrets.unpack.source import CHUNK_BYTES, Behind, Read, Source, fill
 from imgscan.detect.secrets.windows import WINDOW_BYTES
 from imgscan.escape import path_text
+from imgscan.frozen import frozen
 from imgscan.layers.tar import clean_path
 
 _LONGEST_SHOWN: Final = 1024
@@ -58,7 +59,7 @@ class Searcher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Place:
     """Where a document lies: `path` with the path of the outermost file, `inside` without."""
 

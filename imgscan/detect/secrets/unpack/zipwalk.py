@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from imgscan.detect.secrets.unpack.inflate import Inflated
 from imgscan.detect.secrets.unpack.members import Member, Opening
 from imgscan.detect.secrets.unpack.source import CHUNK_BYTES, Bounded, Read, Source
+from imgscan.frozen import frozen
 from imgscan.layers.codec import FrameDecoder, new_bzip2, new_deflate, new_lzma, new_xz, new_zstd
 
 MARK: Final = b"PK\3\4"
@@ -37,7 +37,7 @@ _DESCRIPTOR_MARK: Final = b"PK\7\x08"
 _DESCRIPTOR_BYTES: Final = 24
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Header:
     """A local header. `packed` and `size` are None where only what stands behind the content says them."""
 
