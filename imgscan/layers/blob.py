@@ -85,7 +85,7 @@ class LayerStream:
         plain = codec is None and not verify
         self.seeks = plain and (bool(getattr(stream, "seeks", False)) or can_seek(stream))
         """Whether skipping saves the reading: nothing is hashed, nothing compressed, and the source can seek."""
-        self._passes = plain and not head
+        self._passes = self.seeks and not head
         """Whether bytes go through as they come."""
         self._skip: Callable[[int], int] = getattr(stream, "skip", partial(seek_forward, stream))
         self._place: _PlaceAt | None = getattr(stream, "place_at", None) if codec is None else None
@@ -94,17 +94,20 @@ class LayerStream:
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` tar bytes; b"" at the end, and where the blob is damaged (`failure`)."""
+        if self._passes and not self._ready:
+            data = self._source.read(size) if size > 0 else b""
+            self.stored_bytes += len(data)
+            self.tar_bytes += len(data)
+            if self.tar_bytes > self._limits.max_bytes:
+                self._check_limits()
+            return data
         if self._ready:
             data, self._ready = self._ready[:size], self._ready[size:]
             return data
         if self.failure is not None or size <= 0:
             return b""
-        if self._passes:
-            data = self._source.read(size)
-            self.stored_bytes += len(data)
-        else:
-            data = self._next_bytes(size)
-            self._passes = self.seeks and not self._head
+        data = self._next_bytes(size)
+        self._passes = self.seeks and not self._head
         self.tar_bytes += len(data)
         if self._tar_hash is not None:
             self._tar_hash.update(data)
@@ -119,6 +122,11 @@ class LayerStream:
 
     def skip(self, size: int, /) -> int:
         """Move `size` tar bytes on and say how many there were; seeks when nothing has to be hashed."""
+        if self._passes and not self._ready:
+            skipped = self._skip(size) if size > 0 else 0
+            self.stored_bytes += skipped
+            self.tar_bytes += skipped
+            return skipped
         left = size
         while left > 0 and (self._ready or self._head or not self.seeks):
             data = self.read(min(left, CHUNK_BYTES))
@@ -191,6 +199,8 @@ class LayerStream:
             self.failure = f"the layer unpacks to more than {limits.max_bytes:,} bytes"
         elif self.tar_bytes > limits.free_bytes and self.tar_bytes > limits.max_ratio * self.stored_bytes:
             self.failure = f"the layer unpacks to more than {limits.max_ratio} times its size: a decompression bomb"
+        if self.failure is not None:
+            self._passes = False
 
     def _behind(self) -> Iterator[bytes]:
         """What follows the compressed data, or the point at which they failed."""

@@ -108,9 +108,10 @@ class Window:
         """The next 512 bytes; fewer only at the end of the stream."""
         start = self._at
         end = start + BLOCK_BYTES
-        if end <= len(self._buffer):
+        buffer = self._buffer
+        if end <= len(buffer):
             self._at = end
-            return self._buffer[start:end]
+            return buffer[start:end]
         return self._take(BLOCK_BYTES)
 
     def body(self, size: int) -> bytes:
@@ -164,7 +165,8 @@ class Window:
             return
         if left and self._skip_bytes(left) < left:
             raise TarFormatError("the archive ends inside a file")
-        self._take(self._pad)
+        if self._pad:
+            self._take(self._pad)
 
     def give_back(self, *, archive_ended: bool) -> None:
         """Return what was read ahead to the stream, if it takes it, and say whether the archive was read to its end."""
@@ -181,11 +183,12 @@ class Window:
             return data
         if self._at == len(self._buffer):
             # Where contents lie by themselves, each read gives a header.
-            self._buffer = self._read(self._chunk)
-            self._fetched += len(self._buffer)
-            self._at = min(size, len(self._buffer))
-            if self._at == size or not self._at:
-                return self._buffer[:size]
+            buffer = self._buffer = self._read(self._chunk)
+            length = len(buffer)
+            self._fetched += length
+            if length >= size or not length:
+                self._at = min(size, length)
+                return buffer[:size]
             self._at = 0
         pieces = [self._buffer[self._at :]]
         missing = size - len(pieces[0])

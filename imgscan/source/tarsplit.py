@@ -64,12 +64,13 @@ class TarSplitStream:
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; never beyond the end of a header or a file, so that no content is read unasked."""
-        if not self._content_left and self._at >= len(self._segment) and not self._find():
-            return b""
         if not self._content_left:
-            data = self._segment[self._at : self._at + size]
-            self._at += len(data)
-            return data
+            if self._at >= len(self._segment) and not self._find():
+                return b""
+            if not self._content_left:
+                at = self._at
+                self._at = end = at + size
+                return self._segment[at:end]
         if self._content_file is None:
             self._content_file = self._open_content()
         data = os.read(self._content_file, min(size, self._content_left))
@@ -80,6 +81,9 @@ class TarSplitStream:
 
     def skip(self, size: int, /) -> int:
         """Move `size` bytes on and say how many there were."""
+        if size == self._content_left and self._content_file is None:
+            self._content_left = 0
+            return size
         left = size
         while left and self._find():
             if self._content_left:
@@ -98,9 +102,7 @@ class TarSplitStream:
         if not self._content_left and not self._find():
             return None
         content = self._content
-        if not self._content_left or content is None or self._content_file is not None:
-            return None
-        if self._content_left != content.size or size != content.size:
+        if content is None or not size == content.size == self._content_left or self._content_file is not None:
             return None
         return ContentPlace(root=self._root.path, name=_name(content), size=size)
 
@@ -112,19 +114,21 @@ class TarSplitStream:
 
     def _find(self) -> bool:
         """Make sure that there is a byte to read, False at the end."""
-        while not self._content_left and self._at >= len(self._segment):
-            if self._content_file is not None:
-                self._close_content()
-            record = next(self._records, None)
-            if record is None:
-                return False
+        if self._content_left or self._at < len(self._segment):
+            return True
+        if self._content_file is not None:
+            self._close_content()
+        for record in self._records:
             if record.type == _SEGMENT:
-                self._segment, self._at = record.payload or b"", 0
-            elif not 0 <= record.size <= _LARGEST_FILE:
-                raise StoreError("the record of the layer's headers has a file of an impossible size")
-            else:
+                if record.payload:
+                    self._segment, self._at = record.payload, 0
+                    return True
+            elif 0 < record.size <= _LARGEST_FILE:
                 self._content, self._content_left = record, record.size
-        return True
+                return True
+            elif record.size:
+                raise StoreError("the record of the layer's headers has a file of an impossible size")
+        return False
 
     def _read_records(self) -> Iterator[list[_Record]]:
         """The records, many at once."""
