@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from imgscan.escape import path_text
 from imgscan.model import Severity
 from imgscan.rulebook import load_yaml, rules_dir
 
@@ -95,6 +96,8 @@ class PathTable:
                 self._add_row(kind, row)
         self.names_of_paths = frozenset(map(posixpath.basename, self.file_paths))
         self.any_suffix = tuple(self.suffixes)
+        self.telling_names = frozenset(name.encode() for name in (*self.names_of_paths, *self.file_names))
+        self.telling_ends = tuple(map(str.encode, self.any_suffix))
         places = tables["places"]
         self.system, self.not_system = frozenset(places["system"]), frozenset(places["not_system"])
         self.package_folders, self.runtimes = frozenset(places["packages"]), tuple(places["runtimes"])
@@ -113,10 +116,7 @@ class PathTable:
     def hit_of(self, path: str) -> Hit | None:
         """The row that a file with an absolute path belongs to."""
         folder_path, _, name = path.rpartition("/")
-        known_path, folder = self.latest
-        if folder_path != known_path:
-            folder = self.folders.get(folder_path) or self._folder(folder_path)
-            self.latest = folder_path, folder
+        folder = self._folder_of(folder_path)
         hit = folder.hit
         if hit is not None and not hit.kind.general:
             return None if name in hit.kind.spared else hit
@@ -127,6 +127,19 @@ class PathTable:
                 return Hit(kind=kind, top=path)
         return None if hit is not None and name in hit.kind.spared else hit
 
+    def knows_folder(self, path: str) -> bool:
+        """Whether files right in a folder, of an absolute path or "" for the root, may be a row's by the folder; those
+        in others are only by their names."""
+        return self._folder_of(path).hit is not None
+
+    def knows_name(self, name: bytes) -> bool:
+        """Whether a file may be a row's by its name, as it stands in an archive."""
+        if not name.isascii():
+            return self._says_something(path_text(name))
+        if name in self.telling_names or name.endswith(self.telling_ends):
+            return True
+        return name[-1:].isdigit() and name.rstrip(_DIGITS.encode()) + _NUMBER.encode() in self.telling_names
+
     def is_system(self, path: str) -> bool:
         """Whether a file with an absolute path lies in a folder of the distribution."""
         above = path
@@ -136,6 +149,13 @@ class PathTable:
             if above in self.system:
                 return True
         return False
+
+    def _folder_of(self, path: str) -> Folder:
+        known_path, folder = self.latest
+        if path != known_path:
+            folder = self.folders.get(path) or self._folder(path)
+            self.latest = path, folder
+        return folder
 
     def _says_something(self, name: str) -> bool:
         """Whether a file may be a row's by its name; remembered, since in all folders files are called the same."""

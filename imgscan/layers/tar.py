@@ -6,7 +6,7 @@ A malformed header ends the layer with a `Skipped`: nothing is guessed, nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -21,6 +21,7 @@ _MOST_FOLDERS: Final = 1024
 _LONGEST_FOLDER: Final = 1024
 _ZERO_BLOCK: Final = bytes(BLOCK_BYTES)
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK, _OLD_SPARSE = b"xgLKS"
+_NO_RECORDS: Final[Mapping[bytes, bytes]] = {}
 _META: Final = frozenset((_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK))
 _HEADER_ONLY: Final = frozenset(b"123456")
 _PLAIN_RECORDS: Final = frozenset((b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"atime", b"ctime"))
@@ -114,7 +115,7 @@ def read_entries(stream: ByteStream, *, where: str = "layer") -> Iterator[TarEnt
 
 
 def _next_entry(window: Window) -> Entry | None:
-    records: dict[bytes, bytes] = {}
+    records = _NO_RECORDS
     long_name = long_link = b""
     while True:
         block = window.block()
@@ -140,7 +141,7 @@ def _next_entry(window: Window) -> Entry | None:
             long_link = body.partition(b"\0")[0]
         else:
             parse_pax(body)
-            records, long_name, long_link = {}, b"", b""
+            records, long_name, long_link = _NO_RECORDS, b"", b""
 
 
 def _is_end(window: Window, block: bytes) -> bool:
@@ -156,7 +157,7 @@ def _is_end(window: Window, block: bytes) -> bool:
 
 
 def _start_entry(
-    window: Window, block: bytes, header: Header, name: bytes, link: bytes, records: dict[bytes, bytes]
+    window: Window, block: bytes, header: Header, name: bytes, link: bytes, records: Mapping[bytes, bytes]
 ) -> Entry:
     flag, size = header.flag, header.size
     if not flag:
@@ -199,7 +200,7 @@ def _start_entry(
     )
 
 
-def _attributes(records: dict[bytes, bytes]) -> bytes | None:
+def _attributes(records: Mapping[bytes, bytes]) -> bytes | None:
     """The values of a PAX header that are more than the entry's name, link, owners, size and times."""
     found = [value for key, value in records.items() if key not in _PLAIN_RECORDS]
     return b"\0\n".join(found) or None

@@ -30,6 +30,7 @@ _FIELD_CACHE_LIMIT: Final = 4096
 _STRING_KEYS: Final = frozenset((b"path", b"linkpath", b"uname", b"gname"))
 _TAIL_AT: Final = 256
 _TAIL_CACHE_LIMIT: Final = 256
+_CHECKSUM_CACHE_LIMIT: Final = 1 << 14
 _split: Final = struct.Struct("100s24s12s12s8sB99s256s").unpack
 """Name; mode, owner and group; size; time; checksum; type; link but for its last byte; and, from `_TAIL_AT` on, that
 byte with all that follows, which is equal in most headers of a layer."""
@@ -241,7 +242,7 @@ def _verify_checksum(block: bytes) -> None:
     except TarFormatError:
         raise TarFormatError("there is no header: the checksum is no number") from None
     if stated == total:
-        if len(_checksum_cache) >= _FIELD_CACHE_LIMIT:
+        if len(_checksum_cache) >= _CHECKSUM_CACHE_LIMIT:
             _checksum_cache.clear()
         _checksum_cache[field] = stated + own - 255
         return

@@ -102,7 +102,7 @@ class Window:
         """Where the content of the current entry lies, as long as nothing of it was read."""
         if self._place is None or self._sparse is not None or (self._at < len(self._buffer) and not self._places_any):
             return None
-        return self._place(self.offset(), self._left)
+        return self._place(self._fetched - len(self._buffer) + self._at, self._left)
 
     def block(self) -> bytes:
         """The next 512 bytes; fewer only at the end of the stream."""
@@ -239,9 +239,11 @@ class Window:
         return b""
 
     def _skip_bytes(self, size: int) -> int:
-        buffered = min(size, len(self._buffer) - self._at)
-        self._at += buffered
-        missing = size - buffered
+        missing = size
+        if self._at < len(self._buffer):
+            buffered = min(size, len(self._buffer) - self._at)
+            self._at += buffered
+            missing -= buffered
         if missing and self._skip is not None:
             skipped = self._skip(missing - self._skip_spare)
             self._buffer, self._at = b"", 0
