@@ -29,10 +29,10 @@ _DECIMAL: Final = re.compile(rb"[+-]?[0-9]{1,4000}")
 _FIELD_CACHE_LIMIT: Final = 4096
 _STRING_KEYS: Final = frozenset((b"path", b"linkpath", b"uname", b"gname"))
 _TAIL_AT: Final = 256
-_TAIL_CACHE_LIMIT: Final = 256
+_TAIL_CACHE_LIMIT: Final = 1 << 10
 _CHECKSUM_CACHE_LIMIT: Final = 1 << 14
-_split: Final = struct.Struct("100s24s12s12s8sB99s256s").unpack
-"""Name; mode, owner and group; size; time; checksum; type; link but for its last byte; and, from `_TAIL_AT` on, that
+_split: Final = struct.Struct("100s24s11sc12s8sB99s256s").unpack
+"""Name; mode, owner and group; size, its last byte apart; time; checksum; type; link but for its last byte; and, from `_TAIL_AT` on, that
 byte with all that follows, which is equal in most headers of a layer."""
 _TIME_KEYS: Final = frozenset((b"atime", b"mtime", b"ctime"))
 
@@ -59,13 +59,17 @@ def parse_header(block: bytes) -> Header:
 
     Raises TarFormatError on a wrong checksum or a number field that is not octal or base-256.
     """
-    name, owners, length, time, checksum, flag, link, tail = _split(block)
+    name, owners, digits, end, time, checksum, flag, link, tail = _split(block)
     known = _tail_cache.get(tail)
     # What fields add to the checksum is remembered with them: half of the block is left to be summed up.
     if known is None or (adler32(block[:_TAIL_AT]) & 0xFFFF) + known[0] != _checksum_cache.get(checksum):
         _verify_checksum(block)
     mode, uid, gid = _owner_cache.get(owners) or _owner_fields(owners)
-    size = _number(length)
+    try:
+        # The usual form; int() is exact on it once isdigit has spoken.
+        size = int(digits, 8) if end == b"\0" and digits.isdigit() else parse_number(digits + end)
+    except ValueError as error:
+        raise TarFormatError("a number field is not octal") from error
     if time not in _number_cache:
         _check_number(time)
     _, kind, prefix = known or _tail_fields(block, tail)
@@ -235,7 +239,7 @@ def _verify_checksum(block: bytes) -> None:
     # The low half of Adler-32 is 1 plus the sum of the bytes modulo 65521, which 256 bytes cannot reach: two calls in C
     # instead of a loop over 512 numbers. The checksum field itself counts as eight spaces.
     field = block[148:156]
-    own = sum(field)
+    own = (adler32(field) & 0xFFFF) - 1
     total = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - own + 254
     try:
         stated = _octal(field)

@@ -62,6 +62,7 @@ class Window:
         "_chunk",
         "_fetched",
         "_holes_given",
+        "_jump",
         "_left",
         "_pad",
         "_place",
@@ -81,6 +82,7 @@ class Window:
         self._skip, seeks = _skipper(stream)
         # Seeking never fails past the end, reading does: the last byte is read to notice a stream that is cut off.
         self._skip_spare = 0 if getattr(stream, "skips_exactly", False) else 1
+        self._jump = None if self._skip_spare else self._skip
         self._place: Callable[[int, int], ContentPlace | None] | None = getattr(stream, "place_at", None)
         self._places_any = bool(getattr(stream, "places_any", False))
         self._chunk = _SEEKING_CHUNK_BYTES if seeks else CHUNK_BYTES
@@ -112,6 +114,15 @@ class Window:
         if end <= len(buffer):
             self._at = end
             return buffer[start:end]
+        if start == len(buffer):
+            # Where contents lie by themselves, each read gives a header.
+            buffer = self._buffer = self._read(self._chunk)
+            length = len(buffer)
+            self._fetched += length
+            if length >= BLOCK_BYTES or not length:
+                self._at = min(BLOCK_BYTES, length)
+                return buffer[:BLOCK_BYTES]
+            self._at = 0
         return self._take(BLOCK_BYTES)
 
     def body(self, size: int) -> bytes:
@@ -163,6 +174,14 @@ class Window:
         if end <= len(self._buffer):
             self._at = end
             return
+        if left and self._jump is not None and self._at == len(self._buffer):
+            # The padding with it: for each file that lies by itself one step less.
+            skipped = self._jump(left + self._pad)
+            self._buffer, self._at = b"", 0
+            self._fetched += skipped
+            if skipped < left:
+                raise TarFormatError("the archive ends inside a file")
+            return
         if left and self._skip_bytes(left) < left:
             raise TarFormatError("the archive ends inside a file")
         if self._pad:
@@ -181,15 +200,6 @@ class Window:
             data = self._buffer[self._at : self._at + size]
             self._at += size
             return data
-        if self._at == len(self._buffer):
-            # Where contents lie by themselves, each read gives a header.
-            buffer = self._buffer = self._read(self._chunk)
-            length = len(buffer)
-            self._fetched += length
-            if length >= size or not length:
-                self._at = min(size, length)
-                return buffer[:size]
-            self._at = 0
         pieces = [self._buffer[self._at :]]
         missing = size - len(pieces[0])
         self._buffer, self._at = b"", 0

@@ -81,10 +81,10 @@ class TarSplitStream:
 
     def skip(self, size: int, /) -> int:
         """Move `size` bytes on and say how many there were."""
-        if size == self._content_left and self._content_file is None:
-            self._content_left = 0
-            return size
         left = size
+        if 0 < self._content_left <= size and self._content_file is None:
+            left -= self._content_left
+            self._content_left = 0
         while left and self._find():
             if self._content_left:
                 count = min(left, self._content_left)
