@@ -12,7 +12,15 @@ from typing import Final
 import msgspec
 
 from imgscan.layers import sparse
-from imgscan.layers.tarheader import BLOCK_BYTES, Header, TarFormatError, merge_pax, parse_header, parse_pax
+from imgscan.layers.tarheader import (
+    BLOCK_BYTES,
+    Header,
+    HeaderFields,
+    TarFormatError,
+    header_fields,
+    merge_pax,
+    parse_pax,
+)
 from imgscan.layers.tarwindow import CHUNK_BYTES, ByteStream, ContentPlace, Window
 from imgscan.model import EntryKind, Skipped
 
@@ -122,15 +130,15 @@ def _next_entry(window: Window) -> Entry | None:
         # A name may begin with a NUL; whether it is the end is looked at closely only then.
         if (len(block) < BLOCK_BYTES or not block[0]) and _is_end(window, block):
             return None
-        header = parse_header(block)
-        flag = header.flag
-        if header.size < 0 and flag not in _HEADER_ONLY:
+        header = header_fields(block)
+        _, _, size, _, _, _, flag, _ = header
+        if size < 0 and flag not in _HEADER_ONLY:
             raise TarFormatError("an entry has a negative size")
         if flag not in _META:
             if records:
-                header = merge_pax(header, records)
-            return _start_entry(window, block, header, long_name or header.name, long_link or header.link, records)
-        body = window.body(header.size)
+                header = merge_pax(Header(*header), records)
+            return _start_entry(window, block, header, long_name, long_link, records)
+        body = window.body(size)
         # As in Go, each extension replaces an earlier one of its type whole, and a global header (which no engine
         # applies) parts those before it from the entry behind it.
         if flag == _PAX:
@@ -157,9 +165,15 @@ def _is_end(window: Window, block: bytes) -> bool:
 
 
 def _start_entry(
-    window: Window, block: bytes, header: Header, name: bytes, link: bytes, records: Mapping[bytes, bytes]
+    window: Window,
+    block: bytes,
+    header: HeaderFields,
+    long_name: bytes,
+    long_link: bytes,
+    records: Mapping[bytes, bytes],
 ) -> Entry:
-    flag, size = header.flag, header.size
+    name, link, size, mode, uid, gid, flag, form = header
+    name, link = long_name or name, long_link or link
     if not flag:
         # Version 7 had no type for directories but a slash.
         flag = ord("5") if name[-1:] == b"/" else ord("0")
@@ -168,7 +182,7 @@ def _start_entry(
     is_sparse = False
     if flag == _OLD_SPARSE:
         is_sparse = True
-        size, data = sparse.old_gnu_map(block, header.format, window.block)
+        size, data = sparse.old_gnu_map(block, form, window.block)
         _start_sparse(window, data, size)
     elif records and (version := sparse.pax_version(records)) is not None:
         is_sparse = True
@@ -190,9 +204,9 @@ def _start_entry(
         path=path,
         kind=kind,
         size_bytes=0 if header_only else size,
-        mode=header.mode,
-        uid=header.uid,
-        gid=header.gid,
+        mode=mode,
+        uid=uid,
+        gid=gid,
         link_target=target,
         raw_name=None if name == path or (kind is _DIRECTORY and name == path + b"/") else name,
         sparse=is_sparse,
