@@ -96,8 +96,10 @@ class PathTable:
                 self._add_row(kind, row)
         self.names_of_paths = frozenset(map(posixpath.basename, self.file_paths))
         self.any_suffix = tuple(self.suffixes)
-        self.telling_names = frozenset(name.encode() for name in (*self.names_of_paths, *self.file_names))
-        self.telling_ends = tuple(map(str.encode, self.any_suffix))
+        telling = [name.encode() for name in (*self.names_of_paths, *self.file_names, *self.suffixes)]
+        # What a name that is not numbered must end with to be told by.
+        self.telling_bytes = min(map(len, telling), default=1)
+        self.telling_ends = frozenset(name[-self.telling_bytes :] for name in telling)
         places = tables["places"]
         self.system, self.not_system = frozenset(places["system"]), frozenset(places["not_system"])
         self.package_folders, self.runtimes = frozenset(places["packages"]), tuple(places["runtimes"])
@@ -136,9 +138,9 @@ class PathTable:
         """Whether a file may be a row's by its name, as it stands in an archive."""
         if not name.isascii():
             return self._says_something(path_text(name))
-        if name in self.telling_names or name.endswith(self.telling_ends):
-            return True
-        return name[-1:].isdigit() and name.rstrip(_DIGITS.encode()) + _NUMBER.encode() in self.telling_names
+        if name[-self.telling_bytes :] in self.telling_ends or name[-1:].isdigit():
+            return self._says_something(name.decode())
+        return False
 
     def is_system(self, path: str) -> bool:
         """Whether a file with an absolute path lies in a folder of the distribution."""

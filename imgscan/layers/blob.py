@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
 from imgscan.layers.tarheader import BLOCK_BYTES, TarFormatError, parse_header
-from imgscan.layers.tarwindow import ByteStream, ContentPlace, can_seek, seek_forward
+from imgscan.layers.tarwindow import ByteStream, ContentPlace, PassOver, can_seek, seek_forward
 from imgscan.model import Digest, Skipped
 
 CHUNK_BYTES: Final = 1 << 18
@@ -89,6 +89,7 @@ class LayerStream:
         """Whether skipping saves the reading: nothing is hashed, nothing compressed, and the source can seek."""
         self._passes = self._is_passing()
         self._skip: Callable[[int], int] = getattr(stream, "skip", partial(seek_forward, stream))
+        self._pass_over: PassOver | None = getattr(stream, "pass_over", None)
         self._place: _PlaceAt | None = getattr(stream, "place_at", None) if codec is None else None
         self.places_any = bool(getattr(stream, "places_any", False))
         """Whether `place_at` knows of any content, and not only of what comes next."""
@@ -143,6 +144,19 @@ class LayerStream:
             self.tar_bytes += skipped
             left -= skipped
         return size - left
+
+    def pass_over(self, size: int, ahead: int, /) -> bytes | None:
+        """As `skip` and `read`, where the source has one step for both."""
+        if self._pass_over is None or not self._passes:
+            return None
+        data = self._pass_over(size, ahead)
+        if data is not None:
+            length = size + len(data)
+            self.stored_bytes += length
+            self.tar_bytes += length
+            if self.tar_bytes > self._most_bytes:
+                self._check_limits()
+        return data
 
     def place_at(self, offset: int, size: int) -> ContentPlace | None:
         """Where content of the tar archive lies, if it lies somewhere as it is."""

@@ -39,10 +39,14 @@ class ContentPlace(msgspec.Struct, frozen=True, gc=False):
     identity: tuple[int, int] | None = None
 
 
+PassOver = Callable[[int, int], bytes | None]
+
+
 class ByteStream(Protocol):
     """What an archive is read from. A stream may also offer `skip(n) -> int` (bytes skipped, fewer at the end)
     with `seeks`, whether it need not read them, and `skips_exactly`, whether the number is to be trusted at the end of
-    the stream; `seek` with `seekable`; `place_at(offset, size)`, where content lies that is at an offset of the stream,
+    the stream; `pass_over(n, ahead)`, the bytes that follow n others, up to `ahead`, or None if it has nothing quicker than
+    to skip and to read, and has done nothing; `seek` with `seekable`; `place_at(offset, size)`, where content lies that is at an offset of the stream,
     if it lies somewhere as it is (any content, if it `places_any`, else the content that comes next, for streams that
     give no byte of it before it is asked for); `unread(data, archive_ended=bool)` to take back what was read ahead; and
     `failure`, why it ended early."""
@@ -62,9 +66,9 @@ class Window:
         "_chunk",
         "_fetched",
         "_holes_given",
-        "_jump",
         "_left",
         "_pad",
+        "_pass_over",
         "_place",
         "_places_any",
         "_problem",
@@ -82,7 +86,7 @@ class Window:
         self._skip, seeks = _skipper(stream)
         # Seeking never fails past the end, reading does: the last byte is read to notice a stream that is cut off.
         self._skip_spare = 0 if getattr(stream, "skips_exactly", False) else 1
-        self._jump = None if self._skip_spare else self._skip
+        self._pass_over: PassOver | None = getattr(stream, "pass_over", None)
         self._place: Callable[[int, int], ContentPlace | None] | None = getattr(stream, "place_at", None)
         self._places_any = bool(getattr(stream, "places_any", False))
         self._chunk = _SEEKING_CHUNK_BYTES if seeks else CHUNK_BYTES
@@ -174,14 +178,15 @@ class Window:
         if end <= len(self._buffer):
             self._at = end
             return
-        if left and self._jump is not None and self._at == len(self._buffer):
-            # The padding with it: for each file that lies by itself one step less.
-            skipped = self._jump(left + self._pad)
-            self._buffer, self._at = b"", 0
-            self._fetched += skipped
-            if skipped < left:
-                raise TarFormatError("the archive ends inside a file")
-            return
+        if left and self._pass_over is not None and self._at == len(self._buffer):
+            data = self._pass_over(left, self._chunk)
+            if data is not None:
+                self._fetched += left + len(data)
+                self._buffer, self._at = data, 0
+                left = 0
+                if self._pad <= len(data):
+                    self._at = self._pad
+                    return
         if left and self._skip_bytes(left) < left:
             raise TarFormatError("the archive ends inside a file")
         if self._pad:

@@ -22,7 +22,7 @@ from imgscan.source.placed import Directory
 from imgscan.source.records import StoreError
 
 _SEGMENT: Final = 2
-_CHUNK_BYTES: Final = 1 << 18
+_CHUNK_BYTES: Final = 1 << 16
 _LONGEST_LINE: Final = 8 << 20
 """A segment holds headers, of which the longest has a mebibyte, in base64."""
 _LARGEST_FILE: Final = (1 << 63) - 1
@@ -82,9 +82,6 @@ class TarSplitStream:
     def skip(self, size: int, /) -> int:
         """Move `size` bytes on and say how many there were."""
         left = size
-        if 0 < self._content_left <= size and self._content_file is None:
-            left -= self._content_left
-            self._content_left = 0
         while left and self._find():
             if self._content_left:
                 count = min(left, self._content_left)
@@ -96,6 +93,13 @@ class TarSplitStream:
                 self._at += count
             left -= count
         return size - left
+
+    def pass_over(self, size: int, ahead: int, /) -> bytes | None:
+        """Leave a file out that nobody looked at, and read what follows it; None if that is not what comes next."""
+        if size != self._content_left or self._content_file is not None:
+            return None
+        self._content_left = 0
+        return self.read(ahead)
 
     def place_at(self, offset: int, size: int) -> ContentPlace | None:
         """Where the content lies whose first byte comes next; `offset` is known to be here."""
@@ -137,10 +141,12 @@ class TarSplitStream:
             rest, size = b"", 0
             while chunk := frames.read(_CHUNK_BYTES):
                 size += len(chunk)
-                lines, newline, rest = (rest + chunk).rpartition(b"\n")
-                if newline:
-                    yield _decoder.decode_lines(lines)
-                elif len(rest) > _LONGEST_LINE:
+                data = rest + chunk
+                end = data.rfind(b"\n") + 1
+                if end:
+                    yield _decoder.decode_lines(memoryview(data)[:end])
+                rest = data[end:]
+                if len(rest) > _LONGEST_LINE:
                     raise StoreError("a line of the record of the layer's headers is too long")
             if rest:
                 yield [_decoder.decode(rest)]
