@@ -136,11 +136,11 @@ class PathTable:
 
     def knows_name(self, name: bytes) -> bool:
         """Whether a file may be a row's by its name, as it stands in an archive."""
-        if not name.isascii():
-            return self._says_something(path_text(name))
-        if name[-self.telling_bytes :] in self.telling_ends or name[-1:].isdigit():
-            return self._says_something(name.decode())
-        return False
+        if name.isascii() and name[-self.telling_bytes :] not in self.telling_ends and not name[-1:].isdigit():
+            return False
+        text = path_text(name)
+        says = self.names.get(text)
+        return self._says_something(text) if says is None else says
 
     def is_system(self, path: str) -> bool:
         """Whether a file with an absolute path lies in a folder of the distribution."""
