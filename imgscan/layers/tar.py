@@ -24,6 +24,7 @@ from imgscan.layers.tarheader import (
 from imgscan.layers.tarwindow import CHUNK_BYTES, ByteStream, ContentPlace, Window
 from imgscan.model import EntryKind, Skipped
 
+_DOT: Final = ord(".")
 _NO_NAMES: Final = frozenset((b".", b".."))
 _MOST_FOLDERS: Final = 1024
 _LONGEST_FOLDER: Final = 1024
@@ -228,7 +229,7 @@ def _start_sparse(window: Window, data: sparse.SparseMap, size: int) -> None:
 def clean_path(name: bytes) -> bytes:
     """A name as a path below the root: no slash at either end, no empty, `.` or `..` parts (`..` stops at the root)."""
     folder, _, last = name.rpartition(b"/")
-    if not last or last in _NO_NAMES:
+    if not last or (last[0] == _DOT and last in _NO_NAMES):
         stripped = name.rstrip(b"/")
         return _clean_parts(name) if stripped == name else clean_path(stripped)
     before = _clean_folders.get(folder)

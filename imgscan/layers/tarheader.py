@@ -66,7 +66,11 @@ def header_fields(block: bytes) -> HeaderFields:
     Raises TarFormatError on a wrong checksum or a number field that is not octal or base-256.
     """
     name, owners, digits, end, time, checksum, flag, link, tail = _split(block)
-    known = _tail_cache.get(tail)
+    # It mostly is that of the header before, and to compare is quicker than to hash.
+    latest, known = _latest_tail[0]
+    if tail != latest:
+        known = _tail_cache.get(tail)
+        _latest_tail[0] = tail, known
     # What fields add to the checksum is remembered with them: half of the block is left to be summed up.
     if known is None or (adler32(block[:_TAIL_AT]) & 0xFFFF) + known[0] != _checksum_cache.get(checksum):
         _verify_checksum(block)
@@ -197,6 +201,7 @@ def _number(field: bytes) -> int:
 _owner_cache: dict[bytes, tuple[int, int, int]] = {}
 _number_cache: set[bytes] = set()
 _tail_cache: dict[bytes, tuple[int, int, bytes]] = {}
+_latest_tail: list[tuple[bytes, tuple[int, int, bytes] | None]] = [(b"", None)]
 _checksum_cache: dict[bytes, int] = {}
 """By the field, what the lower half of Adler-32 of the bytes before the tail and the sum of those in it must add up to:
 1 and all bytes, of which eight are the field's instead of spaces."""
@@ -238,6 +243,7 @@ def _tail_fields(block: bytes, tail: bytes) -> tuple[int, int, bytes]:
     if len(_tail_cache) >= _TAIL_CACHE_LIMIT:
         _tail_cache.clear()
     fields = _tail_cache[tail] = sum(tail), kind, prefix
+    _latest_tail[0] = tail, fields
     return fields
 
 
