@@ -30,8 +30,8 @@ _TAIL_AT: Final = 256
 _TAIL_CACHE_LIMIT: Final = 1 << 10
 _CHECKSUM_CACHE_LIMIT: Final = 1 << 14
 _split: Final = struct.Struct("100s24s11sc12s8sB99s256s").unpack
-"""Name; mode, owner and group; size, its last byte apart; time; checksum; type; link but for its last byte; and, from `_TAIL_AT` on, that
-byte with all that follows, which is equal in most headers of a layer."""
+"""Name; mode, owner and group; size, its last byte apart; time; checksum; type; link but for its last byte; and, from
+`_TAIL_AT` on, that byte with all that follows, which is equal in most headers of a layer."""
 _TIME_KEYS: Final = frozenset((b"atime", b"mtime", b"ctime"))
 
 

@@ -45,11 +45,11 @@ PassOver = Callable[[int, int], bytes | None]
 class ByteStream(Protocol):
     """What an archive is read from. A stream may also offer `skip(n) -> int` (bytes skipped, fewer at the end)
     with `seeks`, whether it need not read them, and `skips_exactly`, whether the number is to be trusted at the end of
-    the stream; `pass_over(n, ahead)`, the bytes that follow n others, up to `ahead`, or None if it has nothing quicker than
-    to skip and to read, and has done nothing; `seek` with `seekable`; `place_at(offset, size)`, where content lies that is at an offset of the stream,
-    if it lies somewhere as it is (any content, if it `places_any`, else the content that comes next, for streams that
-    give no byte of it before it is asked for); `unread(data, archive_ended=bool)` to take back what was read ahead; and
-    `failure`, why it ended early."""
+    the stream; `pass_over(n, ahead)`, the bytes that follow `n` others, up to `ahead`, or None, and nothing done, where
+    it has no quicker way than to skip and to read; `seek` with `seekable`; `place_at(offset, size)`, where content lies
+    that is at an offset of the stream, if it lies somewhere as it is (any content, if it `places_any`, else the content
+    that comes next, for streams that give no byte of it before it is asked for); `unread(data, archive_ended=bool)` to
+    take back what was read ahead; and `failure`, why it ended early."""
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes, b"" only at the end."""

@@ -28,7 +28,7 @@ class NameSearch:
         self._note = note
         self._known = b""
         self._folder: bytes | None = None
-        """What is known but for its slash."""
+        """What is known but for its slash, where that is more than a slash."""
         self._paths: list[bytes] = []
         self._texts: list[bytes] = []
         self._bytes = 0
@@ -41,7 +41,7 @@ class NameSearch:
             known = self._known
             text = path[len(known) :] if known and path.startswith(known) else path
             self._known = path + b"/" if is_directory else path[: path.rfind(b"/") + 1]
-            self._folder = self._known[:-1] if self._known else None
+            self._folder = self._known[:-1] or None
         self._paths.append(path)
         self._texts.append(text)
         self._bytes += len(text) + _BETWEEN_BYTES
