@@ -99,7 +99,13 @@ class TarSplitStream:
         if size != self._content_left or self._content_file is not None:
             return None
         self._content_left = 0
-        return self.read(ahead)
+        if not self._find():
+            return b""
+        if self._content_left:
+            return self.read(ahead)
+        at = self._at
+        self._at = end = at + ahead
+        return self._segment[at:end]
 
     def place_at(self, offset: int, size: int) -> ContentPlace | None:
         """Where the content lies whose first byte comes next; `offset` is known to be here."""
