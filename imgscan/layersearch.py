@@ -81,14 +81,15 @@ class LayerSearch:
         self._files: _Pending | None = None
         self._slot: _Pending | None = None
         self._names = NameSearch(scanner, lambda reason: self._note("names of files", [reason]))
+        self._add_name = self._names.add
 
     def see(self, entry: Entry) -> None:
         """Look at an entry's name, and at what it says besides."""
         path = entry.path if entry.raw_name is None else entry.raw_name
         if entry.link_target is None and entry.attributes is None:
-            self._names.add(path, is_directory=entry.kind is _DIRECTORY)
+            self._add_name(path, is_directory=entry.kind is _DIRECTORY)
         else:
-            self._names.add(path, entry.link_target, entry.attributes, is_directory=entry.kind is _DIRECTORY)
+            self._add_name(path, entry.link_target, entry.attributes, is_directory=entry.kind is _DIRECTORY)
 
     def search(self, item: TarEntry, done: Done) -> None:
         """Take a file; it is searched now or with the next batch."""

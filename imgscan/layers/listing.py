@@ -105,6 +105,7 @@ class ListingBuilder:
         self._where = where
         self._observe = observe
         self._items = BlockWriter()
+        self._list = self._items.add
         self._contents = ContentsBuilder()
         self._links: list[HardLink] = []
         self._whiteouts: dict[bytes, None] = {}
@@ -164,7 +165,7 @@ class ListingBuilder:
             target=target,
             order=order,
         )
-        self._items.add(listed)
+        self._list(listed)
         if size >= DUPLICATE_MIN_BYTES:
             self._contents.add(listed)
         if self._observe is not None:

@@ -108,12 +108,13 @@ def read_entries(stream: ByteStream, *, where: str = "layer") -> Iterator[TarEnt
     After the end-of-archive mark the rest is given back to the stream (`unread`), for it to drain and judge.
     """
     window = Window(stream)
+    finish_entry = window.finish_entry
     number = 1
     ended = False
     try:
         while (entry := _next_entry(window)) is not None:
             yield TarEntry(entry, window, window.serial)
-            window.finish_entry()
+            finish_entry()
             number += 1
         ended = True
     except TarFormatError as error:

@@ -50,6 +50,7 @@ class TarSplitStream:
     skips_exactly = True
 
     def __init__(self, records: Path, root: Path) -> None:
+        self._path = root
         self._root = Directory(root)
         try:
             self._file = records.open("rb")
@@ -114,7 +115,7 @@ class TarSplitStream:
         content = self._content
         if content is None or not size == content.size == self._content_left or self._content_file is not None:
             return None
-        return ContentPlace(root=self._root.path, name=_name(content), size=size)
+        return ContentPlace(self._path, size, _name(content))
 
     def close(self) -> None:
         """Close all files."""
@@ -183,6 +184,6 @@ class TarSplitStream:
 
 def _name(record: _Record) -> bytes:
     name = record.name_raw or (record.name or "").encode("utf-8", "surrogateescape")
-    while name[:1] in (b".", b"/") and name.startswith((b"./", b"/")):
+    while name and name[0] in b"./" and name.startswith((b"./", b"/")):
         name = name.removeprefix(b".").lstrip(b"/")
     return name
