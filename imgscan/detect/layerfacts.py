@@ -43,6 +43,7 @@ class FactsBuilder:
 
     def __init__(self) -> None:
         self._table = path_table()
+        self._knows_name = self._table.knows_name
         self._large_bytes = thresholds()["oversized_file_bytes"]
         self._facts = LayerFacts()
         self._folder: bytes | None = None
@@ -51,14 +52,14 @@ class FactsBuilder:
 
     def observe(self, entry: ListedEntry) -> None:
         """Take an entry of the present layer."""
-        kind, path = entry.kind, entry.path
+        kind, path, size = entry.kind, entry.path, entry.size_bytes
         if kind is _FILE:
             folder, _, name = path.rpartition(b"/")
             if folder != self._folder:
                 self._folder, self._is_known = folder, self._table.knows_folder(absolute(folder) if folder else "")
-            if self._is_known or self._table.knows_name(name):
-                self._facts.groups.add(self._table, absolute(path), entry.size_bytes)
-            if entry.size_bytes >= self._large_bytes:
+            if self._is_known or self._knows_name(name):
+                self._facts.groups.add(self._table, absolute(path), size)
+            if size >= self._large_bytes:
                 self._facts.large.append(entry)
                 if len(self._facts.large) > 2 * _MOST_LARGE:
                     self._facts.large = _largest(self._facts.large)

@@ -265,9 +265,9 @@ class BlockWriter:
 
     def _note(self, neighbours: Iterable[ListedEntry]) -> None:
         for previous, entry in pairwise(neighbours):
-            if entry.path.startswith(previous.path) and (
-                entry.path == previous.path
-                or (previous.kind is not _DIRECTORY and entry.path.startswith(previous.path + b"/"))
+            before, path = previous.path, entry.path
+            if path.startswith(before) and (
+                path == before or (previous.kind is not _DIRECTORY and path.startswith(before + b"/"))
             ):
                 self._clashes = True
 
