@@ -112,6 +112,7 @@ class PathTable:
         self.python = frozenset(development["python"])
         self.folders: dict[str, Folder] = {}
         self.names: dict[str, bool] = {}
+        self.kinds_of_names: dict[str, Kind] = {}
         # Files come folder by folder, and comparing a string is cheaper than hashing it.
         self.latest = "", Folder(hit=None, own=True)
 
@@ -163,14 +164,18 @@ class PathTable:
         """Whether a file may be a row's by its name; remembered, since in all folders files are called the same."""
         if len(self.names) > _MEMO_LIMIT:
             self.names.clear()
-        says = name in self.names_of_paths or self._of_name(name) is not None
+            self.kinds_of_names.clear()
+        kind = self._of_name(name)
+        says = kind is not None or name in self.names_of_paths
         if len(name) <= _NAME_MAX:
             self.names[name] = says
+            if kind is not None:
+                self.kinds_of_names[name] = kind
         return says
 
     def _named(self, path: str, name: str) -> Kind | None:
         """The row of a file: by its whole path, or by its name."""
-        kind = self.file_paths.get(path) or self._of_name(name)
+        kind = self.file_paths.get(path) or self.kinds_of_names.get(name) or self._of_name(name)
         return None if kind is None or kind.means_else(path) else kind
 
     def _of_name(self, name: str) -> Kind | None:
