@@ -36,6 +36,7 @@ _SLOT_FILES: Final = 4096
 _BATCH_BYTES: Final = 8 << 20
 MOST_HITS: Final = 50_000
 """Of one layer, one in each of a million files would take a gigabyte."""
+_DIRECTORY = EntryKind.DIRECTORY
 _EMPTY: Final = content_digest(b"")
 
 
@@ -80,23 +81,28 @@ class LayerSearch:
         self._files: _Pending | None = None
         self._slot: _Pending | None = None
         self._names = NameSearch(scanner, lambda reason: self._note("names of files", [reason]))
+        self._add_name = self._names.add
 
     def see(self, entry: Entry) -> None:
         """Look at an entry's name, and at what it says besides."""
         path = entry.path if entry.raw_name is None else entry.raw_name
-        self._names.add(path, entry.link_target, entry.attributes, is_directory=entry.kind is EntryKind.DIRECTORY)
+        if entry.link_target is None and entry.attributes is None:
+            self._add_name(path, is_directory=entry.kind is _DIRECTORY)
+        else:
+            self._add_name(path, entry.link_target, entry.attributes, is_directory=entry.kind is _DIRECTORY)
 
     def search(self, item: TarEntry, done: Done) -> None:
         """Take a file; it is searched now or with the next batch."""
         entry = item.entry
-        self.read_bytes += entry.size_bytes
-        if not entry.size_bytes:
+        size = entry.size_bytes
+        if not size:
             done(_EMPTY)
             return
+        self.read_bytes += size
         place = item.place()
         if place is not None:
             self._take_place(place, entry, done)
-        elif self._workers.count and entry.size_bytes < _LARGE_BYTES and not entry.sparse:
+        elif self._workers.count and size < _LARGE_BYTES and not entry.sparse:
             self._take_bytes(item, done)
         else:
             self._search_here(item, done)
@@ -125,10 +131,11 @@ class LayerSearch:
         pending = self._files
         if pending is None:
             pending = self._files = _Pending(root=place.root, identity=place.identity)
-        pending.jobs.append(FileJob(path=entry.path, size=place.size, start=place.offset, name=place.name))
+        jobs, size = pending.jobs, place.size
+        jobs.append(FileJob(path=entry.path, size=size, start=place.offset, name=place.name))
         pending.waiting.append(done)
-        pending.bytes += place.size
-        if len(pending.jobs) >= _BATCH_FILES or pending.bytes >= _BATCH_BYTES:
+        pending.bytes += size
+        if len(jobs) >= _BATCH_FILES or pending.bytes >= _BATCH_BYTES:
             self._files = None
             self._send(pending)
 

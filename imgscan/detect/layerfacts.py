@@ -21,6 +21,7 @@ from imgscan.model import EntryKind
 
 _SPECIAL_MODES = 0o6002
 _WITH_MODES = frozenset((EntryKind.FILE, EntryKind.HARDLINK, EntryKind.DIRECTORY))
+_FILE, _SYMLINK = EntryKind.FILE, EntryKind.SYMLINK
 _MOST_LARGE = 1_000
 _MOST_MODES = 20_000
 _MOST_LINKS = 20_000
@@ -42,21 +43,30 @@ class FactsBuilder:
 
     def __init__(self) -> None:
         self._table = path_table()
+        self._knows_name = self._table.knows_name
         self._large_bytes = thresholds()["oversized_file_bytes"]
         self._facts = LayerFacts()
+        self._folder: bytes | None = None
+        self._is_known = False
+        """Whether the table knows the folder of the file before."""
 
     def observe(self, entry: ListedEntry) -> None:
         """Take an entry of the present layer."""
-        if entry.kind is EntryKind.FILE:
-            self._facts.groups.add(self._table, absolute(entry.path), entry.size_bytes)
-            if entry.size_bytes >= self._large_bytes:
+        kind, path, size = entry.kind, entry.path, entry.size_bytes
+        if kind is _FILE:
+            folder, _, name = path.rpartition(b"/")
+            if folder != self._folder:
+                self._folder, self._is_known = folder, self._table.knows_folder(absolute(folder) if folder else "")
+            if self._is_known or self._knows_name(name):
+                self._facts.groups.add(self._table, absolute(path), size)
+            if size >= self._large_bytes:
                 self._facts.large.append(entry)
                 if len(self._facts.large) > 2 * _MOST_LARGE:
                     self._facts.large = _largest(self._facts.large)
-        if entry.mode & _SPECIAL_MODES and entry.kind in _WITH_MODES and len(self._facts.modes) < _MOST_MODES:
-            self._facts.modes.append(entry)
-        if entry.kind is EntryKind.SYMLINK and len(self._facts.links) < _MOST_LINKS and _is_package_link(entry.path):
+        elif kind is _SYMLINK and len(self._facts.links) < _MOST_LINKS and _is_package_link(path):
             self._facts.links.append(entry)
+        if entry.mode & _SPECIAL_MODES and kind in _WITH_MODES and len(self._facts.modes) < _MOST_MODES:
+            self._facts.modes.append(entry)
 
     def finish(self) -> LayerFacts:
         """The facts of the present layer; the next entry begins another one."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
+from imgscan.escape import path_text
 from imgscan.frozen import frozen
 from imgscan.model import Severity
 from imgscan.rulebook import load_yaml, rules_dir
@@ -95,6 +96,10 @@ class PathTable:
                 self._add_row(kind, row)
         self.names_of_paths = frozenset(map(posixpath.basename, self.file_paths))
         self.any_suffix = tuple(self.suffixes)
+        telling = [name.encode() for name in (*self.names_of_paths, *self.file_names, *self.suffixes)]
+        # What a name that is not numbered must end with to be told by.
+        self.telling_bytes = min(map(len, telling), default=1)
+        self.telling_ends = frozenset(name[-self.telling_bytes :] for name in telling)
         places = tables["places"]
         self.system, self.not_system = frozenset(places["system"]), frozenset(places["not_system"])
         self.package_folders, self.runtimes = frozenset(places["packages"]), tuple(places["runtimes"])
@@ -107,16 +112,14 @@ class PathTable:
         self.python = frozenset(development["python"])
         self.folders: dict[str, Folder] = {}
         self.names: dict[str, bool] = {}
+        self.kinds_of_names: dict[str, Kind] = {}
         # Files come folder by folder, and comparing a string is cheaper than hashing it.
         self.latest = "", Folder(hit=None, own=True)
 
     def hit_of(self, path: str) -> Hit | None:
         """The row that a file with an absolute path belongs to."""
         folder_path, _, name = path.rpartition("/")
-        known_path, folder = self.latest
-        if folder_path != known_path:
-            folder = self.folders.get(folder_path) or self._folder(folder_path)
-            self.latest = folder_path, folder
+        folder = self._folder_of(folder_path)
         hit = folder.hit
         if hit is not None and not hit.kind.general:
             return None if name in hit.kind.spared else hit
@@ -126,6 +129,19 @@ class PathTable:
             if kind is not None and (folder.own or kind.everywhere):
                 return Hit(kind=kind, top=path)
         return None if hit is not None and name in hit.kind.spared else hit
+
+    def knows_folder(self, path: str) -> bool:
+        """Whether files right in a folder, of an absolute path or "" for the root, may be a row's by the folder; those
+        in others are only by their names."""
+        return self._folder_of(path).hit is not None
+
+    def knows_name(self, name: bytes) -> bool:
+        """Whether a file may be a row's by its name, as it stands in an archive."""
+        if name.isascii() and name[-self.telling_bytes :] not in self.telling_ends and not name[-1:].isdigit():
+            return False
+        text = path_text(name)
+        says = self.names.get(text)
+        return self._says_something(text) if says is None else says
 
     def is_system(self, path: str) -> bool:
         """Whether a file with an absolute path lies in a folder of the distribution."""
@@ -137,18 +153,29 @@ class PathTable:
                 return True
         return False
 
+    def _folder_of(self, path: str) -> Folder:
+        known_path, folder = self.latest
+        if path != known_path:
+            folder = self.folders.get(path) or self._folder(path)
+            self.latest = path, folder
+        return folder
+
     def _says_something(self, name: str) -> bool:
         """Whether a file may be a row's by its name; remembered, since in all folders files are called the same."""
         if len(self.names) > _MEMO_LIMIT:
             self.names.clear()
-        says = name in self.names_of_paths or self._of_name(name) is not None
+            self.kinds_of_names.clear()
+        kind = self._of_name(name)
+        says = kind is not None or name in self.names_of_paths
         if len(name) <= _NAME_MAX:
             self.names[name] = says
+            if kind is not None:
+                self.kinds_of_names[name] = kind
         return says
 
     def _named(self, path: str, name: str) -> Kind | None:
         """The row of a file: by its whole path, or by its name."""
-        kind = self.file_paths.get(path) or self._of_name(name)
+        kind = self.file_paths.get(path) or self.kinds_of_names.get(name) or self._of_name(name)
         return None if kind is None or kind.means_else(path) else kind
 
     def _of_name(self, name: str) -> Kind | None:

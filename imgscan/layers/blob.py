@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from imgscan.frozen import frozen
 from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
 from imgscan.layers.tarheader import BLOCK_BYTES, TarFormatError, parse_header
-from imgscan.layers.tarwindow import ByteStream, ContentPlace, can_seek, seek_forward
+from imgscan.layers.tarwindow import ByteStream, ContentPlace, PassOver, can_seek, seek_forward
 from imgscan.model import Digest, Skipped
 
 CHUNK_BYTES: Final = 1 << 18
@@ -67,8 +67,10 @@ class LayerStream:
 
     def __init__(self, stream: ByteStream, *, where: str, limits: Limits, verify: bool) -> None:
         self._source = stream
+        self._source_read = stream.read
         self._where = where
         self._limits = limits
+        self._most_bytes = limits.max_bytes
         self._stored_hash = hashlib.sha256() if verify else None
         self.stored_bytes = 0
         self.tar_bytes = 0
@@ -85,26 +87,30 @@ class LayerStream:
         plain = codec is None and not verify
         self.seeks = plain and (bool(getattr(stream, "seeks", False)) or can_seek(stream))
         """Whether skipping saves the reading: nothing is hashed, nothing compressed, and the source can seek."""
-        self._passes = plain and not head
-        """Whether bytes go through as they come."""
+        self._passes = self._is_passing()
         self._skip: Callable[[int], int] = getattr(stream, "skip", partial(seek_forward, stream))
+        self._pass_over: PassOver | None = getattr(stream, "pass_over", None)
         self._place: _PlaceAt | None = getattr(stream, "place_at", None) if codec is None else None
         self.places_any = bool(getattr(stream, "places_any", False))
         """Whether `place_at` knows of any content, and not only of what comes next."""
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` tar bytes; b"" at the end, and where the blob is damaged (`failure`)."""
+        if self._passes and size > 0:
+            data = self._source_read(size)
+            length = len(data)
+            self.stored_bytes += length
+            self.tar_bytes += length
+            if self.tar_bytes > self._most_bytes:
+                self._check_limits()
+            return data
         if self._ready:
             data, self._ready = self._ready[:size], self._ready[size:]
+            self._passes = self._is_passing()
             return data
         if self.failure is not None or size <= 0:
             return b""
-        if self._passes:
-            data = self._source.read(size)
-            self.stored_bytes += len(data)
-        else:
-            data = self._next_bytes(size)
-            self._passes = self.seeks and not self._head
+        data = self._next_bytes(size)
         self.tar_bytes += len(data)
         if self._tar_hash is not None:
             self._tar_hash.update(data)
@@ -114,11 +120,17 @@ class LayerStream:
     def unread(self, data: bytes, /, *, archive_ended: bool) -> None:
         """Take back bytes that were read ahead, at the end of the archive or where its reader gave up."""
         self._ready = data + self._ready
+        self._passes = self._is_passing()
         self._archive_ended = archive_ended
         self._failure_told = not archive_ended
 
     def skip(self, size: int, /) -> int:
         """Move `size` tar bytes on and say how many there were; seeks when nothing has to be hashed."""
+        if self._passes and size > 0:
+            skipped = self._skip(size)
+            self.stored_bytes += skipped
+            self.tar_bytes += skipped
+            return skipped
         left = size
         while left > 0 and (self._ready or self._head or not self.seeks):
             data = self.read(min(left, CHUNK_BYTES))
@@ -132,6 +144,19 @@ class LayerStream:
             self.tar_bytes += skipped
             left -= skipped
         return size - left
+
+    def pass_over(self, size: int, ahead: int, /) -> bytes | None:
+        """As `skip` and `read`, where the source has one step for both."""
+        if self._pass_over is None or not self._passes:
+            return None
+        data = self._pass_over(size, ahead)
+        if data is not None:
+            length = size + len(data)
+            self.stored_bytes += length
+            self.tar_bytes += length
+            if self.tar_bytes > self._most_bytes:
+                self._check_limits()
+        return data
 
     def place_at(self, offset: int, size: int) -> ContentPlace | None:
         """Where content of the tar archive lies, if it lies somewhere as it is."""
@@ -168,6 +193,10 @@ class LayerStream:
             skipped=self._notes(hidden),
         )
 
+    def _is_passing(self) -> bool:
+        """Whether bytes go through as they come."""
+        return self.seeks and not self._head and not self._ready and self.failure is None
+
     def _next_bytes(self, size: int) -> bytes:
         if self._frames is None:
             data, self._head = self._head[:size], self._head[size:]
@@ -191,6 +220,7 @@ class LayerStream:
             self.failure = f"the layer unpacks to more than {limits.max_bytes:,} bytes"
         elif self.tar_bytes > limits.free_bytes and self.tar_bytes > limits.max_ratio * self.stored_bytes:
             self.failure = f"the layer unpacks to more than {limits.max_ratio} times its size: a decompression bomb"
+        self._passes = self._is_passing()
 
     def _behind(self) -> Iterator[bytes]:
         """What follows the compressed data, or the point at which they failed."""

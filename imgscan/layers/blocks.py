@@ -11,6 +11,8 @@ import heapq
 import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, pairwise
+from operator import attrgetter
 from typing import IO, Final, Protocol
 
 import msgspec
@@ -22,6 +24,7 @@ BLOCK_ENTRIES: Final = 2048
 RUN_ENTRIES: Final = 1 << 16
 """So many entries are sorted in memory at once (some 30 MB of objects); longer layers are merged of sorted runs."""
 _HELD_BYTES: Final = 32 << 20
+_DIRECTORY = EntryKind.DIRECTORY
 
 
 # A msgspec Struct instead of a dataclass: see `tar.Entry`.
@@ -185,7 +188,8 @@ class Cursor:
 
 
 def _key(entry: ListedEntry) -> bytes:
-    return key_of(entry.path)
+    # `key_of` itself would be one more call for each entry.
+    return entry.path.replace(b"/", b"\0")
 
 
 class HeldBlocks:
@@ -232,14 +236,14 @@ class BlockWriter:
     """Takes entries in any order; `finish` gives them sorted."""
 
     def __init__(self) -> None:
-        self._run: list[tuple[bytes, int, ListedEntry]] = []
+        self._run: list[ListedEntry] = []
         self._runs: list[Blocks] = []
         self._run_store = HeldBlocks()
         self._clashes = False
 
     def add(self, entry: ListedEntry) -> None:
         """Take one more entry; no two have the same order."""
-        self._run.append((key_of(entry.path), entry.order, entry))
+        self._run.append(entry)
         if len(self._run) >= RUN_ENTRIES:
             self._end_run()
 
@@ -248,22 +252,24 @@ class BlockWriter:
         directory although there are entries below it. `see` is shown all of them in their order, block by block."""
         if self._runs and self._run:
             self._end_run()
-        self._run.sort()
-        merged = heapq.merge(self._run, *(_keyed(run) for run in self._runs))
-        blocks = _write((entry for _, _, entry in merged), HeldBlocks(), self._note, see)
+        entries: Iterable[ListedEntry] = _sort(self._run)
+        if self._runs:
+            entries = (entry for _, _, entry in heapq.merge(_keyed(entries), *map(_keyed, self._runs)))
+        blocks = _write(entries, HeldBlocks(), self._note, see)
         self._run, self._runs = [], []
         return blocks, self._clashes
 
     def _end_run(self) -> None:
-        self._run.sort()
-        self._runs.append(_write((entry for _, _, entry in self._run), self._run_store))
+        self._runs.append(_write(_sort(self._run), self._run_store))
         self._run = []
 
-    def _note(self, previous: ListedEntry, entry: ListedEntry) -> None:
-        if entry.path == previous.path or (
-            previous.kind is not EntryKind.DIRECTORY and entry.path.startswith(previous.path + b"/")
-        ):
-            self._clashes = True
+    def _note(self, neighbours: Iterable[ListedEntry]) -> None:
+        for previous, entry in pairwise(neighbours):
+            before, path = previous.path, entry.path
+            if path.startswith(before) and (
+                path == before or (previous.kind is not _DIRECTORY and path.startswith(before + b"/"))
+            ):
+                self._clashes = True
 
 
 class _Shared:
@@ -277,30 +283,32 @@ class _Shared:
         return self._store.read(self._first + number)
 
 
-def _keyed(blocks: Blocks) -> Iterator[tuple[bytes, int, ListedEntry]]:
-    return ((key_of(entry.path), entry.order, entry) for entry in blocks)
+def _sort(entries: list[ListedEntry]) -> list[ListedEntry]:
+    # Twice by one thing is quicker than once by two, since they come nearly in their order.
+    entries.sort(key=attrgetter("order"))
+    entries.sort(key=_key)
+    return entries
+
+
+def _keyed(entries: Iterable[ListedEntry]) -> Iterator[tuple[bytes, int, ListedEntry]]:
+    return ((key_of(entry.path), entry.order, entry) for entry in entries)
 
 
 def _write(
     entries: Iterable[ListedEntry],
     store: HeldBlocks,
-    note: Callable[[ListedEntry, ListedEntry], None] | None = None,
+    note: Callable[[Iterable[ListedEntry]], None] | None = None,
     see: Callable[[list[ListedEntry]], None] | None = None,
 ) -> Blocks:
-    """Sorted entries as blocks of `store`; `note` is shown each pair of neighbours, `see` each block."""
+    """Sorted entries as blocks of `store`; `note` is shown each block after the entry before it, `see` each block."""
     index: list[BlockInfo] = []
-    block: list[ListedEntry] = []
     first = len(store)
-    previous: ListedEntry | None = None
-    for entry in entries:
-        if note is not None and previous is not None:
-            note(previous, entry)
-        previous = entry
-        block.append(entry)
-        if len(block) == BLOCK_ENTRIES:
-            index.append(_end_block(block, store, see))
-            block = []
-    if block:
+    previous: list[ListedEntry] = []
+    left = iter(entries)
+    while block := list(islice(left, BLOCK_ENTRIES)):
+        if note is not None:
+            note(chain(previous, block))
+        previous = block[-1:]
         index.append(_end_block(block, store, see))
     return Blocks(index, _Shared(store, first) if first else store)
 

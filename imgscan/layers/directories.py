@@ -44,12 +44,13 @@ class DirectoriesBuilder:
         """Take the next entries, in the order of their paths (`blocks.key_of`)."""
         here, size = b"", 0
         for entry in entries:
-            if entry.size_bytes:
+            bytes_here = entry.size_bytes
+            if bytes_here:
                 folder = entry.path.rpartition(b"/")[0]
                 if folder != here:
                     self._count(here, size)
                     here, size = folder, 0
-                size += entry.size_bytes
+                size += bytes_here
         self._count(here, size)
 
     def finish(self) -> bytes:

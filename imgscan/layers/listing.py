@@ -7,6 +7,7 @@ shares the layer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -15,7 +16,7 @@ from blake3 import blake3
 from imgscan.coverage import MOST_SKIPPED
 from imgscan.layers.blob import LayerStream
 from imgscan.layers.blocks import Blocks, BlockWriter, ListedEntry, key_of
-from imgscan.layers.contents import ContentsBuilder
+from imgscan.layers.contents import DUPLICATE_MIN_BYTES, ContentsBuilder
 from imgscan.layers.directories import DirectoriesBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.tar import Entry, TarEntry, read_entries
@@ -37,6 +38,7 @@ MAX_LAYER_BYTES: Final = 1 << 46
 
 ReadContent = Callable[[int], bytes]
 Visitor = Callable[[Entry, ReadContent], None]
+_FILE, _HARDLINK = EntryKind.FILE, EntryKind.HARDLINK
 Done = Callable[[bytes | None], None]
 """Takes the `content_digest` of a file, None where its content was not all there."""
 
@@ -103,6 +105,7 @@ class ListingBuilder:
         self._where = where
         self._observe = observe
         self._items = BlockWriter()
+        self._list = self._items.add
         self._contents = ContentsBuilder()
         self._links: list[HardLink] = []
         self._whiteouts: dict[bytes, None] = {}
@@ -120,27 +123,36 @@ class ListingBuilder:
 
     def add(self, entry: Entry, digest: bytes | None = None, *, number: int | None = None) -> None:
         """Take an entry; `digest` is a regular file's `content_digest`. Without its `number` it is the next."""
-        order = self.number() if number is None else number
+        self._add(entry, self.number() if number is None else number, digest)
+
+    def adder(self, entry: Entry) -> Done:
+        """Number an entry, and add it once its digest is known."""
+        self._entries += 1
+        return partial(self._add, entry, self._entries)
+
+    def _add(self, entry: Entry, order: int, digest: bytes | None) -> None:
         path = entry.path
-        if WHITEOUT_PREFIX in path and self._add_marker(entry, digest, order):
+        # To part it is quicker than to ask whether it is in: that raises an error first, and swallows it.
+        if path.partition(WHITEOUT_PREFIX)[1] and self._add_marker(entry, digest, order):
             return
         kind, size, target = entry.kind, 0, entry.link_target
-        if kind is EntryKind.FILE:
+        if kind is _FILE:
             size = entry.size_bytes
             if not path:
                 self._skip(order, "a file has no name")
                 return
-        elif kind is EntryKind.HARDLINK and target is not None and target.startswith(AUFS_LINKS):
+        elif kind is _HARDLINK and target is not None and target.startswith(AUFS_LINKS):
             # AUFS keeps the content of hard links in a directory of its own; engines copy it from there.
-            kind, target = EntryKind.FILE, None
+            kind, target = _FILE, None
             size, digest = self._aufs_links.get(entry.link_target or b"", (0, None))
         elif not path:
             return
-        if beyond := self._beyond(path, size):
+        total = self._size + size
+        if (len(path) >= MAX_PATH_PARTS or total > MAX_LAYER_BYTES) and (beyond := _beyond(path, total)):
             self._skip(order, beyond)
             return
-        self._size += size
-        if kind is EntryKind.HARDLINK and target is not None:
+        self._size = total
+        if kind is _HARDLINK and target is not None:
             self._links.append(HardLink(path=path, target=target, order=order))
         listed = ListedEntry(
             path=path,
@@ -153,19 +165,11 @@ class ListingBuilder:
             target=target,
             order=order,
         )
-        self._items.add(listed)
-        if kind is EntryKind.FILE:
+        self._list(listed)
+        if size >= DUPLICATE_MIN_BYTES:
             self._contents.add(listed)
         if self._observe is not None:
             self._observe(listed)
-
-    def _beyond(self, path: bytes, size: int) -> str:
-        """Why an entry is left out: it is more than any file system takes."""
-        if len(path) > MAX_PATH_BYTES or path.count(b"/") >= MAX_PATH_PARTS:
-            return "a path is longer or deeper than any file system allows"
-        if self._size + size > MAX_LAYER_BYTES:
-            return "with this file the layer's are larger than any disk"
-        return ""
 
     def skip(self, skipped: Skipped) -> None:
         """Note something of the layer that could not be read; beyond the first of them only how many there are."""
@@ -251,14 +255,17 @@ def begin_listing(
         if isinstance(item, Skipped):
             builder.skip(item)
             continue
-        if search is not None:
-            search.see(item.entry)
-        if search is None or item.entry.kind is not EntryKind.FILE:
-            if search is not None and (item.entry.link_target or b"").startswith(AUFS_LINKS):
-                search.finish()  # the content that it links to must be known
-            builder.add(item.entry)
+        entry = item.entry
+        if search is None:
+            builder.add(entry)
+            continue
+        search.see(entry)
+        if entry.kind is _FILE:
+            search.search(item, builder.adder(entry))
         else:
-            search.search(item, _Adding(builder, item.entry))
+            if entry.link_target is not None and entry.link_target.startswith(AUFS_LINKS):
+                search.finish()  # the content that it links to must be known
+            builder.add(entry)
     if search is not None:
         search.flush()
     summary = stream.finish()
@@ -273,18 +280,13 @@ def begin_listing(
     return listing
 
 
-class _Adding:
-    """Adds a file to a listing once its digest is known; it keeps the number it had in the archive."""
-
-    __slots__ = ("_builder", "_entry", "_number")
-
-    def __init__(self, builder: ListingBuilder, entry: Entry) -> None:
-        self._builder = builder
-        self._entry = entry
-        self._number = builder.number()
-
-    def __call__(self, digest: bytes | None) -> None:
-        self._builder.add(self._entry, digest, number=self._number)
+def _beyond(path: bytes, total: int) -> str:
+    """Why an entry with which a layer has so many bytes is left out: it is more than any file system takes."""
+    if len(path) > MAX_PATH_BYTES or path.count(b"/") >= MAX_PATH_PARTS:
+        return "a path is longer or deeper than any file system allows"
+    if total > MAX_LAYER_BYTES:
+        return "with this file the layer's are larger than any disk"
+    return ""
 
 
 class ReadingSearch:

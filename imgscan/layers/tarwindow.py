@@ -39,13 +39,17 @@ class ContentPlace(msgspec.Struct, frozen=True, gc=False):
     identity: tuple[int, int] | None = None
 
 
+PassOver = Callable[[int, int], bytes | None]
+
+
 class ByteStream(Protocol):
     """What an archive is read from. A stream may also offer `skip(n) -> int` (bytes skipped, fewer at the end)
     with `seeks`, whether it need not read them, and `skips_exactly`, whether the number is to be trusted at the end of
-    the stream; `seek` with `seekable`; `place_at(offset, size)`, where content lies that is at an offset of the stream,
-    if it lies somewhere as it is (any content, if it `places_any`, else the content that comes next, for streams that
-    give no byte of it before it is asked for); `unread(data, archive_ended=bool)` to take back what was read ahead; and
-    `failure`, why it ended early."""
+    the stream; `pass_over(n, ahead)`, the bytes that follow `n` others, up to `ahead`, or None, and nothing done, where
+    it has no quicker way than to skip and to read; `seek` with `seekable`; `place_at(offset, size)`, where content lies
+    that is at an offset of the stream, if it lies somewhere as it is (any content, if it `places_any`, else the content
+    that comes next, for streams that give no byte of it before it is asked for); `unread(data, archive_ended=bool)` to
+    take back what was read ahead; and `failure`, why it ended early."""
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes, b"" only at the end."""
@@ -64,6 +68,7 @@ class Window:
         "_holes_given",
         "_left",
         "_pad",
+        "_pass_over",
         "_place",
         "_places_any",
         "_problem",
@@ -81,6 +86,7 @@ class Window:
         self._skip, seeks = _skipper(stream)
         # Seeking never fails past the end, reading does: the last byte is read to notice a stream that is cut off.
         self._skip_spare = 0 if getattr(stream, "skips_exactly", False) else 1
+        self._pass_over: PassOver | None = getattr(stream, "pass_over", None)
         self._place: Callable[[int, int], ContentPlace | None] | None = getattr(stream, "place_at", None)
         self._places_any = bool(getattr(stream, "places_any", False))
         self._chunk = _SEEKING_CHUNK_BYTES if seeks else CHUNK_BYTES
@@ -102,15 +108,25 @@ class Window:
         """Where the content of the current entry lies, as long as nothing of it was read."""
         if self._place is None or self._sparse is not None or (self._at < len(self._buffer) and not self._places_any):
             return None
-        return self._place(self.offset(), self._left)
+        return self._place(self._fetched - len(self._buffer) + self._at, self._left)
 
     def block(self) -> bytes:
         """The next 512 bytes; fewer only at the end of the stream."""
         start = self._at
         end = start + BLOCK_BYTES
-        if end <= len(self._buffer):
+        buffer = self._buffer
+        if end <= len(buffer):
             self._at = end
-            return self._buffer[start:end]
+            return buffer[start:end]
+        if start == len(buffer):
+            # Where contents lie by themselves, each read gives a header.
+            buffer = self._buffer = self._read(self._chunk)
+            length = len(buffer)
+            self._fetched += length
+            if length >= BLOCK_BYTES or not length:
+                self._at = min(BLOCK_BYTES, length)
+                return buffer[:BLOCK_BYTES]
+            self._at = 0
         return self._take(BLOCK_BYTES)
 
     def body(self, size: int) -> bytes:
@@ -162,9 +178,19 @@ class Window:
         if end <= len(self._buffer):
             self._at = end
             return
+        if left and self._pass_over is not None and self._at == len(self._buffer):
+            data = self._pass_over(left, self._chunk)
+            if data is not None:
+                self._fetched += left + len(data)
+                self._buffer, self._at = data, 0
+                left = 0
+                if self._pad <= len(data):
+                    self._at = self._pad
+                    return
         if left and self._skip_bytes(left) < left:
             raise TarFormatError("the archive ends inside a file")
-        self._take(self._pad)
+        if self._pad:
+            self._take(self._pad)
 
     def give_back(self, *, archive_ended: bool) -> None:
         """Return what was read ahead to the stream, if it takes it, and say whether the archive was read to its end."""
@@ -179,14 +205,6 @@ class Window:
             data = self._buffer[self._at : self._at + size]
             self._at += size
             return data
-        if self._at == len(self._buffer):
-            # Where contents lie by themselves, each read gives a header.
-            self._buffer = self._read(self._chunk)
-            self._fetched += len(self._buffer)
-            self._at = min(size, len(self._buffer))
-            if self._at == size or not self._at:
-                return self._buffer[:size]
-            self._at = 0
         pieces = [self._buffer[self._at :]]
         missing = size - len(pieces[0])
         self._buffer, self._at = b"", 0
@@ -236,9 +254,11 @@ class Window:
         return b""
 
     def _skip_bytes(self, size: int) -> int:
-        buffered = min(size, len(self._buffer) - self._at)
-        self._at += buffered
-        missing = size - buffered
+        missing = size
+        if self._at < len(self._buffer):
+            buffered = min(size, len(self._buffer) - self._at)
+            self._at += buffered
+            missing -= buffered
         if missing and self._skip is not None:
             skipped = self._skip(missing - self._skip_spare)
             self._buffer, self._at = b"", 0

@@ -22,7 +22,7 @@ from imgscan.source.placed import Directory
 from imgscan.source.records import StoreError
 
 _SEGMENT: Final = 2
-_CHUNK_BYTES: Final = 1 << 18
+_CHUNK_BYTES: Final = 1 << 16
 _LONGEST_LINE: Final = 8 << 20
 """A segment holds headers, of which the longest has a mebibyte, in base64."""
 _LARGEST_FILE: Final = (1 << 63) - 1
@@ -50,6 +50,7 @@ class TarSplitStream:
     skips_exactly = True
 
     def __init__(self, records: Path, root: Path) -> None:
+        self._path = root
         self._root = Directory(root)
         try:
             self._file = records.open("rb")
@@ -64,12 +65,13 @@ class TarSplitStream:
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; never beyond the end of a header or a file, so that no content is read unasked."""
-        if not self._content_left and self._at >= len(self._segment) and not self._find():
-            return b""
         if not self._content_left:
-            data = self._segment[self._at : self._at + size]
-            self._at += len(data)
-            return data
+            if self._at >= len(self._segment) and not self._find():
+                return b""
+            if not self._content_left:
+                at = self._at
+                self._at = end = at + size
+                return self._segment[at:end]
         if self._content_file is None:
             self._content_file = self._open_content()
         data = os.read(self._content_file, min(size, self._content_left))
@@ -93,16 +95,27 @@ class TarSplitStream:
             left -= count
         return size - left
 
+    def pass_over(self, size: int, ahead: int, /) -> bytes | None:
+        """Leave a file out that nobody looked at, and read what follows it; None if that is not what comes next."""
+        if size != self._content_left or self._content_file is not None:
+            return None
+        self._content_left = 0
+        if not self._find():
+            return b""
+        if self._content_left:
+            return self.read(ahead)
+        at = self._at
+        self._at = end = at + ahead
+        return self._segment[at:end]
+
     def place_at(self, offset: int, size: int) -> ContentPlace | None:
         """Where the content lies whose first byte comes next; `offset` is known to be here."""
         if not self._content_left and not self._find():
             return None
         content = self._content
-        if not self._content_left or content is None or self._content_file is not None:
+        if content is None or not size == content.size == self._content_left or self._content_file is not None:
             return None
-        if self._content_left != content.size or size != content.size:
-            return None
-        return ContentPlace(root=self._root.path, name=_name(content), size=size)
+        return ContentPlace(self._path, size, _name(content))
 
     def close(self) -> None:
         """Close all files."""
@@ -112,19 +125,21 @@ class TarSplitStream:
 
     def _find(self) -> bool:
         """Make sure that there is a byte to read, False at the end."""
-        while not self._content_left and self._at >= len(self._segment):
-            if self._content_file is not None:
-                self._close_content()
-            record = next(self._records, None)
-            if record is None:
-                return False
+        if self._content_left or self._at < len(self._segment):
+            return True
+        if self._content_file is not None:
+            self._close_content()
+        for record in self._records:
             if record.type == _SEGMENT:
-                self._segment, self._at = record.payload or b"", 0
-            elif not 0 <= record.size <= _LARGEST_FILE:
-                raise StoreError("the record of the layer's headers has a file of an impossible size")
-            else:
+                if record.payload:
+                    self._segment, self._at = record.payload, 0
+                    return True
+            elif 0 < record.size <= _LARGEST_FILE:
                 self._content, self._content_left = record, record.size
-        return True
+                return True
+            elif record.size:
+                raise StoreError("the record of the layer's headers has a file of an impossible size")
+        return False
 
     def _read_records(self) -> Iterator[list[_Record]]:
         """The records, many at once."""
@@ -133,10 +148,12 @@ class TarSplitStream:
             rest, size = b"", 0
             while chunk := frames.read(_CHUNK_BYTES):
                 size += len(chunk)
-                lines, newline, rest = (rest + chunk).rpartition(b"\n")
-                if newline:
-                    yield _decoder.decode_lines(lines)
-                elif len(rest) > _LONGEST_LINE:
+                data = rest + chunk
+                end = data.rfind(b"\n") + 1
+                if end:
+                    yield _decoder.decode_lines(memoryview(data)[:end])
+                rest = data[end:]
+                if len(rest) > _LONGEST_LINE:
                     raise StoreError("a line of the record of the layer's headers is too long")
             if rest:
                 yield [_decoder.decode(rest)]
@@ -167,6 +184,6 @@ class TarSplitStream:
 
 def _name(record: _Record) -> bytes:
     name = record.name_raw or (record.name or "").encode("utf-8", "surrogateescape")
-    while name[:1] in (b".", b"/") and name.startswith((b"./", b"/")):
+    while name and name[0] in b"./" and name.startswith((b"./", b"/")):
         name = name.removeprefix(b".").lstrip(b"/")
     return name

@@ -6,11 +6,14 @@ import io
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from listings import listed
 from tarmaker import archive, directory, hardlink, header, member
 
-from imgscan.detect.layerfacts import FactsBuilder, LayerFacts, large_files, visible_modes, watched_paths
-from imgscan.detect.pathtable import thresholds
+from imgscan.detect.layerfacts import FactsBuilder, LayerFacts, absolute, large_files, visible_modes, watched_paths
+from imgscan.detect.leftbehind import Groups
+from imgscan.detect.pathtable import PathTable, layer_tables, thresholds
 from imgscan.layers.blob import open_layer
 from imgscan.layers.blocks import ListedEntry
 from imgscan.layers.filesystem import Stacked, stack
@@ -134,3 +137,27 @@ def test_modes_and_large_files_with_what_became_of_them() -> None:
 def test_a_mode_that_its_own_layer_takes_back() -> None:
     listings, facts = read([member(b"su", b"x", mode=0o4755), member(b"su", b"x", mode=0o755)])
     assert list(visible_modes(facts, stacked(listings, facts))) == []
+
+
+TABLE_NAMES = st.sampled_from(
+    b"a core.1 core.\xf1 README.md x.js.map \xff.js.map \xff.log test.d.ts 9 .gem CHANGELOG.md xCHANGELOG.md".split()
+    + b"\xc3\xbc.log og core. core.# id_rsa file12".split()
+)
+TABLE_FOLDERS = st.lists(
+    st.sampled_from(
+        [b"root", b".cache", b"pip", b"usr", b"lib", b"node_modules", b"typescript", b"\xff", b"app", b"tmp"]
+    ),
+    max_size=4,
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(TABLE_FOLDERS, TABLE_NAMES | st.binary(min_size=1, max_size=6)), max_size=20))
+def test_no_file_that_a_row_knows_is_passed_by(paths: list[tuple[list[bytes], bytes]]) -> None:
+    """What is asked of a folder and of a name as it stands leaves nothing out that the whole path would say."""
+    builder, groups, table = FactsBuilder(), Groups(), PathTable(layer_tables())
+    for folders, name in paths:
+        path = b"/".join((*folders, name.replace(b"/", b"-")))
+        builder.observe(listed(path, size=7))
+        groups.add(table, absolute(path), 7)
+    assert builder.finish().groups == groups

@@ -190,3 +190,27 @@ def test_blocks_beyond_the_bound_lie_in_a_file() -> None:
         assert held.read(number // 2) == blocks[number // 2]
     for number in (11, 0, 7, 6, 5, 11, 3):
         assert held.read(number) == blocks[number]
+
+
+KINDS = st.sampled_from([FILE, DIRECTORY, LINK])
+
+
+@given(st.lists(st.tuples(PATHS, KINDS), max_size=8))
+def test_every_clash_is_noticed(entries: list[tuple[bytes, EntryKind]]) -> None:
+    writer = BlockWriter()
+    for order, (path, kind) in enumerate(entries):
+        writer.add(msgspec.structs.replace(listed(path, kind), order=order))
+    paths = [path for path, _ in entries]
+    twice = len(set(paths)) < len(paths)
+    below = any(path.startswith(each + b"/") for each, kind in entries if kind is not DIRECTORY for path in paths)
+    assert writer.finish()[1] is (twice or below)
+
+
+@pytest.mark.parametrize("last", [b"z", b"z/below"])
+def test_a_clash_across_the_end_of_a_block(last: bytes) -> None:
+    writer = BlockWriter()
+    paths = [*(b"%06d" % number for number in range(BLOCK_ENTRIES - 1)), b"z", last]
+    for order, path in enumerate(paths):
+        writer.add(msgspec.structs.replace(listed(path), order=order))
+    blocks, clashes = writer.finish()
+    assert ([info.entries for info in blocks.index], clashes) == ([BLOCK_ENTRIES, 1], True)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tarmaker import archive, directory, hardlink, header, long_name, member, pax, symlink
 from tarsplits import FILE, Records, take_apart, write_file
 
-from imgscan.layers.blob import open_layer
+from imgscan.layers.blob import Limits, open_layer
 from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
 from imgscan.layers.tar import TarEntry, read_entries
 from imgscan.source.placed import Directory, PlacedFiles
@@ -308,3 +308,45 @@ def test_folders_are_closed(root: Path) -> None:
             os.close(files.open(b"a/b%d/c/d" % number, 1))
         assert open_files() - before <= 4
     assert open_files() == before
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("tar", ARCHIVES.values(), ids=ARCHIVES)
+def test_passing_over_in_turns(tar: bytes, seed: int, root: Path) -> None:
+    """One step passes over a whole file and nothing else; where none comes next it does nothing."""
+    source = random.Random(seed)
+    records = take_apart(tar, root)
+    sizes = {entry["size"] for entry in records.entries if "size" in entry}
+    at = 0
+    with closing(opened(records, root)) as stream:
+        while at < len(tar):
+            size = next((size for size in sorted(sizes) if stream.place_at(at, size) is not None), 0)
+            assert stream.pass_over(size + 1, 9) is None
+            if size and source.random() < 0.8:
+                data = stream.pass_over(size, source.choice((1, 512, 100_000)))
+                at += size
+            else:
+                assert size or stream.pass_over(3, 9) is None
+                data = stream.read(source.choice((1, 100, 512, 5000)))
+            assert data is not None
+            assert data == tar[at : at + len(data)]
+            assert data or at == len(tar)
+            at += len(data)
+        assert (stream.read(1), stream.pass_over(1, 1)) == (b"", None)
+
+
+@pytest.mark.parametrize("tar", ARCHIVES.values(), ids=ARCHIVES)
+def test_what_is_passed_over_is_counted(tar: bytes, root: Path) -> None:
+    with closing(opened(take_apart(tar, root), root)) as stream:
+        layer = open_layer(stream, verify=False)
+        list_layer(layer)
+        assert (layer.tar_bytes, layer.stored_bytes) == (len(tar), len(tar))
+
+
+def test_a_layer_beyond_the_bound(root: Path) -> None:
+    tar = archive(*(member(b"%d" % number, BIG) for number in range(5)), member(b"last", b"-"))
+    with closing(opened(take_apart(tar, root), root)) as stream:
+        layer = open_layer(stream, limits=Limits(max_bytes=900_000), verify=False)
+        listing = list_layer(layer)
+    assert [entry.path for entry in listing.items] == [b"0", b"1", b"2", b"3"]
+    assert ["unpacks to more than 900,000 bytes" in note.reason for note in listing.skipped] == [True]

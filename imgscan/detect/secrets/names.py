@@ -27,6 +27,8 @@ class NameSearch:
         self._scanner = scanner
         self._note = note
         self._known = b""
+        self._folder: bytes | None = None
+        """What is known but for its slash, where that is more than a slash."""
         self._paths: list[bytes] = []
         self._texts: list[bytes] = []
         self._bytes = 0
@@ -34,9 +36,12 @@ class NameSearch:
     def add(self, path: bytes, *further: bytes | None, is_directory: bool = False) -> None:
         """Take an entry's path, and what else it is called or says. Of the path only what the one before it did not
         have is looked at: else a folder's name would be found again in each of its files."""
-        known = self._known
-        text = path[len(known) :] if known and path.startswith(known) else path
-        self._known = path + b"/" if is_directory else path[: path.rfind(b"/") + 1]
+        folder, _, text = path.rpartition(b"/")
+        if folder != self._folder or is_directory:
+            known = self._known
+            text = path[len(known) :] if known and path.startswith(known) else path
+            self._known = path + b"/" if is_directory else path[: path.rfind(b"/") + 1]
+            self._folder = self._known[:-1] or None
         self._paths.append(path)
         self._texts.append(text)
         self._bytes += len(text) + _BETWEEN_BYTES

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from hypothesis import given
+from hypothesis import strategies as st
 from secretmaker import token_of
 
+from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.names import NameSearch
 from imgscan.detect.secrets.scanner import SecretScanner
 
@@ -53,3 +58,37 @@ def test_names_beyond_one_buffer(scanner: SecretScanner) -> None:
     entries: Names = [(b"%06d" % number + b"x" * 90, (), False) for number in range(9_000)]
     entries[7_777] = (b"y/" + TOKEN, (), False)
     assert found(scanner, entries) == [(b"y/" + TOKEN, TOKEN)]
+
+
+class Keeping:
+    """A scanner that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def scan_bytes(self, data: bytes, *, path: str, note: object) -> list[SecretHit]:
+        self.data += data
+        return []
+
+
+def texts(entries: list[tuple[bytes, bool]]) -> list[bytes]:
+    """What of each name the one before it did not have."""
+    known, found = b"", []
+    for path, is_directory in entries:
+        found.append(path.removeprefix(known))
+        known = path + b"/" if is_directory else path[: path.rfind(b"/") + 1]
+    return found
+
+
+PARTS = st.sampled_from([b"", b".", b"a", b"b", b"ab"])
+PATHS = st.lists(PARTS, max_size=4).map(b"/".join)
+
+
+@given(st.lists(st.tuples(PATHS, st.booleans()), min_size=1, max_size=12))
+def test_of_a_name_what_is_new(entries: list[tuple[bytes, bool]]) -> None:
+    scanner = Keeping()
+    names = NameSearch(cast("SecretScanner", scanner), print)
+    for path, is_directory in entries:
+        names.add(path, is_directory=is_directory)
+    names.finish()
+    assert scanner.data == b"\0\n".join(texts(entries))
