@@ -11,7 +11,7 @@ import io
 import mmap
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from struct import iter_unpack
@@ -198,8 +198,6 @@ class _Shared:
             self._place.close()
 
 
-_Take = Callable[[bytes], None]
-"""Takes the digest of a file."""
 _Said = tuple[tuple[PackedHit, ...], tuple[str, ...], Gleaned | None]
 """What a file held: hits, notes, what it gave besides."""
 _Packed = tuple[bytes, Sequence[tuple[int, _Said]]]
@@ -216,60 +214,87 @@ def _default_count() -> int:
 
 def _search_batch(shared: _Shared, request: _Request) -> _Packed:
     """Raises StoreError."""
-    scanner = shared.scanner
-    digests: list[bytes] = []
-    said: list[tuple[int, _Said]] = []
-    take = digests.append
+    batch = _BatchSearch(shared.scanner)
     if request.slot is not None:
         assert shared.memory is not None, "a slot is written to before it is searched"
         base = request.slot * SLOT_BYTES
-        for number, job in enumerate(request.jobs):
+        for job in request.jobs:
             at = base + job.start
-            if told := _search(scanner, shared.memory[at : at + job.size], job, take):
-                said.append((number, told))
-        return b"".join(digests), said
+            batch.search(shared.memory[at : at + job.size], job.path)
+        return batch.packed()
     place = shared.place(Path(os.fsdecode(request.root)), request.identity)
-    for number, job in enumerate(request.jobs):
-        file = place.open(job.name, job.size)
+    for job in request.jobs:
+        size = job.size
+        file = place.open(job.name, size)
         try:
-            told = (_search_large if job.size >= _READ_BYTES else _search_small)(scanner, file, job, take)
+            if size >= _READ_BYTES:
+                batch.search_file(file, job)
+                continue
+            # Asked for more, os.pread would make room for it first.
+            data = os.pread(file, size, job.start)
         finally:
             place.release(file)
-        if told:
-            said.append((number, told))
-    return b"".join(digests), said
+        if len(data) != size:
+            raise StoreError("a file is shorter than recorded")
+        batch.search(data, job.path)
+    return batch.packed()
 
 
-def _search_small(scanner: SecretScanner, file: int, job: FileJob, take: _Take) -> _Said | None:
-    """A file that lies by itself, or a stretch of one, read at once."""
-    # Asked for more, os.pread would make room for it first.
-    data = os.pread(file, job.size, job.start)
-    if len(data) != job.size:
-        raise StoreError("a file is shorter than recorded")
-    return _search(scanner, data, job, take)
+class _BatchSearch:
+    """Searches the files of a batch, in order. Nearly all hold nothing: what is done for each is done with as few calls
+    as may be."""
 
+    def __init__(self, scanner: SecretScanner) -> None:
+        self._scanner = scanner
+        self._digests: list[bytes] = []
+        self._said: list[tuple[int, _Said]] = []
 
-def _search_large(scanner: SecretScanner, file: int, job: FileJob, take: _Take) -> _Said | None:
-    """The same in windows."""
-    hashed, hashed_to = blake3(), 0
+    def packed(self) -> _Packed:
+        """The batch."""
+        return b"".join(self._digests), self._said
 
-    def read_at(offset: int, size: int) -> bytes:
-        nonlocal hashed_to
-        data = os.pread(file, min(size, job.size - offset), job.start + offset)
-        end = offset + len(data)
-        if end > hashed_to:
-            hashed.update(data if offset == hashed_to else memoryview(data)[hashed_to - offset :])
-            hashed_to = end
-        return data
+    def search(self, data: bytes, path: bytes) -> None:
+        """Search a file that is in memory."""
+        self._digests.append(content_digest(data))
+        text = path_text(path)
+        if self._scanner.is_plain(data, text):
+            gleaned = glean(path, data, (), sha256=None)
+            if gleaned is not None:
+                self._say((), (), gleaned)
+            return
+        notes: list[str] = []
+        keys: list[SeenKey] = []
+        read = io.BytesIO(data).read
+        hits = self._scanner.scan(read, path=text, size=len(data), note=notes.append, see=keys.append)
+        self._say(hits, notes, glean(path, data, keys, sha256=hashlib.sha256(data).digest() if hits else None))
 
-    notes: list[str] = []
-    keys: list[SeenKey] = []
-    hits = scanner.scan_placed(read_at, path=path_text(job.path), size=job.size, note=notes.append, see=keys.append)
-    if hashed_to < job.size:
-        raise StoreError("a file is shorter than recorded")
-    take(hashed.digest())
-    held = read_at(0, job.size) if is_held(job.path, job.size) else None
-    return _say(hits, notes, glean(job.path, held, keys, sha256=_sha256_of(read_at, job.size) if hits else None))
+    def search_file(self, file: int, job: FileJob) -> None:
+        """Search a file that lies by itself, or a stretch of one, in windows. Raises StoreError."""
+        hashed, hashed_to = blake3(), 0
+
+        def read_at(offset: int, size: int) -> bytes:
+            nonlocal hashed_to
+            data = os.pread(file, min(size, job.size - offset), job.start + offset)
+            end = offset + len(data)
+            if end > hashed_to:
+                hashed.update(data if offset == hashed_to else memoryview(data)[hashed_to - offset :])
+                hashed_to = end
+            return data
+
+        notes: list[str] = []
+        keys: list[SeenKey] = []
+        path = path_text(job.path)
+        hits = self._scanner.scan_placed(read_at, path=path, size=job.size, note=notes.append, see=keys.append)
+        if hashed_to < job.size:
+            raise StoreError("a file is shorter than recorded")
+        self._digests.append(hashed.digest())
+        held = read_at(0, job.size) if is_held(job.path, job.size) else None
+        self._say(hits, notes, glean(job.path, held, keys, sha256=_sha256_of(read_at, job.size) if hits else None))
+
+    def _say(self, hits: Sequence[SecretHit], notes: Sequence[str], gleaned: Gleaned | None) -> None:
+        """Of the file whose digest was the last."""
+        if hits or notes or gleaned is not None:
+            self._said.append((len(self._digests) - 1, (tuple(map(pack_hit, hits)), tuple(notes), gleaned)))
 
 
 def _sha256_of(read_at: ReadAt, size: int) -> bytes:
@@ -277,22 +302,6 @@ def _sha256_of(read_at: ReadAt, size: int) -> bytes:
     for offset in range(0, size, _READ_BYTES):
         hashed.update(read_at(offset, _READ_BYTES))
     return hashed.digest()
-
-
-def _search(scanner: SecretScanner, data: bytes, job: FileJob, take: _Take) -> _Said | None:
-    take(content_digest(data))
-    path = path_text(job.path)
-    notes: list[str] = []
-    keys: list[SeenKey] = []
-    hits: list[SecretHit] = []
-    if not scanner.is_plain(data, path):
-        hits = scanner.scan(io.BytesIO(data).read, path=path, size=len(data), note=notes.append, see=keys.append)
-    return _say(hits, notes, glean(job.path, data, keys, sha256=hashlib.sha256(data).digest() if hits else None))
-
-
-def _say(hits: Sequence[SecretHit], notes: Sequence[str], gleaned: Gleaned | None) -> _Said | None:
-    """None for a file that held nothing."""
-    return (tuple(map(pack_hit, hits)), tuple(notes), gleaned) if hits or notes or gleaned is not None else None
 
 
 def _pack(packed: _Packed) -> bytes:

@@ -196,16 +196,15 @@ class SecretScanner:
 
     def is_plain(self, data: bytes, path: str) -> bool:
         """Whether a document in memory is small, no container, and holds nothing: what `scan_bytes` finds at once."""
-        return (
-            len(data) <= WINDOW_BYTES and not (self.unpack and recognise(data, len(data))) and self.is_clean(data, path)
-        )
+        size = len(data)
+        return size <= WINDOW_BYTES and not (self.unpack and recognise(data, size)) and self.is_clean(data, path)
 
     def is_clean(self, data: bytes, path: str) -> bool:
         """Whether a document that fits in a window holds nothing that any rule begins with: true of nearly all."""
         return (
             not assignments.is_config_like(path, len(data))
             and not self.blocks.everywhere.matcher.regions(data)
-            and not holds_utf16(data)
+            and (b"\0" not in data or not holds_utf16(data))
             and find_keystore(data) is None
         )
 
