@@ -125,7 +125,7 @@ class LayerSearch:
         pending = self._files
         if pending is None:
             pending = self._files = _Pending(root=place.root, identity=place.identity)
-        pending.jobs.append(FileJob(path=entry.path, size=place.size, start=place.offset, name=place.name))
+        pending.jobs.append(FileJob(entry.path, place.size, place.offset, place.name))
         pending.waiting.append(done)
         pending.bytes += place.size
         if len(pending.jobs) >= _BATCH_FILES or pending.bytes >= _BATCH_BYTES:

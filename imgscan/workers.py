@@ -104,8 +104,10 @@ class Workers:
 
     def is_little(self, jobs: Sequence[FileJob]) -> bool:
         """Whether processes are not worth starting for a batch, and those that this was said of before."""
+        if self.started:
+            return False
         cost = sum(job.size + _FILE_COST for job in jobs)
-        if self.started or cost > self._spare:
+        if cost > self._spare:
             return False
         self._spare -= cost
         return True

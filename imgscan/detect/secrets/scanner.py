@@ -47,6 +47,7 @@ from imgscan.detect.secrets.windows import (
     holds_utf16,
     read_windows,
 )
+from imgscan.detect.secrets.wordlists import load_lists
 from imgscan.model import Confidence, Rule, Severity
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
@@ -107,6 +108,7 @@ class SecretScanner:
         """Load what is otherwise loaded when first needed, for processes that are about to be forked."""
         for rules in (self.blocks.everywhere, self.blocks.config):
             rules.matcher.regions(b"")
+        load_lists()
 
     def is_recognised(self, secret: bytes) -> bool:
         """Whether a secret is found in any text by itself alone, without the name or place that gave it away."""
