@@ -132,7 +132,7 @@ class LayerSearch:
         if pending is None:
             pending = self._files = _Pending(root=place.root, identity=place.identity)
         jobs, size = pending.jobs, place.size
-        jobs.append(FileJob(path=entry.path, size=size, start=place.offset, name=place.name))
+        jobs.append(FileJob(entry.path, size, place.offset, place.name))
         pending.waiting.append(done)
         pending.bytes += size
         if len(jobs) >= _BATCH_FILES or pending.bytes >= _BATCH_BYTES:
@@ -200,13 +200,14 @@ class LayerSearch:
     def _collect(self) -> None:
         """Take in the results of the batch that was sent first."""
         batch, pending = self._running.popleft()
-        for job, done, found in zip(pending.jobs, pending.waiting, batch.result(), strict=True):
-            done(found.digest)
-            if found.hits or found.gleaned is not None:
-                self._take_hits(job.path, found.hits)
-                self.gleanings.add(job.path, found.gleaned, found=bool(found.hits))
-            if found.notes:
-                self._note(path_text(job.path), found.notes)
+        searched = batch.result()
+        for done, digest in zip(pending.waiting, searched.digests, strict=True):
+            done(digest)
+        for number, found in searched.found:
+            path = pending.jobs[number].path
+            self._take_hits(path, found.hits)
+            self.gleanings.add(path, found.gleaned, found=bool(found.hits))
+            self._note(path_text(path), found.notes)
         if pending.slot is not None:
             self._free.append(pending.slot)
         # No path with it: a name may be, or hold, a secret that is not known yet.

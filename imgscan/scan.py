@@ -240,8 +240,8 @@ def _search_again(root: Path | None, kept: KeptLayer, workers: Workers) -> list[
     if root is None or not kept.again:
         return []
     jobs = [FileJob(path=path, size=size, name=path) for path, size in kept.again]
-    results = workers.search_files(root, jobs, here=True).result()
-    return [PathHit(path=job.path, hit=hit) for job, found in zip(jobs, results, strict=True) for hit in found.hits]
+    searched = workers.search_files(root, jobs, here=True).result()
+    return [PathHit(path=jobs[number].path, hit=hit) for number, found in searched.found for hit in found.hits]
 
 
 def begin_layer(

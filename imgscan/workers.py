@@ -1,8 +1,7 @@
 """Searching files in several processes: batches of files go out, digests and secrets come back.
 
 A batch is either bytes, handed over in memory that all processes share, or names of files in a folder that a process
-opens itself. The processes are forked from this one, so they share its compiled rules; they end with it, whatever ends
-it, and never outlive a `close`.
+opens itself. The processes are forked from this one (see `forked`), so they share its compiled rules.
 """
 
 from __future__ import annotations
@@ -11,22 +10,23 @@ import hashlib
 import io
 import mmap
 import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from struct import iter_unpack
+from typing import Final
 
 import msgspec
 from blake3 import blake3
 
 from imgscan.detect.secrets.hits import PackedHit, SecretHit, pack_hit, unpack_hit
 from imgscan.detect.secrets.publickeys import SeenKey
+from imgscan.detect.secrets.rules import SecretRule
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.detect.secrets.windows import ReadAt
-from imgscan.errors import WorkerError
 from imgscan.escape import path_text
+from imgscan.forked import Answer, Forked
 from imgscan.gleanings import Gleaned, glean, is_held
 from imgscan.layers.listing import content_digest
 from imgscan.source.placed import Directory, OneFile
@@ -35,23 +35,14 @@ from imgscan.source.records import StoreError
 SLOT_BYTES: Final = 2 << 20
 _SLOTS_PER_WORKER: Final = 3
 _READ_BYTES: Final = 1 << 20
-_SET_DEATH_SIGNAL: Final = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_REUSED_BYTES: Final = 4 << 20
-"""Options of mallopt(3): memory of up to so many bytes is used again and not given back to the system, which would
-clear it for each window anew."""
+_DIGEST_BYTES: Final = 32
 _FILE_COST: Final = 8 << 10
 _SPARE: Final = 8 << 20
 """What is searched before processes start, in bytes, a file being as good as some more of them: less work than it is to
 start them, and all that most rebuilt images have anew."""
-_PARENTS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
 
 
-class FileJob(msgspec.Struct, frozen=True, gc=False):
+class FileJob(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A file to search: `path` is its entry's in the layer; its content is all of the file `name` of a folder, or lies
     at `start` of a slot or of a file."""
 
@@ -62,38 +53,37 @@ class FileJob(msgspec.Struct, frozen=True, gc=False):
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
-    """What a file held. `digest` is its `content_digest`, `notes` say what of it was left out, `gleaned` is what it
-    gave besides secrets."""
+    """What a file held. `notes` say what of it was left out, `gleaned` is what it gave besides secrets."""
 
-    digest: bytes
     hits: tuple[SecretHit, ...] = ()
     notes: tuple[str, ...] = ()
     gleaned: Gleaned | None = None
 
 
+class Searched(msgspec.Struct, frozen=True, gc=False):
+    """A batch that was searched: the `content_digest` of each file, in order, and what was found in the few files that
+    held something, by their places in the batch."""
+
+    digests: Sequence[bytes]
+    found: Sequence[tuple[int, Found]]
+
+
 class Batch:
     """Files that are being searched, in other processes or, `here`, already in this one."""
 
-    def __init__(self, scanner: SecretScanner, *, there: Future[list[_Packed]] | None, here: list[_Packed]) -> None:
+    def __init__(self, scanner: SecretScanner, *, there: Answer | None, here: _Packed = (b"", ())) -> None:
         self._scanner = scanner
         self._there = there
         self._here = here
 
     def done(self) -> bool:
-        """Whether `result` would not wait."""
+        """Whether `result` would not wait. Raises WorkerError."""
         return self._there is None or self._there.done()
 
-    def result(self) -> list[Found]:
-        """What each file held, in order. Raises StoreError, WorkerError."""
-        packed = self._here
-        if self._there is not None:
-            from concurrent.futures.process import BrokenProcessPool
-
-            try:
-                packed = self._there.result()
-            except BrokenProcessPool as error:
-                raise _worker_ended() from error
-        return [_unpack(item, self._scanner) for item in packed]
+    def result(self) -> Searched:
+        """What the files held. Raises StoreError, WorkerError."""
+        packed = self._here if self._there is None else _unpack(self._there.result())
+        return _searched(packed, self._scanner.rules)
 
 
 class Workers:
@@ -104,35 +94,34 @@ class Workers:
         self.count = _default_count() if count is None else count
         self.slots = max(self.count, 1) * _SLOTS_PER_WORKER
         self._memory: mmap.mmap | None = None
-        self._pool: ProcessPoolExecutor | None = None
+        self._forked: Forked | None = None
         self._spare = _SPARE
 
     @property
     def started(self) -> bool:
         """Whether there are processes."""
-        return self._pool is not None
+        return self._forked is not None
 
     def is_little(self, jobs: Sequence[FileJob]) -> bool:
         """Whether processes are not worth starting for a batch, and those that this was said of before."""
+        if self.started:
+            return False
         cost = sum(job.size + _FILE_COST for job in jobs)
-        if self.started or cost > self._spare:
+        if cost > self._spare:
             return False
         self._spare -= cost
         return True
 
     def write(self, slot: int, start: int, data: bytes) -> None:
         """Put bytes into a slot, which no batch is using."""
-        if self._memory is None:
-            # Before the fork, so that every process has it; nameless, so that nothing can be left behind.
-            self._memory = mmap.mmap(-1, self.slots * SLOT_BYTES)
         at = slot * SLOT_BYTES + start
-        self._memory[at : at + len(data)] = data
+        self._all_slots()[at : at + len(data)] = data
 
     def search_slot(self, slot: int, jobs: Sequence[FileJob], *, here: bool = False) -> Batch:
         """Search what was written to a slot; `here`: in this process."""
         if here or not self.count:
-            return self._here(_search_slot_in, slot, jobs)
-        return self._submit(_search_slot, slot, jobs)
+            return self._here(_Request(jobs=jobs, slot=slot))
+        return self._there(_Request(jobs=jobs, slot=slot))
 
     def search_files(
         self, root: Path, jobs: Sequence[FileJob], *, identity: tuple[int, int] | None = None, here: bool = False
@@ -142,53 +131,49 @@ class Workers:
         The result raises StoreError where something is not what was recorded.
         """
         if here or not self.count:
-            return self._here(_search_files_in, root, identity, jobs)
-        return self._submit(_search_files, root, identity, jobs)
+            return self._here(_Request(jobs=jobs, root=os.fsencode(root), identity=identity))
+        return self._there(_Request(jobs=jobs, root=os.fsencode(root), identity=identity))
 
     def close(self) -> None:
-        """End the processes; what they have not begun is dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        """End the processes, whatever they are doing."""
+        if self._forked is not None:
+            self._forked.close()
+            self._forked = None
         if self._memory is not None:
             self._memory.close()
             self._memory = None
 
-    def _here(self, search: Callable[..., list[_Packed]], *arguments: object) -> Batch:
+    def _here(self, request: _Request) -> Batch:
         with closing(_Shared(self._scanner, self._memory)) as shared:
-            found = search(shared, *arguments)
-        return Batch(self._scanner, there=None, here=found)
+            return Batch(self._scanner, there=None, here=_search_batch(shared, request))
 
-    def _submit(self, search: Callable[..., list[_Packed]], *arguments: object) -> Batch:
-        from concurrent.futures.process import BrokenProcessPool
+    def _there(self, request: _Request) -> Batch:
+        if self._forked is None:
+            self._scanner.prepare()
+            shared = _Shared(self._scanner, self._all_slots())
+            self._forked = Forked(lambda asked: _pack(_search_batch(shared, _decoder.decode(asked))))
+            self._forked.start(self.count)
+        return Batch(self._scanner, there=self._forked.ask(_encoder.encode(request)))
 
-        mask: set[int] | None = None
-        if self._pool is None:
-            self._pool = self._make_pool()
-            # The first batch forks the processes: what reaches one before `_begin` would end it with a traceback.
-            mask = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
-        try:
-            return Batch(self._scanner, there=self._pool.submit(search, *arguments), here=[])
-        except BrokenProcessPool as error:
-            raise _worker_ended() from error
-        finally:
-            if mask is not None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-    def _make_pool(self) -> ProcessPoolExecutor:
-        # Only here: a scan that reads little does without, and these take a while to import.
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor
-
-        self._scanner.prepare()
+    def _all_slots(self) -> mmap.mmap:
         if self._memory is None:
+            # Before the fork, so that every process has it; nameless, so that nothing can be left behind.
             self._memory = mmap.mmap(-1, self.slots * SLOT_BYTES)
-        return ProcessPoolExecutor(
-            self.count,
-            mp_context=multiprocessing.get_context("fork"),
-            initializer=_begin,
-            initargs=(os.getpid(), _Shared(self._scanner, self._memory)),
-        )
+        return self._memory
+
+
+class _Request(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A batch to search: what was written to a `slot`; or files of the folder `root`, or, with its `identity`,
+    stretches of the file `root`."""
+
+    jobs: Sequence[FileJob]
+    slot: int | None = None
+    root: bytes = b""
+    identity: tuple[int, int] | None = None
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(_Request)
 
 
 class _Shared:
@@ -215,9 +200,10 @@ class _Shared:
             self._place.close()
 
 
-_Packed = tuple[bytes, tuple[PackedHit, ...], tuple[str, ...], Gleaned | None]
-_process: Final[list[_Shared]] = []
-"""Set once in each process, where there is no other way to hand it to the functions that run there."""
+_Said = tuple[tuple[PackedHit, ...], tuple[str, ...], Gleaned | None]
+"""What a file held: hits, notes, what it gave besides."""
+_Packed = tuple[bytes, Sequence[tuple[int, _Said]]]
+"""A batch as plain values: all digests, one after the other, and what the few files that held something held."""
 
 
 def _default_count() -> int:
@@ -228,93 +214,89 @@ def _default_count() -> int:
     return processors if processors > 1 else 0
 
 
-def _worker_ended() -> WorkerError:
-    return WorkerError(
-        "a process that searches files ended in the middle of its work",
-        cause="most likely the system ran out of memory and killed it",
-        next_step="run the same command with --jobs 1, which needs less",
-    )
-
-
-def begin_process() -> None:
-    """What a process that works for another one does first: Ctrl-C and a hang-up are its parent's to handle, and on
-    Linux it ends with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENTS_SIGNALS)
-    if sys.platform == "linux":
-        import ctypes
-
-        libc = ctypes.CDLL(None)
-        libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-        with suppress(AttributeError):  # glibc's, others have it not
-            libc.mallopt(_MMAP_THRESHOLD, _REUSED_BYTES)
-            libc.mallopt(_TRIM_THRESHOLD, 4 * _REUSED_BYTES)
-
-
-def _begin(parent: int, shared: _Shared) -> None:
-    begin_process()
-    _process[:] = [shared]
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _search_slot(slot: int, jobs: Sequence[FileJob]) -> list[_Packed]:
-    return _search_slot_in(_process[0], slot, jobs)
-
-
-def _search_files(root: Path, identity: tuple[int, int] | None, jobs: Sequence[FileJob]) -> list[_Packed]:
-    return _search_files_in(_process[0], root, identity, jobs)
-
-
-def _search_slot_in(shared: _Shared, slot: int, jobs: Sequence[FileJob]) -> list[_Packed]:
-    assert shared.memory is not None, "a slot is written to before it is searched"
-    base = slot * SLOT_BYTES
-    return [_search(shared.scanner, shared.memory[base + job.start : base + job.start + job.size], job) for job in jobs]
-
-
-def _search_files_in(
-    shared: _Shared, root: Path, identity: tuple[int, int] | None, jobs: Sequence[FileJob]
-) -> list[_Packed]:
-    found = []
-    place = shared.place(root, identity)
-    for job in jobs:
-        file = place.open(job.name, job.size)
+def _search_batch(shared: _Shared, request: _Request) -> _Packed:
+    """Raises StoreError."""
+    batch = _BatchSearch(shared.scanner)
+    if request.slot is not None:
+        assert shared.memory is not None, "a slot is written to before it is searched"
+        base = request.slot * SLOT_BYTES
+        for job in request.jobs:
+            at = base + job.start
+            batch.search(shared.memory[at : at + job.size], job.path)
+        return batch.packed()
+    place = shared.place(Path(os.fsdecode(request.root)), request.identity)
+    for job in request.jobs:
+        size = job.size
+        file = place.open(job.name, size)
         try:
-            found.append(_search_open(shared.scanner, file, job))
+            if size >= _READ_BYTES:
+                batch.search_file(file, job)
+                continue
+            # Asked for more, os.pread would make room for it first.
+            data = os.pread(file, size, job.start)
         finally:
             place.release(file)
-    return found
-
-
-def _search_open(scanner: SecretScanner, file: int, job: FileJob) -> _Packed:
-    """A file that lies by itself, or a stretch of one; in windows if it is large."""
-    if job.size < _READ_BYTES:
-        # Asked for more, os.pread would make room for it first.
-        data = os.pread(file, job.size, job.start)
-        if len(data) != job.size:
+        if len(data) != size:
             raise StoreError("a file is shorter than recorded")
-        return _search(scanner, data, job)
-    hashed, hashed_to = blake3(), 0
+        batch.search(data, job.path)
+    return batch.packed()
 
-    def read_at(offset: int, size: int) -> bytes:
-        nonlocal hashed_to
-        data = os.pread(file, min(size, job.size - offset), job.start + offset)
-        end = offset + len(data)
-        if end > hashed_to:
-            hashed.update(data if offset == hashed_to else memoryview(data)[hashed_to - offset :])
-            hashed_to = end
-        return data
 
-    notes: list[str] = []
-    keys: list[SeenKey] = []
-    hits = scanner.scan_placed(read_at, path=path_text(job.path), size=job.size, note=notes.append, see=keys.append)
-    if hashed_to < job.size:
-        raise StoreError("a file is shorter than recorded")
-    held = read_at(0, job.size) if is_held(job.path, job.size) else None
-    gleaned = glean(job.path, held, keys, sha256=_sha256_of(read_at, job.size) if hits else None)
-    return hashed.digest(), tuple(map(pack_hit, hits)), tuple(notes), gleaned
+class _BatchSearch:
+    """Searches the files of a batch, in order. Nearly all hold nothing: what is done for each is done with as few calls
+    as may be."""
+
+    def __init__(self, scanner: SecretScanner) -> None:
+        self._scanner = scanner
+        self._digests: list[bytes] = []
+        self._said: list[tuple[int, _Said]] = []
+
+    def packed(self) -> _Packed:
+        """The batch."""
+        return b"".join(self._digests), self._said
+
+    def search(self, data: bytes, path: bytes) -> None:
+        """Search a file that is in memory."""
+        self._digests.append(content_digest(data))
+        text = path_text(path)
+        if self._scanner.is_plain(data, text):
+            gleaned = glean(path, data, (), sha256=None)
+            if gleaned is not None:
+                self._say((), (), gleaned)
+            return
+        notes: list[str] = []
+        keys: list[SeenKey] = []
+        read = io.BytesIO(data).read
+        hits = self._scanner.scan(read, path=text, size=len(data), note=notes.append, see=keys.append)
+        self._say(hits, notes, glean(path, data, keys, sha256=hashlib.sha256(data).digest() if hits else None))
+
+    def search_file(self, file: int, job: FileJob) -> None:
+        """Search a file that lies by itself, or a stretch of one, in windows. Raises StoreError."""
+        hashed, hashed_to = blake3(), 0
+
+        def read_at(offset: int, size: int) -> bytes:
+            nonlocal hashed_to
+            data = os.pread(file, min(size, job.size - offset), job.start + offset)
+            end = offset + len(data)
+            if end > hashed_to:
+                hashed.update(data if offset == hashed_to else memoryview(data)[hashed_to - offset :])
+                hashed_to = end
+            return data
+
+        notes: list[str] = []
+        keys: list[SeenKey] = []
+        path = path_text(job.path)
+        hits = self._scanner.scan_placed(read_at, path=path, size=job.size, note=notes.append, see=keys.append)
+        if hashed_to < job.size:
+            raise StoreError("a file is shorter than recorded")
+        self._digests.append(hashed.digest())
+        held = read_at(0, job.size) if is_held(job.path, job.size) else None
+        self._say(hits, notes, glean(job.path, held, keys, sha256=_sha256_of(read_at, job.size) if hits else None))
+
+    def _say(self, hits: Sequence[SecretHit], notes: Sequence[str], gleaned: Gleaned | None) -> None:
+        """Of the file whose digest was the last."""
+        if hits or notes or gleaned is not None:
+            self._said.append((len(self._digests) - 1, (tuple(map(pack_hit, hits)), tuple(notes), gleaned)))
 
 
 def _sha256_of(read_at: ReadAt, size: int) -> bytes:
@@ -324,17 +306,23 @@ def _sha256_of(read_at: ReadAt, size: int) -> bytes:
     return hashed.digest()
 
 
-def _search(scanner: SecretScanner, data: bytes, job: FileJob) -> _Packed:
-    digest, path = content_digest(data), path_text(job.path)
-    if scanner.is_plain(data, path):
-        return digest, (), (), glean(job.path, data, (), sha256=None)
-    notes: list[str] = []
-    keys: list[SeenKey] = []
-    hits = scanner.scan(io.BytesIO(data).read, path=path, size=len(data), note=notes.append, see=keys.append)
-    gleaned = glean(job.path, data, keys, sha256=hashlib.sha256(data).digest() if hits else None)
-    return digest, tuple(map(pack_hit, hits)), tuple(notes), gleaned
+def _pack(packed: _Packed) -> bytes:
+    import pickle
+
+    return pickle.dumps(packed, pickle.HIGHEST_PROTOCOL)
 
 
-def _unpack(packed: _Packed, scanner: SecretScanner) -> Found:
-    digest, hits, notes, gleaned = packed
-    return Found(digest, tuple(unpack_hit(hit, scanner.rules) for hit in hits) if hits else (), notes, gleaned)
+def _unpack(data: bytes) -> _Packed:
+    import pickle
+
+    packed: _Packed = pickle.loads(data)  # noqa: S301 - of a process that was this one
+    return packed
+
+
+def _searched(packed: _Packed, rules: Mapping[str, SecretRule]) -> Searched:
+    digests, said = packed
+    found = [
+        (number, Found(tuple(unpack_hit(hit, rules) for hit in hits), notes, gleaned))
+        for number, (hits, notes, gleaned) in said
+    ]
+    return Searched([digest for (digest,) in iter_unpack(f"{_DIGEST_BYTES}s", digests)], found)

@@ -20,7 +20,7 @@ from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.errors import WorkerError
 from imgscan.layers.listing import content_digest
 from imgscan.source.records import StoreError
-from imgscan.workers import SLOT_BYTES, FileJob, Found, Workers
+from imgscan.workers import SLOT_BYTES, FileJob, Searched, Workers
 
 FILES = {
     b"a/one.txt": b"nothing in it",
@@ -61,20 +61,23 @@ def write_folder(root: Path) -> list[FileJob]:
     return [FileJob(path=path, size=len(data), name=path) for path, data in FILES.items()]
 
 
-def expected(scanner: SecretScanner, jobs: list[FileJob]) -> list[Found]:
-    return [
-        Found(
-            content_digest(FILES[job.path]),
-            tuple(scanner.scan_bytes(FILES[job.path], path=job.path.decode("utf-8", "backslashreplace"))),
-        )
-        for job in jobs
-    ]
+Told = list[tuple[bytes, list[tuple[str, bytes, int, int]], tuple[str, ...]]]
 
 
-def told(found: list[Found]) -> list[tuple[bytes, list[tuple[str, bytes, int, int]], tuple[str, ...]]]:
-    return [
-        (one.digest, [(hit.rule.id, hit.secret, hit.line, hit.offset) for hit in one.hits], one.notes) for one in found
-    ]
+def expected(scanner: SecretScanner, jobs: list[FileJob]) -> Told:
+    told: Told = []
+    for job in jobs:
+        hits = scanner.scan_bytes(FILES[job.path], path=job.path.decode("utf-8", "backslashreplace"))
+        told.append((content_digest(FILES[job.path]), [(h.rule.id, h.secret, h.line, h.offset) for h in hits], ()))
+    return told
+
+
+def told(searched: Searched) -> Told:
+    told: Told = [(digest, [], ()) for digest in searched.digests]
+    for number, one in searched.found:
+        hits = [(hit.rule.id, hit.secret, hit.line, hit.offset) for hit in one.hits]
+        told[number] = searched.digests[number], hits, one.notes
+    return told
 
 
 @pytest.mark.parametrize("here", [False, True], ids=["there", "here"])
@@ -83,8 +86,8 @@ def test_a_slot(count: int, here: bool, scanner: SecretScanner) -> None:
     with workers(scanner, count) as made:
         jobs = write_slot(made, made.slots - 1)
         found = made.search_slot(made.slots - 1, jobs, here=here).result()
-        assert told(found) == told(expected(scanner, jobs))
-        assert sum(len(one.hits) for one in found) >= 4
+        assert told(found) == expected(scanner, jobs)
+        assert sum(len(one.hits) for _, one in found.found) >= 4
         assert made.started is (count > 0 and not here)
 
 
@@ -104,7 +107,7 @@ def test_a_few_files_do_not_start_processes_and_many_few_do(scanner: SecretScann
 def test_files_of_a_folder(count: int, here: bool, scanner: SecretScanner, tmp_path: Path) -> None:
     jobs = write_folder(tmp_path)
     with workers(scanner, count) as made:
-        assert told(made.search_files(tmp_path, jobs, here=here).result()) == told(expected(scanner, jobs))
+        assert told(made.search_files(tmp_path, jobs, here=here).result()) == expected(scanner, jobs)
 
 
 def test_many_batches_of_several_folders(scanner: SecretScanner, tmp_path: Path) -> None:
@@ -113,7 +116,7 @@ def test_many_batches_of_several_folders(scanner: SecretScanner, tmp_path: Path)
     with workers(scanner, 2) as made:
         batches = [made.search_files(roots[number % 3], jobs) for number in range(9)]
         slots = [made.search_slot(number, write_slot(made, number)) for number in range(made.slots)]
-        assert {repr(told(batch.result())) for batch in batches} == {repr(told(expected(scanner, jobs)))}
+        assert {repr(told(batch.result())) for batch in batches} == {repr(expected(scanner, jobs))}
         assert len({repr(told(batch.result())) for batch in slots}) == 1
 
 
@@ -125,13 +128,13 @@ def test_a_file_of_another_size(change: int, path: bytes, count: int, scanner: S
     os.truncate(tmp_path / os.fsdecode(path), len(FILES[path]) + change)
     with workers(scanner, count) as made:
 
-        def search() -> list[Found]:
+        def search() -> Searched:
             return made.search_files(tmp_path, jobs).result()
 
         with pytest.raises(StoreError):
             search()
         (tmp_path / os.fsdecode(path)).write_bytes(FILES[path])
-        assert len(search()) == len(jobs), "and the processes go on"
+        assert len(search().digests) == len(jobs), "and the processes go on"
 
 
 def open_files() -> int:
@@ -157,10 +160,10 @@ def test_a_note_on_what_was_left_out(scanner: SecretScanner) -> None:
     assert len(many) < SLOT_BYTES
     with workers(scanner, 1) as made:
         made.write(0, 0, many)
-        (found,) = made.search_slot(0, [FileJob(path=b"many", size=len(many))]).result()
-        (here,) = made.search_slot(0, [FileJob(path=b"many", size=len(many))], here=True).result()
-    assert told([found]) == told([here])
-    assert found.notes
+        there = made.search_slot(0, [FileJob(path=b"many", size=len(many))]).result()
+        here = made.search_slot(0, [FileJob(path=b"many", size=len(many))], here=True).result()
+    assert told(there) == told(here)
+    assert there.found[0][1].notes
 
 
 def children(parent: int) -> list[int]:

@@ -22,7 +22,7 @@ from typing import Any, Final
 from imgscan.errors import WorkerError
 from imgscan.fleet.attempt import Attempt, Work, attempt
 from imgscan.fleets import LayerTask
-from imgscan.workers import begin_process
+from imgscan.forked import begin_process
 
 _MOST_FAILED_STARTS: Final = 3
 

@@ -26,12 +26,16 @@ class Directory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._open: list[tuple[bytes, int]] = []
+        self._last: tuple[bytes | None, int] = None, -1
 
     def open(self, name: bytes, size: int) -> int:
         """A descriptor of a regular file of `size` bytes. Raises StoreError for anything else."""
         folder, _, last = name.rpartition(b"/")
+        known, descriptor = self._last
         try:
-            file = os.open(last, _FILE_FLAGS, dir_fd=self._folder(folder))
+            if folder != known:
+                descriptor = self._folder(folder)
+            file = os.open(last, _FILE_FLAGS, dir_fd=descriptor)
         except (OSError, ValueError) as error:
             raise StoreError(f"a file of the store cannot be opened: {error}") from error
         facts = os.fstat(file)
@@ -46,15 +50,15 @@ class Directory:
 
     def close(self) -> None:
         """Close all directories."""
+        self._last = None, -1
         while self._open:
             os.close(self._open.pop()[1])
 
     def _folder(self, path: bytes) -> int:
+        self._last = None, -1
         if not self._open:
             self._open.append((b"", os.open(self.path, _FOLDER_FLAGS)))
-        if self._open[-1][0] == path:
-            return self._open[-1][1]
-        while len(self._open) > 1 and not path.startswith(self._open[-1][0] + b"/"):
+        while len(self._open) > 1 and self._open[-1][0] != path and not path.startswith(self._open[-1][0] + b"/"):
             os.close(self._open.pop()[1])
         known = self._open[-1][0]
         rest = path[len(known) + 1 if known else 0 :]
@@ -63,7 +67,8 @@ class Directory:
                 raise ValueError("a path with parts that are no names")
             known = known + b"/" + part if known else part
             self._open.append((known, os.open(part, _FOLDER_FLAGS, dir_fd=self._open[-1][1])))
-        return self._open[-1][1]
+        self._last = self._open[-1]
+        return self._last[1]
 
 
 class OneFile:

@@ -48,16 +48,17 @@ def database_kind(path: bytes) -> Kind | None:
         return Kind.RECORD if path.endswith(b"RECORD") else Kind.DIRECT_URL
     if path.startswith(b"var/lib/dpkg/"):
         return _dpkg_kind(path[len(b"var/lib/dpkg/") :])
-    if path in (b"lib/apk/db/installed", b"usr/lib/apk/db/installed"):
-        return Kind.APK
-    return Kind.RPM if path in _RPM_PATHS else None
+    return _BY_PATH.get(path)
 
 
-_RPM_PATHS: Final = frozenset(
-    folder + name
-    for folder in (b"var/lib/rpm/", b"usr/lib/sysimage/rpm/", b"usr/share/rpm/")
-    for name in (b"rpmdb.sqlite", b"Packages.db", b"Packages")
-)
+_BY_PATH: Final = {
+    **dict.fromkeys((b"lib/apk/db/installed", b"usr/lib/apk/db/installed"), Kind.APK),
+    **{
+        folder + name: Kind.RPM
+        for folder in (b"var/lib/rpm/", b"usr/lib/sysimage/rpm/", b"usr/share/rpm/")
+        for name in (b"rpmdb.sqlite", b"Packages.db", b"Packages")
+    },
+}
 
 
 def _dpkg_kind(path: bytes) -> Kind | None:

@@ -47,6 +47,7 @@ from imgscan.detect.secrets.windows import (
     holds_utf16,
     read_windows,
 )
+from imgscan.detect.secrets.wordlists import load_lists
 from imgscan.model import Confidence, Rule, Severity
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
@@ -107,6 +108,7 @@ class SecretScanner:
         """Load what is otherwise loaded when first needed, for processes that are about to be forked."""
         for rules in (self.blocks.everywhere, self.blocks.config):
             rules.matcher.regions(b"")
+        load_lists()
 
     def is_recognised(self, secret: bytes) -> bool:
         """Whether a secret is found in any text by itself alone, without the name or place that gave it away."""
@@ -196,16 +198,15 @@ class SecretScanner:
 
     def is_plain(self, data: bytes, path: str) -> bool:
         """Whether a document in memory is small, no container, and holds nothing: what `scan_bytes` finds at once."""
-        return (
-            len(data) <= WINDOW_BYTES and not (self.unpack and recognise(data, len(data))) and self.is_clean(data, path)
-        )
+        size = len(data)
+        return size <= WINDOW_BYTES and not (self.unpack and recognise(data, size)) and self.is_clean(data, path)
 
     def is_clean(self, data: bytes, path: str) -> bool:
         """Whether a document that fits in a window holds nothing that any rule begins with: true of nearly all."""
         return (
             not assignments.is_config_like(path, len(data))
             and not self.blocks.everywhere.matcher.regions(data)
-            and not holds_utf16(data)
+            and (b"\0" not in data or not holds_utf16(data))
             and find_keystore(data) is None
         )
 

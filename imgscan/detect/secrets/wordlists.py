@@ -8,6 +8,12 @@ from functools import cache
 from imgscan.rulebook import load_yaml, rules_dir
 
 
+def load_lists() -> None:
+    """Load all that is otherwise loaded when first needed."""
+    _lists()
+    public_digests()
+
+
 @cache
 def words(name: str) -> frozenset[str]:
     """The words of a list of `words.yml`, lower case."""

@@ -88,8 +88,9 @@ def test_any_number_of_processes_finds_the_same(
     found = {}
     for name, workers in searching.items():
         workers.write(0, 0, b"".join(documents))
-        batch = workers.search_slot(0, jobs).result()
-        found[name] = [([facts(hit) for hit in item.hits], item.digest, item.notes) for item in batch]
+        searched = workers.search_slot(0, jobs).result()
+        held = [(number, [facts(hit) for hit in item.hits], item.notes) for number, item in searched.found]
+        found[name] = searched.digests, held
     first, *others = found.values()
     assert all(other == first for other in others), list(found)
 

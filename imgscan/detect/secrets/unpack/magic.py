@@ -41,6 +41,8 @@ _UNREAD: Final[Mapping[bytes, str]] = {
 _RPM_LEAD: Final = b"\xed\xab\xee\xdb"
 _JMOD: Final = b"JM\1\0"
 _FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1] + b"x")
+_OF_PROGRAMS: Final = frozenset(b"#\x7f")
+"""What scripts and programs begin with, and no container does."""
 _BEHIND_SCRIPT: Final = re.compile(rb"PK\x03\x04|\x1f\x8b\x08[\0-\x1f]|\xfd7zXZ\0|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
 
 
@@ -82,9 +84,10 @@ def recognise(head: bytes, size: int | None = None) -> Container | None:
         return _TAR if is_header(head[:BLOCK_BYTES]) else None
     if head[2:4] == b"\r\n" and is_bytecode(head):
         return _BYTECODE
-    if head[0] not in _FIRST:
+    first = head[0]
+    if first not in _FIRST:
         return None
-    return _at_start(head[:HEAD_BYTES]) or _behind_something(head, size)
+    return (_at_start(head[:HEAD_BYTES]) if first not in _OF_PROGRAMS else None) or _behind_something(head, size)
 
 
 def _is_old_tar(head: bytes) -> bool:
