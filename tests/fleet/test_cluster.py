@@ -141,6 +141,7 @@ def test_results_do_not_stay_with_the_workers(started: Cluster) -> None:
     assert 0 < most <= 16
 
 
+@pytest.mark.alone
 def test_what_takes_far_too_long_is_done_by_another_worker_as_well(started: Cluster, tmp_path: Path) -> None:
     said: list[str] = []
     tasks = [task(0, ref=f"stray:{tmp_path / 'astray'}"), *(task(number) for number in range(1, 12))]
