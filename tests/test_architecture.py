@@ -105,4 +105,6 @@ def test_every_test_is_collected(pytestconfig: pytest.Config) -> None:
     left_out = pytestconfig.getini("norecursedirs")
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
     assert Path("tests/build") in folders
-    assert [folder for folder in folders for part in folder.parts if any(fnmatch(part, name) for name in left_out)] == []
+    assert [
+        folder for folder in folders for part in folder.parts if any(fnmatch(part, name) for name in left_out)
+    ] == []
