@@ -1,6 +1,6 @@
 """The cache model against a real engine: random builds, a random change of each, what is predicted and what happens.
 
-`IMGSCAN_CACHE_PAIRS` says how many pairs a builder gets (10), `IMGSCAN_CACHE_SEED` where the random numbers begin,
+`IMGSCAN_CACHE_PAIRS` says how many pairs a builder gets (25), `IMGSCAN_CACHE_SEED` where the random numbers begin,
 `IMGSCAN_CACHE_SEEDS` which single ones are wanted (`3000046,3000047`). `IMGSCAN_CACHE_RECORD` is a file to which each
 pair is added when it is known: see `cacherecords.py`, which asks the model again about what was seen.
 """
@@ -32,7 +32,7 @@ from imgscan.errors import EngineError, InputError
 pytestmark = pytest.mark.engine
 LOG = logging.getLogger(__name__)
 
-PAIRS = int(os.environ.get("IMGSCAN_CACHE_PAIRS", "10"))
+PAIRS = int(os.environ.get("IMGSCAN_CACHE_PAIRS", "25"))
 SEED = int(os.environ.get("IMGSCAN_CACHE_SEED", "1"))
 SEEDS = [int(seed) for seed in os.environ.get("IMGSCAN_CACHE_SEEDS", "").split(",") if seed]
 RECORD = os.environ.get("IMGSCAN_CACHE_RECORD", "")
