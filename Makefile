@@ -22,11 +22,11 @@ samples: venv ## Make ready what the samples need: base images, planted secrets
 
 .PHONY: test
 test: venv ## Run the whole test suite, on a real engine (ARGS='-k name' goes to pytest)
-	@.ci/with-engine.sh $(python) -m pytest $(ARGS)
+	@.ci/with-engine.sh .ci/test.sh $(ARGS)
 
 .PHONY: test-unit
 test-unit: venv ## Run the tests that need no engine, no registry and no other tools
-	@$(python) -m pytest -m 'not engine and not registry and not tools' $(ARGS)
+	@.ci/test.sh -m 'not engine and not registry and not tools' $(ARGS)
 
 .PHONY: test-engines
 test-engines: venv ## Run the engine tests on this machine's engine and on private ones of version 28.5, with both image stores

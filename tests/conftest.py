@@ -1,4 +1,4 @@
-"""Fixtures for every test: the golden files' switch, the engine and images built on it."""
+"""Fixtures for every test: the golden files' switch, the engine and images built on it. And the suite's two parts."""
 
 from __future__ import annotations
 
@@ -28,6 +28,23 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what the code gives now")
+    parser.addoption(
+        "--part", choices=["company", "alone"], help="only what may run beside others, or only what may not"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not of the part that is wanted."""
+    part = config.getoption("--part")
+    if part is None:
+        return
+    others = [item for item in items if (part == "alone") != _is_alone(item)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if (part == "alone") == _is_alone(item)]
+
+
+def _is_alone(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("alone", "engine"))
 
 
 @pytest.fixture

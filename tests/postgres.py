@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
+from ports import free_port
 
 PASSWORD = "-".join(("of", "the", "tests"))
 
@@ -25,13 +26,6 @@ def _programs() -> Path:
     return found[-1].parent
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Server:
     """A server of our own, that can be killed and started again. It refuses to run as root, so as root it runs as its
     own user. `url` is that of its database."""
@@ -40,7 +34,7 @@ class Server:
         self._root = root
         self._data = root / "data"
         self._bin = _programs()
-        self._port = _free_port()
+        self._port = free_port()
         self._as_user: list[str | Path] = (
             ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
         )

@@ -26,6 +26,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 from imagemaker import Blobs
+from ports import free_port
 from webserver import Asked, Reply, serving
 
 PROGRAM = "docker-registry"
@@ -38,12 +39,6 @@ def program(name: str) -> str:
     if found is None:
         pytest.fail(f"{name} is not installed; `make test` installs it on Debian and Ubuntu: apt install {name}")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,13 @@ def test_every_public_function_says_what_it_does() -> None:
         and not ast.get_docstring(node)
     ]
     assert not silent
+
+
+def test_every_test_is_collected(pytestconfig: pytest.Config) -> None:
+    """pytest goes into no folder with the name of a build's, unless it is told otherwise."""
+    left_out = pytestconfig.getini("norecursedirs")
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert Path("tests/build") in folders
+    assert [
+        folder for folder in folders for part in folder.parts if any(fnmatch(part, name) for name in left_out)
+    ] == []

@@ -137,9 +137,9 @@ def test_any_text_is_read(text: str) -> None:
 )
 def test_hostile_texts_take_no_time(part: str) -> None:
     text = part * (200_000 // len(part))
-    began = time.perf_counter()
+    began = time.process_time()
     read(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_their_number_is_bounded() -> None:

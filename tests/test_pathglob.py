@@ -72,6 +72,6 @@ def test_a_pattern_that_means_nothing(pattern: str) -> None:
 
 def test_no_pattern_takes_long() -> None:
     fits = compile_glob("*a" * 30 + "b")
-    start = time.perf_counter()
+    start = time.process_time()
     assert not fits("a" * 4000)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

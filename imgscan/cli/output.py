@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ def plan_outputs(formats: Sequence[Output], *, quiet: bool) -> tuple[Output, ...
             raise InputError(f"two formats would both write {path}")
         if path.is_dir():
             raise InputError(f"cannot write the report to {path}: it is a folder")
+        if _is_written_in_place(path):
+            continue
         parent = path.absolute().parent
         if not parent.is_dir():
             raise InputError(f"cannot write the report to {path}: there is no folder {parent}")
@@ -58,7 +61,14 @@ def write_reports(report: Report, outputs: Sequence[Output], params: dict[str, A
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path` by renaming a finished temporary file of the same folder."""
+    """Write `text` as UTF-8 to `path` by renaming a finished temporary file of the same folder; what is no file, as
+    /dev/null or /dev/stdout, is written to and stays what it is. Raises InputError."""
+    if _is_written_in_place(path):
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror}") from error
+        return
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -70,6 +80,17 @@ def write_atomically(path: Path, text: str) -> None:
         if isinstance(error, OSError):
             raise InputError(f"cannot write {path}: {error.strerror}") from error
         raise
+
+
+def _is_written_in_place(path: Path) -> bool:
+    """Whether there is a device or a pipe, or something of /dev or /proc. Of links elsewhere the name is taken: where
+    they lead is the choice of whoever made the folder, which may be what is scanned."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False
+    of_the_system = any(path.absolute().is_relative_to(folder) for folder in ("/dev", "/proc"))
+    return of_the_system or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
 def exit_code(report: Report, *, exit_zero: bool, strict: bool) -> int:

@@ -137,7 +137,7 @@ class ClusterCrew:
         if self._client.status == "running":
             with contextlib.suppress(Exception):  # that there is nobody left to tell
                 self._executor.shutdown(wait=False)
-        self._client.close(timeout=_CLOSE_S)
+        _end(self._client)
 
     def _count(self, *, now: bool = False) -> None:
         """How many threads the workers have, asked now and then. Raises EngineError."""
@@ -196,7 +196,9 @@ def _cancel(future: Future[Attempt] | None) -> None:
 
 
 @contextlib.contextmanager
-def open_cluster(scheduler: str, say: Callable[[str], None], *, workers_s: float = WORKERS_S) -> Iterator[ClusterCrew]:
+def open_cluster(
+    scheduler: str, say: Callable[[str], None], *, workers_s: float = WORKERS_S, connect_s: float = CONNECT_S
+) -> Iterator[ClusterCrew]:
     """Connect to a scheduler (`tcp://HOST:PORT`, `tls://HOST:PORT`), or start one here with `local:N` workers.
 
     Raises InputError for an address that is none, a cluster that is not what this process is, or where `distributed` is
@@ -213,7 +215,7 @@ def open_cluster(scheduler: str, say: Callable[[str], None], *, workers_s: float
         _distributed()
         stack.enter_context(_quiet())
         where = stack.enter_context(_local_cluster(int(rest), say)) if local else scheduler
-        client = _connect(where, plain(scheduler))
+        client = _connect(where, plain(scheduler), connect_s)
         crew = ClusterCrew(client, plain(scheduler), workers_s=workers_s)
         stack.callback(crew.shutdown)
         crew.wait_for_workers(say)
@@ -232,12 +234,9 @@ def _distributed() -> Any:  # noqa: ANN401 - it need not be there
         ) from None
 
 
-def _connect(where: Any, name: str) -> Any:  # noqa: ANN401 - an address or a cluster; a client
+def _connect(where: Any, name: str, seconds: float) -> Any:  # noqa: ANN401 - an address or a cluster; a client
     try:
-        with warnings.catch_warnings():
-            # Versions are compared here, with better words.
-            warnings.simplefilter("ignore")
-            return _distributed().Client(where, timeout=CONNECT_S, set_as_default=False, name="imgscan")
+        return _made_client(where, seconds)
     except (OSError, TimeoutError) as error:
         raise EngineError(
             f"no Dask scheduler answers at {name}",
@@ -250,6 +249,44 @@ def _connect(where: Any, name: str) -> Any:  # noqa: ANN401 - an address or a cl
             cause=plain(shorten(str(error), 300)),
             next_step="for tls:// Dask's configuration has to name certificate and key under distributed.comm.tls",
         ) from error
+    except Exception as error:  # an assertion, say, where this machine is too busy for the library to start a thread
+        raise _not_there(f"the Dask scheduler at {name} could not be connected to", error) from error
+
+
+def _not_there(what: str, error: Exception) -> EngineError:
+    """For an error of the library that says little, and is not known to come again."""
+    cause = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return EngineError(
+        what, cause=plain(shorten(cause, 300)), next_step="run the same command again; Dask's configuration may matter"
+    )
+
+
+def _made_client(where: Any, seconds: float) -> Any:  # noqa: ANN401 - an address or a cluster; a client
+    """A client that is connected; one that could not be is ended, which its constructor does not see to."""
+    kind = _distributed().Client
+    client = kind.__new__(kind)
+    try:
+        with warnings.catch_warnings():
+            # Versions are compared here, with better words.
+            warnings.simplefilter("ignore")
+            client.__init__(where, timeout=seconds, set_as_default=False, name="imgscan")
+    except BaseException:
+        _end(client)
+        raise
+    return client
+
+
+def _end(client: Any) -> None:  # noqa: ANN401 - a client
+    """Close a client and end the thread of its event loop.
+
+    One that is left to the garbage collector ends itself in the thread that happens to collect it. If that is the
+    thread of another client's loop that is being started, it waits for a lock which the starting one holds.
+    """
+    with contextlib.suppress(Exception):  # that there is nobody left to tell
+        client.close(timeout=_CLOSE_S)
+    # A client that has closed itself, as it does where nobody answers, has left its loop running.
+    with contextlib.suppress(Exception):
+        client._loop_runner.stop()
 
 
 @contextlib.contextmanager
@@ -261,15 +298,18 @@ def _local_cluster(count: int, say: Callable[[str], None]) -> Iterator[Any]:
         "distributed.worker.http.routes": [],
     }
     with ctrl_c_later(), import_module("dask").config.set(settings):
-        cluster = _distributed().LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            # The port of its web server is looked for even where that has no pages; the usual one may be taken.
-            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-            silence_logs=logging.CRITICAL,
-            security=_temporary_security(say),
-        )
+        try:
+            cluster = _distributed().LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                # The port of its web server is looked for even where that has no pages; the usual one may be taken.
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                silence_logs=logging.CRITICAL,
+                security=_temporary_security(say),
+            )
+        except Exception as error:  # of many kinds
+            raise _not_there("the Dask workers of this machine could not be started", error) from error
     with cluster:
         yield cluster
 

@@ -23,7 +23,7 @@ from imgscan.build.scenarios import SCENARIOS, choose_files
 from imgscan.build.wire import RefusedBuild
 from imgscan.dockerfile.context import read_context
 from imgscan.dockerfile.parse import parse
-from imgscan.enginerecords import CacheRecord, ImageRecord
+from imgscan.enginerecords import CacheRecord, EngineInfo, ImageRecord
 from imgscan.errors import EngineError, InputError
 from imgscan.model import BuildTrace, Interval, Step
 
@@ -44,6 +44,11 @@ class Stream(Iterator[dict[str, Any]]):
         self.closed = True
 
 
+OVERLAY2 = EngineInfo(
+    kind="docker", version="", api_version="", store="overlay2", cpus=1, platform="", root_dir="/nowhere"
+)
+
+
 @dataclass
 class FakeEngine:
     """An engine whose builds are a script; it keeps tags and cache records, and lists what is removed."""
@@ -58,6 +63,7 @@ class FakeEngine:
     pruned: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     made_of: list[dict[str, Any]] = field(default_factory=list)
+    info: EngineInfo = OVERLAY2
 
     def build(self, body: Iterator[bytes], params: Mapping[str, str], headers: Mapping[str, str]) -> Stream:
         self.bodies.append(b"".join(body))

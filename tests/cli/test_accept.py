@@ -226,7 +226,7 @@ def test_a_baseline_from_report_to_gate(project: Path, capsys: pytest.CaptureFix
     code, report, text = linted(project, capsys)
     assert code == 0
     assert any("matches nothing any more" in note for note in report["notes"])
-    assert "note: " in text
+    assert "note:" in text
     assert run(["baseline", str(project / "report.json"), "-o", str(file)]) == 0
     assert "1 went" in capsys.readouterr().err
 

@@ -161,9 +161,9 @@ def test_growth_is_bounded(word: str) -> None:
     ],
 )
 def test_patterns_take_linear_time(word: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert expand(word, {"X": "a" * 20_000}) == "a" * 20_000
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_nesting_is_bounded() -> None:

@@ -318,11 +318,11 @@ def test_may_match_below(pattern: str, directory: str, expected: bool) -> None:
     ],
 )
 def test_hostile_patterns_take_linear_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     found = parse_ignore(text)
     for path in ("a" * 255 + "/" + "/".join(["aab"] * 500), "/".join(["x"] * 1500)):
         is_ignored(found, path)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 ALPHABET = st.text(alphabet="ab/*?[]\\!^-. é#", max_size=12)

@@ -302,6 +302,6 @@ def outcome(text: str | bytes) -> tuple[Dockerfile | None, InputError | None]:
     ],
 )
 def test_hostile_files_take_no_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     outcome(text)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20

@@ -54,6 +54,6 @@ def test_reads_back_what_shlex_quotes(words: list[str]) -> None:
 
 @pytest.mark.parametrize("unit", ["$(", "`", "${", "'", '"', "(", "<<A\n", "cat <<EOF\n", "a<", "\\\n", "# x\n", '"$('])
 def test_hostile_nesting_is_read_in_linear_time(unit: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     simple_commands(unit * (200_000 // len(unit)))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -179,7 +179,7 @@ def test_build_args_decide_what_is_needed() -> None:
 def test_long_chains_of_stages() -> None:
     count = 5_000
     parsed = parse("FROM a AS s0\n" + "".join(f"FROM s{i} AS s{i + 1}\nENV V{i}=1\n" for i in range(count)))
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(needed_stages(parsed, None, {})) == count + 1
     assert len(stage_scope(parsed, parsed.stages[-1], {})) == count
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,7 @@ def test_results_do_not_stay_with_the_workers(started: Cluster) -> None:
     assert 0 < most <= 16
 
 
+@pytest.mark.alone
 def test_what_takes_far_too_long_is_done_by_another_worker_as_well(started: Cluster, tmp_path: Path) -> None:
     said: list[str] = []
     tasks = [task(0, ref=f"stray:{tmp_path / 'astray'}"), *(task(number) for number in range(1, 12))]
@@ -301,11 +303,63 @@ def test_what_is_no_scheduler(address: str) -> None:
     ("address", "code"), [("tcp://127.0.0.1:1", 3), ("tcp://127.0.0.1:port", 2), ("tls://127.0.0.1:1", 2)]
 )
 def test_nobody_there(address: str, code: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing of the attempt is left: not the thread either in which the library talks to a scheduler."""
+    from imgscan.fleet.cluster import open_cluster
+
+    before = threading.enumerate()
     began = time.monotonic()
-    error = refuse(address)
-    assert (error.exit_code, address in error.what) == (code, True)
-    assert time.monotonic() - began < 30
+    with pytest.raises(ImgscanError) as caught, open_cluster(address, lambda _: None, connect_s=2.0):
+        pass
+    assert (caught.value.exit_code, address in caught.value.what) == (code, True)
+    assert time.monotonic() - began < 15
+    assert threading.enumerate() == before
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "where", "what"),
+    [
+        ("tcp://127.0.0.1:1", "client", "the Dask scheduler at tcp://127.0.0.1:1 could not be connected to"),
+        ("local:1", "scheduler", "the Dask workers of this machine could not be started"),
+    ],
+    ids=["client", "cluster"],
+)
+def test_the_library_fails_in_some_other_way(scheduler: str, where: str, what: str) -> None:
+    with dask.config.set({f"distributed.{where}.preload": ["raise AssertionError"]}):
+        error = refuse(scheduler)
+    assert (error.exit_code, error.what) == (3, what)
+    assert "AssertionError" in error.cause or "failed to start" in error.cause
+
+
+def test_what_did_not_connect_is_not_in_the_way_of_what_does(started: Cluster) -> None:
+    """Whatever is left to collect, it may be collected in the very thread that the next connection starts."""
+    collected: list[int] = []
+
+    def collect_once(frame: Any, event: str, argument: Any) -> None:
+        if not collected and threading.current_thread().name == "IO loop":
+            collected.append(gc.collect())
+
+    with forgotten_by_the_collector():
+        left: list[Any] = [refuse("tcp://127.0.0.1:port")]
+        left.append(left)
+        del left
+        threading.setprofile(collect_once)
+        try:
+            done = run([task(number) for number in range(3)], scheduler=started.address)
+        finally:
+            threading.setprofile(None)
+    assert collected
+    assert numbers(done) == [0, 1, 2]
+
+
+@contextmanager
+def forgotten_by_the_collector() -> Iterator[None]:
+    """Nothing is collected but where somebody asks for it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def test_a_scheduler_without_workers(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from forge.contract import HERE
 from forge.fake_forge import TOKEN, FakeForge
 from forge.fake_github import NUMBER, REPOSITORY, fake_github
 from forge.test_post import with_an_id_as_text, without_a_user
+from ports import free_port
 
 from imgscan.errors import EngineError
 from imgscan.forge import github
@@ -37,13 +38,6 @@ def prism() -> Path:
     done = subprocess.run([ROOT / ".ci" / "prism.sh"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -120,9 +120,9 @@ HOSTILE = ["[" * 100_000, "{a: " * 50_000, "'" * 100_000, f"a: |\n  {C}\n" * 3_0
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_texts_take_no_time(read: Read, text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     read("f", f"{text}\n{C}\nimgscan{text}")
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_every_file_of_a_project_is_read_once(tmp_path: Path) -> None:

@@ -177,6 +177,43 @@ def test_apt_sources_of_another_suite(tmp_path: Path) -> None:
     assert "security" not in found["system.sources"]
 
 
+STUB = """\
+#!/usr/bin/env bash
+printf '%s\\n' "$*" >>calls
+[[ $* == *company* ]] && exit "$COMPANY" || exit "$ALONE"
+"""
+
+
+@pytest.mark.parametrize(
+    ("company", "alone", "code", "parts"),
+    [
+        pytest.param(0, 0, 0, 2, id="all-pass"),
+        pytest.param(1, 0, 1, 2, id="the-first-fails"),
+        pytest.param(0, 1, 1, 2, id="the-second-fails"),
+        pytest.param(1, 5, 1, 2, id="only-the-first-is-asked-for-and-fails"),
+        pytest.param(5, 0, 0, 2, id="only-the-second-is-asked-for"),
+        pytest.param(5, 5, 5, 2, id="no-such-test"),
+        pytest.param(3, 0, 3, 2, id="pytest-itself-fails"),
+        pytest.param(2, 0, 2, 1, id="ctrl-c"),
+        pytest.param(4, 0, 4, 1, id="no-such-option"),
+    ],
+)
+def test_both_parts_of_the_suite_count(company: int, alone: int, code: int, parts: int, tmp_path: Path) -> None:
+    for name in ("test.sh", "lib.sh"):
+        (tmp_path / ".ci").mkdir(exist_ok=True)
+        (tmp_path / ".ci" / name).write_bytes((CI / name).read_bytes())
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(STUB)
+    python.chmod(0o755)
+    environment = {**os.environ, "COMPANY": str(company), "ALONE": str(alone)}
+    done = subprocess.run(["bash", tmp_path / ".ci" / "test.sh", "-k", "a or b"], env=environment, check=False)
+    assert done.returncode == code
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert len(calls) == parts
+    assert all(call.startswith("-m pytest --part ") and call.endswith(" -k a or b") for call in calls)
+
+
 def test_make_lists_what_it_can_do() -> None:
     done = subprocess.run(["make", "-C", ROOT, "--no-print-directory"], capture_output=True, text=True, check=True)
     for target in ("report", "test", "test-unit", "test-engines", "lint", "lock"):

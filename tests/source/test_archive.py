@@ -27,6 +27,7 @@ from imagemaker import (
     containerd,
     docker25,
     dump,
+    gzipped,
     index_json,
     legacy,
     manifest_json,
@@ -689,7 +690,7 @@ def test_hostile_values_in_the_configuration(save: Callable[[bytes], str]) -> No
 
 def layout_directory(root: Path, image: Made) -> Path:
     blobs = Blobs()
-    found = add_manifest(blobs, image, gzip.compress, annotations={"org.opencontainers.image.ref.name": "1"})
+    found = add_manifest(blobs, image, gzipped, annotations={"org.opencontainers.image.ref.name": "1"})
     attestation = add_attestation(blobs, found["digest"], b'{"statement": 1}')
     (root / "blobs/sha256").mkdir(parents=True)
     for name, data in blobs.data.items():
@@ -710,7 +711,7 @@ def test_a_layout_directory(tmp_path: Path, selector: str) -> None:
 
 def test_a_layout_s_links_do_not_lead_out(tmp_path: Path) -> None:
     root = layout_directory(tmp_path / "layout", IMAGE)
-    blob = root / "blobs/sha256" / sha(gzip.compress(ONE))
+    blob = root / "blobs/sha256" / sha(gzipped(ONE))
     outside = tmp_path / "outside"
     blob.rename(outside)
     blob.symlink_to(outside)

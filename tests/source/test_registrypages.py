@@ -68,9 +68,9 @@ def test_is_refused(header: str) -> None:
 
 @pytest.mark.parametrize("header", ["<a>" + ";a=b" * 3_000 + "!", "<a>" + " " * 15_000, "<a>;a=" + "b" * 15_000 + '"'])
 def test_takes_no_time(header: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert next_query([header] * 20, URL) == ""
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 @given(st.lists(st.text('</?n=2>; rel="next", abc:@\n\\', max_size=60)))

@@ -64,6 +64,7 @@ def test_a_pause_is_not_caught_up_with() -> None:
     assert clock.now - began == pytest.approx(40 * 0.25 - 0.25)
 
 
+@pytest.mark.alone
 def test_threads_share_it() -> None:
     began = time.monotonic()
     throttle = Throttle(400_000, Effects())
@@ -80,6 +81,7 @@ def test_threads_share_it() -> None:
     assert 300_000 / (time.monotonic() - began) < 400_000 * 1.6
 
 
+@pytest.mark.alone
 @pytest.mark.registry
 @pytest.mark.usefixtures("no_logins")
 def test_a_real_registry_is_read_as_fast_as_it_may_be(tmp_path: Path) -> None:

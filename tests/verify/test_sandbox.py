@@ -59,10 +59,11 @@ def test_scripts_of_root_run_as_nobody(room: Sandbox) -> None:
 
 def test_processes_end_with_it(room: Sandbox) -> None:
     started = time.monotonic()
-    ran = room.run(["bash", "-c", "(trap '' TERM; sleep 300) & sleep 300"], timeout_s=1)
+    seconds = f"300.{os.getpid()}"
+    ran = room.run(["bash", "-c", f"(trap '' TERM; sleep {seconds}) & sleep {seconds}"], timeout_s=1)
     assert ran.timed_out
     assert time.monotonic() - started < 15
-    assert not any("sleep\x00300" in text for text in map(_command_line, Path("/proc").glob("[0-9]*")))
+    assert not any(f"sleep\x00{seconds}" in text for text in map(_command_line, Path("/proc").glob("[0-9]*")))
 
 
 def _command_line(folder: Path) -> str:

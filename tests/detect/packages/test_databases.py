@@ -159,8 +159,8 @@ def test_any_bytes_give_records_or_a_value_error(kind: Kind, data: bytes) -> Non
     ],
 )
 def test_hostile_databases_take_bounded_time(kind: Kind, data: bytes) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     packed, complete = read_claims(kind, b"s/x-1.dist-info/RECORD", data)
-    assert time.perf_counter() - begun < 20
+    assert time.process_time() - begun < 20
     assert len(packed) <= (MOST_CLAIMS + 1) * 16
     assert complete is (kind is not Kind.DPKG_LIST)

@@ -112,9 +112,9 @@ def test_what_stands_beside_a_secret(name: str, text: str, words: str) -> None:
 
 @pytest.mark.parametrize("text", ["A" * 8192, "A_" * 4096, "DB_HOST=" * 1024, 'a"  ' * 2048, "a.b-" * 2048])
 def test_hostile_text_takes_bounded_time(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     beside("DB_PASSWORD", text.encode())
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_a_thousand_parts_in_one_line_take_bounded_time() -> None:
@@ -122,6 +122,6 @@ def test_a_thousand_parts_in_one_line_take_bounded_time() -> None:
     (key,) = [h for h in SCANNER.scan_bytes(f"aws_secret_access_key={SECRET}".encode(), path="x") if h.rule.id == KEY]
     location = Location(place=Place.FILE, path="/x", layer=0, line=1)
     located = [LocatedHit(hit=each, location=location) for each in (hit, key) for _ in range(20_000)]
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert len(secret_findings(located)) == 2
-    assert time.perf_counter() - begun < 20
+    assert time.process_time() - begun < 20

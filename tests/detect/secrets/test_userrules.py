@@ -163,10 +163,10 @@ def test_aliases_that_multiply_are_stopped(file: Path) -> None:
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))]
     body = SECOND + "  pattern: xx\n  examples: [*a8]\n"
     file.write_text("\n".join(lines) + "\nrules:\n" + "".join("  " + line + "\n" for line in body.splitlines()))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError, match="too large"):
         user_pack(file, ())
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+b", "(.*)(.*)(.*)(.*)x", "k(?:a?){30}a{30}"])
@@ -176,9 +176,9 @@ def test_what_is_exponential_elsewhere_is_linear_here(file: Path, pattern: str) 
     scanner = load_scanner(rule_files=[file], trufflehog3=False, keep_compiled=False)
 
     def took(size: int) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         scanner.scan_bytes(b"k" + b"a" * size + b"!", path="x")
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     took(1000)
     assert took(400_000) < max(60 * took(100_000), 20)

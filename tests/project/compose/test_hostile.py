@@ -52,9 +52,9 @@ def one(files: dict[str, str]) -> ComposeProject:
 
 @pytest.mark.parametrize("name", _LIMITS)
 def test_bounded_and_told(name: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     project = one({"compose.yml": _LIMITS[name]})
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
     assert {problem.kind for problem in project.problems} & {"limit", "interpolation", "schema"}
 
 
