@@ -1,25 +1,25 @@
 r"""A pattern in the form in which it is searched for: without the run of characters that it may begin with, and with
 the least of the run that it ends with. In: a rule's pattern. Out: a `Loosened`, by which a match is made whole again.
 
-`(?P<name>[a-z_]{0,50}(?:key|token))=(?P<secret>\S{4,512})` has a state of its automaton for nearly every count of either
-run, and to build these takes RE2 ten times as long as to search. Where a match begins and ends follows from the runs
-alone: the leftmost match begins with the leftmost core, and nothing comes after the last run.
+`(?P<name>[a-z_]{0,50}(?:key|token))=(?P<secret>\S{4,512})` has a state of its automaton for nearly every count of
+either run, and to build these takes RE2 ten times as long as to search. Where a match begins and ends follows from the
+runs alone: the leftmost match begins with the leftmost core, and nothing comes after the last run.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from imgscan.detect.secrets.patterntext import CLASS, has_alternatives
+from imgscan.frozen import frozen
 
 _HEAD: Final = re.compile(rb"((?:\(\?[a-z]+\))?\(\?P<name>)(" + CLASS + rb")\{0,([0-9]+)\}(?![?+*{])")
 _TAIL: Final = re.compile(rb"(\(\?P<secret>)(" + CLASS + rb")\{([0-9]+),([0-9]+)\}\)$")
 _ALL_BYTES: Final = bytes(range(256))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Loosened:
     """What to search for, and what a match of it lacks: up to `most_before` of the bytes `before` in front of it, which
     belong to the group `name`, and whatever `after` matches behind it, which belongs to the group `secret`."""
