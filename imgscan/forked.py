@@ -86,6 +86,7 @@ class Forked:
                 self._by_descriptor[process.answers] = self._by_descriptor[process.requests] = process
                 self._poll.register(process.answers, select.POLLIN)
         except OSError as error:
+            self._ended = True
             raise WorkerError(
                 "the processes that search files cannot be started",
                 cause=os.strerror(error.errno) if error.errno else "",
