@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The test suite in two parts: first what may have company, in several processes; then what builds on an engine or
-# measures, one after the other with nothing beside it. The second runs whatever becomes of the first, and the exit code
-# is a failure if either failed. Options go to pytest, for both parts. Needs .venv (.ci/venv.sh).
+# The test suite in two parts: first what may have company, in several processes; then what measures or minds the cache
+# of an engine's builds, one after the other with nothing beside it. The second runs whatever becomes of the first, and
+# the exit code is a failure if either failed. Options go to pytest, for both parts. Needs .venv (.ci/venv.sh).
 set -Eeuo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck source-path=SCRIPTDIR source=lib.sh

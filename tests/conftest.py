@@ -44,6 +44,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_alone(item: pytest.Item) -> bool:
+    """What builds on the engine may measure, or mind what others do to the cache of builds, unless it says otherwise."""
+    if item.get_closest_marker("company"):
+        return False
     return any(item.get_closest_marker(name) for name in ("alone", "engine"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import itertools
 import os
@@ -44,9 +45,12 @@ def busybox_rootfs() -> bytes:
 
 def ensure_base(engine: Engine) -> str:
     """The base image's name; imported when it is not there. It stays: others use it too, and it is 2 MB."""
-    if BASE not in engine.tags(BASE):
-        name, _, tag = BASE.partition(":")
-        engine.api.import_image_from_data(busybox_rootfs(), repository=name, tag=tag)
+    with Path(tempfile.gettempdir(), f"imgscan-tests-{os.geteuid()}.lock").open("w") as lock:
+        # Of several processes that find it missing one makes it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if BASE not in engine.tags(BASE):
+            name, _, tag = BASE.partition(":")
+            engine.api.import_image_from_data(busybox_rootfs(), repository=name, tag=tag)
     return BASE
 
 

@@ -18,7 +18,7 @@ from planted import Planted, Plot, plot
 
 from imgscan.engine import Engine
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.company]
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from imgscan.progress import silent
 from imgscan.scan import ImageScan, Means, scan_image
 from imgscan.source import open_image
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.company]
 
 FIRST = int(os.environ.get("IMGSCAN_STACK_SEED", "0"))
 COUNT = int(os.environ.get("IMGSCAN_STACKS", "20"))

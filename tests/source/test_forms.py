@@ -23,7 +23,7 @@ from forms import CHANGED_DIFF_IDS, COMPRESSIONS, ENGINES, FILES, TOOLS, WITHOUT
 
 from imgscan.cli.main import run
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.company]
 
 BUILDERS = ("buildkit", "classic", *(["buildx"] if BUILDX else []))
 PLATFORMS = {"linux/amd64": "amd64", "linux/arm64": "arm64", "linux/arm/v7": "arm"}
