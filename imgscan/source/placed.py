@@ -35,14 +35,13 @@ class Directory:
         try:
             if folder != known:
                 descriptor = self._folder(folder)
-            file = os.open(last, _FILE_FLAGS, dir_fd=descriptor)
+            # Before it is opened: a layer may hold a device, with some of which opening alone does something.
+            facts = os.stat(last, dir_fd=descriptor, follow_symlinks=False)
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size != size:
+                raise StoreError("a file of the store is not what was recorded")
+            return os.open(last, _FILE_FLAGS, dir_fd=descriptor)
         except (OSError, ValueError) as error:
             raise StoreError(f"a file of the store cannot be opened: {error}") from error
-        facts = os.fstat(file)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size != size:
-            os.close(file)
-            raise StoreError("a file of the store is not what was recorded")
-        return file
 
     def release(self, file: int) -> None:
         """Close a file."""

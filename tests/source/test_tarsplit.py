@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -205,6 +206,21 @@ def test_a_file_that_is_not_what_was_recorded(change: Callable[[Path], None], ro
         read_all(opened(records, root), chunks(1))
     with closing(Directory(root)) as files, pytest.raises(StoreError):
         files.open(b"d/e/f", 7)
+
+
+def test_what_is_no_file_is_not_opened(root: Path) -> None:
+    """With some devices opening alone does something. Who writes to a pipe notices that somebody opened it."""
+    os.mkfifo(root / "f", 0o600)
+    writer = threading.Thread(target=lambda: os.close(os.open(root / "f", os.O_WRONLY)))
+    writer.start()
+    writer.join(0.3)  # it waits by now
+    with closing(Directory(root)) as files, pytest.raises(StoreError, match="not what was recorded"):
+        files.open(b"f", 0)
+    writer.join(0.2)
+    nobody_opened_it = writer.is_alive()
+    with closing(os.fdopen(os.open(root / "f", os.O_RDONLY))):
+        writer.join()
+    assert nobody_opened_it
 
 
 def test_a_file_that_shrinks_while_it_is_read(root: Path) -> None:
