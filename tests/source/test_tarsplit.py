@@ -218,7 +218,7 @@ def test_what_is_no_file_is_not_opened(root: Path) -> None:
         files.open(b"f", 0)
     writer.join(0.2)
     nobody_opened_it = writer.is_alive()
-    with closing(os.fdopen(os.open(root / "f", os.O_RDONLY))):
+    with closing(os.fdopen(os.open(root / "f", os.O_RDONLY | os.O_NONBLOCK))):
         writer.join()
     assert nobody_opened_it
 
