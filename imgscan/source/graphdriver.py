@@ -32,7 +32,7 @@ them too, but the records name only the layer's own."""
 @frozen
 class StoredLayer:
     """A layer: the records of its headers (`tarsplit`), the folder that its files lie in, and how many bytes the store
-    says that these have."""
+    says that these have (0: not known)."""
 
     diff_id: str
     records: Path
@@ -90,8 +90,16 @@ def _find_layer(root: Path, driver: str, chain_id: str, diff_id: str) -> StoredL
         diff_id=diff_id,
         records=folder / "tar-split.json.gz",
         root=_FOLDERS[driver](root, cache_id),
-        size_bytes=int(_read(folder / "size", 256)),
+        size_bytes=_stated_size(folder / "size"),
     )
+
+
+def _stated_size(path: Path) -> int:
+    """What the store says; 0 where it says nothing, since nothing depends on it but the order of reading."""
+    try:
+        return int(_read(path, 256))
+    except (OSError, ValueError):
+        return 0
 
 
 def _read(path: Path, most: int) -> bytes:
