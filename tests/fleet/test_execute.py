@@ -117,8 +117,9 @@ def test_processes_killed_from_outside(tmp_path: Path) -> None:
         while not stop.wait(0.4):
             servers = [pid for pid in children(os.getpid()) if b"forkserver" in command_line(pid)]
             for pid in [pid for server in servers for pid in children(server) if is_running(pid)][:1]:
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
+                with suppress(ProcessLookupError):  # it has just ended by itself
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
 
     killer = threading.Thread(target=kill_some)
     killer.start()
