@@ -49,7 +49,8 @@ class Workshop:
     of texts; `clock` counts seconds.
 
     `made` lists the finished builds; `parsers` are those of all builds, interrupted ones too, and `throwaways` those of
-    builds whose cache nobody will want; closing what is in `open_streams` ends the build that runs.
+    builds whose cache nobody will want; closing what is in `open_streams` ends the build that runs. `unheard`: one was
+    asked for, and the engine has not said a word on it yet.
     """
 
     engine: Engine
@@ -64,6 +65,7 @@ class Workshop:
     parsers: list[StreamParser] = field(default_factory=list)
     throwaways: list[StreamParser] = field(default_factory=list)
     open_streams: list[BuildStream] = field(default_factory=list)
+    unheard: bool = False
 
     @property
     def repository(self) -> str:
@@ -110,6 +112,7 @@ class Workshop:
             )
             outcome, raw = parser.outcome, parser.steps()
         except RefusedBuild as refusal:
+            self.unheard = False
             outcome, raw = Outcome(error=refusal.cause), ()
         seconds = self.clock() - started
         trace = self._trace(request, outcome, raw, seconds)
@@ -139,6 +142,7 @@ class Workshop:
         pulls = self.options.builder is not Builder.BUILDKIT
         headers = self.engine.registry_headers() if pulls else {}
         body = context_tar(self.context, replace)
+        self.unheard = True
         with closing(self.engine.build(body, request_params(request), headers)) as records:
             self.open_streams[:] = [records]
             return read_stream(
@@ -150,6 +154,7 @@ class Workshop:
             )
 
     def _remember(self, parser: StreamParser, *, throwaway: bool) -> None:
+        self.unheard = False
         self.parsers.append(parser)
         if throwaway:
             self.throwaways.append(parser)

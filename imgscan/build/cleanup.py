@@ -122,10 +122,14 @@ def _remove_images(workshop: Workshop, before: frozenset[str]) -> bool:
 
 
 def _own_images(workshop: Workshop, before: frozenset[str]) -> list[str]:
-    """The new images that the streams spoke of, and what a step that was cut off has become since: an image made on top
-    of one of those, or of one that was there, by that very instruction."""
+    """The new images that the streams spoke of, and what steps that were cut off have become since: an image made on
+    top of one of those, or of one that was there, by that very instruction."""
     spoken_of = tuple({i.removeprefix("sha256:") for outcome in _outcomes(workshop) for i in outcome.images})
     cut_off = [parser.steps()[-1].text for parser in workshop.unfinished() if parser.steps()]
+    if workshop.unheard and workshop.dockerfile is not None:
+        # Whatever the engine came to before it noticed that nobody listens.
+        commands = (command for stage in workshop.dockerfile.stages for command in stage.commands[1:])
+        cut_off += [f"{command.keyword} {command.value}" for command in commands]
     own: list[str] = []
     for image in workshop.engine.images():
         if image.id in before or image.tags:

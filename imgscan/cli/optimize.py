@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -228,8 +226,9 @@ def _tell(settled: Settled, params: Mapping[str, Any], session: Session, outputs
         taken = (params["output"] is None and not params["write"]) or any(one.path is None for one in outputs)
         click.echo(text, nl=False, err=taken)
     if params["json_path"] is not None:
-        document = clean(render_json(settled, patch, str(params["context"])).decode())
-        _write(params["json_path"], document.encode())
+        from imgscan.cli.output import write_atomically
+
+        write_atomically(params["json_path"], clean(render_json(settled, patch, str(params["context"])).decode()))
 
 
 def _report(
@@ -254,12 +253,14 @@ def _report(
 
 def _hand_over(plan: Plan, params: Mapping[str, Any], session: Session) -> None:
     """The patch to stdout, a file or the files."""
+    from imgscan.cli.output import write_atomically
+
     if params["write"]:
         for file in _files(plan):
             _apply(file)
     data = (_patch(plan, session.redactor.clean) or "").encode("utf-8", "surrogateescape")
     if params["output"] is not None:
-        _write(params["output"], data)
+        write_atomically(params["output"], data)
     elif not params["write"]:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
@@ -267,6 +268,7 @@ def _hand_over(plan: Plan, params: Mapping[str, Any], session: Session) -> None:
 
 def _apply(file: _File) -> None:
     """Change a file on the disk. Raises InputError when it is not what the patch was made for any more."""
+    from imgscan.cli.output import write_atomically
     from imgscan.dockerfile.locate import read_regular_file
 
     before = file.change.before
@@ -279,28 +281,4 @@ def _apply(file: _File) -> None:
         raise InputError(f"{file.path} cannot be read: {error}") from error
     if now != before:
         raise InputError(f"{file.path} was changed meanwhile; nothing more was written", next_step="run it again")
-    _write(path, file.change.after.encode("utf-8", "surrogateescape"))
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, with the mode that it has or that new files get."""
-    try:
-        mode = path.stat().st_mode & 0o7777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        mode = 0o666 & ~mask
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise InputError(f"cannot write {path}: {error.strerror}") from error
-        raise
+    write_atomically(path, file.change.after.encode("utf-8", "surrogateescape"))

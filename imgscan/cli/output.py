@@ -8,8 +8,9 @@ import stat
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -17,6 +18,9 @@ from imgscan.cli.options import Output, use_color
 from imgscan.errors import EXIT_FINDINGS, EXIT_GO, BuildError, IncompleteError, InputError
 from imgscan.model import Report, Verdict
 from imgscan.report import Style, render
+
+_OPEN_ALREADY: Final = ("/dev/stdout", "/dev/stderr", "/dev/fd", "/proc")
+"""Below these lie links to what a process has open."""
 
 
 def plan_outputs(formats: Sequence[Output], *, quiet: bool) -> tuple[Output, ...]:
@@ -60,36 +64,49 @@ def write_reports(report: Report, outputs: Sequence[Output], params: dict[str, A
     sys.stdout.flush()
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path` by renaming a finished temporary file of the same folder; what is no file, as
-    /dev/null or /dev/stdout, is written to and stays what it is. Raises InputError."""
-    if _is_written_in_place(path):
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror}") from error
-        return
+def write_atomically(path: Path, data: str | bytes) -> None:
+    """Write to `path`, text as UTF-8, by renaming a finished temporary file of the same folder, with the mode that the
+    file has or that new files get; what is no file, as /dev/null or /dev/stdout, is written to and stays what it is.
+    Raises InputError."""
+    whole = data.encode("utf-8") if isinstance(data, str) else data
+    try:
+        if _is_written_in_place(path):
+            path.write_bytes(whole)
+        else:
+            _replace(path, whole)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o666 & ~_umask())
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).chmod(_mode_of(path))
         Path(name).replace(path)
-    except BaseException as error:
+    except BaseException:
         Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise InputError(f"cannot write {path}: {error.strerror}") from error
         raise
 
 
+def _mode_of(path: Path) -> int:
+    with suppress(OSError):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            return stat.S_IMODE(mode)
+    return 0o666 & ~_umask()
+
+
 def _is_written_in_place(path: Path) -> bool:
-    """Whether there is a device or a pipe, or something of /dev or /proc. Of links elsewhere the name is taken: where
-    they lead is the choice of whoever made the folder, which may be what is scanned."""
+    """Whether there is a device or a pipe, or one of the system's links to what this process has open. Of links
+    elsewhere the name is taken: where they lead is the choice of whoever made the folder, which may be what is scanned,
+    or one that anybody may write to (/dev/shm)."""
     try:
         mode = path.lstat().st_mode
     except OSError:
         return False
-    of_the_system = any(path.absolute().is_relative_to(folder) for folder in ("/dev", "/proc"))
+    of_the_system = any(path.absolute().is_relative_to(name) for name in _OPEN_ALREADY)
     return of_the_system or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from engines import BASE, PrivateEngine, ensure_base, private_engine
 
 from imgscan.build.builder import Made, Workshop
-from imgscan.build.cleanup import tidy_up
+from imgscan.build.cleanup import tidied, tidy_up
 from imgscan.build.forecast import costs_of, predict
 from imgscan.build.measure import Measured, MeasurePlan, measure
 from imgscan.build.metrics import cache_metrics
@@ -292,6 +293,29 @@ def test_closing_the_stream_cancels_the_build(engine: Engine, project: Path, bui
         time.sleep(0.1)
     assert not running(marker)
     assert engine.tags(workshop.repository) == {}
+
+
+def test_a_build_that_nothing_was_heard_of_leaves_nothing(engine: Engine, project: Path) -> None:
+    """The engine is already at work when the interrupt comes, before its first word was read."""
+    write(project, f"FROM {BASE}\nWORKDIR /unheard\nCOPY requirements.txt .\nRUN sleep 0.1\nENV A=1\n")
+    before = Left.of(engine)
+    calls = itertools.count()
+
+    def clock() -> float:
+        if next(calls):  # the first one is at the build's beginning, the second at the first record
+            deadline = time.monotonic() + 60
+            while len(engine.image_ids() - before.images) < 2:
+                assert time.monotonic() < deadline, "the engine makes no images"
+                time.sleep(0.05)
+            raise KeyboardInterrupt
+        return time.perf_counter()
+
+    workshop = make_workshop(engine, project, Builder.CLASSIC)
+    workshop.clock = clock
+    with pytest.raises(KeyboardInterrupt), tidied(workshop):
+        workshop.build("one")
+    assert workshop.parsers == []
+    assert Left.of(engine) == before
 
 
 def close_when(marker: str, workshop: Workshop) -> None:

@@ -6,6 +6,9 @@ import os
 import stat
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
 
 from imgscan.cli.options import Output
 from imgscan.cli.output import plan_outputs, write_atomically
@@ -18,6 +21,24 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
         write_atomically(path, "after")
         assert (before.read(), path.read_text()) == ("before", "after")
     assert [each.name for each in tmp_path.iterdir()] == ["r.json"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664])
+def test_a_file_keeps_its_mode(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.touch()
+    path.chmod(mode)
+    write_atomically(path, b"\xff")
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"\xff", mode)
+
+
+def test_a_file_in_memory_is_replaced_as_any_other() -> None:
+    """Anybody may have put a link there."""
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        (Path(folder) / "precious").write_text("before")
+        (Path(folder) / "r.json").symlink_to("precious")
+        write_atomically(Path(folder) / "r.json", "report")
+        assert (Path(folder) / "precious").read_text() == "before"
 
 
 def test_a_pipe_is_written_to(tmp_path: Path) -> None:

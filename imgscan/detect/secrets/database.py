@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from imgscan.cachedir import is_ours
-from imgscan.detect.secrets.patterntext import in_parts
+from imgscan.detect.secrets.patterntext import in_parts, tokens
 
 if TYPE_CHECKING:
     from hyperscan import Database
 
 _MAGIC: Final = b"imgscan-db-1\n"
-_TOKEN: Final = re.compile(rb"\\.|\[:\^?[a-z]+:\]|\[\^?\]?|.", re.DOTALL)
-"""An escape, a named class, the beginning of a class with a bracket that is first in it, any other byte."""
+_ESCAPE: Final = re.compile(rb"\\.", re.DOTALL)
 _SPACE: Final = rb"\t\n\f\r "
 _DIGEST_BYTES: Final = 32
 _FORM: Final = "re2-space-1 words-4"
@@ -58,19 +57,15 @@ def load_database(patterns: Sequence[bytes], cache: Path | None) -> tuple[Databa
 def with_re2_space(pattern: bytes) -> bytes:
     """A pattern whose blanks are those of RE2. To hyperscan, as to PCRE, a vertical tab is one, too: it would find less
     where a pattern asks for anything but blanks. Elsewhere it finds more, which is looked at again."""
-    parts: list[bytes] = []
-    negated: bool | None = None  # None: not in a class
-    for token in _TOKEN.findall(pattern):
-        if negated is None and token.startswith(b"["):
-            negated = token.startswith(b"[^")
-        elif negated is not None and token == b"]":
-            negated = None
-        elif token == b"\\s" and negated:
-            token = _SPACE
-        elif token == b"\\S" and negated is None:
-            token = b"[^" + _SPACE + b"]"
-        parts.append(token)
-    return b"".join(parts)
+    return b"".join(map(_with_re2_space, tokens(pattern)))
+
+
+def _with_re2_space(token: bytes) -> bytes:
+    if token == b"\\S":
+        return b"[^" + _SPACE + b"]"
+    if token.startswith(b"[^"):
+        return _ESCAPE.sub(lambda escape: _SPACE if escape[0] == b"\\s" else escape[0], token)
+    return token
 
 
 def _cache_key(patterns: Sequence[bytes]) -> str:

@@ -33,9 +33,8 @@ class Loosened:
         """Where the match begins whose core begins at `start`, in what is searched from `low` on."""
         if not self.most_before:
             return start
-        return max(start - self.most_before, low) + len(
-            data[max(start - self.most_before, low) : start].rstrip(self.before)
-        )
+        first = max(start - self.most_before, low)
+        return first + len(data[first:start].rstrip(self.before))
 
     def end_of(self, data: bytes, end: int, high: int) -> int:
         """Where the match ends whose core ends at `end`, in what is searched as far as `high`."""
