@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(Path(__file__).parent))
 # Nothing is taken from, or left in, the cache of whoever runs the tests; those of the cache have one of their own.
 os.environ["IMGSCAN_NO_CACHE"] = "1"
+# A shell that starts the suite in the background has it ignored, and so would be what the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # A busy machine is no failure.
 settings.register_profile("imgscan", deadline=None)
 settings.load_profile("imgscan")

@@ -328,10 +328,8 @@ def close_when(marker: str, workshop: Workshop) -> None:
 
 
 INTERRUPTED = """
-import signal
 import sys
 from pathlib import Path
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has it ignored
 sys.path[:0] = {path!r}
 from imgscan.engine import Engine
 from imgscan.build.measure import measure
