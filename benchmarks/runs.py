@@ -29,7 +29,7 @@ AGAIN: Final = "imgscan, second scan"
 EDITED: Final = "imgscan, after an edit"
 ARCHIVE: Final = "imgscan, saved archive"
 IMGSCAN: Final = (COLD, AGAIN, EDITED, ARCHIVE)
-RESULTS: Final = "layers.sqlite3*"
+RESULTS: Final = ("layers.sqlite3*", "searched-files")
 """What of imgscan's cache is of images; the rest is of the rules."""
 
 
@@ -84,7 +84,7 @@ def compile_rules(bench: Bench) -> Path:
         raise BenchError(f"imgscan cannot scan {image.BASES['debian']}: {run.trouble}")
     rules = bench.target.scratch / "compiled"
     shutil.rmtree(rules, ignore_errors=True)
-    shutil.copytree(scratch / "cache" / "imgscan", rules, ignore=shutil.ignore_patterns(RESULTS))
+    shutil.copytree(scratch / "cache" / "imgscan", rules, ignore=shutil.ignore_patterns(*RESULTS))
     return rules
 
 

@@ -40,7 +40,7 @@ from imgscan.progress import Progress
 from imgscan.source import Image, ImageReader, LayerBlob
 from imgscan.source.placed import PlacedFiles
 from imgscan.source.records import StoreError
-from imgscan.workers import FileJob, Workers
+from imgscan.workers import FileJob, SearchedBefore, Workers
 
 _LAYERS_AT_ONCE: Final = 3
 """So many layers' searches may still run while the next one is read: else a large file at the end of a layer would keep
@@ -67,12 +67,13 @@ class Results(Protocol):
 @frozen
 class Means:
     """What scanning needs beside the image. `jobs` are the processes (None: as many as there are processors; 1: this
-    one alone), `results` what is kept from earlier scans (None: nothing)."""
+    one alone), `results` and `searched` what is kept from earlier scans, of layers and of files (None: nothing)."""
 
     scanner: SecretScanner
     progress: Progress
     jobs: int | None = None
     results: Results | None = None
+    searched: SearchedBefore | None = None
 
 
 @frozen
@@ -110,7 +111,8 @@ def scan_image(reader: ImageReader, means: Means) -> ImageScan:
     Raises EngineError or InputError from the source, WorkerError; what is wrong inside the image is in `skipped`.
     """
     jobs = means.jobs
-    with closing(Workers(means.scanner, None if jobs is None else jobs if jobs > 1 else 0)) as workers:
+    count = None if jobs is None else jobs if jobs > 1 else 0
+    with closing(Workers(means.scanner, count, searched=means.searched)) as workers:
         try:
             return _scan(reader, workers, means)
         except StoreError as error:

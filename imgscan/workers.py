@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from struct import iter_unpack
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from blake3 import blake3
@@ -86,11 +86,31 @@ class Batch:
         return _searched(packed, self._scanner.rules)
 
 
-class Workers:
-    """Processes that search; they start with the first batch. `count` of 0 searches in this process."""
+class SearchedBefore(Protocol):
+    """Knows files that gave nothing; see `store.searchedfiles`."""
 
-    def __init__(self, scanner: SecretScanner, count: int | None = None) -> None:
+    def key(self, digest: bytes, path: bytes) -> bytes:
+        """What a file is known by."""
+        ...
+
+    def knows(self, key: bytes) -> bool:
+        """Whether such a file gave nothing."""
+        ...
+
+    def add(self, key: bytes) -> None:
+        """Remember that it did not."""
+        ...
+
+
+class Workers:
+    """Processes that search; they start with the first batch. `count` of 0 searches in this process. What `searched`
+    knows is not searched."""
+
+    def __init__(
+        self, scanner: SecretScanner, count: int | None = None, *, searched: SearchedBefore | None = None
+    ) -> None:
         self._scanner = scanner
+        self._searched = searched
         self.count = _default_count() if count is None else count
         self.slots = max(self.count, 1) * _SLOTS_PER_WORKER
         self._memory: mmap.mmap | None = None
@@ -144,13 +164,13 @@ class Workers:
             self._memory = None
 
     def _here(self, request: _Request) -> Batch:
-        with closing(_Shared(self._scanner, self._memory)) as shared:
+        with closing(_Shared(self._scanner, self._memory, self._searched)) as shared:
             return Batch(self._scanner, there=None, here=_search_batch(shared, request))
 
     def _there(self, request: _Request) -> Batch:
         if self._forked is None:
             self._scanner.prepare()
-            shared = _Shared(self._scanner, self._all_slots())
+            shared = _Shared(self._scanner, self._all_slots(), self._searched)
             self._forked = Forked(lambda asked: _pack(_search_batch(shared, _decoder.decode(asked))))
             self._forked.start(self.count)
         return Batch(self._scanner, there=self._forked.ask(_encoder.encode(request)))
@@ -177,11 +197,12 @@ _decoder: Final = msgspec.msgpack.Decoder(_Request)
 
 
 class _Shared:
-    """What every process has: the rules, and the memory that batches come in."""
+    """What every process has: the rules, the memory that batches come in, what needs no search."""
 
-    def __init__(self, scanner: SecretScanner, memory: mmap.mmap | None) -> None:
+    def __init__(self, scanner: SecretScanner, memory: mmap.mmap | None, searched: SearchedBefore | None) -> None:
         self.scanner = scanner
         self.memory = memory
+        self.searched = searched
         self._place: Directory | OneFile | None = None
 
     def place(self, root: Path, identity: tuple[int, int] | None) -> Directory | OneFile:
@@ -216,7 +237,7 @@ def _default_count() -> int:
 
 def _search_batch(shared: _Shared, request: _Request) -> _Packed:
     """Raises StoreError."""
-    batch = _BatchSearch(shared.scanner)
+    batch = _BatchSearch(shared.scanner, shared.searched)
     if request.slot is not None:
         assert shared.memory is not None, "a slot is written to before it is searched"
         base = request.slot * SLOT_BYTES
@@ -246,8 +267,9 @@ class _BatchSearch:
     """Searches the files of a batch, in order. Nearly all hold nothing: what is done for each is done with as few calls
     as may be."""
 
-    def __init__(self, scanner: SecretScanner) -> None:
+    def __init__(self, scanner: SecretScanner, searched: SearchedBefore | None) -> None:
         self._scanner = scanner
+        self._searched = searched
         self._digests: list[bytes] = []
         self._said: list[tuple[int, _Said]] = []
 
@@ -257,18 +279,27 @@ class _BatchSearch:
 
     def search(self, data: bytes, path: bytes) -> None:
         """Search a file that is in memory."""
-        self._digests.append(content_digest(data))
+        digest = content_digest(data)
+        self._digests.append(digest)
         text = path_text(path)
         if self._scanner.is_plain(data, text):
             gleaned = glean(path, data, (), sha256=None)
             if gleaned is not None:
                 self._say((), (), gleaned)
             return
+        searched = self._searched
+        key = b"" if searched is None else searched.key(digest, path)
+        if searched is not None and searched.knows(key):
+            return
         notes: list[str] = []
         keys: list[SeenKey] = []
         read = io.BytesIO(data).read
         hits = self._scanner.scan(read, path=text, size=len(data), note=notes.append, see=keys.append)
-        self._say(hits, notes, glean(path, data, keys, sha256=hashlib.sha256(data).digest() if hits else None))
+        gleaned = glean(path, data, keys, sha256=hashlib.sha256(data).digest() if hits else None)
+        if hits or notes or gleaned is not None:
+            self._say(hits, notes, gleaned)
+        elif searched is not None:
+            searched.add(key)
 
     def search_file(self, file: int, job: FileJob) -> None:
         """Search a file that lies by itself, or a stretch of one, in windows. Raises StoreError."""
@@ -291,12 +322,13 @@ class _BatchSearch:
             raise StoreError("a file is shorter than recorded")
         self._digests.append(hashed.digest())
         held = read_at(0, job.size) if is_held(job.path, job.size) else None
-        self._say(hits, notes, glean(job.path, held, keys, sha256=_sha256_of(read_at, job.size) if hits else None))
+        gleaned = glean(job.path, held, keys, sha256=_sha256_of(read_at, job.size) if hits else None)
+        if hits or notes or gleaned is not None:
+            self._say(hits, notes, gleaned)
 
     def _say(self, hits: Sequence[SecretHit], notes: Sequence[str], gleaned: Gleaned | None) -> None:
         """Of the file whose digest was the last."""
-        if hits or notes or gleaned is not None:
-            self._said.append((len(self._digests) - 1, (tuple(map(pack_hit, hits)), tuple(notes), gleaned)))
+        self._said.append((len(self._digests) - 1, (tuple(map(pack_hit, hits)), tuple(notes), gleaned)))
 
 
 def _sha256_of(read_at: ReadAt, size: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import itertools
 import json
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import pytest
 from backports import zstd
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from imagemaker import Made, gzipped, oci, plain, sha, small_layer
+from keymaker import pair
 from secretmaker import token_of
 from tarmaker import archive, header, member
 
@@ -26,6 +30,7 @@ from imgscan.scan import ImageScan, Means, scan_image
 from imgscan.source import open_image
 from imgscan.source.config import parse_config
 from imgscan.source.records import Image, Layer, LayerBlob, StoreError
+from imgscan.store.searchedfiles import SearchedFiles
 
 IMAGE = Made(
     layers=(
@@ -35,9 +40,26 @@ IMAGE = Made(
 )
 
 
+PATHS = (b"src/a.ts", b"docs/a.md", b"test/a.env", b"etc/app.yml", b"root/.ssh/authorized_keys")
+_SETTING = b"DB_" + b"PASSWORD=" + b"tr0ub4dor" + b"-9xQ\n"
+CONTENTS = (
+    b"const token = request.token;\n",
+    _SETTING,
+    f"key: {token_of('kept')}\n".encode(),
+    pair("ed25519").login,
+    gzip.compress(_SETTING),
+    b"words\n",
+)
+
+
 @pytest.fixture(scope="module")
 def scanner() -> SecretScanner:
     return load_scanner()
+
+
+@pytest.fixture(scope="module")
+def kept_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
 
 
 class BrokenStream:
@@ -136,12 +158,16 @@ class _Store:
 
 
 def scan(
-    reader: FakeReader, scanner: SecretScanner, results: FakeResults | None = None, jobs: int = 1
+    reader: FakeReader,
+    scanner: SecretScanner,
+    results: FakeResults | None = None,
+    jobs: int = 1,
+    searched: SearchedFiles | None = None,
 ) -> tuple[ImageScan, str]:
     said = io.StringIO()
     progress = Progress(said, live=False, lines=True)
-    found = scan_image(reader, Means(scanner=scanner, progress=progress, jobs=jobs, results=results))
-    return found, said.getvalue()
+    means = Means(scanner=scanner, progress=progress, jobs=jobs, results=results, searched=searched)
+    return scan_image(reader, means), said.getvalue()
 
 
 def facts(found: ImageScan) -> Mapping[str, object]:
@@ -187,6 +213,22 @@ def test_kept_layers_give_the_same(vouched: bool, scanner: SecretScanner) -> Non
     found, _ = scan(FakeReader(vouched=vouched), scanner, results)
     assert len(results.found) == len(IMAGE.layers)
     assert facts(found) == facts(expected)
+
+
+@given(st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(CONTENTS)), max_size=8), st.integers(0, 2))
+@settings(max_examples=60)
+def test_files_that_gave_nothing_before_change_nothing(
+    kept_files: Path, scanner: SecretScanner, files: list[tuple[bytes, bytes]], edited: int
+) -> None:
+    """Whatever was scanned before: the same content elsewhere, other content at the same place."""
+    tar = archive(*(member(path, data) for path, data in dict(files).items()))
+    again = archive(*(member(path, data) for path, data in {**dict(files), PATHS[edited]: CONTENTS[edited]}.items()))
+    with closing(SearchedFiles(kept_files, scanner.version)) as searched:
+        for layers in ((tar,), (again,), (tar, again)):
+            expected, _ = scan(FakeReader(Made(layers=layers)), scanner)
+            found, _ = scan(FakeReader(Made(layers=layers)), scanner, searched=searched)
+            assert facts(found) == facts(expected)
+            assert [layer.gleanings for layer in found.layers] == [layer.gleanings for layer in expected.layers]
 
 
 def test_blocks_that_are_lost(scanner: SecretScanner) -> None:

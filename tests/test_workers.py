@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from imagemaker import Made, docker25
+from keymaker import pair
 from secretmaker import token_of
 from tarmaker import archive, member
 
@@ -20,6 +22,7 @@ from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.errors import WorkerError
 from imgscan.layers.listing import content_digest
 from imgscan.source.records import StoreError
+from imgscan.store.searchedfiles import SearchedFiles
 from imgscan.workers import SLOT_BYTES, FileJob, Searched, Workers
 
 FILES = {
@@ -135,6 +138,83 @@ def test_a_file_of_another_size(change: int, path: bytes, count: int, scanner: S
             search()
         (tmp_path / os.fsdecode(path)).write_bytes(FILES[path])
         assert len(search().digests) == len(jobs), "and the processes go on"
+
+
+class Remembering:
+    """Files that gave nothing, by content and path; `asked` are those that somebody wanted to know of."""
+
+    def __init__(self, *known: tuple[bytes, bytes]) -> None:
+        self.known = {digest + path for digest, path in known}
+        self.asked: list[bytes] = []
+
+    def key(self, digest: bytes, path: bytes) -> bytes:
+        return digest + path
+
+    def knows(self, key: bytes) -> bool:
+        self.asked.append(key)
+        return key in self.known
+
+    def add(self, key: bytes) -> None:
+        self.known.add(key)
+
+
+PROGRAM = b"const token = request.token;\nconst password = readPassword(prompt);\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "is_kept"),
+    [
+        pytest.param(b"src/a.ts", PROGRAM, True, id="what only looked like secrets"),
+        pytest.param(b"config/app.env", b"MODE=production\n", True, id="configuration"),
+        pytest.param(b"a.gz", gzip.compress(PROGRAM), True, id="something packed"),
+        pytest.param(b"src/a.ts", PROGRAM + token_of("kept").encode(), False, id="a secret"),
+        pytest.param(b"a.gz", gzip.compress(PROGRAM * 99)[:-12], False, id="something packed that is damaged"),
+        pytest.param(b"root/.ssh/authorized_keys", pair("ed25519").login, False, id="a public key"),
+        pytest.param(b"bin/tool", b"\x7f" + bytes(5000), False, id="what took no search"),
+        pytest.param(b"x-1.dist-info/direct_url.json", b"{}", False, id="what is read for other things"),
+    ],
+)
+def test_a_file_that_gave_nothing_is_remembered(
+    path: bytes, data: bytes, is_kept: bool, scanner: SecretScanner, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(data)
+    jobs = [FileJob(path=path, size=len(data), name=b"file")]
+    searched = Remembering()
+    with closing(Workers(scanner, 0, searched=searched)) as made:
+        first = made.search_files(tmp_path, jobs).result()
+        assert searched.known == ({content_digest(data) + path} if is_kept else set())
+        assert made.search_files(tmp_path, jobs).result() == first
+
+
+def test_what_is_known_is_not_searched(scanner: SecretScanner, tmp_path: Path) -> None:
+    """The only way to see that: it is said to have given nothing, and holds a secret."""
+    data = token_of("known").encode()
+    searched = Remembering((content_digest(data), b"known.txt"))
+    with closing(Workers(scanner, 0, searched=searched)) as made:
+        for name in (b"known.txt", b"other.txt"):
+            (tmp_path / os.fsdecode(name)).write_bytes(data)
+        jobs = [FileJob(path=name, size=len(data), name=name) for name in (b"known.txt", b"other.txt")]
+        found = made.search_files(tmp_path, jobs).result()
+        assert [number for number, _ in found.found] == [1]
+        assert found.digests == [content_digest(data)] * 2
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_what_is_remembered_changes_nothing(count: int, scanner: SecretScanner, tmp_path: Path) -> None:
+    files, kept = tmp_path / "files", tmp_path / "cache"
+    files.mkdir()
+    jobs = [*write_folder(files), FileJob(path=b"src/a.ts", size=len(PROGRAM), name=b"a.ts")]
+    (files / "a.ts").write_bytes(PROGRAM)
+    with workers(scanner, count) as plain:
+        expected = told(plain.search_files(files, jobs).result())
+    for _ in range(3):
+        with (
+            closing(SearchedFiles(kept, "rules")) as searched,
+            closing(Workers(scanner, count, searched=searched)) as made,
+        ):
+            assert told(made.search_files(files, jobs).result()) == expected
+            assert searched.knows(searched.key(content_digest(PROGRAM), b"src/a.ts"))
+            assert told(made.search_slot(0, write_slot(made, 0)).result())[1] == expected[1]
 
 
 def open_files() -> int:

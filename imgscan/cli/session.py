@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from imgscan.optimize.records import Inputs
     from imgscan.scan import ImageScan, Means
     from imgscan.store.layercache import LayerCache
+    from imgscan.store.searchedfiles import SearchedFiles
 
 _MAX_IGNORE_BYTES: Final = 4 << 20
 _PREDEFINED: Final = re.compile(r"(?i:.*_proxy)$|BUILDKIT_|SOURCE_DATE_EPOCH$")
@@ -54,18 +55,27 @@ class Session:
     gate: Gate
     jobs: int | None = None
     results: LayerCache | None = None
+    searched: SearchedFiles | None = None
 
     @property
     def means(self) -> Means:
         """What scanning an image needs."""
         from imgscan.scan import Means
 
-        return Means(scanner=self.scanner, progress=self.progress, jobs=self.jobs, results=self.results)
+        return Means(
+            scanner=self.scanner,
+            progress=self.progress,
+            jobs=self.jobs,
+            results=self.results,
+            searched=self.searched,
+        )
 
     def close(self) -> None:
         """Close what is kept between runs."""
         if self.results is not None:
             self.results.close()
+        if self.searched is not None:
+            self.searched.close()
 
     def learn(self, hits: Iterable[LocatedHit]) -> None:
         """Remember the secrets of hits, so that no text of the report shows them."""
@@ -99,6 +109,7 @@ def open_session(params: Mapping[str, Any]) -> Session:
     for note in scanner.notes:
         progress.note(note)
 
+    results, searched = (None, None) if params.get("no_cache", True) else _open_kept(scanner, matcher)
     return Session(
         scanner=scanner,
         redactor=redactor_for(scanner),
@@ -111,7 +122,8 @@ def open_session(params: Mapping[str, Any]) -> Session:
             known=known,
         ),
         jobs=params.get("jobs"),
-        results=None if params.get("no_cache", True) else _open_results(scanner, matcher),
+        results=results,
+        searched=searched,
     )
 
 
@@ -142,12 +154,15 @@ def chosen_matcher(environment: Mapping[str, str] = os.environ) -> str:
     return name
 
 
-def _open_results(scanner: SecretScanner, matcher: str) -> LayerCache:
-    """The results of earlier scans with these rules; who chose a matcher wants to see that one at work."""
+def _open_kept(scanner: SecretScanner, matcher: str) -> tuple[LayerCache, SearchedFiles]:
+    """What earlier scans with these rules kept; who chose a matcher wants to see that one at work."""
     from imgscan.store.layercache import LayerCache, results_version
+    from imgscan.store.searchedfiles import SearchedFiles
 
     version = results_version(scanner)
-    return LayerCache(cache_dir(), version if matcher == "auto" else f"{version} {matcher}")
+    if matcher != "auto":
+        version = f"{version} {matcher}"
+    return LayerCache(cache_dir(), version), SearchedFiles(cache_dir(), version)
 
 
 def dive_limits(params: Mapping[str, Any], progress: Progress) -> tuple[Limit, ...]:
