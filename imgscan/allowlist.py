@@ -12,13 +12,14 @@ from typing import Any, Final
 from imgscan.config import Table
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Finding, Location
 from imgscan.pathglob import GlobError, compile_glob
 
 CRITERIA: Final = ("rule", "path", "fingerprint")
 KEYS: Final = (*CRITERIA, "reason", "expires")
 LONGEST_REASON: Final = 500
-_FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
+_FINGERPRINT: Final = lazy_re(r"[0-9a-f]{16}")
 
 
 @frozen

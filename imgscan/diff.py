@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
-_QUOTED: Final = re.compile(rb'[\x00-\x1f"\\\x7f-\xff]')
+_QUOTED: Final = lazy_re(rb'[\x00-\x1f"\\\x7f-\xff]')
 _SHORT: Final = {b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r", b'"': b'\\"', b"\\": b"\\\\"}
 _NO_END: Final = "\\ No newline at end of file\n"
 

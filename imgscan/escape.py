@@ -9,21 +9,23 @@ import re
 import unicodedata
 from typing import Final
 
+from imgscan.lazyre import lazy_re
+
 # Controls that move the cursor, hide or reorder text: C0, DEL, C1, and Unicode's format characters (bidi overrides,
 # zero-width, tags) and line separators, which `unicodedata` files under Cc, Cf, Zl, Zp; Cs are lone surrogates.
 _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
 # Characters with a meaning in GitHub's and GitLab's Markdown, `@` and `#` because they notify people and link issues.
-_MARKDOWN_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+\-!|~@:$^=])")
+_MARKDOWN_SPECIAL: Final = lazy_re(r"([\\`*_{}\[\]()#+\-!|~@:$^=])")
 # The forges look for these in the rendered text, where an entity is the character it stands for: mentions (@org/team,
 # a@b.example), references (#1, !1, $1, %1, ~label, &1, ^alert, GH-1) and web addresses. A word joiner, which nobody
 # sees, ends what they look for. In code they look for no mentions and references, so a path stays as it is there.
-_ACTIVE: Final = re.compile(r"(?<=[@#!$%~&^])(?=[\w\"'(:])|(?=://)|(?<=www)(?=\.)|(?<=gh-)(?=\d)", re.IGNORECASE)
-_ACTIVE_IN_CODE: Final = re.compile(r"(?<=[\w.+-]@)(?=\w)|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
+_ACTIVE: Final = lazy_re(r"(?<=[@#!$%~&^])(?=[\w\"'(:])|(?=://)|(?<=www)(?=\.)|(?<=gh-)(?=\d)", re.IGNORECASE)
+_ACTIVE_IN_CODE: Final = lazy_re(r"(?<=[\w.+-]@)(?=\w)|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 # A wrapped line of a report may begin with what some file is called.
-_LOG_COMMAND: Final = re.compile(r"^[^\S\n]*(?=::)", re.MULTILINE)
+_LOG_COMMAND: Final = lazy_re(r"^[^\S\n]*(?=::)", re.MULTILINE)
 _WORD_JOINER: Final = "\u2060"
 # What begins like an item of a numbered list is one where a line or an item begins with it.
-_NUMBERED: Final = re.compile(r"\A(\s*\d+)\.(?=\s|\Z)")
+_NUMBERED: Final = lazy_re(r"\A(\s*\d+)\.(?=\s|\Z)")
 
 
 def path_text(path: bytes) -> str:

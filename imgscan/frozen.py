@@ -11,11 +11,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from functools import partial
 from reprlib import recursive_repr
 from typing import Any, Final, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
 _UNSET: Final = object()
+_MADE_SLOWLY: Final = 64
+"""So many instances of a class are made before a function is compiled for it."""
 
 
 @overload
@@ -59,7 +62,7 @@ def _frozen(cls: type[T], *, kw_only: bool, slots: bool) -> type[T]:
         del own["__hash__"]
     for name in _MAKERS:
         if name not in own:
-            setattr(cls, name, _OnFirstUse(cls, name))
+            setattr(cls, name, _InitOnUse(cls) if name == "__init__" and _is_simple(cls) else _OnFirstUse(cls, name))
     for name, method in (*_guards(cls), *(_STATE if slots else ())):
         if name not in own:
             setattr(cls, name, method)
@@ -80,6 +83,53 @@ class _OnFirstUse:
         method.__qualname__ = f"{self._cls.__qualname__}.{self._name}"
         setattr(self._cls, self._name, method)
         return method.__get__(instance, owner)
+
+
+class _InitOnUse(_OnFirstUse):
+    """Stands for `__init__`. The first few instances are made by it: to write and compile a function takes as long as
+    to make a hundred of them this way, and of most classes a command makes fewer."""
+
+    __slots__ = ("_left", "_needed", "_steps")
+
+    def __init__(self, cls: type) -> None:
+        super().__init__(cls, "__init__")
+        self._left = _MADE_SLOWLY
+        self._steps: dict[str, tuple[Callable[[object, object], None], Field[Any]]] = {}
+        self._needed: frozenset[str] = frozenset()
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:  # noqa: ANN401 - a function, bound or not
+        if instance is None or not self._left:
+            return super().__get__(instance, owner)
+        self._left -= 1
+        return partial(self._fill, instance)
+
+    def _fill(self, instance: Any, /, *args: object, **given: object) -> None:  # noqa: ANN401 - of the class
+        if not self._steps:
+            listed, own = _fields(self._cls), vars(self._cls)
+            self._steps = {each.name: (own[each.name].__set__, each) for each in listed}
+            self._needed = frozenset(
+                each.name for each in listed if each.default is MISSING and each.default_factory is MISSING
+            )
+        if args or not self._needed <= given.keys() <= self._steps.keys():
+            # Whoever is mistaken is told so by a function like any other.
+            super().__get__(instance, self._cls)(*args, **given)
+            return
+        for name, (set_value, each) in self._steps.items():
+            if name in given:
+                set_value(instance, given[name])
+            else:
+                set_value(instance, each.default if each.default_factory is MISSING else each.default_factory())
+        if hasattr(self._cls, "__post_init__"):
+            instance.__post_init__()
+
+
+def _is_simple(cls: type) -> bool:
+    """Whether all fields are given by their names and kept in slots of the class's own."""
+    own = vars(cls)
+    listed = _fields(cls)
+    return (
+        bool(listed) and "__slots__" in own and all(each.init and each.kw_only and each.name in own for each in listed)
+    )
 
 
 def _guards(cls: type[Any]) -> tuple[tuple[str, Callable[..., None]], ...]:

@@ -16,6 +16,7 @@ from typing import Final
 
 from imgscan.allowlist import LONGEST_REASON
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 SPELLING: Final = "# imgscan: ignore[rule-id] reason"
 _MISSPELT: Final = f"this comment is not spelled {SPELLING}"
@@ -24,10 +25,10 @@ _MOST_CHARS: Final = 2_000
 _MOST_RULES: Final = 50
 _MOST_IN_A_FILE: Final = 1_000
 _LONGEST_ID: Final = 100
-_IGNORE: Final = re.compile(r":[ \t]*ignore\[([^\[\]]*)\](.*)", re.IGNORECASE | re.DOTALL)
+_IGNORE: Final = lazy_re(r":[ \t]*ignore\[([^\[\]]*)\](.*)", re.IGNORECASE | re.DOTALL)
 # The comment for secrets alone, which `detect.secrets.marks` reads; a bracket after it was meant to be the other one.
-_SECRETS_ONLY: Final = re.compile(r":ignore(?:=[a-z0-9*?,-]+)?(?![\w:/=\[-])(?![ \t]*[\[(])", re.IGNORECASE)
-_NEAR: Final = re.compile(r"[ \t]*(?:[:=_-][ \t]*ignor|ignored?[ \t]*[\[(:=])", re.IGNORECASE)
+_SECRETS_ONLY: Final = lazy_re(r":ignore(?:=[a-z0-9*?,-]+)?(?![\w:/=\[-])(?![ \t]*[\[(])", re.IGNORECASE)
+_NEAR: Final = lazy_re(r"[ \t]*(?:[:=_-][ \t]*ignor|ignored?[ \t]*[\[(:=])", re.IGNORECASE)
 _BEFORE_REASON: Final = " \t:-–—"
 
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final
 
+from imgscan.lazyre import lazy_re
+
 LONGEST: Final = 1000
-_PARTS: Final = re.compile(r"\*\*/|/\*\*$|\*+|\?|\[[!^]?\]?[^]]*\]|\\.|.", re.DOTALL)
-_SPECIAL: Final = re.compile(r"[\\\[\]^]")
+_PARTS: Final = lazy_re(r"\*\*/|/\*\*$|\*+|\?|\[[!^]?\]?[^]]*\]|\\.|.", re.DOTALL)
+_SPECIAL: Final = lazy_re(r"[\\\[\]^]")
 
 
 class GlobError(ValueError):

@@ -178,6 +178,39 @@ def test_methods_are_made_when_they_are_looked_up() -> None:
     assert vars(made)["__init__"] is init
 
 
+def often(decorate: Callable[[type], Any]) -> Any:
+    """A class of fields that are given by their names alone."""
+
+    class Often:
+        name: str
+        size: int = 3
+        things: list[int] = field(default_factory=list)
+
+        def __post_init__(self) -> None:
+            if self.size < 0:
+                raise TypeError("less than nothing")
+
+    return decorate(Often)
+
+
+def test_a_class_that_is_made_a_few_times_needs_no_function() -> None:
+    ours, usual = often(frozen), often(dataclass(frozen=True, slots=True, kw_only=True))
+    for count in (10, 200):
+        for number in range(count):
+            one, other = ours(name="a", size=number), usual(name="a", size=number)
+            assert dataclasses.asdict(one) == dataclasses.asdict(other)
+            assert ours(name="b").things is not ours(name="b").things
+            assert said(lambda: ours(name="a", size=-1)) == said(lambda: usual(name="a", size=-1))
+        assert isinstance(vars(ours)["__init__"], FunctionType) == (count == 200)
+
+
+@pytest.mark.parametrize("given", [{}, {"name": "a", "colour": 1}], ids=["too few", "too many"])
+def test_a_mistake_is_told_as_ever(given: dict[str, Any]) -> None:
+    ours, usual = often(frozen), often(dataclass(frozen=True, slots=True, kw_only=True))
+    assert said(lambda: ours(**given)) == said(lambda: usual(**given))
+    assert said(lambda: ours("a")) == said(lambda: usual("a"))
+
+
 def test_match_by_place_and_by_name() -> None:
     match OursPositional("a", 4):
         case OursPositional("a", size):
@@ -443,6 +476,10 @@ def test_any_fields_any_arguments(
     usual = of(body, dataclass(frozen=True, kw_only=kw_only, slots=slots))
     assert traits(ours, by_place, by_name) == traits(usual, by_place, by_name)
     complete = {name: 1 for name in body if body[name].get("init", True)}
+    assert traits(ours, [], complete) == traits(usual, [], complete)
+    # Whoever looks at it gets a function; until then, and a few times only, instances may be made without one.
+    assert isinstance(ours.__init__, FunctionType)
+    assert traits(ours, by_place, by_name) == traits(usual, by_place, by_name)
     assert traits(ours, [], complete) == traits(usual, [], complete)
 
 

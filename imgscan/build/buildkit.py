@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from imgscan.build.protobuf import WireError, read_fields, signed, text
 from imgscan.build.steps import LogTail, Outcome, RawStep, StepEvent, StepState, reachable, seconds_of
+from imgscan.lazyre import lazy_re
 from imgscan.model import Interval
 
 _TRACE: Final = "moby.buildkit.trace"
@@ -24,7 +25,7 @@ _CONTEXT_VERTICES: Final = frozenset({"copy /context /"})
 _EXPORTING: Final = "exporting to "
 # `[linux/arm64 build  2/12] RUN make`: platform only in multi-platform builds, stage only when there are several; see
 # prefixCommand in moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go. Stage names hold no blank or slash.
-_USER_STEP: Final = re.compile(
+_USER_STEP: Final = lazy_re(
     r"\[(?:(?P<platform>[^\s\[\]]*/[^\s\[\]]*) )?(?:(?P<stage>[^\s/\[\]]+) )? *"
     r"(?P<ordinal>\d+)/(?P<total>\d+)\] (?P<link>LINK )?(?P<text>.*)",
     re.DOTALL,

@@ -11,6 +11,7 @@ from imgscan.build.reach import Reach
 from imgscan.detect.words import is_volatile_name
 from imgscan.dockerfile.install import Install, find_installs
 from imgscan.dockerfile.parse import Dockerfile
+from imgscan.lazyre import lazy_re
 
 # The lockfiles of every ecosystem (reference: each manager's documentation), best known first.
 LOCKFILES: Final = (
@@ -19,7 +20,7 @@ LOCKFILES: Final = (
     *("gems.locked", "packages.lock.json", "mix.lock", "pubspec.lock", "Package.resolved", "gradle.lockfile"),
     *("deno.lock", "go.work.sum", "flake.lock", "Podfile.lock"),
 )
-_REQUIREMENTS: Final = re.compile(
+_REQUIREMENTS: Final = lazy_re(
     r"(?:^|/)(?:requirements[\w.-]*|constraints[\w.-]*)\.txt$|(?:^|/)requirements/[\w.-]+\.txt$"
 )
 _SOURCE_EXTENSIONS: Final = frozenset(
@@ -48,7 +49,7 @@ _SOURCE_EXTENSIONS: Final = frozenset(
         *("css", "scss", "sass", "less", "sql", "graphql", "proto"),
     }
 )
-_NO_SOURCE: Final = re.compile(
+_NO_SOURCE: Final = lazy_re(
     r"""(?:^|/)(?:\.[^/]+|node_modules|vendor|dist|build|target|__pycache__|venv|site-packages|docs?|tests?|spec|__tests__
     |__mocks__|fixtures?|testdata|examples?|e2e|coverage|stories|cypress|playwright|migrations?|generated|third_party)/
     | (?:^|/)\.[^/]*$ | (?:[._-](?:test|spec|stories|e2e|d|min|config|conf|setup|generated|pb|g)\.[^/]+$)
@@ -57,10 +58,10 @@ _NO_SOURCE: Final = re.compile(
     |[^/]*\.dockerfile|package\.swift|tsconfig[^/]*)$""",
     re.IGNORECASE | re.VERBOSE,
 )
-_GOOD_FOLDER: Final = re.compile(
+_GOOD_FOLDER: Final = lazy_re(
     r"(?:^|/)(?:src|app|lib|cmd|internal|server|api|backend|web|pkg|source)(?=/)", re.IGNORECASE
 )
-_GOOD_NAME: Final = re.compile(
+_GOOD_NAME: Final = lazy_re(
     r"^(?:main|index|server|app|application|program|mod|lib|routes?|api|__main__)\.", re.IGNORECASE
 )
 # What dependencies and scripts are written down in, best known first; with a name of its own in every project: .csproj.
@@ -68,8 +69,8 @@ MANIFESTS: Final = (
     *("package.json", "pyproject.toml", "go.mod", "Cargo.toml", "composer.json", "Gemfile", "pom.xml"),
     *("build.gradle", "build.gradle.kts", "Pipfile", "mix.exs", "pubspec.yaml", "Package.swift", "deno.json"),
 )
-_PROJECT_FILE: Final = re.compile(r"[^/]+\.(?:cs|fs|vb)proj$")
-_DOCUMENT: Final = re.compile(
+_PROJECT_FILE: Final = lazy_re(r"[^/]+\.(?:cs|fs|vb)proj$")
+_DOCUMENT: Final = lazy_re(
     r"(?:readme|changelog|contributing|code_of_conduct|authors|history|security)(?:[._-][^/]*)?|[^/]+\.(?:md|rst|adoc)",
     re.IGNORECASE,
 )

@@ -13,15 +13,16 @@ from typing import Any, Final
 
 from imgscan.build.buildkit import error_of
 from imgscan.build.steps import LogTail, Outcome, RawStep, StepEvent, StepState
+from imgscan.lazyre import lazy_re
 from imgscan.model import Interval
 
-_STEP: Final = re.compile(r"Step (\d+)/(\d+) : (.*)", re.DOTALL)
-_RUNNING: Final = re.compile(r" ---> Running in ([0-9a-f]+)")
-_IMAGE: Final = re.compile(r" ---> ([0-9a-f]{12,64})\s*$")
-_REMOVING: Final = re.compile(r"(?: ---> Removed|Removing) intermediate container [0-9a-f]+")
-_BUILT: Final = re.compile(r"Successfully built ([0-9a-f]+)")
-_WARNING: Final = re.compile(r"\[Warning\] (.*)")
-_TRIGGERS: Final = re.compile(r"# Executing (\d+) build triggers?")
+_STEP: Final = lazy_re(r"Step (\d+)/(\d+) : (.*)", re.DOTALL)
+_RUNNING: Final = lazy_re(r" ---> Running in ([0-9a-f]+)")
+_IMAGE: Final = lazy_re(r" ---> ([0-9a-f]{12,64})\s*$")
+_REMOVING: Final = lazy_re(r"(?: ---> Removed|Removing) intermediate container [0-9a-f]+")
+_BUILT: Final = lazy_re(r"Successfully built ([0-9a-f]+)")
+_WARNING: Final = lazy_re(r"\[Warning\] (.*)")
+_TRIGGERS: Final = lazy_re(r"# Executing (\d+) build triggers?")
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from imgscan.build.steps import Outcome, RawStep, ancestors
 from imgscan.engine import CacheRecord
 from imgscan.errors import EngineError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Interval
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ _POLL_S: Final = 0.25
 _PASSES: Final = 4
 _SLACK_S: Final = 0.05
 _CACHE_MOUNT: Final = "exec.cachemount"
-_UPLOAD: Final = re.compile(r"http url http://build-context-")
-_UNPACKED: Final = re.compile(r"fileop target$|copy /context /")
-_FILE_RESULT: Final = re.compile(r"fileop target|\[.*\] (?:COPY|ADD|WORKDIR)\b|(?:COPY|ADD|WORKDIR)\b")
+_UPLOAD: Final = lazy_re(r"http url http://build-context-")
+_UNPACKED: Final = lazy_re(r"fileop target$|copy /context /")
+_FILE_RESULT: Final = lazy_re(r"fileop target|\[.*\] (?:COPY|ADD|WORKDIR)\b|(?:COPY|ADD|WORKDIR)\b")
 _TAIL: Final = 12
 
 

@@ -17,26 +17,27 @@ from imgscan.build.steps import Clean, Outcome, RawStep
 from imgscan.dockerfile.parse import Dockerfile, base_image, find_stage
 from imgscan.errors import InputError
 from imgscan.escape import shorten
+from imgscan.lazyre import lazy_re
 from imgscan.model import BuildFailure, Evidence, Finding, Place, Step
 
 MAX_LOG_LINES: Final = 15
 _MAX_LINE: Final = 400
 _MAX_MESSAGE: Final = 4000
-_PARSE_ERROR_LINE: Final = re.compile(r"dockerfile parse error (?:on )?line (\d+)", re.IGNORECASE)
-_METADATA: Final = re.compile(r"\[internal\] load metadata for (\S+)")
-_FRONTEND: Final = re.compile(r"resolve image config for (?:docker-image://)?(\S+)")
-_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_WRAPPING: Final = re.compile(
+_PARSE_ERROR_LINE: Final = lazy_re(r"dockerfile parse error (?:on )?line (\d+)", re.IGNORECASE)
+_METADATA: Final = lazy_re(r"\[internal\] load metadata for (\S+)")
+_FRONTEND: Final = lazy_re(r"resolve image config for (?:docker-image://)?(\S+)")
+_ANSI: Final = lazy_re(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_WRAPPING: Final = lazy_re(
     r"^(?:failed to solve(?: with frontend [\w.]+)?: |failed to create LLB definition: "
     r'|building at STEP "(?:[^"\\]|\\.)*": '
     r"|failed to compute cache key: failed to calculate checksum of ref \S+: |rpc error: code = \w+ desc = )+"
 )
-_ERROR_LINE: Final = re.compile(
+_ERROR_LINE: Final = lazy_re(
     r"\berr(?:or)?\b|ERR[!_]|\bfatal\b|\bfail(?:ed|ure)?\b|\bcannot\b|can't|not found|no such|denied|unable|exception"
     r"|traceback|panic|undefined|unresolved|refused|mismatch|no matching|\bTS\d{4}\b|✘|✖|×",
     re.IGNORECASE,
 )
-_NOISE: Final = re.compile(
+_NOISE: Final = lazy_re(
     r"""^\s*$ | ^npm\ (?:notice|warn\ deprecated|verbose|http|timing|sill)\b | ^npm\ (?:ERR!|error)\s*$
     | A\ complete\ log\ of\ this\ run | ^npm\ (?:ERR!|error)\s+/\S+\.log$ | packages?\ are\ looking\ for\ funding
     | ^Progress:\ resolved | ^Packages:\ \+ | ^\++$ | ^(?:Get|Hit|Ign):\d+\  | ^Reading\ (?:package|state)

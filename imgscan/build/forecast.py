@@ -10,7 +10,6 @@ the upper one takes all steps one after the other, as on an engine that is busy 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
@@ -23,6 +22,7 @@ from imgscan.dockerfile.parse import Dockerfile
 from imgscan.editcosts import Basis, BustedBy, ForecastStep, Prediction
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Step, Timing
 
 _COLD: Final = "cold"
@@ -31,7 +31,7 @@ DEFAULT_SPREAD: Final = 0.2
 """By how much equal builds differ on a machine that does other things, too, as a share of their time; as seen."""
 _LEAST_SPREAD: Final = 0.1
 _MOST_SPREAD: Final = 0.6
-_CACHE_MOUNT: Final = re.compile(r"--mount=[^\s]*\btype=cache\b")
+_CACHE_MOUNT: Final = lazy_re(r"--mount=[^\s]*\btype=cache\b")
 _LAYER_BYTES: Final = 1_000_000
 """A layer takes as long as these bytes more of one, however small it is."""
 SLACK_S: Final = 0.3

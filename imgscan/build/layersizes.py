@@ -6,7 +6,6 @@ kind, until the two do not fit. History: Docker Engine API v1.41, `ImageHistory`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -14,9 +13,10 @@ from typing import Any, Final
 from imgscan.build.lines import is_from
 from imgscan.dockerfile.parse import Dockerfile
 from imgscan.dockerfile.stages import parent_stages, target_stage
+from imgscan.lazyre import lazy_re
 from imgscan.model import Step
 
-_MADE: Final = re.compile(r"(RUN|COPY|ADD|WORKDIR)\b")
+_MADE: Final = lazy_re(r"(RUN|COPY|ADD|WORKDIR)\b")
 
 
 def with_layer_sizes(

@@ -8,7 +8,6 @@ instruction of a stage, FROM included.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -26,11 +25,12 @@ from imgscan.dockerfile.parse import (
 from imgscan.dockerfile.stages import parent_stages
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Instruction, Step
 
 _NUMBERED: Final = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
 _MOST_TRIGGERS: Final = 10_000
-_UNNAMED: Final = re.compile(r"stage-(\d+)$")
+_UNNAMED: Final = lazy_re(r"stage-(\d+)$")
 
 
 @frozen

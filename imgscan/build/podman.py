@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from imgscan.build.buildkit import error_of
 from imgscan.build.steps import LogTail, Outcome, RawStep, StepEvent, StepState
+from imgscan.lazyre import lazy_re
 from imgscan.model import Interval
 
-_STEP: Final = re.compile(r"(?:\[(\d+)/\d+\] )?STEP (\d+)/(\d+): (.*)", re.DOTALL)
-_CACHED: Final = re.compile(r"--> Using cache ([0-9a-f]+)")
-_COMMITTED: Final = re.compile(r"--> ([0-9a-f]{8,64})\s*$")
-_CLOSING: Final = re.compile(r"(?:\[\d+/\d+\] )?COMMIT|Successfully (?:tagged|built) |[0-9a-f]{64}\s*$")
-_WARNING: Final = re.compile(r"\[Warning\] (.*)")
+_STEP: Final = lazy_re(r"(?:\[(\d+)/\d+\] )?STEP (\d+)/(\d+): (.*)", re.DOTALL)
+_CACHED: Final = lazy_re(r"--> Using cache ([0-9a-f]+)")
+_COMMITTED: Final = lazy_re(r"--> ([0-9a-f]{8,64})\s*$")
+_CLOSING: Final = lazy_re(r"(?:\[\d+/\d+\] )?COMMIT|Successfully (?:tagged|built) |[0-9a-f]{64}\s*$")
+_WARNING: Final = lazy_re(r"\[Warning\] (.*)")
 
 
 @dataclass(slots=True)

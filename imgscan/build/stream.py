@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -10,14 +9,15 @@ from imgscan.build.buildkit import BuildkitParser
 from imgscan.build.classic import ClassicParser
 from imgscan.build.podman import PodmanParser
 from imgscan.build.steps import StepEvent, StreamParser
+from imgscan.lazyre import lazy_re
 
 PARSERS: Final[Mapping[str, Callable[[], StreamParser]]] = {
     "buildkit": BuildkitParser,
     "classic": ClassicParser,
     "podman": PodmanParser,
 }
-_CLASSIC_STEP: Final = re.compile(r"Step \d+/\d+ : ")
-_PODMAN_STEP: Final = re.compile(r"(?:\[\d+/\d+\] )?STEP \d+/\d+: ")
+_CLASSIC_STEP: Final = lazy_re(r"Step \d+/\d+ : ")
+_PODMAN_STEP: Final = lazy_re(r"(?:\[\d+/\d+\] )?STEP \d+/\d+: ")
 _MAX_WAITING: Final = 1000
 
 

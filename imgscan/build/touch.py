@@ -13,6 +13,8 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from imgscan.lazyre import lazy_re
+
 _HASH: Final = ("# ", "")
 _SLASHES: Final = ("// ", "")
 _BLOCK: Final = ("/* ", " */")
@@ -37,7 +39,7 @@ _COMMENTED_LOCKS: Final = frozenset(
 _REQUIREMENTS: Final = ("requirements", "constraints")
 _SCRIPT_TABLES: Final = {"package.json": "scripts", "composer.json": "scripts", "deno.json": "tasks"}
 # A key's own text is its group; escapes in it would only make the key one that is not looked for.
-_JSON_TOKEN: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"(?:\s*:)|"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_JSON_TOKEN: Final = lazy_re(rb'"((?:[^"\\]|\\.)*)"(?:\s*:)|"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _BINARY_LOCKS: Final = frozenset({"bun.lockb"})
 _SNIFFED_BYTES: Final = 8192
 _BITS: Final = 40

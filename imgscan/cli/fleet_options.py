@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,11 +9,12 @@ from typing import Any, Final, TypeVar
 import click
 
 from imgscan.cli.options import FAIL_ON_CHOICES, GENERAL, NO_UNPACK, OutputType, PairType
+from imgscan.lazyre import lazy_re
 from imgscan.model import Severity
 
 F = TypeVar("F", bound=Callable[..., Any])
 FLEET_FORMATS: Final = ("table", "json", "jsonl", "markdown", "html", "sarif", "prometheus")
-_BYTES: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)i?B?(?:/s)?")
+_BYTES: Final = lazy_re(r"(\d+(?:\.\d+)?)\s*([kMG]?)i?B?(?:/s)?")
 _UNITS: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 
 

@@ -4,7 +4,6 @@ from a target or a context to records."""
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -25,6 +24,7 @@ from imgscan.diveci import find_dive_ci, read_dive_ci
 from imgscan.errors import InputError
 from imgscan.escape import path_text
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Finding, Report, Severity, Target, Timing
 from imgscan.progress import Progress
 from imgscan.redaction import Redactor, redactor_for
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from imgscan.store.searchedfiles import SearchedFiles
 
 _MAX_IGNORE_BYTES: Final = 4 << 20
-_PREDEFINED: Final = re.compile(r"(?i:.*_proxy)$|BUILDKIT_|SOURCE_DATE_EPOCH$")
+_PREDEFINED: Final = lazy_re(r"(?i:.*_proxy)$|BUILDKIT_|SOURCE_DATE_EPOCH$")
 """Build arguments that mean something to the builder without an ARG in the Dockerfile."""
 
 

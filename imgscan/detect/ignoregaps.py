@@ -13,13 +13,14 @@ from typing import Final
 
 from imgscan.dockerfile.ignore import IgnorePattern, IgnoreRules, is_ignored, parse_ignore
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 MAX_PATHS: Final = 50
 _MAX_GLOBS: Final = 200
 _BUDGET: Final = 100_000
 """Pattern tests spent on one question; a larger context is searched in part."""
 _GENERIC: Final = frozenset({"*", "**", "**/*", ".", "*/**"})
-_MAGIC: Final = re.compile(r"[*?\[\\]")
+_MAGIC: Final = lazy_re(r"[*?\[\\]")
 _SUSPECT: Final = (
     (re.compile(r"\s#"), "`#` starts a comment only in the first column"),
     (re.compile(r"\{[^}]*,[^}]*\}"), "there are no braces in a .dockerignore"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from imgscan.detect.places import dockerfile_line
 from imgscan.detect.words import is_placeholder, is_secret_name
 from imgscan.errors import InputError
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, SourceLine
 from imgscan.rulebook import make_finding
 
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Command, Dockerfile, Stage
     from imgscan.source import ImageConfig
 
-_ROOT: Final = re.compile(r"(?:|root|0+)(?::.*)?", re.ASCII)
-_ARCHIVE: Final = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tzst|tar\.\w+)$", re.IGNORECASE)
-_REMOTE: Final = re.compile(r"(?:https?|ftp)://", re.IGNORECASE)
-_GIT: Final = re.compile(r"(?:git|ssh)://|git@|.*\.git(?:[#?].*)?$|(?:https?://)?github\.com/", re.IGNORECASE)
+_ROOT: Final = lazy_re(r"(?:|root|0+)(?::.*)?", re.ASCII)
+_ARCHIVE: Final = lazy_re(r"\.(?:tar|tgz|tbz2?|txz|tzst|tar\.\w+)$", re.IGNORECASE)
+_REMOTE: Final = lazy_re(r"(?:https?|ftp)://", re.IGNORECASE)
+_GIT: Final = lazy_re(r"(?:git|ssh)://|git@|.*\.git(?:[#?].*)?$|(?:https?://)?github\.com/", re.IGNORECASE)
 
 
 def detect(

@@ -6,7 +6,6 @@ In: entries, one by one. Out: `LayerFacts`, of a size that does not grow with th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -17,6 +16,7 @@ from imgscan.detect.pathtable import path_table, thresholds
 from imgscan.escape import path_text
 from imgscan.layers.blocks import ListedEntry
 from imgscan.layers.filesystem import Stacked
+from imgscan.lazyre import lazy_re
 from imgscan.model import EntryKind
 
 _SPECIAL_MODES = 0o6002
@@ -25,7 +25,7 @@ _FILE, _SYMLINK = EntryKind.FILE, EntryKind.SYMLINK
 _MOST_LARGE = 1_000
 _MOST_MODES = 20_000
 _MOST_LINKS = 20_000
-_PACKAGE_LINK = re.compile(rb"(?:.*/)?node_modules/(?:@[^/]+/)?[^/.@][^/]*")
+_PACKAGE_LINK = lazy_re(rb"(?:.*/)?node_modules/(?:@[^/]+/)?[^/.@][^/]*")
 
 
 class LayerFacts(msgspec.Struct, kw_only=True):

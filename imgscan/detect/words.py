@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_CUT: Final = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
+from imgscan.lazyre import lazy_re
+
+_CUT: Final = lazy_re(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
 _SECRET_WORDS: Final = frozenset(
     {
         *("password", "passwd", "passphrase", "pass", "pword", "secret", "secrets", "token", "apikey", "credential"),
@@ -97,7 +99,7 @@ _NOT_SECRET_ENDS: Final = frozenset(
     }
 )
 _PUBLIC: Final = frozenset({"public", "pub", "publishable", "example", "dummy"})
-_PLACEHOLDER: Final = re.compile(
+_PLACEHOLDER: Final = lazy_re(
     r"(?:(?:change|replace)[-_ ]?(?:me|it|this)(?:[-_ ].*)?|dummy|example|placeholder|test(?:ing)?|fake"
     r"|none|null|nil|undefined|todo|tbd|secret|password|passwd|token|build(?:time)?(?:[-_]only)?|unused|x{3,}|\*{3,}|\.{3,}|<.*>|\[.*\]"
     r"|your[-_ ].*|not[-_ ]?(?:a[-_ ])?(?:real|secret|set|used).*|true|false|yes|no|on|off|[0-9]{1,3})",

@@ -14,8 +14,9 @@ from typing import Any, Final
 from imgscan.dockerfile.lexer import GO_SPACE
 from imgscan.dockerfile.pattern import replace_surrogates
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
-_BLANKS: Final = re.compile(r"[\t\v\f\r ]+")
+_BLANKS: Final = lazy_re(r"[\t\v\f\r ]+")
 _SPACES: Final = frozenset(GO_SPACE)
 _JSON_OR_TEXT: Final = frozenset({"run", "cmd", "entrypoint", "shell"})
 _JSON_OR_WORDS: Final = frozenset({"copy", "add", "volume"})

@@ -17,6 +17,7 @@ from imgscan.dockerfile.manager import Manager
 from imgscan.dockerfile.managers import MANAGERS
 from imgscan.dockerfile.shellwords import SimpleCommand, simple_commands
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Command
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 _MAX_NESTING: Final = 4
 _SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh", "su", "runuser"})
 _NEVER_INSTALLS: Final = frozenset({"--version", "--help", "--dry-run"})
-_VERSIONED: Final = re.compile(r"(?<=.)@[^/@]*$")
-_PYTHON: Final = re.compile(r"python[\d.]*$|pypy[\d.]*$")
-_NUMBERED: Final = re.compile(r"(?<=[a-z])[\d.]+$")
+_VERSIONED: Final = lazy_re(r"(?<=.)@[^/@]*$")
+_PYTHON: Final = lazy_re(r"python[\d.]*$|pypy[\d.]*$")
+_NUMBERED: Final = lazy_re(r"(?<=[a-z])[\d.]+$")
 
 
 class Ecosystem(StrEnum):

@@ -14,6 +14,7 @@ from imgscan.dockerfile.lexer import GO_SPACE, LexError, unquote
 from imgscan.dockerfile.syntax import Node, parse_heredoc_word, refused
 from imgscan.dockerfile.tree import Command
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Instruction
 
 _BOOLEAN: Final = "boolean"
@@ -49,10 +50,10 @@ _FLAGS: Final[dict[str, dict[str, str] | None]] = {
     "WORKDIR": {},
 }
 KEYWORDS: Final = frozenset(_FLAGS)
-_STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9\-_.]*\Z")
+_STAGE_NAME: Final = lazy_re(r"[a-z][a-z0-9\-_.]*\Z")
 # BuildKit reads flags byte by byte, so its µs never is one.
-_DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h)")
-_DURATION: Final = re.compile(rf"([-+]?)(?:0|(?:{_DURATION_PART.pattern})+)\Z")
+_DURATION_PART: Final = lazy_re(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h)")
+_DURATION: Final = lazy_re(rf"([-+]?)(?:0|(?:{_DURATION_PART.pattern})+)\Z")
 _NANOSECONDS: Final = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _MAX_DURATION_CHARS: Final = 1000
 _NETWORKS: Final = ("default", "none", "host")

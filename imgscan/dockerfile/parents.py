@@ -7,7 +7,6 @@ flags, and the values of the variables. A FROM with more than `$X` and `${X}` in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Final
@@ -15,9 +14,10 @@ from typing import Final
 from imgscan.dockerfile.stages import base_image, global_scope, parent_stages
 from imgscan.dockerfile.tree import Dockerfile
 from imgscan.errors import InputError
+from imgscan.lazyre import lazy_re
 
-_PLAIN: Final = re.compile(r"(?:[A-Za-z0-9_.:/@-]|\$[A-Za-z_][A-Za-z0-9_]*|\$\{[A-Za-z_][A-Za-z0-9_]*\})+\Z")
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_PLAIN: Final = lazy_re(r"(?:[A-Za-z0-9_.:/@-]|\$[A-Za-z_][A-Za-z0-9_]*|\$\{[A-Za-z_][A-Za-z0-9_]*\})+\Z")
+_NAME: Final = lazy_re(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def parent_images(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_TEMPLATE: Final = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
+from imgscan.lazyre import lazy_re
+
+_SURROGATE: Final = lazy_re("[\ud800-\udfff]")
+_TEMPLATE: Final = lazy_re(r"\$(?:\$|(\w+)|\{(\w+)\})")
 
 
 class PatternError(ValueError):

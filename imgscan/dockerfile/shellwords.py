@@ -7,21 +7,21 @@ Grammar: POSIX.1-2017, XCU chapter 2, sections 2.2 (quoting), 2.3 (tokens), 2.7 
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 _MAX_DEPTH: Final = 32
-_PLAIN: Final = re.compile(r"[^\s;&|<>()'\"\\`$]+")
-_IN_QUOTES: Final = re.compile(r"[^\"\\`$]+")
-_BRACED: Final = re.compile(r"\$\{[^{}]*\}")
+_PLAIN: Final = lazy_re(r"[^\s;&|<>()'\"\\`$]+")
+_IN_QUOTES: Final = lazy_re(r"[^\"\\`$]+")
+_BRACED: Final = lazy_re(r"\$\{[^{}]*\}")
 _SPACES: Final = " \t\r\n\f\v"
-_BLANK: Final = re.compile(r"(?:[ \t\r]|\\\r?\n)+")
-_REDIRECTION: Final = re.compile(r"&>>?|[<>]&|<>|>\||>>|<<<|[<>]")
-_HEREDOC: Final = re.compile(r"<<(?!<)-?")
-_ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+_BLANK: Final = lazy_re(r"(?:[ \t\r]|\\\r?\n)+")
+_REDIRECTION: Final = lazy_re(r"&>>?|[<>]&|<>|>\||>>|<<<|[<>]")
+_HEREDOC: Final = lazy_re(r"<<(?!<)-?")
+_ASSIGNMENT: Final = lazy_re(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _RESERVED: Final = frozenset(
     {"if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!", "time", "esac"}
 )

@@ -8,7 +8,6 @@ its own environment is unknown here, as are its ONBUILD triggers.
 from __future__ import annotations
 
 import platform
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -17,8 +16,9 @@ from imgscan.dockerfile.expand import expand
 from imgscan.dockerfile.instructions import mount_options
 from imgscan.dockerfile.tree import Command, Dockerfile, Stage
 from imgscan.errors import InputError
+from imgscan.lazyre import lazy_re
 
-_INDEX: Final = re.compile(r"[+-]?[0-9]{1,9}\Z")
+_INDEX: Final = lazy_re(r"[+-]?[0-9]{1,9}\Z")
 _MAX_SCOPE_CHARS: Final = 8 << 20
 """More than any process can be given as its environment; it bounds what a hostile file costs."""
 _ARCHITECTURES: Final = {

@@ -17,15 +17,16 @@ from imgscan.dockerfile.pattern import replace_surrogates
 from imgscan.dockerfile.tree import Heredoc
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 MAX_LINE_BYTES: Final = 65_535
 """bufio.MaxScanTokenSize - 1 of Go: the longest line that BuildKit reads."""
 _MAX_INSTRUCTIONS: Final = 100_000
 """No engine builds so many; it bounds what a hostile file costs."""
-_DIRECTIVE: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=(.+)\Z", re.DOTALL)
+_DIRECTIVE: Final = lazy_re(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=(.+)\Z", re.DOTALL)
 _DIRECTIVES: Final = frozenset({"syntax", "escape", "check"})
-_BLANKS: Final = re.compile(r"[\t\v\f\r ]+")
-_HEREDOC: Final = re.compile(r"[0-9]*<<(-?)[\t\n\f\r ]*([^<]*)\Z")
+_BLANKS: Final = lazy_re(r"[\t\v\f\r ]+")
+_HEREDOC: Final = lazy_re(r"[0-9]*<<(-?)[\t\n\f\r ]*([^<]*)\Z")
 _LONGEST_CHAIN: Final = 100
 _TAKES_HEREDOC: Final = frozenset({"run", "copy", "add"})
 # Bytes that unicode.IsSpace of Go takes for a space when it is given one byte at a time, as the flag scanner does.

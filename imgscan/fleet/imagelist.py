@@ -18,13 +18,14 @@ from imgscan.escape import plain, shorten
 from imgscan.fleet.listing import ListOptions, NamesFrom, check_options
 from imgscan.fleet.tags import parse_age
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 MAX_BYTES: Final = 32 << 20
 _MAX_ENTRIES: Final = 1_000_000
 _LONGEST_LINE: Final = 4_096
-_COMMENT: Final = re.compile(r"(?:^|\s)#.*")
-_TABLE: Final = re.compile(r"^[ \t]*\[\[[ \t]*(image|source)[ \t]*\]\]", re.MULTILINE)
-_PLACE: Final = re.compile(r"(.*?) - at `\$(?:\.(image|source))?(?:\[(\d+|\.\.\.)\])?(?:\.(\S+))?`", re.DOTALL)
+_COMMENT: Final = lazy_re(r"(?:^|\s)#.*")
+_TABLE: Final = lazy_re(r"^[ \t]*\[\[[ \t]*(image|source)[ \t]*\]\]", re.MULTILINE)
+_PLACE: Final = lazy_re(r"(.*?) - at `\$(?:\.(image|source))?(?:\[(\d+|\.\.\.)\])?(?:\.(\S+))?`", re.DOTALL)
 
 
 @frozen

@@ -13,6 +13,7 @@ from typing import Final
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.nodes import plain as plain_value
 from imgscan.project.compose.yamltree import read_yaml
 from imgscan.source.config import Json, parse_json
@@ -22,8 +23,8 @@ _MOST_VALUES: Final = 500_000
 _MAX_DOCUMENTS: Final = 20_000
 _MAX_PROBLEMS: Final = 20
 _CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
-_MARKER: Final = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_TEMPLATE: Final = re.compile(r"\{\{")
+_MARKER: Final = lazy_re(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_TEMPLATE: Final = lazy_re(r"\{\{")
 
 
 @frozen

@@ -14,14 +14,15 @@ from typing import Final
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 _LONGEST: Final = 256
-_VERSION: Final = re.compile(
+_VERSION: Final = lazy_re(
     r"[vV]?(?P<major>\d+)(?:\.(?P<minor>\d+)(?:\.(?P<patch>\d+))?)?"
     r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:[+_](?P<build>[0-9A-Za-z-]+(?:[._][0-9A-Za-z-]+)*))?",
     re.ASCII,
 )
-_COMPARATOR: Final = re.compile(
+_COMPARATOR: Final = lazy_re(
     r"(?P<operator>>=|<=|==|!=|>|<|=|\^|~)?\s*[vV]?(?P<numbers>(?:\d+|[xX*])(?:\.(?:\d+|[xX*])){0,2})"
     r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?",
     re.ASCII,

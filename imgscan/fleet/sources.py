@@ -16,7 +16,6 @@ anything else                one image, as `imgscan scan` takes it
 from __future__ import annotations
 
 import os
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -27,12 +26,13 @@ from imgscan.fleet.catalogue import RegistryPart
 from imgscan.fleet.listing import repository_glob
 from imgscan.fleet.tags import TagRules, prepare
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.source.reference import DOCKER_HUB, SCHEME, parse_host, parse_reference
 
 ENGINE: Final = "engine://"
 _LIST_ENDINGS: Final = (".txt", ".list", ".toml")
 _YAML_ENDINGS: Final = (".yaml", ".yml")
-_GLOB: Final = re.compile(r"[*?\[]")
+_GLOB: Final = lazy_re(r"[*?\[]")
 _LONGEST: Final = 4_096
 
 

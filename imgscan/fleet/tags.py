@@ -14,16 +14,17 @@ from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.fleet.semver import Version, parse_range, read_version
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.pathglob import GlobError, compile_glob
 
-_ATTACHED: Final = re.compile(r"(?:sha256-[0-9a-f]{64}|sha384-[0-9a-f]{96}|sha512-[0-9a-f]{64,128})(?:\.[\w.-]+)?")
+_ATTACHED: Final = lazy_re(r"(?:sha256-[0-9a-f]{64}|sha384-[0-9a-f]{96}|sha512-[0-9a-f]{64,128})(?:\.[\w.-]+)?")
 """Tags that stand in for the referrers of an image (distribution spec 1.1), and those of signatures, attestations and
 bills of materials (`.sig`, `.att`, `.sbom`)."""
-_AGE: Final = re.compile(r"(\d{1,6})\s*(s|min|h|d|w|months?|y)")
+_AGE: Final = lazy_re(r"(\d{1,6})\s*(s|min|h|d|w|months?|y)")
 _AGES: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "month": 30 * 86_400, "y": 365 * 86_400}
 _REAL_SINCE: Final = datetime(1980, 1, 2, tzinfo=UTC)
 """Reproducible builds write a date that stands for none: the year 1, the epoch, or the first day of 1980."""
-_NUMBERS: Final = re.compile(r"(\d+)")
+_NUMBERS: Final = lazy_re(r"(\d+)")
 
 
 @frozen

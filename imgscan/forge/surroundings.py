@@ -4,7 +4,6 @@ and token. What the user gives on the command line goes before.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -13,13 +12,14 @@ from imgscan.errors import InputError
 from imgscan.forge import github, gitlab
 from imgscan.forge.api import Credential, check_base
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 _LARGEST_EVENT: Final = 32 << 20
 """GitHub caps the payload of an event at 25 MB."""
-_REPOSITORY: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
-_PULL_REF: Final = re.compile(r"refs/pull/([1-9][0-9]{0,17})/(merge|head)")
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
-_TOKEN: Final = re.compile(r"[!-~]{1,4096}")
+_REPOSITORY: Final = lazy_re(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+_PULL_REF: Final = lazy_re(r"refs/pull/([1-9][0-9]{0,17})/(merge|head)")
+_NUMBER: Final = lazy_re(r"[1-9][0-9]{0,17}")
+_TOKEN: Final = lazy_re(r"[!-~]{1,4096}")
 
 
 @frozen

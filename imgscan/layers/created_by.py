@@ -7,10 +7,10 @@ the Dockerfile).
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 KEYWORDS: Final = frozenset(
     (
@@ -37,11 +37,11 @@ KEYWORDS: Final = frozenset(
 
 _MAX_CHARS: Final = 64_000
 # The words of the shell in front of it end with an option: `/bin/bash -o pipefail -c`, `cmd /S /C`.
-_NOP: Final = re.compile(r"(?:\S{1,100}(?: [\w./=:-]{1,40}){0,9}? [-/]\S{1,20} )?#\(nop\)\s*")
+_NOP: Final = lazy_re(r"(?:\S{1,100}(?: [\w./=:-]{1,40}){0,9}? [-/]\S{1,20} )?#\(nop\)\s*")
 _BUILDAH_SUFFIX: Final = "|unsetLabel="
 _BUILDKIT_SUFFIX: Final = "# buildkit"
-_ARGS: Final = re.compile(r"\|(\d{1,4}) ")
-_SHELL: Final = re.compile(r"(?:/[a-z/]{0,40}/)?(?:ba|da|a|z|k)?sh(?: -[a-zA-Z]{1,8}| pipefail){0,8} -[a-z]{0,6}c ")
+_ARGS: Final = lazy_re(r"\|(\d{1,4}) ")
+_SHELL: Final = lazy_re(r"(?:/[a-z/]{0,40}/)?(?:ba|da|a|z|k)?sh(?: -[a-zA-Z]{1,8}| pipefail){0,8} -[a-z]{0,6}c ")
 
 
 @frozen

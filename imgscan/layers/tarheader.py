@@ -7,11 +7,12 @@ the engine does, and that is a way to hide one.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 from zlib import adler32
+
+from imgscan.lazyre import lazy_re
 
 BLOCK_BYTES: Final = 512
 MAX_META_BYTES: Final = 1 << 20
@@ -23,7 +24,7 @@ FORMAT_STAR: Final = 2
 FORMAT_GNU: Final = 3
 
 _INT64_MAX: Final = (1 << 63) - 1
-_DECIMAL: Final = re.compile(rb"[+-]?[0-9]{1,4000}")
+_DECIMAL: Final = lazy_re(rb"[+-]?[0-9]{1,4000}")
 _FIELD_CACHE_LIMIT: Final = 4096
 _STRING_KEYS: Final = frozenset((b"path", b"linkpath", b"uname", b"gname"))
 _TAIL_AT: Final = 256

@@ -16,6 +16,7 @@ from imgscan.detect.stages.records import RunStep
 from imgscan.detect.stages.stagesim import chain
 from imgscan.diff import Edit, line_end_of
 from imgscan.dockerfile.tree import Command
+from imgscan.lazyre import lazy_re
 from imgscan.optimize.edits import after_line
 from imgscan.optimize.records import Change, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene, run_of
@@ -24,8 +25,8 @@ _APT: Final = ("apt-get", "apt")
 _LISTS: Final = "/var/lib/apt/lists"
 _REMOVE: Final = f"rm -rf {_LISTS}/*"
 Make = Callable[[Scene, RunStep], Change]
-_START: Final = re.compile(r"RUN\s+", re.IGNORECASE)
-_OTHER_SHELL: Final = re.compile(r"\|\||[;|`]|\$\(|(?<!&)&(?!&)|(?:^|\s)#")
+_START: Final = lazy_re(r"RUN\s+", re.IGNORECASE)
+_OTHER_SHELL: Final = lazy_re(r"\|\||[;|`]|\$\(|(?<!&)&(?!&)|(?:^|\s)#")
 
 
 def apt_changes(scene: Scene) -> Iterator[Change | Refusal]:

@@ -13,6 +13,7 @@ from imgscan.dockerfile.install import installs_in
 from imgscan.dockerfile.shellwords import SimpleCommand, simple_commands
 from imgscan.dockerfile.tree import Command
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.optimize.records import Unsafe
 
 _HARMLESS: Final = frozenset(
@@ -30,14 +31,14 @@ _SETTINGS: Final = {
     "bundle": frozenset({"config", "--version"}),
     "go": frozenset({"version", "env"}),
 }
-_OUTSIDE: Final = re.compile(
+_OUTSIDE: Final = lazy_re(
     r"/(?:var/(?:lib|cache|log|tmp)|tmp|root|usr|etc)(?:/.*)?|~/\.(?:npm|cache|local|composer)(?:/.*)?"
 )
-_REDIRECTED: Final = re.compile(r"\d?>&\d|&?\d?>\s*/dev/null")
+_REDIRECTED: Final = lazy_re(r"\d?>&\d|&?\d?>\s*/dev/null")
 _STATEFUL: Final = frozenset(
     {"cd", "pushd", "popd", "export", ".", "source", "umask", "ulimit", "alias", "shopt", "unset"}
 )
-_FLAGS: Final = re.compile(r"(?:\s|\\\r?\n)*(?:--[a-z]+(?:=\S+)?(?:\s|\\\r?\n)+)*")
+_FLAGS: Final = lazy_re(r"(?:\s|\\\r?\n)*(?:--[a-z]+(?:=\S+)?(?:\s|\\\r?\n)+)*")
 
 
 def is_bystander(run: RunStep) -> bool:

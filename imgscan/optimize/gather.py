@@ -21,11 +21,12 @@ from imgscan.detect.stages.stagesim import find
 from imgscan.dockerfile.install import installs_in
 from imgscan.dockerfile.shellwords import SimpleCommand
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.optimize.records import Unsafe
 from imgscan.optimize.scene import Scene
 
 MOST_FILES: Final = 200
-_MAGIC: Final = re.compile(r"[*?\[\]\\$\"'`]")
+_MAGIC: Final = lazy_re(r"[*?\[\]\\$\"'`]")
 
 
 @frozen

@@ -16,13 +16,14 @@ from imgscan.detect.cache.noise import find_noise
 from imgscan.detect.stages.producers import located_commands, run_script
 from imgscan.detect.stages.records import RunStep, Transfer
 from imgscan.dockerfile.ignore import is_ignored, parse_ignore
+from imgscan.lazyre import lazy_re
 from imgscan.optimize.records import Change, Kind, Refusal
 from imgscan.optimize.scene import Scene
 
-_OWN: Final = re.compile(
+_OWN: Final = lazy_re(
     r"dockerfile(?:\..*)?|.*\.dockerfile|containerfile|\.dockerignore|.*\.dockerignore", re.IGNORECASE
 )
-_GIT: Final = re.compile(
+_GIT: Final = lazy_re(
     r"\bgit\b|setuptools[_-]scm|hatch-vcs|versioneer|dynamic-versioning|vergen|git-commit-id|gitversion"
 )
 _MANIFESTS: Final = ("pyproject.toml", "setup.py", "setup.cfg", "Cargo.toml", "build.rs", "pom.xml", "build.gradle")

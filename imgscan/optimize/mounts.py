@@ -16,6 +16,7 @@ from imgscan.detect.stages.producers import located_commands, run_script
 from imgscan.detect.stages.records import RunStep
 from imgscan.detect.stages.stagesim import chain
 from imgscan.diff import Edit
+from imgscan.lazyre import lazy_re
 from imgscan.optimize.records import Change, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene
 
@@ -33,10 +34,10 @@ _PROGRAMS: Final[dict[str, re.Pattern[str]]] = {
         "dotnet": "dotnet",
     }.items()
 }
-_NOT_KEPT: Final = re.compile(
+_NOT_KEPT: Final = lazy_re(
     r"--no-cache(?:-dir)?\b|\bcache\s+(?:clean|purge)\b|clear-?cache|--cache-dir|--store-dir|--cache-folder"
 )
-_MOVES_CACHE: Final = re.compile(
+_MOVES_CACHE: Final = lazy_re(
     r"(?:PIP|UV|YARN|POETRY|COMPOSER|npm_config|NPM_CONFIG)_.*CACHE.*|HOME|GOPATH|GOMODCACHE|CARGO_HOME|GRADLE_USER_HOME|PNPM_HOME"
     r"|COMPOSER_HOME|BUNDLE_PATH|NUGET_PACKAGES|XDG_CACHE_HOME",
     re.IGNORECASE,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.optimize.gather import Gathering
 from imgscan.optimize.recipes_compiled import gather_cargo, gather_dotnet, gather_go, gather_gradle, gather_maven
 from imgscan.optimize.recipes_node import gather_node
@@ -20,13 +21,13 @@ from imgscan.optimize.recipes_python import (
 )
 from imgscan.optimize.records import Unsafe
 
-_GEMSPEC: Final = re.compile(r"(?m)^\s*gemspec\b")
-_GEM_PATH: Final = re.compile(r"(?m)^[^#\n]*(?:\bpath:?\s*(?:=>)?\s*[\"']|\bpath\s+[\"'].*\bdo\b|:path\s*=>)")
-_GEM_READS: Final = re.compile(
+_GEMSPEC: Final = lazy_re(r"(?m)^\s*gemspec\b")
+_GEM_PATH: Final = lazy_re(r"(?m)^[^#\n]*(?:\bpath:?\s*(?:=>)?\s*[\"']|\bpath\s+[\"'].*\bdo\b|:path\s*=>)")
+_GEM_READS: Final = lazy_re(
     r"(?m)^[^#\n]*\b(?:eval_gemfile|File\.(?:read|open|exist)|require_relative|Dir\[|instance_eval)"
 )
-_LOCAL_PATH: Final = re.compile(r"""\bpath:\s*["']|\.package\(\s*(?:name:\s*"[^"]*"\s*,\s*)?path:""")
-_PUB_PATH: Final = re.compile(r"(?m)^\s+path:\s*\S")
+_LOCAL_PATH: Final = lazy_re(r"""\bpath:\s*["']|\.package\(\s*(?:name:\s*"[^"]*"\s*,\s*)?path:""")
+_PUB_PATH: Final = lazy_re(r"(?m)^\s+path:\s*\S")
 
 
 def gather(gathering: Gathering) -> None:

@@ -7,19 +7,20 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.optimize.gather import Gathering
 from imgscan.optimize.records import Unsafe
 
-_REPLACE: Final = re.compile(r"(?m)^\s*(?:replace\s+)?\S+(?:\s+v\S+)?\s+=>\s+(\.{1,2}/\S*|\.{1,2}|/\S+)")
-_USE: Final = re.compile(r"(?m)^\s*(?:use\s+)?(\.\.?(?:/[^\s()]*)?|[\w./-]+)\s*(?://.*)?$")
+_REPLACE: Final = lazy_re(r"(?m)^\s*(?:replace\s+)?\S+(?:\s+v\S+)?\s+=>\s+(\.{1,2}/\S*|\.{1,2}|/\S+)")
+_USE: Final = lazy_re(r"(?m)^\s*(?:use\s+)?(\.\.?(?:/[^\s()]*)?|[\w./-]+)\s*(?://.*)?$")
 _TARGETS: Final = {"bin": "src/bin", "example": "examples", "test": "tests", "bench": "benches"}
-_PROJECTS: Final = re.compile(
+_PROJECTS: Final = lazy_re(
     r"(?:.+/)?(?:[^/]+\.(?:cs|fs|vb)proj|[^/]+\.slnx?|Directory\.[\w.]+\.(?:props|targets)|global\.json|[Nn]u[Gg]et\.[Cc]onfig"
     r"|packages\.lock\.json|dotnet-tools\.json)"
 )
-_IMPORT: Final = re.compile(r"<Import\s[^>]*Project\s*=\s*\"([^\"]+)\"")
-_POMS: Final = re.compile(r"(?:.+/)?pom\.xml")
-_GRADLE: Final = re.compile(
+_IMPORT: Final = lazy_re(r"<Import\s[^>]*Project\s*=\s*\"([^\"]+)\"")
+_POMS: Final = lazy_re(r"(?:.+/)?pom\.xml")
+_GRADLE: Final = lazy_re(
     r"(?:.+/)?(?:[^/]+\.gradle(?:\.kts)?|gradle\.properties|gradle\.lockfile|gradle/(?:libs\.versions\.toml|wrapper/.*))"
 )
 _MAVEN_FLAGS: Final = ("-s", "--settings", "-gs", "-P", "--activate-profiles")

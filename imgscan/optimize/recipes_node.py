@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from imgscan.dockerfile.shellwords import simple_commands
+from imgscan.lazyre import lazy_re
 from imgscan.optimize.gather import Gathering
 from imgscan.optimize.records import Unsafe
 
@@ -40,7 +41,7 @@ _READ_BY_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
     "puppeteer": (".puppeteerrc.cjs", ".puppeteerrc.js", ".puppeteerrc.json", ".puppeteerrc", "puppeteer.config.cjs"),
 }
 _GROUPS: Final = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
-_LOCAL: Final = re.compile(r"(?:file:|link:|portal:|\.{1,2}/|/|~/)")
+_LOCAL: Final = lazy_re(r"(?:file:|link:|portal:|\.{1,2}/|/|~/)")
 _RUNNERS: Final = frozenset({"npx", "pnpx", "bunx"})
 
 

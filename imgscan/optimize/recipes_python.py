@@ -8,16 +8,17 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.optimize.gather import Gathering
 from imgscan.optimize.records import Unsafe
 
 _MOST_INCLUDES: Final = 50
-_INCLUDE: Final = re.compile(r"(?:-r|-c|--requirement|--constraint)[=\s]*(\S+)")
-_LINKS: Final = re.compile(r"(?:-f|--find-links)[=\s]+(\S+)")
-_EDITABLE: Final = re.compile(r"(?:-e|--editable)[=\s]")
-_LOCAL: Final = re.compile(r"(?:[\w.\[\],-]+\s*@\s*)?(?:file:|\.{1,2}(?:/|$|\[)|/)")
-_ARCHIVE: Final = re.compile(r"\.(?:whl|tar\.gz|zip)(?:$|[\s;#])")
-_PATH_DEPENDENCY: Final = re.compile(r"""\bpath\s*=\s*["']|\beditable\s*=\s*true|file:///""")
+_INCLUDE: Final = lazy_re(r"(?:-r|-c|--requirement|--constraint)[=\s]*(\S+)")
+_LINKS: Final = lazy_re(r"(?:-f|--find-links)[=\s]+(\S+)")
+_EDITABLE: Final = lazy_re(r"(?:-e|--editable)[=\s]")
+_LOCAL: Final = lazy_re(r"(?:[\w.\[\],-]+\s*@\s*)?(?:file:|\.{1,2}(?:/|$|\[)|/)")
+_ARCHIVE: Final = lazy_re(r"\.(?:whl|tar\.gz|zip)(?:$|[\s;#])")
+_PATH_DEPENDENCY: Final = lazy_re(r"""\bpath\s*=\s*["']|\beditable\s*=\s*true|file:///""")
 
 
 def gather_pip(gathering: Gathering) -> None:

@@ -21,6 +21,7 @@ from imgscan.detect.stages.walk import MAX_COMMANDS, relative
 from imgscan.diff import Edit, line_end_of
 from imgscan.dockerfile.tree import Command
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.optimize.bystanders import Cut, cut_chain, installs_only, is_bystander
 from imgscan.optimize.edits import Block, block_of, block_start, insert_after, removals
 from imgscan.optimize.gather import Gathering, Needed, command_of
@@ -28,7 +29,7 @@ from imgscan.optimize.recipes import gather, overwritten_patterns
 from imgscan.optimize.records import Change, Install, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene
 
-_VARIABLE: Final = re.compile(r"\$\{?(\w+)")
+_VARIABLE: Final = lazy_re(r"\$\{?(\w+)")
 _LINE_WIDTH: Final = 110
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgscan.errors import InputError
 from imgscan.ignores import Comment, Ignores, is_for_secrets, is_meant, join, mentions, not_sought, read_ignores
+from imgscan.lazyre import lazy_re
 
 if TYPE_CHECKING:
     from tree_sitter import Node as ShellNode
@@ -27,7 +28,7 @@ _DEEPEST: Final = 100
 _YAML: Final = (".yml", ".yaml")
 _MOST_TOLD: Final = 100
 _BLANK: Final = " \t\ufeff"
-_SIGN: Final = re.compile(r"(?<![^ \t\ufeff])#")
+_SIGN: Final = lazy_re(r"(?<![^ \t\ufeff])#")
 _PARTS: Final = frozenset({"command", "command_name", "word", "string", "concatenation", "redirected_statement"})
 """What a command is made of in the grammar of shells: a word at its end leads to the whole of it."""
 

@@ -16,6 +16,7 @@ from imgscan.detect.stages.records import Simulation, Transfer
 from imgscan.detect.stages.stagesim import final_stages, simulate
 from imgscan.detect.stages.walk import relative
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, SourceLine
 from imgscan.project.contextread import ContextReader
 from imgscan.project.ignorefile import detect_ignore_file
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _MAX_FINDINGS: Final = 200
 _SNIFF_BYTES: Final = 1 << 20
-_SAFE_PATTERN: Final = re.compile(r"(?:\*\*/)?[\w.@+-]+", re.ASCII)
+_SAFE_PATTERN: Final = lazy_re(r"(?:\*\*/)?[\w.@+-]+", re.ASCII)
 _HISTORY: Final = frozenset({".git", ".hg", ".svn"})
 
 

@@ -5,7 +5,6 @@ In: the project. Out: findings on the RUN. What which version does is from runni
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,15 +12,14 @@ from imgscan.detect.places import dockerfile_line
 from imgscan.detect.stages.producers import located_commands, run_script
 from imgscan.detect.stages.records import RunStep
 from imgscan.detect.stages.stagesim import chain
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.manifests import Workspace
 from imgscan.project.pnpmfacts import npmrc_of, pnpm_version, settings_of
 from imgscan.project.sites import Project
 from imgscan.rulebook import make_finding
 
-_CONFIGURED: Final = re.compile(
-    r"inject-workspace-packages|injectWorkspacePackages|force-legacy-deploy|forceLegacyDeploy"
-)
+_CONFIGURED: Final = lazy_re(r"inject-workspace-packages|injectWorkspacePackages|force-legacy-deploy|forceLegacyDeploy")
 """A step sets what decides it: what then holds is not known here."""
 _LINKS_BACK: Final = ((11, 19), (11, 28))
 """From the first of these versions until before the second, deployed workspace packages were links to the sources."""

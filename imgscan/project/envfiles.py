@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.dotenv import read_dotenv
 from imgscan.project.compose.environment import EXAMPLES
 from imgscan.project.setup import EnvText
 from imgscan.project.tree import ProjectTree, is_aside
 
-_NAME: Final = re.compile(
+_NAME: Final = lazy_re(
     r"\.env([.-](?![\w.-]*\.?(?:[cm]?[jt]s|py|json|ya?ml|md|rb|go)$)[\w.-]+)?|[\w.-]+\.env"
     r"|[\w.-]*\.?env\.(example|sample|dist|template|tmpl|tpl|defaults?)"
 )
-_EXAMPLE: Final = re.compile(r"(^|[.-])(example|sample|dist|template|tmpl|tpl|default|defaults)([.-]|$)")
+_EXAMPLE: Final = lazy_re(r"(^|[.-])(example|sample|dist|template|tmpl|tpl|default|defaults)([.-]|$)")
 _MOST: Final = 200
 
 

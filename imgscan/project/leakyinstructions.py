@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
@@ -20,12 +19,13 @@ from imgscan.detect.stages.walk import relative
 from imgscan.detect.words import is_placeholder, is_secret_name
 from imgscan.dockerfile.parse import Command
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
 from imgscan.rulebook import make_finding
 
 _NAMED: Final = 6
 _REMOVERS: Final = frozenset({"rm", "shred", "unlink"})
-_WILDCARD: Final = re.compile(r"[*?\[]")
+_WILDCARD: Final = lazy_re(r"[*?\[]")
 _MAX_COPIES: Final = 200
 _MAX_GLOBS: Final = 50
 _MAX_SECRETS: Final = 200

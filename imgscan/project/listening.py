@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.records import Service
 from imgscan.project.knownimages import STORES
 from imgscan.project.network.names import is_loopback
@@ -83,7 +84,7 @@ def _listeners(
     return [_listener(bind, service, settings, complete=complete, sure=sure) for bind, sure in chosen]
 
 
-_NAMES_HOST = re.compile(r"host|bind|addr", re.IGNORECASE)
+_NAMES_HOST = lazy_re(r"host|bind|addr", re.IGNORECASE)
 _ASIDE = frozenset(
     {"scripts", "tools", "examples", "example", "docs", "demo", "bench", "benchmarks", "migrations", "dev"}
 )

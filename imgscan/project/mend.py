@@ -12,14 +12,15 @@ from typing import Final
 
 from imgscan.detect.words import is_placeholder, is_secret_name
 from imgscan.diff import Edit, FileChange, apply_edits, diff_without
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.records import Mark, Service
 from imgscan.project.setup import Setup
 
-_ASSIGNED: Final = re.compile(r"([A-Za-z_][\w.-]{0,127})[\"']?[ \t]*[:=][ \t]*[\"']?([^\s\"'#]{1,500})")
+_ASSIGNED: Final = lazy_re(r"([A-Za-z_][\w.-]{0,127})[\"']?[ \t]*[:=][ \t]*[\"']?([^\s\"'#]{1,500})")
 # A variable, but none with a default that is written out: that is a value like any other.
-_REFERENCE: Final = re.compile(r"\$(?!\{\w{1,100}:?-[^}$])")
-_CREDENTIALS: Final = re.compile(r"://[^\s/:@\"']{0,200}:(?![\s$]|\$\{)[^\s@/\"']{1,200}@")
-_FLOW_LIST: Final = re.compile(r"([\"']?depends_on[\"']?)[ \t]*:\s*\[[^\[\]{}#\n]*\]")
+_REFERENCE: Final = lazy_re(r"\$(?!\{\w{1,100}:?-[^}$])")
+_CREDENTIALS: Final = lazy_re(r"://[^\s/:@\"']{0,200}:(?![\s$]|\$\{)[^\s@/\"']{1,200}@")
+_FLOW_LIST: Final = lazy_re(r"([\"']?depends_on[\"']?)[ \t]*:\s*\[[^\[\]{}#\n]*\]")
 _STEP: Final = "  "
 _LONGEST: Final = 20_000
 _LARGEST: Final = 128 << 10

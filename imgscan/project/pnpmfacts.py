@@ -14,17 +14,18 @@ from imgscan.detect.stages.producers import located_commands
 from imgscan.detect.stages.records import RunStep
 from imgscan.detect.stages.stagesim import chain
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.manifests import WORKSPACE_FILE, Package, Workspace, load_mapping
 from imgscan.project.sites import Project
 
 LOCKFILE: Final = "pnpm-lock.yaml"
 _LOCK_BYTES: Final = 16 << 20
 _HEAD_BYTES: Final = 2 << 20
-_DOCUMENT: Final = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
-_BODY: Final = re.compile(r"^(?:packages|snapshots):", re.MULTILINE)
-_VERSION: Final = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?:[-+].*)?")
+_DOCUMENT: Final = lazy_re(r"^---[ \t]*\r?$", re.MULTILINE)
+_BODY: Final = lazy_re(r"^(?:packages|snapshots):", re.MULTILINE)
+_VERSION: Final = lazy_re(r"(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?:[-+].*)?")
 _MANAGERS: Final = ("pnpm", "yarn", "npm")
-_SCOPED: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_SCOPED: Final = lazy_re(r"\$(?:(\w+)|\{(\w+)\})")
 
 
 @frozen

@@ -6,7 +6,6 @@ Dockerfile that BuildKit refuses) is None or empty.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Final
@@ -15,12 +14,13 @@ from imgscan.dockerfile.parse import Command, Dockerfile, Stage, base_image, par
 from imgscan.dockerfile.stages import expand_or_none, parent_stages
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.records import ComposeProject, Service
 from imgscan.project.knownimages import KnownImage, known_image
 from imgscan.project.setup import Setup
 
 _MAX_CHAIN: Final = 50
-_PORT: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(\w+))?")
+_PORT: Final = lazy_re(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(\w+))?")
 
 
 @frozen

@@ -6,7 +6,6 @@ In: the simulated stages and the workspaces. Out: `Site`s.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
@@ -18,6 +17,7 @@ from imgscan.detect.stages.stagesim import chain, find, transfers_before
 from imgscan.detect.stages.walk import MAX_COMMANDS, relative
 from imgscan.dockerfile.install import Ecosystem, Install
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.contextread import ContextReader
 from imgscan.project.manifests import Package, Workspace, load_packages, load_workspaces
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Dockerfile
 
 _MAX_SITES: Final = 100
-_NODE_TAG: Final = re.compile(r"(?:docker\.io/)?(?:library/)?node(?::(?P<tag>[\w.-]+))?(?:@.*)?")
-_NODE_VERSION: Final = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?:-|$)")
-_PNPM_PRODUCTION: Final = re.compile(r"\s(?:--prod|-P|--production)(?:=true)?(?=\s|$)")
-_EVERYTHING: Final = re.compile(
+_NODE_TAG: Final = lazy_re(r"(?:docker\.io/)?(?:library/)?node(?::(?P<tag>[\w.-]+))?(?:@.*)?")
+_NODE_VERSION: Final = lazy_re(r"(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?:-|$)")
+_PNPM_PRODUCTION: Final = lazy_re(r"\s(?:--prod|-P|--production)(?:=true)?(?=\s|$)")
+_EVERYTHING: Final = lazy_re(
     r"--include[= ]dev|--production[= ]false|--prod[= ]false|--omit[= ](?:optional|peer)\b(?!.*dev)"
 )
 

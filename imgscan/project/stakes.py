@@ -6,22 +6,22 @@ In: `Setup`. Out: `Stakes`, plain facts that the risk register weighs. Pure.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.data.stores import stateful_services
 from imgscan.project.serviceimages import service_image
 from imgscan.project.setup import Setup
 from imgscan.project.tree import ProjectTree
 
-_DUMPS: Final = re.compile(
+_DUMPS: Final = lazy_re(
     r"\b(?:pg_dump|pg_dumpall|pg_basebackup|mysqldump|mariadb-dump|mongodump|redis-cli\s+--rdb|restic\s+backup|"
     r"borg\s+create)\b"
 )
-_RESTORES: Final = re.compile(r"\b(?:pg_restore|mongorestore|restic\s+restore|borg\s+extract)\b|\bpsql\b[^\n|]*<")
+_RESTORES: Final = lazy_re(r"\b(?:pg_restore|mongorestore|restic\s+restore|borg\s+extract)\b|\bpsql\b[^\n|]*<")
 _WORKSPACE_FILES: Final = ("pnpm-workspace.yaml", "lerna.json", "nx.json", "turbo.json")
 _MOST: Final = 50
 

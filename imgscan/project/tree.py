@@ -15,6 +15,7 @@ from typing import Final
 
 from imgscan.dockerfile.locate import read_regular_file
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Skipped
 
 MAX_BYTES: Final = 2 << 20
@@ -24,7 +25,7 @@ NOT_OURS: Final = frozenset(
     {".git", "node_modules", ".venv", "venv", "vendor", "__pycache__", ".tox", "bower_components", ".pnpm-store"}
 )
 """Folders of version control and of packages: what is in them is not the project's own."""
-_ASIDE: Final = re.compile(
+_ASIDE: Final = lazy_re(
     r"(?:[\w.-]*[._-])?_*"
     r"(?:examples?|samples?|demos?|tutorials?|tests?|testdata|testing|fixtures?|e2e|docs?|documentation)_*"
     r"(?:[_-](?:images?|data|files|apps|projects|cases|suites?|setups?|stacks?|compose|configs?))?",

@@ -15,12 +15,13 @@ from imgscan.detect.stages.stagesim import final_stages
 from imgscan.detect.stages.walk import bind_options
 from imgscan.dockerfile.shellwords import SimpleCommand
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.rulebook import make_finding
 
 _COPIES: Final = frozenset({"cp", "mv", "install", "ln", "rsync", "tee", "dd"})
-_TARGET: Final = re.compile(r"(?<![<>0-9&-])[0-9]?>{1,2}\|?\s*[\"']?([^\s;&|()<>\"']+)")
-_PRINTS: Final = re.compile(
+_TARGET: Final = lazy_re(r"(?<![<>0-9&-])[0-9]?>{1,2}\|?\s*[\"']?([^\s;&|()<>\"']+)")
+_PRINTS: Final = lazy_re(
     r"[\s({!]*(?:(?:then|do|else|sudo)\s+)*(?:/\S*/)?"
     r"(?:cat|echo|printf|sed|awk|tr|base64|head|tail|cut|jq|envsubst|openssl|gpg)\b"
 )

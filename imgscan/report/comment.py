@@ -17,6 +17,7 @@ from imgscan.delta import Delta, compare
 from imgscan.errors import InputError
 from imgscan.escape import markdown, markdown_code, plain, shorten
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Finding, Report, Severity, Status, Verdict
 from imgscan.report.commentrows import is_news, phrases, sign, table
 from imgscan.report.compared import signed_bytes
@@ -35,8 +36,8 @@ DEFAULT_NAME: Final = "default"
 GITHUB_LIMIT: Final = 65_536
 GITLAB_LIMIT: Final = 1_000_000
 """Characters of a comment: what GitHub's API refuses more of (422), what GitLab's notes API documents."""
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}")
-_URL: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~%!$&'()*+,;=:@/?#-]*)?")
+_NAME: Final = lazy_re(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}")
+_URL: Final = lazy_re(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~%!$&'()*+,;=:@/?#-]*)?")
 _MARK: Final = {
     Severity.CRITICAL: "🔴",
     Severity.HIGH: "🟠",

@@ -13,11 +13,12 @@ from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Budget, ImageReport, Timing
 from imgscan.units import human_bytes, human_seconds
 
-_SIZE: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([kmgtpe])(i?))?b?", re.IGNORECASE | re.ASCII)
-_TIME: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
+_SIZE: Final = lazy_re(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([kmgtpe])(i?))?b?", re.IGNORECASE | re.ASCII)
+_TIME: Final = lazy_re(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
 _POWERS: Final = " kmgtpe"
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 

@@ -10,16 +10,17 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.model import Finding
 from imgscan.risk.catalog import default_names
 
 if TYPE_CHECKING:
     from imgscan.project.stakes import Stakes, Store
 
-_NAME: Final = re.compile(r"<<(\w+)>>")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME: Final = lazy_re(r"<<(\w+)>>")
+_PLAIN: Final = lazy_re(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FOUND_BY_COMPOSE: Final = frozenset({"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"})
-_REHEARSES: Final = re.compile(r"verif|check|drill|rehears|test", re.IGNORECASE)
+_REHEARSES: Final = lazy_re(r"verif|check|drill|rehears|test", re.IGNORECASE)
 _MOST_STEPS: Final = 12
 
 

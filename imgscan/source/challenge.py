@@ -10,14 +10,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 _MAX_HEADER: Final = 16_384
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_TOKEN68: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*(?=[ \t]*(?:,|$))")
-_QUOTED: Final = re.compile(r'"((?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t\x20-\x7e\x80-\xff])*)"')
-_EQUALS: Final = re.compile(r"[ \t]*=[ \t]*")
-_SPACE: Final = re.compile(r"[ \t]*")
-_COMMAS: Final = re.compile(r"[ \t]*(?:,[ \t]*)+")
+_TOKEN: Final = lazy_re(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOKEN68: Final = lazy_re(r"[A-Za-z0-9._~+/-]+=*(?=[ \t]*(?:,|$))")
+_QUOTED: Final = lazy_re(r'"((?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t\x20-\x7e\x80-\xff])*)"')
+_EQUALS: Final = lazy_re(r"[ \t]*=[ \t]*")
+_SPACE: Final = lazy_re(r"[ \t]*")
+_COMMAS: Final = lazy_re(r"[ \t]*(?:,[ \t]*)+")
 
 
 @frozen

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from imgscan.errors import InputError
+from imgscan.lazyre import lazy_re
 from imgscan.model import Digest
 from imgscan.source.records import HistoryEntry, ImageConfig
 
@@ -21,7 +22,7 @@ _MAX_VALUES: Final = 2_000_000
 """Decoded, `[]` takes twenty times its two bytes. The largest documents, lists of packages, have a tenth of this."""
 
 # Every escape, a pair of surrogates as one. The group is a surrogate alone, for which Go puts U+FFFD.
-_ESCAPE: Final = re.compile(
+_ESCAPE: Final = lazy_re(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _GO_FOLD: Final = str.maketrans({"\u017f": "s", "\u212a": "k"})

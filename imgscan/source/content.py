@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import Final
 
 from imgscan.errors import InputError
+from imgscan.lazyre import lazy_re
 from imgscan.source.indexed import DirectoryMembers
 
 _PLUGIN: Final = "io.containerd.content.v1.content"
-_SHA256: Final = re.compile(r"sha256:([0-9a-f]{64})")
+_SHA256: Final = lazy_re(r"sha256:([0-9a-f]{64})")
 # An engine's own containerd first, then the system's, which engines of distributions use.
 _ROOTS: Final = ("containerd/daemon", "../containerd")
 

@@ -18,13 +18,14 @@ from typing import Any, Final
 
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.source.reference import DOCKER_HUB, Reference
 
 _MAX_FILE_BYTES: Final = 4 << 20
 _HELPER_TIMEOUT_S: Final = 30
 _HUB_KEY: Final = "https://index.docker.io/v1/"
 _HUB_KEYS: Final = (_HUB_KEY, "index.docker.io", DOCKER_HUB, "registry-1.docker.io")
-_HELPER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_HELPER_NAME: Final = lazy_re(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TOKEN_USER: Final = "<token>"  # noqa: S105 - what helpers say instead of a user name
 _NOT_FOUND: Final = "credentials not found"
 

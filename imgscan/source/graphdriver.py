@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.source.config import MAX_JSON_BYTES
 
-_ID: Final = re.compile(r"[0-9a-z][0-9a-z-]{11,127}")
-_SHA256: Final = re.compile(r"sha256:([0-9a-f]{64})")
+_ID: Final = lazy_re(r"[0-9a-z][0-9a-z-]{11,127}")
+_SHA256: Final = lazy_re(r"sha256:([0-9a-f]{64})")
 _FOLDERS: Final[dict[str, Callable[[Path, str], Path]]] = {
     "overlay2": lambda root, cache_id: root / "overlay2" / cache_id / "diff",
     "fuse-overlayfs": lambda root, cache_id: root / "fuse-overlayfs" / cache_id / "diff",

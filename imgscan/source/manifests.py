@@ -7,7 +7,6 @@ are no images; none of that is an error as long as one image is left.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, Protocol
@@ -15,6 +14,7 @@ from typing import Final, Protocol
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Digest, Skipped
 from imgscan.source.config import Json, member, objects, parse_json, platform_of, text, texts
 
@@ -23,7 +23,7 @@ _MAX_MANIFESTS: Final = 10_000
 ATTESTATION: Final = "vnd.docker.reference.type"
 ATTESTED: Final = "vnd.docker.reference.digest"
 _NAME_KEYS: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
-_DIGEST: Final = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([0-9a-zA-Z=_-]{32,128})")
+_DIGEST: Final = lazy_re(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([0-9a-zA-Z=_-]{32,128})")
 
 
 class Documents(Protocol):

@@ -6,13 +6,13 @@ Spellings and the order of variants are containerd's (platforms package), so tha
 from __future__ import annotations
 
 import platform as machine
-import re
 from collections.abc import Iterable
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 _ALIASES: Final = {
     "x86_64": ("amd64", ""),
@@ -37,7 +37,7 @@ _RUNS: Final = {
     "amd64": ("v4", "v3", "v2", "v1"),
 }
 """Each variant runs what is made for itself and for those behind it."""
-_PART: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_PART: Final = lazy_re(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @frozen

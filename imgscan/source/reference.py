@@ -13,6 +13,7 @@ from typing import Final
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 SCHEME: Final = "registry://"
 DOCKER_HUB: Final = "docker.io"
@@ -23,11 +24,11 @@ _MAX_NAME: Final = 255
 _MAX_PORT: Final = 65535
 
 _LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_HOST: Final = re.compile(rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::(?P<port>[0-9]{{1,5}}))?", re.ASCII)
-_REPOSITORY: Final = re.compile(
+_HOST: Final = lazy_re(rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::(?P<port>[0-9]{{1,5}}))?", re.ASCII)
+_REPOSITORY: Final = lazy_re(
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*", re.ASCII
 )
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_TAG: Final = lazy_re(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 DIGEST_SIZES: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 """The algorithms that can be computed here (image-spec, descriptor.md), with the length of their hexadecimal form."""
 

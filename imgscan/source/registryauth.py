@@ -15,14 +15,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from imgscan.errors import EngineError
 from imgscan.escape import plain, shorten
+from imgscan.lazyre import lazy_re
 from imgscan.source.challenge import Challenge
 from imgscan.source.config import member, text
 from imgscan.source.credentials import Credentials, Login
 from imgscan.source.reference import Reference, is_loopback
 
 _CLIENT_ID: Final = "imgscan"
-_TOKEN: Final = re.compile(r"[!-~]{1,60000}")
-_WEB_ADDRESS: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+_TOKEN: Final = lazy_re(r"[!-~]{1,60000}")
+_WEB_ADDRESS: Final = lazy_re(r"https?://[!-~]+", re.IGNORECASE)
 _REFUSALS: Final = frozenset({400, 401, 403})
 
 

@@ -7,11 +7,11 @@ connection ends in EngineError once retries are used up, a wrong length in a not
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from typing import Final, NoReturn
 
 from imgscan.errors import InputError
+from imgscan.lazyre import lazy_re
 from imgscan.source.backoff import Backoff, TransientError
 from imgscan.source.registryclient import RegistryClient
 from imgscan.source.registryhttp import Answer, host_of
@@ -21,8 +21,8 @@ PROGRESS_BYTES: Final = 1 << 18
 _STALL_S: Final = 60.0
 _STALL_BYTES: Final = 1 << 16
 _SKIP_BYTES: Final = 1 << 18
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
-_NUMBER: Final = re.compile(r"\d{1,19}")
+_CONTENT_RANGE: Final = lazy_re(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
+_NUMBER: Final = lazy_re(r"\d{1,19}")
 
 
 class BlobStream:

@@ -13,15 +13,14 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from imgscan.errors import EngineError
+from imgscan.lazyre import lazy_re
 from imgscan.source.registryhttp import host_of
 
 _PAGE: Final = 1_000
 """How many names are asked for at once: the most that the reference registry gives."""
 _LONGEST: Final = 8_192
-_LINK: Final = re.compile(
-    r"<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*=\s*(?:\"[^\"]*\"|[^\s\",;]+))*)\s*(?:,|$)", re.ASCII
-)
-_RELATION: Final = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\",;]+))", re.ASCII | re.IGNORECASE)
+_LINK: Final = lazy_re(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*=\s*(?:\"[^\"]*\"|[^\s\",;]+))*)\s*(?:,|$)", re.ASCII)
+_RELATION: Final = lazy_re(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\",;]+))", re.ASCII | re.IGNORECASE)
 
 
 def first_query() -> str:

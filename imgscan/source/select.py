@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import re
 from collections.abc import Callable
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Digest, Skipped
 from imgscan.source.config import Json, further_texts, has_root_file_system, parse_config, parse_json, platform_of
 from imgscan.source.manifests import (
@@ -29,7 +29,7 @@ from imgscan.source.manifests import (
 from imgscan.source.platforms import Platform, best, own_platform, read_platform
 from imgscan.source.records import Image, ImageConfig, Layer
 
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_SHA256: Final = lazy_re(r"[0-9a-f]{64}")
 _MAX_LISTED: Final = 20
 _NAMED_BY: Final = "NAME:TAG (or an id, or a platform such as linux/arm64)"
 _MAX_LAYERS: Final = 1000

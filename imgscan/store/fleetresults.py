@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from imgscan.fleets import SealedLayer
 from imgscan.layers.blocks import CacheDamagedError
 from imgscan.layers.codec import zstd_pair
+from imgscan.lazyre import lazy_re
 from imgscan.store.checks import checked, with_check
 from imgscan.store.database import parts
 from imgscan.store.fleettables import BLOCKS, IMAGES, LAYERS, RULESETS, SETTINGS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _BLOCKS_AT_ONCE: Final = 32
-_DIFF_ID: Final = re.compile(r"[a-z0-9]{1,20}:[0-9a-f]{1,128}")
+_DIFF_ID: Final = lazy_re(r"[a-z0-9]{1,20}:[0-9a-f]{1,128}")
 
 
 def insert(connection: Connection, table: sa.Table) -> Any:  # noqa: ANN401 - the two have no common type

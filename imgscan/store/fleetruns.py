@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 
 from imgscan.errors import InputError
 from imgscan.fleets import FleetFigures, FleetFinding, FleetImage
+from imgscan.lazyre import lazy_re
 from imgscan.store.database import lock, plain_text
 from imgscan.store.fleetfindings import tell_findings
 from imgscan.store.fleetrecords import FleetRun
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ENDING: Final = "fleet runs"
 """The lock of whoever ends or forgets runs."""
 _PAGE: Final = 20
-_LOGIN: Final = re.compile(r"(?<=://)[^/@\s]+@(?!sha\d+:)")
+_LOGIN: Final = lazy_re(r"(?<=://)[^/@\s]+@(?!sha\d+:)")
 
 
 def begin_run(

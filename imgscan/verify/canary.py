@@ -20,6 +20,7 @@ from imgscan.detect.secrets.userrules import user_pack
 from imgscan.errors import ImgscanError
 from imgscan.frozen import frozen
 from imgscan.layers.attribution import attribute
+from imgscan.lazyre import lazy_re
 from imgscan.progress import Progress
 from imgscan.project.tree import ProjectTree, read_tree
 from imgscan.scan import Means, locate_hits, scan_image
@@ -36,8 +37,8 @@ _RULE: Final = f"""\
   pattern: '{_MARK}[0-9a-f]{{32}}'
   prefixes: ['{_MARK}']
 """
-_ASSIGNMENT: Final = re.compile(r"^(\s*(?:export\s+)?[A-Za-z_][\w.-]*\s*=\s*)(\S.*)$")
-_CREDENTIAL: Final = re.compile(r"(?i)^(\s*[^#;\n]*(?:_auth|token|password|passwd|secret)\w*\s*[=:]\s*)(\S+)")
+_ASSIGNMENT: Final = lazy_re(r"^(\s*(?:export\s+)?[A-Za-z_][\w.-]*\s*=\s*)(\S.*)$")
+_CREDENTIAL: Final = lazy_re(r"(?i)^(\s*[^#;\n]*(?:_auth|token|password|passwd|secret)\w*\s*[=:]\s*)(\S+)")
 _SETTINGS: Final = frozenset({".npmrc", ".yarnrc", ".yarnrc.yml", "pip.conf", ".pypirc", ".netrc", "settings.xml"})
 _MANIFESTS: Final = ("package.json", "pyproject.toml", "requirements.txt", "go.mod", "Cargo.toml", "composer.json")
 _MOST_PLANTED: Final = 40

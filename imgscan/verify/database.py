@@ -5,14 +5,14 @@ In: a container. Out: rows of ours put in, fingerprints of all tables, a databas
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.verify.stack import Stack, State
 
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,62}")
+_IDENTIFIER: Final = lazy_re(r"[A-Za-z_][A-Za-z0-9_$-]{0,62}")
 _WAIT_S: Final = 60.0
 SEED: Final = """
 create table imgscan_drill_rows (id serial primary key, doc jsonb not null, raw bytea, made timestamptz default now());

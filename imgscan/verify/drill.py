@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.setup import Setup
 from imgscan.project.shell.records import ShellKind, ShellText
 from imgscan.verify.broker import broker
@@ -29,11 +30,11 @@ from imgscan.verify.wrapper import called_by_path, interpreter
 _SCRIPT_S: Final = 120.0
 _NAMED: Final = "backup-final-name"
 _WRONG_USER: Final = "imgscan_nobody"
-_DUMPS: Final = re.compile(r"\bpg_dump(?:all)?\b|\bpg_basebackup\b")
-_RESTORES: Final = re.compile(r"\bpg_restore\b(?!\s+(?:-l|--list)\b)|\bpsql\b")
-_RESTORE_NAME: Final = re.compile(r"restor|import|load|recover", re.IGNORECASE)
-_BESIDE: Final = re.compile(r"(?:\.|^|/)(?:lock|lck|log|pid)$")
-_VERIFY_NAME: Final = re.compile(r"verif|check|test|drill|rehears", re.IGNORECASE)
+_DUMPS: Final = lazy_re(r"\bpg_dump(?:all)?\b|\bpg_basebackup\b")
+_RESTORES: Final = lazy_re(r"\bpg_restore\b(?!\s+(?:-l|--list)\b)|\bpsql\b")
+_RESTORE_NAME: Final = lazy_re(r"restor|import|load|recover", re.IGNORECASE)
+_BESIDE: Final = lazy_re(r"(?:\.|^|/)(?:lock|lck|log|pid)$")
+_VERIFY_NAME: Final = lazy_re(r"verif|check|test|drill|rehears", re.IGNORECASE)
 
 
 @frozen

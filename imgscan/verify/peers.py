@@ -17,11 +17,12 @@ from typing import Final
 
 from imgscan.errors import EngineError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.verify.process import run_bounded
 from imgscan.verify.scratch import LABEL
 from imgscan.verify.stack import Stack, State
 
-_WORD: Final = re.compile(r"imgscan:([A-Z_0-9]+)")
+_WORD: Final = lazy_re(r"imgscan:([A-Z_0-9]+)")
 _PROBE_FILE: Final = Path(__file__).parent / "peerprobe.py"
 _NODE: Final = (
     "const [h,p]=process.argv.slice(1);const t=w=>{console.log('imgscan:'+w);process.exit(0)};"

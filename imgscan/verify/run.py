@@ -7,7 +7,6 @@ Everything happens in copies below a folder of ours and in a scratch project on 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgscan.errors import EngineError, InputError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Verification
 from imgscan.progress import Progress
 from imgscan.project.compose.records import ComposeProject
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _RUNNING: Final = ("start", "cold-start", "bind", "peers", "restore-drill")
 _ON_THE_ENGINE: Final = ("configuration", "data-volumes", "image-build", "canary", *_RUNNING)
-_MISSING_ENV: Final = re.compile(r"env file (\S.*?) not found")
+_MISSING_ENV: Final = lazy_re(r"env file (\S.*?) not found")
 _MOST_MISSING: Final = 10
 
 

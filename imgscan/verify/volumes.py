@@ -4,10 +4,10 @@ service that keeps data."""
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.data.stores import load_stores
 from imgscan.project.setup import Setup
@@ -17,7 +17,7 @@ from imgscan.verify.proofs import Proofs
 from imgscan.verify.scratch import Terms, make_scratch, services_of
 from imgscan.verify.stackproofs import Scene
 
-_REMOVING: Final = re.compile(r"Volume\s+\"?(\S+?)\"?\s+Remov")
+_REMOVING: Final = lazy_re(r"Volume\s+\"?(\S+?)\"?\s+Remov")
 
 
 def keepers(setup: Setup, project: ComposeProject) -> tuple[str, ...]:

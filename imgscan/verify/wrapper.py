@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.data.spellings import SPELLINGS
 from imgscan.project.setup import Setup
 from imgscan.project.shell.records import ShellKind, ShellText
@@ -25,9 +25,9 @@ from imgscan.verify.sandbox import PROJECT, TOOL_NAMES, NoSandboxError, Sandbox
 _PLAIN: Final = ("down",)
 _RUN_S: Final = 20.0
 _MOST_SCRIPTS: Final = 12
-_PASSES_ON: Final = re.compile(r"\$(?:[@*]|\{[@*]|[1-9])")
-_COMPOSE: Final = re.compile(r"\bcompose\b")
-_ENGINE_BY_PATH: Final = re.compile(r"(?<![\w.$}/-])(/(?:[\w.-]+/)+(?:docker|podman|nerdctl)(?:-compose)?)(?![\w./-])")
+_PASSES_ON: Final = lazy_re(r"\$(?:[@*]|\{[@*]|[1-9])")
+_COMPOSE: Final = lazy_re(r"\bcompose\b")
+_ENGINE_BY_PATH: Final = lazy_re(r"(?<![\w.$}/-])(/(?:[\w.-]+/)+(?:docker|podman|nerdctl)(?:-compose)?)(?![\w./-])")
 _FOLDERS: Final = frozenset({"/bin", "/usr/bin", "/usr/local/bin"})
 
 

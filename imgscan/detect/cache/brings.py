@@ -15,6 +15,7 @@ from imgscan.detect.stages.records import Simulation, Transfer
 from imgscan.detect.stages.stagesim import transfers_before
 from imgscan.detect.stages.walk import MAX_COMMANDS, relative
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 _MAX_CARRIED: Final = 1_000
 _MAX_HOPS: Final = 8
@@ -73,7 +74,7 @@ _CODE: Final = frozenset(
 )
 # Manifests, lockfiles and settings of every ecosystem: what an install may read. README and LICENSE are metadata of
 # Python packages.
-_INSTALL_FILE: Final = re.compile(
+_INSTALL_FILE: Final = lazy_re(
     r"""(?:package(?:-lock)?\.json|npm-shrinkwrap\.json|pnpm-(?:lock|workspace)\.yaml|yarn\.lock|bun\.lockb?|bunfig\.toml
     |\.npmrc|\.yarnrc(?:\.yml)?|\.pnpmfile\.[cm]?js|\.pnp\.[cm]?js|lerna\.json|nx\.json|turbo\.json|rush\.json
     |\.(?:nvmrc|node-version|python-version|ruby-version|tool-versions)|deno\.jsonc?|deno\.lock|tsconfig[\w.-]*\.json

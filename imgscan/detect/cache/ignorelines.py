@@ -7,7 +7,6 @@ In: the rules and the paths that reach the engine. Out: one finding for each lin
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from imgscan.detect.ignoregaps import misspelt, root_anchored, shadowed, void_ne
 from imgscan.detect.secretnames import is_template, secret_name
 from imgscan.dockerfile.ignore import IgnorePattern
 from imgscan.escape import shorten
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix, Location, Place
 from imgscan.rulebook import make_finding
 
@@ -63,7 +63,7 @@ _ARTEFACTS: Final = frozenset(
         ),
     }
 )
-_EXTENSION: Final = re.compile(r"\*\.[A-Za-z0-9_.*-]+|[A-Za-z0-9_.-]+\*")
+_EXTENSION: Final = lazy_re(r"\*\.[A-Za-z0-9_.*-]+|[A-Za-z0-9_.-]+\*")
 
 
 def detect_ignore_lines(context: BuildContext, paths: Sequence[str]) -> Iterator[Finding]:

@@ -14,13 +14,14 @@ from typing import Final
 from imgscan.detect.places import dockerfile_line
 from imgscan.detect.stages.producers import located_commands
 from imgscan.detect.stages.records import RunStep, Simulation
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding
 from imgscan.rulebook import make_finding
 
 RULE: Final = "cache-network-forever"
-_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_ADDRESS: Final = lazy_re(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # A part of an address that stands for whatever is newest: a path's segment, or a tag.
-_MOVING: Final = re.compile(r"[/@:=](latest|master|main|head|nightly|trunk|stable)(?=[/?&#.]|$)", re.IGNORECASE)
+_MOVING: Final = lazy_re(r"[/@:=](latest|master|main|head|nightly|trunk|stable)(?=[/?&#.]|$)", re.IGNORECASE)
 _FETCHERS: Final = frozenset({"curl", "wget", "aria2c"})
 _RUNNERS: Final = {"go": ("install", "get", "run"), "npm": ("exec", "install", "i"), "deno": ("install",)}
 _PACKAGE_RUNNERS: Final = frozenset({"npx", "pnpx", "bunx", "uvx"})

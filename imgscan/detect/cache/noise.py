@@ -16,6 +16,7 @@ from imgscan.detect.places import dockerfile_line
 from imgscan.detect.stages.contextindex import ContextIndex
 from imgscan.detect.stages.records import Simulation, StageView, Transfer
 from imgscan.escape import shorten
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.rulebook import make_finding
 from imgscan.units import human_bytes
@@ -53,12 +54,12 @@ _CHURNING_FOLDERS: Final = frozenset(
         *(".vs", ".gradle", ".terraform", ".eggs", "logs", ".serverless", ".aws-sam", "htmlcov", ".ipynb_checkpoints"),
     }
 )
-_CHURNING_FILES: Final = re.compile(
+_CHURNING_FILES: Final = lazy_re(
     r".*\.(?:log|tmp|swp|swo|bak|orig|pid|seed|pyc|pyo|tsbuildinfo|dump|sql\.gz)|\.ds_store|thumbs\.db|npm-debug\.log.*|.*~|\.coverage",
     re.IGNORECASE,
 )
 _IDLE_FOLDERS: Final = frozenset({".github", ".gitlab", ".circleci", ".husky", ".devcontainer", "docs", "doc"})
-_IDLE_FILES: Final = re.compile(
+_IDLE_FILES: Final = lazy_re(
     r"dockerfile(?:\..*)?|.*\.dockerfile|\.dockerignore|.*\.dockerignore|(?:docker-)?compose.*\.ya?ml|readme.*|changelog.*"
     r"|contributing.*|code_of_conduct.*|.*\.md|\.gitignore|\.gitattributes|\.gitlab-ci\.yml|\.travis\.yml|jenkinsfile"
     r"|\.editorconfig|\.pre-commit-config\.yaml",

@@ -19,6 +19,7 @@ from imgscan.detect.stages.records import RunStep, Simulation, StageView
 from imgscan.detect.words import is_ambiguous_name, is_volatile_name
 from imgscan.dockerfile.parse import Command
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Evidence, Finding, Fix, Timing
 from imgscan.rulebook import make_finding
 from imgscan.units import human_seconds
@@ -29,7 +30,7 @@ STEPWISE: Final = frozenset({"classic", "podman"})
 _NAMED: Final = 6
 _MAX_VALUES: Final = 50
 _MAX_INSTALLS: Final = 50
-_FILLER: Final = re.compile(
+_FILLER: Final = lazy_re(
     r"|dev(?:elopment)?|latest|unknown|local|snapshot|none|main|master|head|0(?:\.0)*(?:[-+].*)?|n/?a|unset|unreleased|edge",
     re.IGNORECASE,
 )

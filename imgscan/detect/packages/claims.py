@@ -14,13 +14,15 @@ from typing import Final
 
 import msgspec
 
+from imgscan.lazyre import lazy_re
+
 CLAIM_BYTES: Final = 16
 MOST_CLAIMS: Final = 500_000
 """So many of a layer are kept (8 MB); of a layer with more of them nothing is said of a file that is not among them."""
 _KEY_BYTES: Final = 8
 _SUM_BYTES: Final = CLAIM_BYTES - _KEY_BYTES - 1
-_MERGED: Final = re.compile(rb"(?:bin|sbin|lib|lib32|lib64|libx32)/")
-_BYTECODE: Final = re.compile(rb"(.*)/__pycache__/([^/]+?)\.[a-z]+-[0-9a-z]+(?:\.opt-[0-9])?\.pyc$", re.DOTALL)
+_MERGED: Final = lazy_re(rb"(?:bin|sbin|lib|lib32|lib64|libx32)/")
+_BYTECODE: Final = lazy_re(rb"(.*)/__pycache__/([^/]+?)\.[a-z]+-[0-9a-z]+(?:\.opt-[0-9])?\.pyc$", re.DOTALL)
 _CONFIGURATION: Final = b"etc/"
 
 

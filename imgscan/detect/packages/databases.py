@@ -11,18 +11,18 @@ import binascii
 import io
 import itertools
 import posixpath
-import re
 from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final
 
 from imgscan.detect.packages import rpm
 from imgscan.detect.packages.claims import MOST_CLAIMS, Sum, claim, site_claim
+from imgscan.lazyre import lazy_re
 
 LARGEST_DATABASE: Final = 64 << 20
 """A larger one is not read, in bytes: it has to be held in memory for that."""
-_MD5: Final = re.compile(rb"[0-9a-f]{32}")
-_LOCAL: Final = re.compile(rb'"dir_info"\s*:')
+_MD5: Final = lazy_re(rb"[0-9a-f]{32}")
+_LOCAL: Final = lazy_re(rb'"dir_info"\s*:')
 
 
 class Kind(Enum):

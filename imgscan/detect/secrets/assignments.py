@@ -14,6 +14,7 @@ from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.places import is_other_peoples, is_vendored
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity
 
 ENV_ASSIGNMENT: Final = "secret-env-assignment"
@@ -22,7 +23,7 @@ CONFIG_LIMIT_BYTES: Final = 1024 * 1024
 _SHORTEST: Final = 4
 _LONGEST: Final = 4096
 _LONGEST_NAME: Final = 100
-_NAME_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_NAME_WORDS: Final = lazy_re(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Names whose only word is one of these mean something else: a directory, a pass, a path, a cooking recipe.
 _ALONE_HARMLESS: Final = frozenset({"pwd", "pw", "oldpwd", "pass", "pat", "salt", "pepper", "tokens"})
 _SECRET_PATHS: Final = (
@@ -33,11 +34,11 @@ _SECRET_PATHS: Final = (
     "/.aws/credentials",
 )
 _SECRET_LAST: Final = frozenset(path.rpartition("/")[2] for path in _SECRET_PATHS)
-_EXPRESSION: Final = re.compile(rb"[()\[\]{}]|\$[({]|^[A-Za-z_]\w*(?:\.\w+)+$|=>|\s\+\s|^[&*|>]")
-_DEFAULT: Final = re.compile(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s*")
-_UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_EXPRESSION: Final = lazy_re(rb"[()\[\]{}]|\$[({]|^[A-Za-z_]\w*(?:\.\w+)+$|=>|\s\+\s|^[&*|>]")
+_DEFAULT: Final = lazy_re(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s*")
+_UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # What people put into passwords, and identifiers have not.
-_SIGNS: Final = re.compile(rb"[A-Za-z][!@#$%^&*?]|[!@#%^&*?][A-Za-z]")
+_SIGNS: Final = lazy_re(rb"[A-Za-z][!@#$%^&*?]|[!@#%^&*?][A-Za-z]")
 _RANDOM_LENGTH: Final = 16
 _RANDOM_BITS: Final = 3.0
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Final
 
 from imgscan.detect.secrets.validators import INVALID, PROVEN, UNKNOWN, VALID, Checked, decode_base64
+from imgscan.lazyre import lazy_re
 from imgscan.model import Severity, Validity
 from imgscan.rulebook import rules_dir
 
@@ -15,8 +16,8 @@ _BASE58: Final = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _WORDS: Final = 2048
 _WORD_BITS: Final = 11
 _PREFIX: Final = 4
-_ARMOUR: Final = re.compile(rb"-----BEGIN PGP[^\n-]{1,60}-----(.*?)(?:=([A-Za-z0-9+/]{4})\s*)?-----END", re.DOTALL)
-_ARMOUR_HEADER: Final = re.compile(rb"^[A-Za-z][A-Za-z0-9-]*: .*$", re.MULTILINE)
+_ARMOUR: Final = lazy_re(rb"-----BEGIN PGP[^\n-]{1,60}-----(.*?)(?:=([A-Za-z0-9+/]{4})\s*)?-----END", re.DOTALL)
+_ARMOUR_HEADER: Final = lazy_re(rb"^[A-Za-z][A-Za-z0-9-]*: .*$", re.MULTILINE)
 
 
 def base58(text: bytes) -> bytes | None:

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Final
 
 from imgscan.cachedir import is_ours
 from imgscan.detect.secrets.patterntext import in_parts, tokens
+from imgscan.lazyre import lazy_re
 
 if TYPE_CHECKING:
     from hyperscan import Database
 
 _MAGIC: Final = b"imgscan-db-1\n"
-_ESCAPE: Final = re.compile(rb"\\.", re.DOTALL)
+_ESCAPE: Final = lazy_re(rb"\\.", re.DOTALL)
 _SPACE: Final = rb"\t\n\f\r "
 _DIGEST_BYTES: Final = 32
 _FORM: Final = "re2-space-1 words-4"

@@ -19,6 +19,7 @@ from imgscan.detect.secrets.joined import beside
 from imgscan.detect.secrets.validators import decode_base64
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Place
 from imgscan.source.config import Json, all_texts, fields, parse_json
 
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
 
 Assignments = tuple[tuple[str, str], ...]
 
-_NOP: Final = re.compile(r"^/bin/sh -c #\(nop\)\s+")
-_BUILDKIT_COMMENT: Final = re.compile(r"\s+# buildkit$")
-_BUILD_ARGS: Final = re.compile(r"^(?:RUN )?\|(\d{1,4}) ")
-_KEYWORD: Final = re.compile(r"^(ENV|ARG|LABEL)\s+", re.IGNORECASE)
+_NOP: Final = lazy_re(r"^/bin/sh -c #\(nop\)\s+")
+_BUILDKIT_COMMENT: Final = lazy_re(r"\s+# buildkit$")
+_BUILD_ARGS: Final = lazy_re(r"^(?:RUN )?\|(\d{1,4}) ")
+_KEYWORD: Final = lazy_re(r"^(ENV|ARG|LABEL)\s+", re.IGNORECASE)
 _ASSIGNING: Final = frozenset({"ARG", "ENV", "LABEL"})
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_ENV_LINE: Final = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]{0,200})\s*=\s*(.*?)\s*$")
-_COMPOSE_ITEM: Final = re.compile(r"^\s*(?:-\s+)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,200})[\"']?\s*[:=]\s*(.*?)\s*$")
-_SHELL: Final = re.compile(
+_NAME: Final = lazy_re(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_ENV_LINE: Final = lazy_re(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]{0,200})\s*=\s*(.*?)\s*$")
+_COMPOSE_ITEM: Final = lazy_re(r"^\s*(?:-\s+)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,200})[\"']?\s*[:=]\s*(.*?)\s*$")
+_SHELL: Final = lazy_re(
     r" (?:/[^\s=]+/)?(?:ba|da|a|z|k)?sh(?: -[A-Za-z]+(?: pipefail| errexit| nounset)?){0,8}? -[a-z]*c |"
     r" (?:powershell|pwsh|cmd)(?:\.exe)? "
 )

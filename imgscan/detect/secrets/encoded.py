@@ -16,16 +16,17 @@ from typing import Final
 
 from imgscan.detect.secrets.confirm import Cut
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _SHORTEST_FRAGMENT: Final = 4
 _LONGEST_RUN: Final = 24 * 1024
-_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/_-]")
+_NOT_BASE64: Final = lazy_re(rb"[^A-Za-z0-9+/_-]")
 _BEFORE: Final = 8 * 1024
 _MOST_RUNS: Final = 2000
 _LINE_BYTES: Final = range(60, 129, 4)
 """Lengths of the lines that encoders wrap at: 64 (PEM), 76 (MIME and coreutils), 60 and 72 of others."""
-_LINE_END: Final = re.compile(rb"\r?\n[ \t]{0,40}")
+_LINE_END: Final = lazy_re(rb"\r?\n[ \t]{0,40}")
 
 
 def fragments(prefix: bytes) -> tuple[bytes, ...]:

@@ -16,29 +16,30 @@ from imgscan.detect.secrets.pem import key_digest_text, lacks_key_body
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.validators import check, decode_base64, decode_json
 from imgscan.detect.secrets.wordlists import byte_words, public_digests, words
+from imgscan.lazyre import lazy_re
 from imgscan.model import Validity
 
 # Long words anywhere; words of four letters turn up in random base64, so only as words of their own.
-_PLACEHOLDER_WORDS: Final = re.compile(
+_PLACEHOLDER_WORDS: Final = lazy_re(
     rb"example|placeholder|change[_-]?me|change[_-]?this|changeit|replace[_-]?(?:me|this|with)|insert[_-]|redacted|"
     rb"your[_-]|[_-]your|my[_-]?(?:api|secret|token|password|access)[_-]?(?:key|token|secret|password)?$|not[_-]?a[_-]?real|"
     rb"secret[_-]?here|goes[_-]?here|token[_-]?here|key[_-]?here|foobar|\*\*\*|\.\.\.|"
     rb"<[^>]{1,80}>|(?:^|[^a-z0-9])(?:dummy|fake|todo|fixme|lorem)(?:[^a-z0-9]|$)",
 )
 # These stand in names of environments too, so in a longer random text (`key_test_…`) they say nothing.
-_TEST_WORDS: Final = re.compile(rb"(?:^|[^a-z0-9])(?:sample|test|tests|testing)(?:[^a-z0-9]|$)")
-_ALGORITHM: Final = re.compile(
+_TEST_WORDS: Final = lazy_re(rb"(?:^|[^a-z0-9])(?:sample|test|tests|testing)(?:[^a-z0-9]|$)")
+_ALGORITHM: Final = lazy_re(
     rb"(?:aes|aria|camellia|chacha20|xchacha20|xsalsa20|salsa20|3?des|sm[234]|rc4|rsa|ecdsa|ecdh|ed25519|x25519|hmac|sha|"
     rb"pbe[sw]?|pbkdf2|md5|hs|rs|es|ps|dir|scram)[a-z0-9]{0,24}(?:[-_+/.]?[a-z0-9]{1,24}){0,5}|"
     rb"\$(?:argon2|scrypt|pbkdf2)[^\s]{4,}|scram-sha[^\s]{4,}|u2fsdgvkx1.*",
     re.IGNORECASE,
 )
-_ALGORITHM_PARTS: Final = re.compile(
+_ALGORITHM_PARTS: Final = lazy_re(
     rb"(?:aes|cbc|gcm|ctr|ecb|ccm|cfb|ofb|hmac|sha|poly1305|padding|wrap|ede|pkcs|oaep|mgf1|with|and|kw|rsa|argon2|scrypt|"
     rb"pbkdf2|scram|u2fsdgvkx1)",
     re.IGNORECASE,
 )
-_REFERENCE: Final = re.compile(
+_REFERENCE: Final = lazy_re(
     rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(]\w*[%)]|\{\{|\{%|<%|<[a-z/][^>]*>$|@@?[a-z_]+@@?$|#\{|~\{|`|"
     rb"!(?:vault|ref|sub|getatt|secret|env)\b|enc\[|vault:|op://|ssm:|arn:|secretsmanager:|keyvault|kms:|file:|"
     rb"projects/[^/]+/secrets/|process\.env|os\.(?:environ|getenv)|env[.\[(]|getenv\(|import\.meta|config[.\[(]|"
@@ -46,20 +47,20 @@ _REFERENCE: Final = re.compile(
     rb"values)[.\[])",
     re.IGNORECASE,
 )
-_PATH: Final = re.compile(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*")
-_NUMBER: Final = re.compile(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%)?", re.IGNORECASE)
-_VERSION: Final = re.compile(rb"[v^~<>=]{0,2}[0-9]+(?:\.[0-9A-Za-z]+){1,4}(?:[-+][0-9A-Za-z.]+)?")
-_WORD: Final = re.compile(rb"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*")
-_IDENTIFIER: Final = re.compile(rb"[A-Za-z_]+(?:[._][A-Za-z_]+)*")
-_HEX: Final = re.compile(rb"[0-9a-fA-F]+")
-_REPEATED: Final = re.compile(rb"(.)\1{5}", re.DOTALL)
-_DIGEST: Final = re.compile(
+_PATH: Final = lazy_re(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*")
+_NUMBER: Final = lazy_re(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%)?", re.IGNORECASE)
+_VERSION: Final = lazy_re(rb"[v^~<>=]{0,2}[0-9]+(?:\.[0-9A-Za-z]+){1,4}(?:[-+][0-9A-Za-z.]+)?")
+_WORD: Final = lazy_re(rb"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*")
+_IDENTIFIER: Final = lazy_re(rb"[A-Za-z_]+(?:[._][A-Za-z_]+)*")
+_HEX: Final = lazy_re(rb"[0-9a-fA-F]+")
+_REPEATED: Final = lazy_re(rb"(.)\1{5}", re.DOTALL)
+_DIGEST: Final = lazy_re(
     rb"[0-9a-fA-F]{32}(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{24}|[0-9a-fA-F]{32}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96})?"
 )
-_ASSIGNED: Final = re.compile(
+_ASSIGNED: Final = lazy_re(
     rb"([A-Za-z_][A-Za-z0-9_.-]{0,60})[\"'`\\]{0,4}[ \t]{0,4}(?:=>|:=|[:=])[ \t]{0,4}[\"'`|\\]{0,4}$"
 )
-_NAME_PARTS: Final = re.compile(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]*")
+_NAME_PARTS: Final = lazy_re(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]*")
 _ASSIGNED_BYTES: Final = 96
 _LOOKED_AT: Final = 256
 _RANDOM_LENGTH: Final = 24

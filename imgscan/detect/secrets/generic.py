@@ -14,16 +14,17 @@ from imgscan.detect.secrets.assignments import is_sensitive_name
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
+from imgscan.lazyre import lazy_re
 
 GENERIC: Final = "secret-generic"
-_NAME_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_DOTTED: Final = re.compile(rb"[A-Za-z_-]+[0-9]{0,3}(?:[.:/][A-Za-z_-]+[0-9]{0,3})+")
-_VERSIONED: Final = re.compile(rb"[A-Za-z_@/-]+v?[0-9]+(?:\.[0-9]+)+[A-Za-z0-9._-]*")
+_NAME_WORDS: Final = lazy_re(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_DOTTED: Final = lazy_re(rb"[A-Za-z_-]+[0-9]{0,3}(?:[.:/][A-Za-z_-]+[0-9]{0,3})+")
+_VERSIONED: Final = lazy_re(rb"[A-Za-z_@/-]+v?[0-9]+(?:\.[0-9]+)+[A-Za-z0-9._-]*")
 _SHORTEST: Final = 12
 _RARE: Final = 2.2
 _RARE_OF_SERVICE: Final = 2.8
-_NAMED_DIGEST: Final = re.compile(rb"(?:sha[0-9]{1,3}|md5)[-:=]", re.IGNORECASE)
+_NAMED_DIGEST: Final = lazy_re(rb"(?:sha[0-9]{1,3}|md5)[-:=]", re.IGNORECASE)
 _LEAST_BITS: Final = 3.2
 _DIGEST_LENGTHS: Final = frozenset({32, 40, 56, 64, 96, 128})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
@@ -20,11 +19,12 @@ from imgscan.detect.secrets.redact import excerpt, is_strong
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.validators import Checked, check
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity, Validity
 
 _BEFORE_BYTES: Final = 160
 _SAID_BYTES: Final = 24
-_SAID_TO_BE_ONE: Final = re.compile(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b)[\s:,=\"'`(-]{0,4}$")
+_SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b)[\s:,=\"'`(-]{0,4}$")
 """What stands right before a specimen in a manual."""
 _SEALED: Final = "~"
 _SHOWN_DIGITS: Final = 2

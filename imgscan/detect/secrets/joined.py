@@ -6,7 +6,6 @@ belongs together: rules of which both are found, and names of which only one hol
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.redact import assigned_name
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Location, Place, Severity
 
 NEAR_LINES: Final = 20
@@ -23,11 +23,11 @@ NEAR_LINES: Final = 20
 _NEAR_BYTES: Final = 4096
 _NAME_BYTES: Final = 160
 _FILES: Final = frozenset({Place.FILE, Place.CONTEXT, Place.COMPOSE, Place.DOCKERFILE, Place.SCRIPT})
-_ASSIGNMENT: Final = re.compile(
+_ASSIGNMENT: Final = lazy_re(
     rb"([A-Za-z_][A-Za-z0-9_.-]{0,80})[\"']?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}[\"']?([^\s\"'`,;<>{}]{1,200})"
 )
-_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_HOST: Final = re.compile(rb"(?:[a-z][a-z-]{0,30}|(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z0-9-]{1,63})(?::[0-9]{1,5})?")
+_WORDS: Final = lazy_re(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_HOST: Final = lazy_re(rb"(?:[a-z][a-z-]{0,30}|(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z0-9-]{1,63})(?::[0-9]{1,5})?")
 
 
 class Parts(NamedTuple):

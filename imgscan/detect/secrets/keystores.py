@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity
 
 KEYSTORE: Final = "secret-keystore"
@@ -22,7 +23,7 @@ _CERTIFICATE: Final = 2
 _DIGEST_BYTES: Final = 20
 _MOST_ROUNDS: Final = 1 << 20
 _LENGTH: Final = rb"(?:\x80|[\0-\x7f]|\x81.|\x82..|\x83...|\x84....)"
-_PKCS12: Final = re.compile(
+_PKCS12: Final = lazy_re(
     rb"\x30" + _LENGTH + rb"\x02\x01\x03\x30" + _LENGTH + rb"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07[\x01\x02]",
     re.DOTALL,
 )
@@ -42,7 +43,7 @@ _PUBLIC_NUMBERS: Final[Mapping[int, int]] = {1: 2, 2: 2, 3: 2, 16: 3, 17: 4, _EC
 _MOST_BITS: Final = 16_384
 _NO_KEY: Final = 101
 _NEW_SECRET_KEY: Final = 0xC5
-_AGENT: Final = re.compile(
+_AGENT: Final = lazy_re(
     rb"\((?:21:(protected)-private-key|11:private-key)\(|"
     rb"(?:[A-Z][A-Za-z-]{0,40}: [^\n]{0,400}\n(?: [^\n]{0,400}\n){0,8}){0,8}?Key: \((?:(protected)-)?private-key[\s(]"
 )

@@ -9,13 +9,14 @@ from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.assignments import is_sensitive_name
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.validators import decode_base64
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity
 
 KUBERNETES_SECRET: Final = "secret-kubernetes-secret"  # noqa: S105 - a rule's name
-_KIND: Final = re.compile(
+_KIND: Final = lazy_re(
     rb"""\bkind["']?:[ \t]*["']?secret\b(?!-)["']?[ \t\r,]*(?:#[^\n]*)?$""", re.IGNORECASE | re.MULTILINE
 )
-_KEY: Final = re.compile(rb"""^([ \t-]*)["']?([A-Za-z0-9_.-]+)["']?:[ \t]*(\S?)""")
+_KEY: Final = lazy_re(rb"""^([ \t-]*)["']?([A-Za-z0-9_.-]+)["']?:[ \t]*(\S?)""")
 _NEXT_DOCUMENT: Final = b"\n---"
 _LINES: Final = 400
 _REACH: Final = 32 << 10

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from imgscan.detect.secrets.patterntext import CLASS, has_alternatives
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
-_HEAD: Final = re.compile(rb"((?:\(\?[a-z]+\))?\(\?P<name>)(" + CLASS + rb")\{0,([0-9]+)\}(?![?+*{])")
-_TAIL: Final = re.compile(rb"(\(\?P<secret>)(" + CLASS + rb")\{([0-9]+),([0-9]+)\}\)$")
+_HEAD: Final = lazy_re(rb"((?:\(\?[a-z]+\))?\(\?P<name>)(" + CLASS + rb")\{0,([0-9]+)\}(?![?+*{])")
+_TAIL: Final = lazy_re(rb"(\(\?P<secret>)(" + CLASS + rb")\{([0-9]+),([0-9]+)\}\)$")
 _ALL_BYTES: Final = bytes(range(256))
 
 

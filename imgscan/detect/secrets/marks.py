@@ -10,6 +10,8 @@ import fnmatch
 import re
 from typing import Final
 
+from imgscan.lazyre import lazy_re
+
 REACH: Final = 1024
 """So many bytes before and after a secret are looked at: what a "line" of a minified file says elsewhere is not about
 it, and a mark must be found wherever a window of the scan begins."""
@@ -20,9 +22,9 @@ _NAMES: Final = (
     rb"|(?P<foreign>gitleaks:allow|betterleaks:allow|trufflehog:ignore|kingfisher:ignore)"
     rb"|pragma: ?(?:allow|white)list(?P<next>[ -]nextline)?[ -]secret"
 )
-_MARK: Final = re.compile(rb"(?<![\w:/.=-])(?:" + _NAMES + rb")(?:(?<=\])|(?![\w:/=-]))", re.IGNORECASE)
+_MARK: Final = lazy_re(rb"(?<![\w:/.=-])(?:" + _NAMES + rb")(?:(?<=\])|(?![\w:/=-]))", re.IGNORECASE)
 # The comments of the languages that turn up in images; the mark is the first thing in it.
-_COMMENT: Final = re.compile(rb"[ \t]*(?:#+|//+|/\*+|\*|<!--|--|;+|%+|'|\{-|\(\*|@?rem[ \t])[ \t]*", re.IGNORECASE)
+_COMMENT: Final = lazy_re(rb"[ \t]*(?:#+|//+|/\*+|\*|<!--|--|;+|%+|'|\{-|\(\*|@?rem[ \t])[ \t]*", re.IGNORECASE)
 
 
 def mark_beside(data: bytes, start: int, end: int, rule_id: str) -> str:

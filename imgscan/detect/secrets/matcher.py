@@ -6,11 +6,12 @@ google-re2's `Filter`. Both give regions to confirm: (pattern index, from, to).
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from imgscan.lazyre import lazy_re
 
 if TYPE_CHECKING:
     from hyperscan import Database
@@ -24,8 +25,8 @@ Region = tuple[int, int, int]
 # than asking RE2, whose cost does not depend on the number of matches.
 _FLOOD: Final = 20_000
 _SLACK: Final = 2
-_OPTIONAL_TAIL: Final = re.compile(rb"(?<!\\)(?:=|\[[^\[\]\\]+\])(?:\{0,[0-9]*\}|\?|\*)(\)*)$")
-_OPEN_TAIL: Final = re.compile(rb"(?<!\\)(?:\{([0-9]+),[0-9]*\}|(\+))(\)*)$")
+_OPTIONAL_TAIL: Final = lazy_re(rb"(?<!\\)(?:=|\[[^\[\]\\]+\])(?:\{0,[0-9]*\}|\?|\*)(\)*)$")
+_OPEN_TAIL: Final = lazy_re(rb"(?<!\\)(?:\{([0-9]+),[0-9]*\}|(\+))(\)*)$")
 
 
 class Matcher(Protocol):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from imgscan.lazyre import lazy_re
+
 CLASS: Final = rb"\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\]"
 """A class of characters: one that is not empty, since `]` is a member where it comes first."""
-_TOKEN: Final = re.compile(rb"\\.|" + CLASS + rb"|\(\?[a-z-]*:|\(\?P?<\w+>|.", re.DOTALL)
-_WORDS: Final = re.compile(rb"((?:\(\?[a-z]+\))?)\(\?:")
+_TOKEN: Final = lazy_re(rb"\\.|" + CLASS + rb"|\(\?[a-z-]*:|\(\?P?<\w+>|.", re.DOTALL)
+_WORDS: Final = lazy_re(rb"((?:\(\?[a-z]+\))?)\(\?:")
 _REPEATS: Final = (b"?", b"*", b"+", b"{")
 
 

@@ -13,14 +13,15 @@ from typing import Final
 from imgscan.detect.secrets.der import INTEGER, OCTETS, SEQUENCE, element
 from imgscan.detect.secrets.publickeys import blob_of_private, fingerprint_of, is_known_to_ssh
 from imgscan.detect.secrets.validators import UNKNOWN, Checked, decode_base64
+from imgscan.lazyre import lazy_re
 from imgscan.model import Severity, Validity
 
-_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?)-----(.*)", re.DOTALL)
-_HEADER: Final = re.compile(rb"^[A-Za-z][A-Za-z0-9-]*: .*$")
-_LINE_END: Final = re.compile(rb"(?:\\+[rn]|[\r\n])+")
+_BLOCK: Final = lazy_re(rb"-----BEGIN ([A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?)-----(.*)", re.DOTALL)
+_HEADER: Final = lazy_re(rb"^[A-Za-z][A-Za-z0-9-]*: .*$")
+_LINE_END: Final = lazy_re(rb"(?:\\+[rn]|[\r\n])+")
 # A line of a key, alone or as a comment or a string literal of source code.
-_KEY_LINE: Final = re.compile(rb"^[\s#*>|]*(?://\s)?[\"'`]?([A-Za-z0-9+/=\s]*?)(?:[\"'`][\s+.,;)\\]*|\\)?\s*$")
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2}(?:=[A-Za-z0-9+/]{4})?")  # with the checksum of OpenPGP's armour
+_KEY_LINE: Final = lazy_re(rb"^[\s#*>|]*(?://\s)?[\"'`]?([A-Za-z0-9+/=\s]*?)(?:[\"'`][\s+.,;)\\]*|\\)?\s*$")
+_BASE64: Final = lazy_re(rb"[A-Za-z0-9+/]+={0,2}(?:=[A-Za-z0-9+/]{4})?")  # with the checksum of OpenPGP's armour
 _SIGNS: Final = b"+/="
 _PLAIN_BODY: Final = string.ascii_letters.encode() + string.digits.encode() + _SIGNS + b"\r\n"
 _SHORTEST_BODY: Final = 40

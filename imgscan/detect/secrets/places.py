@@ -10,6 +10,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from imgscan.lazyre import lazy_re
+
 INSIDE: Final = "!/"
 """Stands between the path of an archive and that of a member of it."""
 
@@ -25,19 +27,19 @@ class Where(StrEnum):
     """A compiled library of the system or of a package: keys in it are the library's own self-test."""
 
 
-_LIBRARY: Final = re.compile(r"\.(?:so(?:\.[0-9.]+)?|a|dll|dylib|node)$", re.IGNORECASE)
-_TEST: Final = re.compile(
+_LIBRARY: Final = lazy_re(r"\.(?:so(?:\.[0-9.]+)?|a|dll|dylib|node)$", re.IGNORECASE)
+_TEST: Final = lazy_re(
     r"(?:^|/)(?:tests?|testing|testdata|test_data|__tests__|spec|specs|selftest|fixtures?|mocks?|__mocks__|e2e|testsuite|"
     r"cypress)/|(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*[.-](?:test|spec)|conftest)\.[a-z0-9]{1,5}$",
     re.IGNORECASE,
 )
-_DOCS: Final = re.compile(
+_DOCS: Final = lazy_re(
     r"(?:^|/)(?:docs?|documentation|examples?|samples?|demos?|tutorials?|man|javadoc|info)/|"
     r"(?:^|/)(?:readme|changelog|changes|history|news|contributing)(?:\.[a-z]{1,5})?$|\.(?:md|rst|adoc|txt\.gz)$|"
     r"[.-](?:example|sample|template|dist|tpl)$",
     re.IGNORECASE,
 )
-_VENDOR: Final = re.compile(
+_VENDOR: Final = lazy_re(
     r"(?:^|/)(?:node_modules|bower_components|site-packages|dist-packages|vendor|third_party|third-party|gems|go/pkg/mod|"
     r"lib/python[0-9.]+|\.cargo/registry|\.m2/repository|\.pnpm|jspm_packages)/|"
     r"^(?:usr/)?lib(?:32|64|x32)?/|^usr/local/lib/(?:python|ruby|node|perl|x86_64|aarch64)|^usr/share/|^usr/libexec/|"
@@ -46,13 +48,13 @@ _VENDOR: Final = re.compile(
 )
 
 # Where a system's packages and Python's put their files: what lies there and belongs to none of them is the project's.
-_OF_PACKAGES: Final = re.compile(
+_OF_PACKAGES: Final = lazy_re(
     r"^(?:usr/)?lib(?:32|64|x32)?/|^usr/(?:share|libexec)/|(?:^|/)(?:site|dist)-packages/", re.IGNORECASE
 )
-_OF_SYSTEM: Final = re.compile(r"^(?:usr/)?lib(?:32|64|x32)?/|^usr/(?:share|libexec)/")
-_SITE: Final = re.compile(r"(?:^|.*/)(?:site|dist)-packages(?=/)", re.IGNORECASE)
+_OF_SYSTEM: Final = lazy_re(r"^(?:usr/)?lib(?:32|64|x32)?/|^usr/(?:share|libexec)/")
+_SITE: Final = lazy_re(r"(?:^|.*/)(?:site|dist)-packages(?=/)", re.IGNORECASE)
 # What other package managers, which leave no lists of files, put together.
-_UNLISTED: Final = re.compile(
+_UNLISTED: Final = lazy_re(
     r"(?:^|/)(?:node_modules|bower_components|vendor|third_party|third-party|gems|go/pkg/mod|\.cargo/registry|"
     r"\.m2/repository|\.pnpm|jspm_packages)/|^usr/(?:lib|share)/go|\.map$",
     re.IGNORECASE,

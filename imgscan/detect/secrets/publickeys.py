@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import calendar
 import hashlib
-import re
 from typing import Final
 
 import msgspec
 
 from imgscan.detect.secrets import der
 from imgscan.detect.secrets.curves import NIST, ed25519_public, nist_point
+from imgscan.lazyre import lazy_re
 
 _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
 _RSA: Final = bytes.fromhex("2a864886f70d010101")
@@ -25,9 +25,9 @@ _ED25519: Final = bytes.fromhex("2b6570")
 _COMMON_NAME: Final = bytes.fromhex("550403")
 _EXPLICIT_0, _EXPLICIT_1, _BITS_1 = 0xA0, 0xA1, 0x81
 _UTC_TIME, _LONG_TIME = 0x17, 0x18
-_TIME: Final = re.compile(rb"(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?Z")
+_TIME: Final = lazy_re(rb"(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?Z")
 _LONGEST_NAME: Final = 64
-_SSH_TYPES: Final = re.compile(rb"ssh-|ecdsa-sha2-nistp")
+_SSH_TYPES: Final = lazy_re(rb"ssh-|ecdsa-sha2-nistp")
 
 
 class SeenKey(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):

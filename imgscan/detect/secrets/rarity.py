@@ -6,15 +6,15 @@ difference in texts of twenty letters.
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.rulebook import rules_dir
 
 _LONGEST: Final = 14
 _LOOKED_AT: Final = 160
-_LETTERS: Final = re.compile(rb"[A-Za-z]+|[0-9]+")
+_LETTERS: Final = lazy_re(rb"[A-Za-z]+|[0-9]+")
 
 
 @cache

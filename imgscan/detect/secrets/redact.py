@@ -6,10 +6,10 @@ Nothing here ever gives enough back to guess, or to confirm a guess of, a secret
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.model import Place
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _LONG: Final = 20
 _SHOWN: Final = 4
 _STRONG_BITS: Final = 80.0
-_PEM_LABEL: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
+_PEM_LABEL: Final = lazy_re(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 # The name a value is assigned to, at the end of the text before it.
-_ASSIGNED_NAME: Final = re.compile(rb"([A-Za-z_][A-Za-z0-9_.-]{0,47})[\"']?[ \t]{0,4}(=|:|=>|:=)[ \t]{0,4}[\"']?$")
+_ASSIGNED_NAME: Final = lazy_re(rb"([A-Za-z_][A-Za-z0-9_.-]{0,47})[\"']?[ \t]{0,4}(=|:|=>|:=)[ \t]{0,4}[\"']?$")
 _MANY_DIGITS: Final = 5
 _CONTEXT_BYTES: Final = 80
 

@@ -20,6 +20,7 @@ from imgscan.detect.secrets.rules import RISK_ID, Pack, SecretRule, Weight
 from imgscan.detect.secrets.userpatterns import checked_pattern
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Rule, Severity
 from imgscan.parsed import parsed_once
 
@@ -28,8 +29,8 @@ _RULE_FILE: Final = "static/rules.yml"
 _LARGEST_FILE: Final = 256 * 1024
 _MOST_RULES: Final = 1000
 _MATCH_BYTES: Final = 512
-_QUOTE_AT_END: Final = re.compile(r"""\[['"|]+\]$""")
-_LETTER: Final = re.compile(rb"\[([a-z])\|([A-Z])\]")
+_QUOTE_AT_END: Final = lazy_re(r"""\[['"|]+\]$""")
+_LETTER: Final = lazy_re(rb"\[([a-z])\|([A-Z])\]")
 _SEVERITIES: Final = {
     "CRITICAL": Severity.CRITICAL,
     "HIGH": Severity.HIGH,

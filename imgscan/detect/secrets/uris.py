@@ -8,24 +8,25 @@ from typing import Final
 from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import byte_words
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity
 
 URI_CREDENTIALS: Final = "secret-uri-credentials"
-_URI: Final = re.compile(
+_URI: Final = lazy_re(
     rb"([A-Za-z][A-Za-z0-9+.-]{1,30})://([^:@/\s]{0,80}):(.{1,200})@([A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]+\])$"
 )
-_SPECIMEN_HOST: Final = re.compile(
+_SPECIMEN_HOST: Final = lazy_re(
     rb"(?:^|\.)(?:example|test|invalid)(?:\.(?:com|org|net|io|local))?$|^(?:host|hostname|server|servername|domain|address|"
     rb"ip|url|proxy|proxyhost|your[-_.].*|my[-_]?(?:host|server|proxy|domain).*|my[a-z]*\.com|foo|bar|foo\.[a-z]+|"
     rb"somewhere.*|some[-_].*|x{2,}.*|h|a\.b(?:\.c)?|\.+)$",
     re.IGNORECASE,
 )
-_LOCAL_HOST: Final = re.compile(
+_LOCAL_HOST: Final = lazy_re(
     rb"localhost|127\.[0-9.]+|0\.0\.0\.0|\[?::1\]?|host\.docker\.internal",
     re.IGNORECASE,
 )
-_NAME_INSIDE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*")
-_TEMPLATE: Final = re.compile(rb"[%$]\{|[{}$<>]|^%[sdvr]$|^:|^\*+$|\\[(x]|%\(")
+_NAME_INSIDE: Final = lazy_re(rb"[A-Za-z][A-Za-z0-9_-]*")
+_TEMPLATE: Final = lazy_re(rb"[%$]\{|[{}$<>]|^%[sdvr]$|^:|^\*+$|\\[(x]|%\(")
 _RANDOM_LENGTH: Final = 12
 _RANDOM_BITS: Final = 2.8
 _SHORT_NUMBER: Final = 6

@@ -8,7 +8,6 @@ filters, max_length, reveal, why, fix, examples, near_misses`. Examples are chec
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -21,6 +20,7 @@ from imgscan.detect.secrets.rules import LONGEST_MATCH, RISK_ID, Pack, SecretRul
 from imgscan.detect.secrets.userpatterns import checked_pattern, steps_of
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Rule, Severity
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _OPTIONAL: Final = (
     *("max_length", "reveal", "why", "fix", "examples", "near_misses"),
 )
 _KEYS: Final = (*_REQUIRED, *_OPTIONAL)
-_ID: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_ID: Final = lazy_re(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _PREFIX: Final = "secret-"
 _LONGEST_ID: Final = 80
 _LONGEST_TEXT: Final = 2000

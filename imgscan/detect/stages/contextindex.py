@@ -16,12 +16,13 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import EntryKind
 
 if TYPE_CHECKING:
     from imgscan.dockerfile.context import BuildContext
 
-_MAGIC: Final = re.compile(r"(?<!\\)[*?\[]")
+_MAGIC: Final = lazy_re(r"(?<!\\)[*?\[]")
 MAX_MATCHES: Final = 5_000
 MAX_COMPARISONS: Final = 5_000_000
 

@@ -6,7 +6,6 @@ Pure. Everything not known to be harmless may produce any path, so a rule that n
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from imgscan.dockerfile.install import Ecosystem, Install, find_installs, installs_in
 from imgscan.dockerfile.shellwords import SimpleCommand, simple_commands
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Command
@@ -77,8 +77,8 @@ _NODE_QUERIES: Final = frozenset(
     {"config", "cache", "store", "--version", "-v", "why", "list", "ls", "audit", "prune", "bin"}
 )
 _NODE_MANAGERS: Final = frozenset({"npm", "pnpm", "yarn", "bun"})
-_REDIRECTION: Final = re.compile(r"(?<![<>0-9&])[0-9]?>{1,2}\|?\s*([^\s;&|()<>]+)")
-_FOLDER_FLAG: Final = re.compile(r"(?:-C|--dir|--prefix|--cwd|--cwd-path)(?:[=\s]+)[\"']?([^\s\"']+)")
+_REDIRECTION: Final = lazy_re(r"(?<![<>0-9&])[0-9]?>{1,2}\|?\s*([^\s;&|()<>]+)")
+_FOLDER_FLAG: Final = lazy_re(r"(?:-C|--dir|--prefix|--cwd|--cwd-path)(?:[=\s]+)[\"']?([^\s\"']+)")
 
 
 @frozen

@@ -18,15 +18,16 @@ from imgscan.dockerfile.ignore import IgnoreRules, is_ignored, parse_ignore
 from imgscan.dockerfile.parse import base_image, expand, find_stage, mount_options
 from imgscan.dockerfile.stages import global_scope, parent_stages
 from imgscan.errors import InputError
+from imgscan.lazyre import lazy_re
 
 if TYPE_CHECKING:
     from imgscan.dockerfile.parse import Command, Dockerfile, Stage
 
 MAX_COMMANDS: Final = 2_000
 MAX_TRANSFERS: Final = 20_000
-_ARCHIVE: Final = re.compile(r"\.(?:tar|tar\.gz|tgz|tar\.bz2|tbz2?|tar\.xz|txz|tar\.zst)$", re.IGNORECASE)
-_REMOTE: Final = re.compile(r"(?:https?|ftp|ssh|git)://|git@|github\.com/", re.IGNORECASE)
-_VARIABLE: Final = re.compile(r"(?<!\\)\$(?:(\w+)|\{(\w+)([^}]*)\})")
+_ARCHIVE: Final = lazy_re(r"\.(?:tar|tar\.gz|tgz|tar\.bz2|tbz2?|tar\.xz|txz|tar\.zst)$", re.IGNORECASE)
+_REMOTE: Final = lazy_re(r"(?:https?|ftp|ssh|git)://|git@|github\.com/", re.IGNORECASE)
+_VARIABLE: Final = lazy_re(r"(?<!\\)\$(?:(\w+)|\{(\w+)([^}]*)\})")
 _LONG_NAMES: Final = {"src": "source", "dst": "target", "destination": "target"}
 
 

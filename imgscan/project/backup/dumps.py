@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from imgscan.detect.words import is_placeholder
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
 from imgscan.project.backup.edits import pipefail_edits, renamed, replace_in_call
 from imgscan.project.backup.jobs import Job, output, pipeline
@@ -20,10 +21,10 @@ from imgscan.project.shell.glob import is_known
 from imgscan.project.shell.records import ShellKind, ShellText
 from imgscan.rulebook import make_finding
 
-_TEMPORARY: Final = re.compile(r"tmp|temp|partial|\.part\b|\.new\b|mktemp|incomplete|/dev/|-$", re.I)
-_DATED: Final = re.compile(r"\$\(|date|stamp|time|`|\$\{?(?:now|ts|today)\b|%", re.I)
-_BINARY: Final = re.compile(r"^-F ?[cdt]|^--format=?(?:c|d|t)|--archive|^-Z|--gzip|custom$")
-_STOPS: Final = re.compile(
+_TEMPORARY: Final = lazy_re(r"tmp|temp|partial|\.part\b|\.new\b|mktemp|incomplete|/dev/|-$", re.I)
+_DATED: Final = lazy_re(r"\$\(|date|stamp|time|`|\$\{?(?:now|ts|today)\b|%", re.I)
+_BINARY: Final = lazy_re(r"^-F ?[cdt]|^--format=?(?:c|d|t)|--archive|^-Z|--gzip|custom$")
+_STOPS: Final = lazy_re(
     r"\b(?:stop|pause|down)\b|pg_(?:start_backup|backup_start)|FLUSH TABLES WITH READ LOCK|fsyncLock"
 )
 

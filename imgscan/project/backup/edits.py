@@ -9,11 +9,12 @@ import re
 from typing import Final
 
 from imgscan.diff import Edit
+from imgscan.lazyre import lazy_re
 from imgscan.project.mend import patch_of
 from imgscan.project.setup import Setup
 from imgscan.project.shell.records import Call, Redirect, ShellKind, ShellText
 
-_SET: Final = re.compile(r"^set -(?P<letters>[A-Za-z]*)(?P<rest>[ \t]*)$", re.M)
+_SET: Final = lazy_re(r"^set -(?P<letters>[A-Za-z]*)(?P<rest>[ \t]*)$", re.M)
 
 
 def same_text(setup: Setup, text: ShellText, call: Call) -> str | None:

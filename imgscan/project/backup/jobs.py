@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.data.stores import stateful_services, within
 from imgscan.project.setup import Setup
 from imgscan.project.shell.enginewords import EngineCall
@@ -45,11 +46,11 @@ _UNPACKS: Final = frozenset(
     {"gunzip", "zcat", "gzcat", "gzip", "pigz", "xzcat", "zstdcat", "zstd", "unzip", "cat", "bzcat", "pv"}
 )
 _COPIES: Final = frozenset({"tar", "cp", "rsync", "zip"})
-_ABOUT: Final = re.compile(r"restore|backup|dump|import|recover", re.I)
-_DUMP_FILE: Final = re.compile(
+_ABOUT: Final = lazy_re(r"restore|backup|dump|import|recover", re.I)
+_DUMP_FILE: Final = lazy_re(
     r"\.(?:sql|dump|bak|pgdump|backup|custom|archive)(?:\.(?:gz|xz|zst|bz2))?$|backup|dump", re.I
 )
-_BACKUP_IMAGES: Final = re.compile(r"backup|restic|borgmatic|pgbackrest|wal-g|barman|walg")
+_BACKUP_IMAGES: Final = lazy_re(r"backup|restic|borgmatic|pgbackrest|wal-g|barman|walg")
 _MOST: Final = 300
 
 

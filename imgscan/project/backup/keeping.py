@@ -13,6 +13,7 @@ from typing import Final
 from imgscan.diff import Edit
 from imgscan.dockerfile.ignore import is_ignored, parse_ignore
 from imgscan.errors import InputError
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix
 from imgscan.project.backup.jobs import Job, backup_services, output
 from imgscan.project.data.places import in_script, where, written_call
@@ -24,11 +25,11 @@ from imgscan.project.shell.glob import is_known, tail
 from imgscan.project.shell.records import Call, ShellKind, ShellText
 from imgscan.rulebook import make_finding
 
-_BACKUP: Final = re.compile(r"backup|dump|\.sql|\.gz\b|\.bak\b", re.I)
-_LOCK: Final = re.compile(
+_BACKUP: Final = lazy_re(r"backup|dump|\.sql|\.gz\b|\.bak\b", re.I)
+_LOCK: Final = lazy_re(
     r"\b(?:flock|lockfile|shlock|setlock|lockf)\b|\bnoclobber\b|\bset\s+-[a-zA-Z]*C|\b(?:mkdir|ln)\s[^\n;|&]*lock"
 )
-_PRIVATE: Final = re.compile(r"umask\s+0?[0-7]*77\b|chmod\s+(?:0?[0-7]00|go-rwx|600)|mktemp|install\s+-m\s*0?600")
+_PRIVATE: Final = lazy_re(r"umask\s+0?[0-7]*77\b|chmod\s+(?:0?[0-7]00|go-rwx|600)|mktemp|install\s+-m\s*0?600")
 
 
 def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.backup.edits import replace_in_call
 from imgscan.project.backup.jobs import Job
@@ -19,9 +20,9 @@ from imgscan.project.setup import Setup
 from imgscan.project.shell.glob import is_known
 from imgscan.rulebook import make_finding
 
-_GRANTS: Final = re.compile(r"^\s*(?:create\s+(?:role|user)\s|grant\s+[\w, ]+\s+(?:on|to)\s)", re.I | re.M)
-_VOLUME: Final = re.compile(r"[a-zA-Z0-9][\w.-]*")
-_CLIENT: Final = re.compile(r"postgresql-?(?P<debian>client-)?(?P<major>\d{2})(?P<alpine>-client)?\b")
+_GRANTS: Final = lazy_re(r"^\s*(?:create\s+(?:role|user)\s|grant\s+[\w, ]+\s+(?:on|to)\s)", re.I | re.M)
+_VOLUME: Final = lazy_re(r"[a-zA-Z0-9][\w.-]*")
+_CLIENT: Final = lazy_re(r"postgresql-?(?P<debian>client-)?(?P<major>\d{2})(?P<alpine>-client)?\b")
 
 
 def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:

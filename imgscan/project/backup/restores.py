@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.backup.edits import after_program, replace_in_call
 from imgscan.project.backup.jobs import Job
@@ -18,18 +19,18 @@ from imgscan.project.setup import Setup
 from imgscan.project.shell.records import ShellKind, ShellText
 from imgscan.rulebook import make_finding
 
-_FRESH: Final = re.compile(
+_FRESH: Final = lazy_re(
     r"create\s+database|\bcreatedb\b|\bdropdb\b|drop\s+database|drop\s+schema|--clean\b|\s-c\b|--create\b|--drop\b|"
     r"drop owned|down\s+-v|volume\s+rm|replaced|scratch",
     re.I,
 )
-_VERIFIES: Final = re.compile(
+_VERIFIES: Final = lazy_re(
     r"pg_restore\s+(?:-l|--list)|(?:sha\d+|md5|b2)sum|shasum|gzip\s+-t|gunzip\s+-t|zstd\s+-t|--verify|pg_verifybackup|"
     r"verify|restic\s+check|borg\s+check|\[\s+-s\s|\[\[\s+-s\s|--dryRun|stat\s+-c\s*%s|wc\s+-c",
     re.I,
 )
-_RESTORE_NAME: Final = re.compile(r"restore|recover|import", re.I)
-_TRIAL: Final = re.compile(r"verify|scratch|drill|test.?restore|restore.?test", re.I)
+_RESTORE_NAME: Final = lazy_re(r"restore|recover|import", re.I)
+_TRIAL: Final = lazy_re(r"verify|scratch|drill|test.?restore|restore.?test", re.I)
 
 
 def detect(setup: Setup, jobs: Sequence[Job]) -> Iterator[Finding]:

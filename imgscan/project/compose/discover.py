@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.environment import EXAMPLES, project_environment
 from imgscan.project.compose.places import inside
 from imgscan.project.tree import ProjectTree, is_aside
@@ -26,11 +27,11 @@ _OVERRIDES: Final = (
 )
 _DEEPEST: Final = 3
 _MOST: Final = 500
-_VARIANT: Final = re.compile(r"(?:docker-)?compose[.-]([\w.-]+)\.ya?ml")
-_YAML: Final = re.compile(r"[\w.-]+\.ya?ml")
+_VARIANT: Final = lazy_re(r"(?:docker-)?compose[.-]([\w.-]+)\.ya?ml")
+_YAML: Final = lazy_re(r"[\w.-]+\.ya?ml")
 _COMPOSE_FOLDERS: Final = frozenset({"docker", "compose", ".docker", "deploy", "infra"})
 _FOR_TESTS: Final = frozenset({"test", "tests", "testing", "e2e"})
-_TOP_KEY: Final = re.compile(r"^([\w-]+):", re.MULTILINE)
+_TOP_KEY: Final = lazy_re(r"^([\w-]+):", re.MULTILINE)
 _TOP_KEYS: Final = frozenset({"volumes", "networks", "secrets", "configs", "name", "version"})
 
 

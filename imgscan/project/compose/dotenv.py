@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.interpolate import replace_variables
 from imgscan.project.setup import EnvEntry
 
 _BLANKS: Final = "\t\v\f\r \x85\xa0"
-_EXPORT: Final = re.compile(r"export[\t\n\f\r ]+")
-_ESCAPE: Final = re.compile(r'\\(?:[abcfnrtv$"\\]|0\d{0,3})')
+_EXPORT: Final = lazy_re(r"export[\t\n\f\r ]+")
+_ESCAPE: Final = lazy_re(r'\\(?:[abcfnrtv$"\\]|0\d{0,3})')
 _LETTERS: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 _MARKS: Final = frozenset("_.-[]")
 _MOST: Final = 20_000

@@ -6,15 +6,15 @@ line that balances it; operands are replaced in turn.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
-_NAME: Final = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
-_OPERATOR: Final = re.compile(r":?[-+?]")
+_NAME: Final = lazy_re(r"[_a-zA-Z][_a-zA-Z0-9]*")
+_OPERATOR: Final = lazy_re(r":?[-+?]")
 _DEEPEST: Final = 50
 _MOST: Final = 5_000
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.tree import ProjectTree
 
-_REMOTE: Final = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|git@|github\.com/|.*\.git(#|$)|oci:")
+_REMOTE: Final = lazy_re(r"(?i)[a-z][a-z0-9+.-]*://|git@|github\.com/|.*\.git(#|$)|oci:")
 
 
 def is_remote(written: str) -> bool:

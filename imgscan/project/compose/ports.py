@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.nodes import MapNode, Node, Scalar, child, scalar
 from imgscan.project.compose.records import Mark, Port
 
 _PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
 # What follows a second dash is dropped in silence (docker/go-connections, ParsePortRange).
-_RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5})(?:-.*)?)?")
+_RANGE: Final = lazy_re(r"([0-9]{1,5})(?:-([0-9]{1,5})(?:-.*)?)?")
 
 
 class PortError(Exception):

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.discover import find_projects
 from imgscan.project.compose.environment import Environment, example_for, project_environment
 from imgscan.project.compose.interpolate import replace_variables
@@ -21,7 +21,7 @@ from imgscan.project.compose.toplevel import read_networks, read_secrets, read_v
 from imgscan.project.tree import ProjectTree
 
 _PROJECT_NAME: Final = "COMPOSE_PROJECT_NAME"
-_NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9_-]")
+_NOT_IN_NAMES: Final = lazy_re(r"[^a-z0-9_-]")
 
 
 def read_composes(

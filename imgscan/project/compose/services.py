@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.dotenv import read_dotenv
 from imgscan.project.compose.nodes import (
     Entry,
@@ -44,7 +44,7 @@ from imgscan.project.tree import ProjectTree
 
 _STARTED: Final = "service_started"
 _MOST_PORTS: Final = 1 << 16
-_UNKNOWN_SOURCE: Final = re.compile(r"(?P<source>\$\{[^{}]*\}|\$\w+):(?P<target>/[^:$]*)(?::(?P<mode>[\w,]+))?")
+_UNKNOWN_SOURCE: Final = lazy_re(r"(?P<source>\$\{[^{}]*\}|\$\w+):(?P<target>/[^:$]*)(?::(?P<mode>[\w,]+))?")
 
 
 @dataclass(slots=True, kw_only=True)

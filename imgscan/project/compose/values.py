@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.nodes import ListNode, Node, Scalar, integer, items_of, scalar
 from imgscan.project.compose.records import Argv
 
@@ -16,7 +16,7 @@ _UNITS: Final = {
     "w": 604800.0,
 }  # fmt: skip
 _LONGEST_S: Final = (1 << 63) / 1e9
-_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h|d|w)")
+_PART: Final = lazy_re(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h|d|w)")
 
 
 def boolean(node: Node | None) -> bool | None:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.nodes import OVERRIDE, RESET, Entry, ListNode, MapNode, Node, Scalar, integer, real
 from imgscan.project.compose.records import Mark, Problem
 
@@ -25,9 +26,9 @@ _DEEPEST: Final = 100
 _MERGE: Final = "<<"
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS: Final = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
-_INT: Final = re.compile(r"[-+]?(0b[01][01_]*|0o[0-7][0-7_]*|0x[0-9a-fA-F][0-9a-fA-F_]*|0[0-7_]*|[1-9][0-9_]*)")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_TIME: Final = re.compile(
+_INT: Final = lazy_re(r"[-+]?(0b[01][01_]*|0o[0-7][0-7_]*|0x[0-9a-fA-F][0-9a-fA-F_]*|0[0-7_]*|[1-9][0-9_]*)")
+_FLOAT: Final = lazy_re(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_TIME: Final = lazy_re(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?(Z|[+-]..:..)?)?"
 )
 _STANDARD: Final = {f"tag:yaml.org,2002:{kind}": kind for kind in ("str", "int", "float", "bool", "null")}

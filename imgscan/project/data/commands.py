@@ -12,6 +12,7 @@ from typing import Final
 
 from imgscan.diff import Edit
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
 from imgscan.project.compose.records import Volume
 from imgscan.project.data.places import in_script, where, written_call
@@ -26,15 +27,15 @@ from imgscan.project.shell.peel import Program, programs
 from imgscan.project.shell.records import Call, ShellKind, ShellText
 from imgscan.rulebook import make_finding
 
-_SAYS_SO: Final = re.compile(
+_SAYS_SO: Final = lazy_re(
     r"clean|clear|wipe|reset|purge|destroy|delete|remove|nuke|prune|drop|erase|fresh|uninstall|teardown|tear-down|rm\b|"
     r"test|e2e|integration|smoke|bench|(?:^|[-_:./])ci(?:$|[-_:./])|demo|example|seed|recreate|rebuild",
     re.I,
 )
-_DATA_FOLDER: Final = re.compile(
+_DATA_FOLDER: Final = lazy_re(
     r"(?:^|/)(?:pg|postgres|mysql|maria|mongo|redis|db)[-_]?data(?:/|$|\*)|(?:^|/)pgdata(?:/|$)", re.I
 )
-_VOLUMES_FLAG: Final = re.compile(r"[ \t]+(?:-v|--volumes)(?=[ \t\"';&|)]|$)")
+_VOLUMES_FLAG: Final = lazy_re(r"[ \t]+(?:-v|--volumes)(?=[ \t\"';&|)]|$)")
 _MOST: Final = 200
 
 

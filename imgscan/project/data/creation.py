@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from imgscan.diff import Edit
+from imgscan.lazyre import lazy_re
 from imgscan.project.setup import Setup
 from imgscan.project.shell.enginewords import EngineCall, engine_call
 from imgscan.project.shell.glob import is_known
@@ -22,8 +23,8 @@ _PROSE: Final = (
     *(".py", ".js", ".mjs", ".ts", ".yml", ".yaml", ".tf"),
 )
 _NAMES: Final = frozenset({"justfile", "Justfile", "Taskfile", "Rakefile", "Vagrantfile", "README"})
-_CREATES: Final = re.compile(r"volume[\"', \]]+create\b|docker_volume\b|docker_volumes?:|volumes\.create\(")
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z", re.A)
+_CREATES: Final = lazy_re(r"volume[\"', \]]+create\b|docker_volume\b|docker_volumes?:|volumes\.create\(")
+_PLAIN_NAME: Final = lazy_re(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z", re.A)
 _MOST_FILES: Final = 2_000
 
 

@@ -6,11 +6,11 @@ before it, and on which nothing hangs on what this does not follow.
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.data.removal import Removes, removal
 from imgscan.project.data.spellings import HARMLESS, SPELLINGS, Spelling
 from imgscan.project.shell.enginewords import EngineCall, engine_call
@@ -20,7 +20,7 @@ from imgscan.project.shell.ways import Budget, Path, Script
 
 MOST_STEPS: Final = 40_000
 _NOTHING: Final = ("imgscan-no-such-command",)
-_PARAMETERS: Final = re.compile(r"\$(?:[@*#1]|\{[@*#1])|\bfor\s+\w+\s*(?:;|\n\s*do\b)")
+_PARAMETERS: Final = lazy_re(r"\$(?:[@*#1]|\{[@*#1])|\bfor\s+\w+\s*(?:;|\n\s*do\b)")
 
 
 class Answer(StrEnum):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.model import Location, Place
 from imgscan.project.compose.records import Mark
 from imgscan.project.mend import shows_secret
 from imgscan.project.shell.records import Call, ShellText
 
-_PASSWORD: Final = re.compile(r"(?:PASSWORD|PASS|PWD|TOKEN|SECRET)=[^\s$\"']|--password[= ][^\s$-]|\s-p[^\s$/-]{4,}")
+_PASSWORD: Final = lazy_re(r"(?:PASSWORD|PASS|PWD|TOKEN|SECRET)=[^\s$\"']|--password[= ][^\s$-]|\s-p[^\s$/-]{4,}")
 
 
 def in_compose(mark: Mark) -> Location:

@@ -10,17 +10,18 @@ from functools import cache
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.records import ComposeProject, Service, ServiceMount
 from imgscan.project.setup import Setup
 from imgscan.rulebook import load_yaml, rules_dir
 
 _NEWEST: Final = 99
-_MAJOR: Final = re.compile(r"^v?(\d{1,3})(?=[.\-]|$)")
+_MAJOR: Final = lazy_re(r"^v?(\d{1,3})(?=[.\-]|$)")
 _DEFAULT_TAGS: Final = frozenset({"", "latest", "alpine", "bookworm", "trixie", "bullseye", "slim"})
-_SETTINGS: Final = re.compile(
+_SETTINGS: Final = lazy_re(
     r"/docker-entrypoint|/etc/|/run/|/tmp|\.sock$|/(?:conf|config|initdb|init|scripts|certs|backups?|dumps?|logs?)(?:/|$)|\.\w{1,5}$"
 )
-_KEEPS_REDIS: Final = re.compile(r"appendonly|--save|redis\.conf|valkey\.conf")
+_KEEPS_REDIS: Final = lazy_re(r"appendonly|--save|redis\.conf|valkey\.conf")
 
 _NO_SERVERS: Final = frozenset(
     {
@@ -29,7 +30,7 @@ _NO_SERVERS: Final = frozenset(
         *("mongoimport", "redis-cli", "valkey-cli", "mc", "rabbitmqadmin", "clickhouse-client", "curl", "true"),
     }
 )
-_SERVER: Final = re.compile(
+_SERVER: Final = lazy_re(
     r"docker-entrypoint|(?:-c |exec |&& ?|; ?|\| ?|^)(?:\S*/)?(?:postgres|mysqld|mariadbd|mongod|redis-server|"
     r"valkey-server|minio|rabbitmq-server|clickhouse|neo4j|elasticsearch|cassandra|influxd|etcd|grafana|prometheus|"
     r"vault|consul)\b"

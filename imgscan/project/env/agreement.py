@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from imgscan.detect.words import is_secret_name, name_words
 from imgscan.diff import Edit
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.compose.records import Service, Text, Variable
 from imgscan.project.env.facts import Facts, in_compose, in_env
@@ -23,7 +24,7 @@ from imgscan.project.network.names import find_server
 from imgscan.project.sources.scope import binds_of, reads_of
 from imgscan.rulebook import make_finding
 
-_URL: Final = re.compile(
+_URL: Final = lazy_re(
     r"(?P<scheme>[a-z][a-z0-9+]{2,30})://(?P<user>[^\s:/@?#]{0,200})(?::(?P<password>[^\s@/]{0,500}))?@(?P<host>[\w.-]{1,200})"
     r"(?::\d{1,5})?(?:/(?P<database>[^\s?#/]{0,200}))?(?:[?#]\S*)?",
     re.IGNORECASE,
@@ -31,7 +32,7 @@ _URL: Final = re.compile(
 _ELSEWHERE: Final = frozenset(
     {"host", "hostname", "url", "uri", "dsn", "origin", "env", "environment", "debug", "level"}
 )
-_BUILDS: Final = re.compile(r"^services\.[^.]+\.build(?:\.|$)")
+_BUILDS: Final = lazy_re(r"^services\.[^.]+\.build(?:\.|$)")
 
 
 def detect_agreement(facts: Facts) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Location, Place
 from imgscan.project.compose.environment import example_for
 from imgscan.project.compose.places import folder_of
@@ -26,11 +27,11 @@ _AMBIENT: Final = frozenset(
 )  # fmt: skip
 """Variables that a shell, a session or a CI job exports of itself."""
 _OWN_PREFIXES: Final = ("COMPOSE_", "DOCKER_", "BUILDKIT_", "BUILDX_", "GITHUB_", "CI_", "XDG_")
-_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,99}")
+_WORD: Final = lazy_re(r"[A-Za-z_][A-Za-z0-9_]{2,99}")
 _MOST_CHARS: Final = 16 << 20
 _LARGEST: Final = 512 << 10
-_LOCKS: Final = re.compile(r"(^|/)([\w.-]*[.-]lock(\.\w+)?|package-lock\.json|go\.sum|pnpm-lock\.yaml)$")
-_GIVES_ENV_FILE: Final = re.compile(
+_LOCKS: Final = lazy_re(r"(^|/)([\w.-]*[.-]lock(\.\w+)?|package-lock\.json|go\.sum|pnpm-lock\.yaml)$")
+_GIVES_ENV_FILE: Final = lazy_re(
     r"--env-file|COMPOSE_ENV_FILES|--project-directory|(?:^|[\s;&|(])(?:source|\.)\s+\S*\.env\b|\bset\s+-a\b|"
     r"\bcat\s+\S*\.env\b|\bdotenv\b|^\s*-?include\s+\S*\.env\b",
     re.MULTILINE,

@@ -6,10 +6,10 @@ registry's pages.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.records import Service
 from imgscan.project.knownimages import split_image
 
@@ -96,7 +96,7 @@ _BY_REPOSITORY: Final = {
 }
 
 
-_PINNED: Final = re.compile(r"(?P<major>9\.\d|1\d)\.(?P<minor>\d{1,3})(?!\d)")
+_PINNED: Final = lazy_re(r"(?P<major>9\.\d|1\d)\.(?P<minor>\d{1,3})(?!\d)")
 _DEMANDED_SINCE: Final = {"9.4": 26, "9.5": 21, "9.6": 17, "10": 12, "11": 7, "12": 2}
 """The first minor release of each major one whose image demands a password (docker-library/postgres, February 2020)."""
 

@@ -11,18 +11,19 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from imgscan.detect.words import is_placeholder, is_secret_name
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity
 from imgscan.project.compose.records import ComposeProject, EnvVar, Mark, Service
 from imgscan.project.setup import EnvText, Setup
 from imgscan.rulebook import make_finding
 
 _NAMED: Final = 6
-_IN_URL: Final = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s/:@$]{0,200}:([^\s/@$]{1,200})@", re.IGNORECASE)
-_DEFAULT: Final = re.compile(r"\$\{\w+:?-([^{}$]{1,500})\}")
-_TAKES_FILE: Final = re.compile(r"(?:docker\.io/)?(?:library/)?(?:postgres|mysql|mariadb|mongo)(?:[:@]|$)")
+_IN_URL: Final = lazy_re(r"[a-z][a-z0-9+.-]{0,30}://[^\s/:@$]{0,200}:([^\s/@$]{1,200})@", re.IGNORECASE)
+_DEFAULT: Final = lazy_re(r"\$\{\w+:?-([^{}$]{1,500})\}")
+_TAKES_FILE: Final = lazy_re(r"(?:docker\.io/)?(?:library/)?(?:postgres|mysql|mariadb|mongo)(?:[:@]|$)")
 """Images that take `NAME_FILE` for a secret `NAME`, and need one."""
 _SHORT: Final = 8
-_WORD: Final = re.compile(r"[a-z]+[0-9]{0,4}|[0-9]+", re.IGNORECASE)
+_WORD: Final = lazy_re(r"[a-z]+[0-9]{0,4}|[0-9]+", re.IGNORECASE)
 
 
 def detect(setup: Setup) -> Iterator[Finding]:

@@ -12,13 +12,14 @@ from typing import Final
 
 from imgscan.detect.words import is_placeholder, is_secret_name
 from imgscan.dockerfile.locate import read_regular_file
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity
 from imgscan.project.exposure.gitindex import MAX_BYTES, SHA1_BYTES, SHA256_BYTES, tracked_paths
 from imgscan.project.setup import EnvText, Setup
 from imgscan.rulebook import make_finding
 
 _CONFIG_BYTES: Final = 1 << 20
-_SHA256: Final = re.compile(rb"^\s*objectformat\s*=\s*sha256\s*$", re.IGNORECASE | re.MULTILINE)
+_SHA256: Final = lazy_re(rb"^\s*objectformat\s*=\s*sha256\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 def detect(setup: Setup) -> Iterator[Finding]:

@@ -11,14 +11,15 @@ from typing import Final
 
 from imgscan.dockerfile.parse import Command
 from imgscan.dockerfile.shellwords import simple_commands
+from imgscan.lazyre import lazy_re
 from imgscan.project.knownimages import split_image
 from imgscan.project.serviceimages import ServiceImage
 
 _LANGUAGES: Final = frozenset(
     {"node", "python", "ruby", "debian", "golang", "rust", "openjdk", "eclipse-temurin", "perl"}
 )
-_SLIM_TAG: Final = re.compile(r"(?:.*-)?slim(?:-.*)?")
-_ALPINE_TAG: Final = re.compile(r"(?:.*-)?alpine[\d.]*")
+_SLIM_TAG: Final = lazy_re(r"(?:.*-)?slim(?:-.*)?")
+_ALPINE_TAG: Final = lazy_re(r"(?:.*-)?alpine[\d.]*")
 _BUSYBOX: Final = frozenset({"wget", "nc"})
 _CLIENTS: Final = frozenset({"curl", "wget", "nc", "ncat", "http"})
 _SHELLS: Final = frozenset({"sh", "bash", "ash"})

@@ -16,6 +16,7 @@ from imgscan.detect.places import dockerfile_line
 from imgscan.dockerfile.parse import Command
 from imgscan.dockerfile.shellwords import SimpleCommand, simple_commands
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Location, Place
 from imgscan.project.compose.records import Mark, Service
 from imgscan.project.compose.values import duration
@@ -27,7 +28,7 @@ TIMEOUT_S: Final = 30.0
 RETRIES: Final = 3
 _SHELLS: Final = frozenset({"sh", "bash", "ash", "dash"})
 _LONGEST: Final = 20_000
-_URL_PATH: Final = re.compile(r"[a-z]+://[^/\s'\"`]+(?P<path>/[^\s'\"`?#]*)?", re.IGNORECASE)
+_URL_PATH: Final = lazy_re(r"[a-z]+://[^/\s'\"`]+(?P<path>/[^\s'\"`?#]*)?", re.IGNORECASE)
 _CLIENTS: Final = frozenset({"curl", "wget"})
 _CURL_VALUES: Final = frozenset(
     {
@@ -36,7 +37,7 @@ _CURL_VALUES: Final = frozenset(
     }
 )
 """Options of curl whose next word is a value, not an address to ask (curl(1))."""
-_HTTP_VALUE: Final = re.compile(r"\$\{?[A-Za-z_][A-Za-z0-9_]*(?::?-([^}]*))?\}?")
+_HTTP_VALUE: Final = lazy_re(r"\$\{?[A-Za-z_][A-Za-z0-9_]*(?::?-([^}]*))?\}?")
 
 
 @frozen

@@ -7,16 +7,16 @@ command is written as one; none where it is written in another way. Pure.
 from __future__ import annotations
 
 import json
-import re
 from typing import Final
 
 from imgscan.diff import Edit
 from imgscan.dockerfile.shellwords import simple_commands
+from imgscan.lazyre import lazy_re
 from imgscan.project.scene import Scene
 from imgscan.project.sources.commandline import Served
 
-_ADDRESS: Final = re.compile(r"(?<![\w.-])(?:127\.0\.0\.1|localhost)(?![\w.-])")
-_STRING: Final = re.compile(r':\s*("(?:[^"\\\n]|\\.){0,2000}")')
+_ADDRESS: Final = lazy_re(r"(?<![\w.-])(?:127\.0\.0\.1|localhost)(?![\w.-])")
+_STRING: Final = lazy_re(r':\s*("(?:[^"\\\n]|\\.){0,2000}")')
 _LONGEST: Final = 20_000
 
 

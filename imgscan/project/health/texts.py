@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from imgscan.diff import Edit
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix, Location, Place, Severity
 from imgscan.project.compose.records import Variable
 from imgscan.project.health.bases import base_kind, installs
@@ -20,9 +21,9 @@ from imgscan.rulebook import make_finding
 
 _IPV4: Final = ("0.0.0.0", "127.0.0.1")  # noqa: S104 - nothing is bound here
 _DUAL: Final = frozenset({"http", "express", "koa", "nest", "hono", "ws", "net/http", "net", "gin", "echo"})
-_GREEN_END: Final = re.compile(r"(?:\|\||;)\s*(?:exit\s+0|true|:)\s*(?:[\"']?\s*)?$")
+_GREEN_END: Final = lazy_re(r"(?:\|\||;)\s*(?:exit\s+0|true|:)\s*(?:[\"']?\s*)?$")
 _GREEN: Final = frozenset({"true", ":", "/bin/true", "echo"})
-_FAILS: Final = re.compile(r"-[a-zA-Z]*f[a-zA-Z]*|--fail(?:-with-body)?")
+_FAILS: Final = lazy_re(r"-[a-zA-Z]*f[a-zA-Z]*|--fail(?:-with-body)?")
 
 
 def detect(scene: Scene) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.model import SourceLine
 from imgscan.project.compose.records import Service
 from imgscan.project.network.endpoints import Endpoint, endpoints_of
@@ -25,15 +26,15 @@ _FAMILIES: Final = {
     "prometheus": re.compile(r".*\.ya?ml"),
     "traefik": re.compile(r".*\.(?:ya?ml|toml)"),
 }
-_NGINX: Final = re.compile(
+_NGINX: Final = lazy_re(
     r"^\s*(?P<what>proxy_pass|grpc_pass|fastcgi_pass|uwsgi_pass|scgi_pass|memcached_pass|server)\s+(?P<value>[^\s;{}]+)[^;{}]*;"
 )
-_UPSTREAM: Final = re.compile(r"^\s*upstream\s+([^\s{]+)")
-_CADDY: Final = re.compile(r"^\s*(?P<what>reverse_proxy|php_fastcgi|to|forward_auth)\s+(?P<value>[^#{]+)")
-_HAPROXY: Final = re.compile(r"^\s*(?P<what>server|default-server)\s+\S+\s+(?P<value>[\w.-]+:\d{1,5})")
-_TARGETS: Final = re.compile(r"(?:^|[\s\[,'\"-])(?P<value>[A-Za-z0-9_.-]+:\d{2,5})(?=$|[\s\],'\"])")
-_TRAEFIK: Final = re.compile(r"(?P<what>url|address)\s*[:=]\s*[\"']?(?P<value>\w+://[^\s\"']+)")
-_HOST_ONLY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
+_UPSTREAM: Final = lazy_re(r"^\s*upstream\s+([^\s{]+)")
+_CADDY: Final = lazy_re(r"^\s*(?P<what>reverse_proxy|php_fastcgi|to|forward_auth)\s+(?P<value>[^#{]+)")
+_HAPROXY: Final = lazy_re(r"^\s*(?P<what>server|default-server)\s+\S+\s+(?P<value>[\w.-]+:\d{1,5})")
+_TARGETS: Final = lazy_re(r"(?:^|[\s\[,'\"-])(?P<value>[A-Za-z0-9_.-]+:\d{2,5})(?=$|[\s\],'\"])")
+_TRAEFIK: Final = lazy_re(r"(?P<what>url|address)\s*[:=]\s*[\"']?(?P<value>\w+://[^\s\"']+)")
+_HOST_ONLY: Final = lazy_re(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _MOST_FILES: Final = 50
 _MOST_LINES: Final = 20_000
 _LONGEST: Final = 2_000

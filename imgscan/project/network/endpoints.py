@@ -11,24 +11,25 @@ from collections.abc import Iterator
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 _MOST_CHARS: Final = 4_096
 _MOST: Final = 20
 _HOST: Final = r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})"
-_URL: Final = re.compile(
+_URL: Final = lazy_re(
     rf"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{{0,30}})://(?:[^\s/'\"<>,]{{0,512}}@)?(?P<hosts>(?:{_HOST})(?::\d{{1,5}})?"
     rf"(?:,(?![A-Za-z][A-Za-z0-9+.-]{{0,30}}://)(?:{_HOST})(?::\d{{1,5}})?){{0,10}})(?![A-Za-z0-9_{{$])"
 )
-_ONE: Final = re.compile(rf"(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?")
-_LIST: Final = re.compile(rf"(?:{_HOST}):\d{{2,5}}(?:\s*[,;]\s*(?:{_HOST}):\d{{2,5}}){{0,10}}")
-_ADO: Final = re.compile(
+_ONE: Final = lazy_re(rf"(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?")
+_LIST: Final = lazy_re(rf"(?:{_HOST}):\d{{2,5}}(?:\s*[,;]\s*(?:{_HOST}):\d{{2,5}}){{0,10}}")
+_ADO: Final = lazy_re(
     r"(?:^|;)\s*(?:server|data source|host|addr)\s*=\s*(?:tcp:)?(?P<host>[A-Za-z0-9_.-]+)(?:[,:](?P<port>\d{1,5}))?",
     re.IGNORECASE,
 )
-_ADO_PORT: Final = re.compile(r"(?:^|;)\s*port\s*=\s*(\d{1,5})", re.IGNORECASE)
-_LIBPQ: Final = re.compile(r"(?:^|\s)host=(?P<host>[A-Za-z0-9_.-]+)(?=\s|$)")
-_LIBPQ_PORT: Final = re.compile(r"(?:^|\s)port=(\d{1,5})(?=\s|$)")
-_GO_MYSQL: Final = re.compile(r"@tcp\((?P<host>[A-Za-z0-9_.-]+)(?::(?P<port>\d{1,5}))?\)")
+_ADO_PORT: Final = lazy_re(r"(?:^|;)\s*port\s*=\s*(\d{1,5})", re.IGNORECASE)
+_LIBPQ: Final = lazy_re(r"(?:^|\s)host=(?P<host>[A-Za-z0-9_.-]+)(?=\s|$)")
+_LIBPQ_PORT: Final = lazy_re(r"(?:^|\s)port=(\d{1,5})(?=\s|$)")
+_GO_MYSQL: Final = lazy_re(r"@tcp\((?P<host>[A-Za-z0-9_.-]+)(?::(?P<port>\d{1,5}))?\)")
 SCHEME_PORTS: Final = {
     "http": 80,
     "ws": 80,

@@ -6,13 +6,13 @@ configuration files of proxies and monitors, and defaults in the sources.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import SourceLine
 from imgscan.project.compose.records import Argv, ComposeProject, Mark, Service
 from imgscan.project.knownimages import known_image
@@ -31,7 +31,7 @@ from imgscan.project.network.wording import (
 )
 from imgscan.project.setup import Setup
 
-_BARE: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
+_BARE: Final = lazy_re(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
 _MOST_EDGES: Final = 2_000
 MOST_SERVICES: Final = 500
 """So many services of a project are looked at; every one of them can still be found by the others."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from imgscan.diff import Edit
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.compose.records import Port
 from imgscan.project.health.loopback import loopback_listeners
@@ -20,7 +21,7 @@ from imgscan.project.scene import Scene, at
 from imgscan.rulebook import make_finding
 
 _EVERY: Final = frozenset({None, "", "0.0.0.0", "::", "*"})  # noqa: S104 - nothing is bound here
-_FLAGS_OF_PORTS: Final = re.compile(
+_FLAGS_OF_PORTS: Final = lazy_re(
     r"(?:^|\s)(?:-p|--port|--http-port|-c\s*port|--bind|--listen)\b|:\d{4,5}\b|port[= ]\d+"
 )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from imgscan.diff import Edit
+from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.knownimages import STORES
 from imgscan.project.mend import into_service, patch_of
@@ -15,8 +15,8 @@ from imgscan.project.network.view import View, address, location_of
 from imgscan.project.scene import Scene, at
 from imgscan.rulebook import make_finding
 
-_PUBLIC: Final = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}")
-_NOT_PUBLIC: Final = re.compile(
+_PUBLIC: Final = lazy_re(r"(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}")
+_NOT_PUBLIC: Final = lazy_re(
     r".*\.(?:local|internal|lan|localhost|test|example|invalid|svc|home|docker)|(?:.*\.)?example\.\w+"
 )
 

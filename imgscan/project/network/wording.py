@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from imgscan.lazyre import lazy_re
 
 
 def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-BROWSER_PREFIX: Final = re.compile(
+BROWSER_PREFIX: Final = lazy_re(
     r"(?:NEXT_PUBLIC|VITE|REACT_APP|VUE_APP|NUXT_PUBLIC|PUBLIC|GATSBY|EXPO_PUBLIC|NG_APP|STORYBOOK|PARCEL|SNOWPACK_PUBLIC|WDS)_"
 )
 BROWSER_WORDS: Final = _set(
@@ -32,7 +33,7 @@ UNKNOWN_ENDINGS: Final = frozenset({"HOST", "HOSTNAME", "SERVER", "ADDR"})
 NO_ADDRESS: Final = frozenset(
     {"IMAGE", "TAG", "VERSION", "TIME", "DATE", "SCHEDULE", "RATIO", "USER", "UID", "PASSWORD"}
 )
-_PART: Final = re.compile(r"[_.\-]+|(?<=[a-z])(?=[A-Z])")
+_PART: Final = lazy_re(r"[_.\-]+|(?<=[a-z])(?=[A-Z])")
 
 
 def words_of(name: str) -> frozenset[str]:

@@ -9,18 +9,17 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.shell.syntax import Syntax, descendants
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_TERMINAL: Final = re.compile(r"(?:^|[\s\[(])-t\s+[\"']?(?:[012]\b|/dev/)|\btty\s+-s\b")
-_DIALOGS: Final = re.compile(
-    r"\b(?:gum\s+confirm|whiptail\b.*--yesno|dialog\b.*--yesno|zenity\b.*--question)|\bread\s+-q"
-)
-_CONFIRMING: Final = re.compile(r"\$\{?[A-Za-z_]*(?:CONFIRM|REALLY|ASSUME_?YES|I_AM_SURE|FORCE)", re.I | re.A)
+_TERMINAL: Final = lazy_re(r"(?:^|[\s\[(])-t\s+[\"']?(?:[012]\b|/dev/)|\btty\s+-s\b")
+_DIALOGS: Final = lazy_re(r"\b(?:gum\s+confirm|whiptail\b.*--yesno|dialog\b.*--yesno|zenity\b.*--question)|\bread\s+-q")
+_CONFIRMING: Final = lazy_re(r"\$\{?[A-Za-z_]*(?:CONFIRM|REALLY|ASSUME_?YES|I_AM_SURE|FORCE)", re.I | re.A)
 _ENDS: Final = frozenset({"exit", "return", "die", "abort", "fail", "usage", "fatal", "bail", "false"})
-_NOT_OPTIONS: Final = re.compile(r"^[A-Za-z_]\w*$", re.A)
+_NOT_OPTIONS: Final = lazy_re(r"^[A-Za-z_]\w*$", re.A)
 _TAKES_VALUE: Final = frozenset("dinNptu")
 
 

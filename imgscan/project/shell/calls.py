@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.shell.asking import Asking
 from imgscan.project.shell.expand import expand, expand_one
 from imgscan.project.shell.options import option_changes
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 MAX_CALLS: Final = 2_000
 _BLOCKS: Final = frozenset({"program", "compound_statement", "subshell", "do_group", "else_clause"})
 _LOOPS: Final = frozenset({"while_statement", "for_statement", "c_style_for_statement", "select_statement"})
-_ALWAYS_TRUE: Final = re.compile(r"^(?:true|:|echo\b.*|printf\b.*|exit 0|return 0|/bin/true)$", re.S)
-_ASSIGNED: Final = re.compile(r"([A-Za-z_]\w*)(?:\[[^\]]*\])?(\+?=)(.*)", re.S | re.A)
+_ALWAYS_TRUE: Final = lazy_re(r"^(?:true|:|echo\b.*|printf\b.*|exit 0|return 0|/bin/true)$", re.S)
+_ASSIGNED: Final = lazy_re(r"([A-Za-z_]\w*)(?:\[[^\]]*\])?(\+?=)(.*)", re.S | re.A)
 
 
 @frozen(kw_only=False)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.shell.expand import Scope, closing, expand, expand_one, expand_pattern
 from imgscan.project.shell.glob import FROM_ARGUMENTS, equal, is_known, matches, search, to_regex
 
@@ -16,8 +17,8 @@ _BINARY: Final = frozenset(
     {"=", "==", "!=", "=~", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef"}
 )
 _NUMBERS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
-_UNARY: Final = re.compile(r"^-[a-hknoprstuvwxzGLNORS]$")
-_SPECIAL: Final = re.compile(r"\\[bBwW<>]")
+_UNARY: Final = lazy_re(r"^-[a-hknoprstuvwxzGLNORS]$")
+_SPECIAL: Final = lazy_re(r"\\[bBwW<>]")
 
 
 @dataclass(slots=True)

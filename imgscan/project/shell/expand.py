@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.shell.glob import FROM_ARGUMENTS, UNKNOWN, Piece, is_known, to_regex
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]|[@*#?$!-]")
-_BRACED: Final = re.compile(r"(?P<prefix>[#!]?)(?P<name>[A-Za-z_]\w*|[0-9]+|[@*#?$!-])(?:\[(?P<index>[^\]]*)\])?", re.A)
+_NAME: Final = lazy_re(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]|[@*#?$!-]")
+_BRACED: Final = lazy_re(r"(?P<prefix>[#!]?)(?P<name>[A-Za-z_]\w*|[0-9]+|[@*#?$!-])(?:\[(?P<index>[^\]]*)\])?", re.A)
 _DEEPEST: Final = 12
 _MOST_FIELDS: Final = 2_000
 _LONGEST: Final = 20_000

@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.shell.records import ShellKind
 from imgscan.project.shell.text import Snippet
 
-_FENCE: Final = re.compile(r"^(?P<indent>[ >]{0,12})(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]{0,200})$")
+_FENCE: Final = lazy_re(r"^(?P<indent>[ >]{0,12})(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]{0,200})$")
 _LANGUAGES: Final = frozenset(
     {"sh", "bash", "shell", "zsh", "console", "shell-session", "shellsession", "terminal", ""}
 )
-_PROMPT: Final = re.compile(r"^\s*(?:[\w.@~:/-]{0,40}\s?)?[$#%❯>] ")
-_COMMAND: Final = re.compile(
+_PROMPT: Final = lazy_re(r"^\s*(?:[\w.@~:/-]{0,40}\s?)?[$#%❯>] ")
+_COMMAND: Final = lazy_re(
     r"^\s*(?:\$ |sudo |docker |docker-compose |podman |make |npm |pnpm |yarn |bash |sh |rm |\./|scripts/|cp |export )"
 )
 _MOST: Final = 500

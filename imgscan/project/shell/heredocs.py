@@ -10,8 +10,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-_START: Final = re.compile(r"<<(?P<dash>-?)[ \t]*(?P<word>(?:'[^'\n]*'|\"[^\"\n]*\"|\\?[^\s;&|<>()'\"`]+)+)")
-_PLAIN: Final = re.compile(r"[^\s'\"\\$(){}<#`;&|]+|[;&|`]")
+from imgscan.lazyre import lazy_re
+
+_START: Final = lazy_re(r"<<(?P<dash>-?)[ \t]*(?P<word>(?:'[^'\n]*'|\"[^\"\n]*\"|\\?[^\s;&|<>()'\"`]+)+)")
+_PLAIN: Final = lazy_re(r"[^\s'\"\\$(){}<#`;&|]+|[;&|`]")
 _MOST: Final = 500
 
 

@@ -11,21 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.shell.options import option_changes
 from imgscan.project.shell.records import ShellKind
 from imgscan.project.shell.text import Snippet
 
-_RULE: Final = re.compile(
+_RULE: Final = lazy_re(
     r"^(?P<targets>[^\s:=#][^:=#\n]{0,400}?)\s*::?(?!=)\s*(?P<needs>[^=;#\n]{0,2000})(?:;(?P<inline>[^\n]*))?"
 )
-_VARIABLE: Final = re.compile(
+_VARIABLE: Final = lazy_re(
     r"^\s*(?:export\s+|override\s+)?(?P<name>[\w.-]+)\s*(?P<op>\?|:{1,3}|\+)?=\s*(?P<value>.*)$", re.A
 )
-_USE: Final = re.compile(
-    r"\$(?:\((?P<round>[\w.-]+)\)|\{(?P<curly>[\w.-]+)\}|(?P<dollar>\$)|(?P<auto>[@<^*?+%]))", re.A
-)
-_CALL: Final = re.compile(r"\$\([^()]*(?:\([^()]*\)[^()]*)*\)")
-_ASKS: Final = re.compile(r"\bread\b|-t\s+[01]\b")
+_USE: Final = lazy_re(r"\$(?:\((?P<round>[\w.-]+)\)|\{(?P<curly>[\w.-]+)\}|(?P<dollar>\$)|(?P<auto>[@<^*?+%]))", re.A)
+_CALL: Final = lazy_re(r"\$\([^()]*(?:\([^()]*\)[^()]*)*\)")
+_ASKS: Final = lazy_re(r"\bread\b|-t\s+[01]\b")
 _MOST: Final = 2_000
 _LONGEST: Final = 20_000
 

@@ -7,11 +7,11 @@ commands of compose services. Bounded in number and size; nothing is run. Script
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.compose.records import ComposeProject
 from imgscan.project.shell.documents import ci_snippets, compose_snippets, is_ci_file, package_snippets
 from imgscan.project.shell.fences import markdown_snippets
@@ -25,11 +25,11 @@ from imgscan.project.tree import ProjectTree, is_aside
 MOST_TEXTS: Final = 2_000
 _MOST_CHARS: Final = 6 << 20
 _MOST_CALLS: Final = 10_000
-_SHEBANG: Final = re.compile(r"^#!\s*(\S*/)?(?:env\s+(?:-S\s*)?)?(?P<shell>(?:ba|da|a|z|k)?sh)(?=\s|$)(?P<rest>[^\n]*)")
+_SHEBANG: Final = lazy_re(r"^#!\s*(\S*/)?(?:env\s+(?:-S\s*)?)?(?P<shell>(?:ba|da|a|z|k)?sh)(?=\s|$)(?P<rest>[^\n]*)")
 _EXTENSIONS: Final = (".sh", ".bash")
 _MAKEFILES: Final = frozenset({"Makefile", "makefile", "GNUmakefile"})
 _SMALL: Final = 64 << 10
-_CRON: Final = re.compile(r"^\s*(?:@\w+|(?:[\d*/,A-Za-z-]+\s+){5})(?:(?:root|postgres|www-data)\s+)?(?P<command>\S.*)$")
+_CRON: Final = lazy_re(r"^\s*(?:@\w+|(?:[\d*/,A-Za-z-]+\s+){5})(?:(?:root|postgres|www-data)\s+)?(?P<command>\S.*)$")
 
 
 def read_shells(tree: ProjectTree, composes: tuple[ComposeProject, ...] = ()) -> tuple[ShellText, ...]:

@@ -9,11 +9,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.shell.expand import expand, expand_one
 from imgscan.project.shell.glob import FROM_ARGUMENTS, GUESSED, UNKNOWN, head, is_known
 from imgscan.project.shell.records import Word
 
-_READ: Final = re.compile(r"\$(?:\{[#!]?)?([A-Za-z_]\w*)", re.A)
+_READ: Final = lazy_re(r"\$(?:\{[#!]?)?([A-Za-z_]\w*)", re.A)
 _ENGINES: Final = ("docker", "docker-compose", "podman", "podman-compose", "sudo", "nerdctl")
 _MOST_READS: Final = 500
 _OF_THE_SHELL: Final = frozenset(

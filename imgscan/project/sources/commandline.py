@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import SourceLine
 from imgscan.project.sources.frameworks import COMMAND_SERVERS, CommandServer
 from imgscan.project.sources.records import Bind
@@ -27,8 +28,8 @@ _BEFORE: Final = frozenset(
 _NO_SERVING: Final = frozenset({"build", "optimize", "test", "lint", "migrate", "check", "export", "generate", "info"})
 _SOCKETS: Final = frozenset({"--uds", "--fd", "--unix-socket", "-c", "--config", "--bind-unix"})
 _FURTHEST: Final = 12
-_ADDRESS: Final = re.compile(r"(?:tcp://)?(?P<host>\[[0-9a-fA-F:]*\]|[A-Za-z0-9_.*-]*):(?P<port>\d{1,5})")
-_VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_]\w*)(?::?-([^}]*))?\}?")
+_ADDRESS: Final = lazy_re(r"(?:tcp://)?(?P<host>\[[0-9a-fA-F:]*\]|[A-Za-z0-9_.*-]*):(?P<port>\d{1,5})")
+_VARIABLE: Final = lazy_re(r"\$\{?([A-Za-z_]\w*)(?::?-([^}]*))?\}?")
 _ANY: Final = "0.0.0.0"  # noqa: S104 - nothing is bound here
 
 

@@ -9,16 +9,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.sources.records import Bind, EnvRead, Mend, Route, Sources
 from imgscan.project.sources.syntax import Syntax, line_of, named
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_HELPERS: Final = re.compile(
+_HELPERS: Final = lazy_re(
     r"(?:.*\.)?(?:get_?env|env_?or|env_?or_?default|getenv_?or|must_?getenv|lookup_?env|env)\w*", re.IGNORECASE
 )
-_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
+_CAPITALS: Final = lazy_re(r"[A-Z][A-Z0-9_]{0,127}")
 _FIRST_IS_ADDRESS: Final = {"http.ListenAndServe": "net/http", "http.ListenAndServeTLS": "net/http"}
 _METHODS: Final = {
     "Run": "gin",
@@ -28,7 +29,7 @@ _METHODS: Final = {
     "Listen": "fiber",
     "ListenTLS": "fiber",
 }
-_ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9_.-]*|\[[0-9a-fA-F:]*\]):(?P<port>\d{1,5})")
+_ADDRESS: Final = lazy_re(r"(?P<host>[A-Za-z0-9_.-]*|\[[0-9a-fA-F:]*\]):(?P<port>\d{1,5})")
 _ROUTE_METHODS: Final = frozenset(
     {
         "HandleFunc",
@@ -50,8 +51,8 @@ _ROUTE_METHODS: Final = frozenset(
     }
 )
 _MOUNTS: Final = frozenset({"Group", "Route", "Mount", "PathPrefix"})
-_STRUCT_TAG: Final = re.compile(r'\benv(?:config)?:"(?P<name>[A-Z][A-Z0-9_]*)(?P<rest>[^"]*)"')
-_TAG_DEFAULT: Final = re.compile(r'\b(?:envDefault|default):"([^"]*)"')
+_STRUCT_TAG: Final = lazy_re(r'\benv(?:config)?:"(?P<name>[A-Z][A-Z0-9_]*)(?P<rest>[^"]*)"')
+_TAG_DEFAULT: Final = lazy_re(r'\b(?:envDefault|default):"([^"]*)"')
 
 
 def read(texts: Mapping[str, str], manifests: Mapping[str, str]) -> Sources:

@@ -9,17 +9,18 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.sources.jsreads import reads_in
 from imgscan.project.sources.jsservers import binds_in, routes_in
 from imgscan.project.sources.jsvalues import Module, Names, Value, read_module, shared_values, stem_of, takers_of
 from imgscan.project.sources.records import EnvRead, Sources
 from imgscan.project.sources.syntax import Syntax
 
-_SCRIPT: Final = re.compile(
+_SCRIPT: Final = lazy_re(
     r"<script\b[^>]*>(.*?)</script\s*>|\A---\r?\n(.*?)^---", re.DOTALL | re.IGNORECASE | re.MULTILINE
 )
-_NOT_BLANK: Final = re.compile(r"[^\n\r]")
-_WORTH_A_LOOK: Final = re.compile(
+_NOT_BLANK: Final = lazy_re(r"[^\n\r]")
+_WORTH_A_LOOK: Final = lazy_re(
     r"process\.env|import\.meta\.env|ProcessEnv|[eE]nv\b|Joi\.|\.listen\(|\bserve\(|[cC]onfig(?:Service)?\.get"
     r"|\b(?:port|host|PORT|HOST)\b|\.(?:get|use|route|all|post|put|on)\(\s*[{'\"`][/*\s]|\.route\(\s*\{|\.register\("
     r"|setGlobalPrefix|@(?:Get|Controller)|WebSocketServer|hapi"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.sources.jsvalues import (
     Module,
     Names,
@@ -25,23 +26,23 @@ from imgscan.project.sources.syntax import Syntax, line_of, named, wrapped
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
+_NAME: Final = lazy_re(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_CAPITALS: Final = lazy_re(r"[A-Z][A-Z0-9_]{0,127}")
 _PARSERS: Final = frozenset({"parse", "safeParse", "parseAsync", "validate", "validateSync", "cast", "parseEnv"})
 _CLEANERS: Final = frozenset({"cleanEnv", "parseEnv", "envsafe", "createEnv", "makeEnv", "customCleanEnv"})
-_GETTERS: Final = re.compile(
+_GETTERS: Final = lazy_re(
     r"(?:.*\.)?(?:get_?env|env|getEnvVar|requireEnv|mustEnv|optionalEnv|required_?env)", re.IGNORECASE
 )
-_CONFIG: Final = re.compile(r".*config(?:service)?\.(?:get|getOrThrow)(?:<.*>)?", re.IGNORECASE)
-_GUARDS: Final = re.compile(r".*(?:assert|invariant|ok|nonNull)", re.IGNORECASE)
-_DEFAULT: Final = re.compile(
+_CONFIG: Final = lazy_re(r".*config(?:service)?\.(?:get|getOrThrow)(?:<.*>)?", re.IGNORECASE)
+_GUARDS: Final = lazy_re(r".*(?:assert|invariant|ok|nonNull)", re.IGNORECASE)
+_DEFAULT: Final = lazy_re(
     r"\.(?:default|catch|prefault)\(\s*(?:'([^']*)'|\"([^\"]*)\"|`([^`$]*)`|([\d_.]+|true|false))\s*\)"
 )
-_ANY_DEFAULT: Final = re.compile(r"\.(?:default|catch|prefault)\(|\bdefault\s*:|\bdevDefault\s*:")
-_ENVALID_DEFAULT: Final = re.compile(r"\bdefault\s*:\s*(?:'([^']*)'|\"([^\"]*)\"|([\d_.]+|true|false))")
-_OPTIONAL: Final = re.compile(r"\.(?:optional|nullish|nullable|allow)\(|\boptional\s*:\s*true|\bo(?:ptional)?\(")
+_ANY_DEFAULT: Final = lazy_re(r"\.(?:default|catch|prefault)\(|\bdefault\s*:|\bdevDefault\s*:")
+_ENVALID_DEFAULT: Final = lazy_re(r"\bdefault\s*:\s*(?:'([^']*)'|\"([^\"]*)\"|([\d_.]+|true|false))")
+_OPTIONAL: Final = lazy_re(r"\.(?:optional|nullish|nullable|allow)\(|\boptional\s*:\s*true|\bo(?:ptional)?\(")
 _MOST_CHARS: Final = 2_000
-_LEAVES: Final = re.compile(r"\bthrow\b|process\.exit\(|\.exit\(|\bfail\(|\bpanic\(")
+_LEAVES: Final = lazy_re(r"\bthrow\b|process\.exit\(|\.exit\(|\bfail\(|\bpanic\(")
 
 
 def reads_in(module: Module, names: Names) -> Iterator[EnvRead]:

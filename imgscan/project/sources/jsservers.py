@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.sources.frameworks import LIBRARY_HOSTS
 from imgscan.project.sources.jsvalues import (
     Module,
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _METHODS: Final = frozenset({"get", "post", "put", "delete", "patch", "options", "head", "all"})
-_NEST: Final = re.compile(r"(Get|Post|Put|Delete|Patch|All|Head|Options|Controller)")
-_NEXT_ROUTE: Final = re.compile(
+_NEST: Final = lazy_re(r"(Get|Post|Put|Delete|Patch|All|Head|Options|Controller)")
+_NEXT_ROUTE: Final = lazy_re(
     r"(?:.*/)?(?:src/)?(?:app(?P<app>(?:/[^/]+)*)/route|pages(?P<pages>(?:/[^/]+)+))\.[cm]?[jt]sx?"
 )
-_NO_SERVERS: Final = re.compile(
+_NO_SERVERS: Final = lazy_re(
     r".*(?:socket|history|i18n|messag|router\.|window|emitter|events?|pubsub|store|keyboard)\b", re.IGNORECASE
 )
 _ANY: Final = "0.0.0.0"  # noqa: S104 - what the change is to say

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.project.sources.syntax import Syntax, named, unwrapped
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 _CONVERSIONS: Final = frozenset({"Number", "parseInt", "String", "parseFloat", "BigInt"})
-_ENDING: Final = re.compile(r"\.[cm]?[jt]sx?$")
+_ENDING: Final = lazy_re(r"\.[cm]?[jt]sx?$")
 _DEEPEST: Final = 12
-_FIRST_ARGUMENT: Final = re.compile(r"\b([A-Za-z_$][\w$]*)\(\s*process\.env\s*[,)]")
+_FIRST_ARGUMENT: Final = lazy_re(r"\b([A-Za-z_$][\w$]*)\(\s*process\.env\s*[,)]")
 
 
 @frozen

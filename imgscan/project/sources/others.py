@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.sources.records import EnvRead, Sources
 
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
@@ -54,7 +55,7 @@ _PATTERNS: Final = {
     "ex": _ELIXIR,
     "exs": _ELIXIR,
 }
-_REQUIRED: Final = re.compile(r"ENV\.fetch|fetch_env!")
+_REQUIRED: Final = lazy_re(r"ENV\.fetch|fetch_env!")
 _FROM_ELSEWHERE: Final = frozenset(
     {"REQUEST_METHOD", "REQUEST_URI", "HTTP_HOST", "REMOTE_ADDR", "SERVER_NAME", "DOCUMENT_ROOT"}
 )

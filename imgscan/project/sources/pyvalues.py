@@ -6,16 +6,16 @@ In: nodes of `ast`. Out: constants, reads of the environment, names that a modul
 from __future__ import annotations
 
 import ast
-import re
 from typing import Final
 
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 _MOST_NODES: Final = 300_000
 _DEEPEST: Final = 20
-_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
+_CAPITALS: Final = lazy_re(r"[A-Z][A-Z0-9_]{0,127}")
 _GETTERS: Final = frozenset({"os.environ.get", "environ.get", "os.getenv", "getenv", "os.environ.setdefault"})
-_ENV_CALLS: Final = re.compile(
+_ENV_CALLS: Final = lazy_re(
     r"(?:self\.)?_?(?:env|environ|config|decouple\.config|AutoConfig|get_env|getenv|get_env_variable|env_config)"
     r"(?:\.(?:str|bool|int|float|list|json|url|db|db_url|cache|cache_url|tuple|path|read|get_value|decimal|dict))?"
 )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.project.sources.records import Sources
 from imgscan.project.tree import ProjectTree
 
@@ -41,10 +42,10 @@ _LEFT_OUT: Final = frozenset(
     }
 )
 """Folders of tests and of what builds make."""
-_TEST_NAME: Final = re.compile(
+_TEST_NAME: Final = lazy_re(
     r"(?:test_.*|.*[._-](?:test|tests|spec|stories|mock|e2e)|conftest|.*\.d|.*\.min|.*\.bundle)\.\w+", re.IGNORECASE
 )
-_CONFIG_OF_SPRING: Final = re.compile(r"application(?:-[\w.-]+)?\.(?:ya?ml|properties)")
+_CONFIG_OF_SPRING: Final = lazy_re(r"application(?:-[\w.-]+)?\.(?:ya?ml|properties)")
 _LARGEST: Final = 512 << 10
 _MOST_FILES: Final = 5_000
 _MOST_BYTES: Final = 48 << 20

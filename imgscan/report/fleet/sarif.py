@@ -14,10 +14,11 @@ from typing import Final
 from urllib.parse import quote
 
 from imgscan.fleets import FleetImage, FleetReport
+from imgscan.lazyre import lazy_re
 from imgscan.model import Report
 from imgscan.report.sarif import render
 
-_NOT_SAFE: Final = re.compile(r"[^a-z0-9._-]+")
+_NOT_SAFE: Final = lazy_re(r"[^a-z0-9._-]+")
 _MOST_READABLE: Final = 80
 _DIGEST: Final = 12
 

@@ -7,7 +7,6 @@ chapter "Git Internals - Git Objects".
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -19,9 +18,10 @@ from imgscan.detect.secrets.unpack.members import Member, Opening
 from imgscan.detect.secrets.unpack.source import CHUNK_BYTES, Behind, Source, fill
 from imgscan.frozen import frozen
 from imgscan.layers.codec import new_zlib
+from imgscan.lazyre import lazy_re
 
 PACK_MARK: Final = b"PACK\0\0\0"
-_LOOSE: Final = re.compile(rb"(?:blob|tree|commit|tag) [0-9]{1,19}\0")
+_LOOSE: Final = lazy_re(rb"(?:blob|tree|commit|tag) [0-9]{1,19}\0")
 _LOOSE_HEADER_BYTES: Final = 32
 _ZLIB: Final = frozenset((b"x\x01", b"x\x5e", b"x\x9c", b"x\xda"))
 _OFFSET_DELTA, _NAME_DELTA = 6, 7

@@ -6,7 +6,6 @@ For nearly every file the answer takes one look at one or two bytes.
 from __future__ import annotations
 
 import itertools
-import re
 import struct
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,14 +19,15 @@ from imgscan.detect.secrets.unpack.zipwalk import looks_like_zip, walk_zip
 from imgscan.frozen import frozen
 from imgscan.layers.codec import CODECS
 from imgscan.layers.tarheader import BLOCK_BYTES, is_header
+from imgscan.lazyre import lazy_re
 
 HEAD_BYTES: Final = 4096
 _CODECS: Final = {codec.name: codec for codec in CODECS}
 _HEAVY: Final = frozenset({"xz", "zstd"})
-_BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
-_GZIP: Final = re.compile(rb"\x1f\x8b\x08[\0-\x1f]")
-_CPIO: Final = re.compile(rb"07070[12][0-9A-Fa-f]{104}|070707[0-7]{70}")
-_V7_NUMBERS: Final = re.compile(rb"(?:[0-7 ]{6,7}[\0 ]{1,2}){3}")
+_BZIP2: Final = lazy_re(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_GZIP: Final = lazy_re(rb"\x1f\x8b\x08[\0-\x1f]")
+_CPIO: Final = lazy_re(rb"07070[12][0-9A-Fa-f]{104}|070707[0-7]{70}")
+_V7_NUMBERS: Final = lazy_re(rb"(?:[0-7 ]{6,7}[\0 ]{1,2}){3}")
 _ENDS: Final = (b"\0", b" ")
 _MOST_MARKS: Final = 64
 _UNREAD: Final[Mapping[bytes, str]] = {
@@ -43,7 +43,7 @@ _JMOD: Final = b"JM\1\0"
 _FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1] + b"x")
 _OF_PROGRAMS: Final = frozenset(b"#\x7f")
 """What scripts and programs begin with, and no container does."""
-_BEHIND_SCRIPT: Final = re.compile(rb"PK\x03\x04|\x1f\x8b\x08[\0-\x1f]|\xfd7zXZ\0|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
+_BEHIND_SCRIPT: Final = lazy_re(rb"PK\x03\x04|\x1f\x8b\x08[\0-\x1f]|\xfd7zXZ\0|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
 
 
 @frozen

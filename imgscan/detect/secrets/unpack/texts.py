@@ -17,6 +17,7 @@ from typing import Final
 
 from imgscan.detect.secrets.unpack.members import Member, Opening
 from imgscan.detect.secrets.unpack.source import Source
+from imgscan.lazyre import lazy_re
 
 SQLITE_MARK: Final = b"SQLite format 3\0"
 _LEAVES: Final = {13: 2, 10: 1}
@@ -28,8 +29,8 @@ _MOST_DATABASE_BYTES: Final = 256 << 20
 
 _BYTECODE_STEP: Final = 1 << 20
 _BYTECODE_OVERLAP: Final = 64 << 10
-_SHORT_TEXT: Final = re.compile(rb"[zZ\xda\xfa]([\x0c-\xff])(?=[ -~]{12})")
-_LONG_TEXT: Final = re.compile(rb"[aAstu\xc1\xe1\xf3\xf4\xf5](?s:(..\x00\x00))(?=[ -~]{12})")
+_SHORT_TEXT: Final = lazy_re(rb"[zZ\xda\xfa]([\x0c-\xff])(?=[ -~]{12})")
+_LONG_TEXT: Final = lazy_re(rb"[aAstu\xc1\xe1\xf3\xf4\xf5](?s:(..\x00\x00))(?=[ -~]{12})")
 """The kind of a text and its length, of one byte or four."""
 _CODE_AT: Final = (16, 12, 8)
 """Where the code begins behind the magic number: since Python 3.7, 3.3, and before."""
