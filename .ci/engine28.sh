@@ -104,6 +104,19 @@ end_processes() {
   done
 }
 
+# firewall -I|-D: what containers of one network send each other passes. It goes through the host's FORWARD chain, which
+# the engine beside this one may have closed.
+firewall() {
+  local rule=(FORWARD -m physdev --physdev-is-bridged -m comment --comment "imgscan$number" -j ACCEPT)
+  local PATH=$PATH:/usr/sbin:/sbin
+  command -v iptables >/dev/null || return 0
+  if iptables -C "${rule[@]}" 2>/dev/null; then
+    [[ $1 == -I ]] || iptables -D "${rule[@]}"
+  elif [[ $1 == -I ]]; then
+    iptables -I "${rule[@]}"
+  fi
+}
+
 start() {
   local deadline pid program
   if answers; then
@@ -120,6 +133,7 @@ start() {
   ip link show "$bridge" >/dev/null 2>&1 || ip link add name "$bridge" type bridge
   ip addr replace "$address" dev "$bridge"
   ip link set "$bridge" up
+  firewall -I
   printf '{ "features": { "containerd-snapshotter": %s } }\n' "$containerd_store" >"$run/daemon.json"
   : >"$run/log"
   say "starting $("$programs/usr/sbin/dockerd" --version)"
@@ -148,6 +162,7 @@ stop() {
     say "stopped"
   fi
   ip link delete "$bridge" 2>/dev/null || true
+  firewall -D
   forget_run
 }
 
