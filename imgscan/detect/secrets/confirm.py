@@ -60,7 +60,10 @@ def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int, 
         if rule.quoted:
             start, end = _unquoted(data, start, end)
         at = max(end, match_start + 1)
-        if at != core_end:
+        if at > high:
+            # Behind nothing at the end there would be nothing again and again.
+            following = iter(())
+        elif at != core_end:
             following = shape.regex.finditer(data, at, high)
         if match_end - match_start > rule.max_length or end <= start:
             continue
@@ -69,9 +72,9 @@ def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int, 
             # Their patterns take the last text of a shape in a line: what they mean may stand before it.
             yield from matches(rule, pattern, data, match_start, start, cut=cut)
             continue
-        name_start, name_end = hit.span(shape.name) if shape.name else (0, 0)
-        if name_start == core_start:
-            name_start = match_start
+        name_start, name_end = hit.span(shape.name) if shape.name else (-1, -1)
+        name_start = match_start if name_start == core_start else name_start
+        name_end = match_end if name_end == core_end else name_end
         yield Match(
             rule=rule,
             start=start,

@@ -2,8 +2,10 @@ r"""A pattern in the form in which it is searched for: without the run of charac
 the least of the run that it ends with. In: a rule's pattern. Out: a `Loosened`, by which a match is made whole again.
 
 `(?P<name>[a-z_]{0,50}(?:key|token))=(?P<secret>\S{4,512})` has a state of its automaton for nearly every count of
-either run, and to build these takes RE2 ten times as long as to search. Where a match begins and ends follows from the
-runs alone: the leftmost match begins with the leftmost core, and nothing comes after the last run.
+either run, and to build these takes RE2 ten times as long as to search, or a thousand times where it has to find out
+what groups match. Where a match begins and ends follows from the runs alone: the leftmost match begins with the
+leftmost core, and nothing comes after the last run, which may be of two classes. Of the first of them something is
+always there: a group that ends where the core does is one that the run belongs to.
 """
 
 from __future__ import annotations
@@ -11,19 +13,19 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from imgscan.detect.secrets.patterntext import CLASS, has_alternatives
+from imgscan.detect.secrets.patterntext import CLASS, ends_in_choice, has_alternatives
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
 
 _HEAD: Final = lazy_re(rb"((?:\(\?[a-z]+\))?\(\?P<name>)(" + CLASS + rb")\{0,([0-9]+)\}(?![?+*{])")
-_TAIL: Final = lazy_re(rb"(\(\?P<secret>)(" + CLASS + rb")\{([0-9]+),([0-9]+)\}\)$")
+_TAIL: Final = lazy_re(rb"(" + CLASS + rb")\{([1-9][0-9]*),([0-9]+)\}(?:(" + CLASS + rb")\{0,([0-9]+)\})?\)$")
 _ALL_BYTES: Final = bytes(range(256))
 
 
 @frozen
 class Loosened:
     """What to search for, and what a match of it lacks: up to `most_before` of the bytes `before` in front of it, which
-    belong to the group `name`, and whatever `after` matches behind it, which belongs to the group `secret`."""
+    belong to the group `name`, and whatever `after` matches behind it, which belongs to the last group."""
 
     pattern: bytes
     before: bytes = b""
@@ -50,16 +52,22 @@ def loosen(pattern: bytes, options: Any) -> Loosened:  # noqa: ANN401 - RE2's op
     flags = pattern[: pattern.find(b")") + 1] if pattern.startswith(b"(?") and pattern[2:3] not in b":P" else b""
     before, most_before, after = b"", 0, None
     tail = _TAIL.search(pattern)
-    if tail is not None:
-        opening, members, least, most = tail.groups()
-        pattern = pattern[: tail.start()] + opening + members + b"{%s})" % least
-        known = re.escape(_members(flags + members, options))
-        after = re.compile(b"[%s]{0,%d}" % (known, int(most) - int(least)), re.DOTALL) if known else None
+    if tail is not None and not ends_in_choice(pattern[: tail.start()]):
+        members, least, most, others, more = tail.groups()
+        pattern = pattern[: tail.start()] + members + b"{%s})" % least
+        runs = [(members, int(most) - int(least))] + ([(others, int(more))] if others is not None else [])
+        after = re.compile(b"".join(_run(flags + of, count, options) for of, count in runs), re.DOTALL)
     head = _HEAD.match(pattern)
     if head is not None and not has_alternatives(pattern[head.end() :]):
         before, most_before = _members(flags + head[2], options), int(head[3])
         pattern = head[1] + pattern[head.end() :]
     return Loosened(pattern=pattern, before=before, most_before=most_before, after=after)
+
+
+def _run(of: bytes, most: int, options: Any) -> bytes:  # noqa: ANN401 - as above
+    """Up to so many of a class, for `re`."""
+    known = re.escape(_members(of, options))
+    return b"[%s]{0,%d}" % (known, most) if known else b""
 
 
 def _members(of: bytes, options: Any) -> bytes:  # noqa: ANN401 - as above

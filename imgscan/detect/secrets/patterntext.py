@@ -31,6 +31,20 @@ def has_alternatives(rest: bytes) -> bool:
     return False
 
 
+def ends_in_choice(before: bytes) -> bool:
+    """Whether a pattern that begins with `before`, and is in an open group there, has another way to that group's end:
+    around it, or through another choice of it."""
+    choices = [False]
+    for token in tokens(before):
+        if token == b"|":
+            choices[-1] = True
+        elif token == b")":
+            choices.pop()
+        elif token.startswith(b"("):
+            choices.append(False)
+    return any(choices)
+
+
 def in_parts(pattern: bytes, words: int) -> list[bytes]:
     """Patterns that together match what one does that begins with a choice of many words, each with a few of them."""
     begin = _WORDS.match(pattern)

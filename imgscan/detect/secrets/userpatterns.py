@@ -22,6 +22,10 @@ _CURES: Final = (
 )
 
 
+_TEXTS: Final = (b"", b"a", b" a\n")
+"""Nothing, and what has a beginning and an end of a word and of a line: at which a pattern may match nothing, too."""
+
+
 def checked_pattern(text: str, where: str) -> bytes:
     """The pattern for RE2; Python's `\\Z` is RE2's `\\z`. Raises InputError, `where` being file and line."""
     if len(text) > LONGEST_PATTERN:
@@ -35,7 +39,7 @@ def checked_pattern(text: str, where: str) -> bytes:
             cause="each counted repetition is compiled as often as it may be repeated",
             next_step="repeat less, or nest less: {20,} costs a fraction of {20,500}",
         )
-    if regex.search(b"") is not None:
+    if any(found.start() == found.end() for text in _TEXTS for found in regex.finditer(text)):
         raise InputError(
             f"{where}: bad pattern: it matches the empty text, so it would match everywhere",
             next_step="ask for something: + for *, and no alternative that may be empty",
