@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from imgscan.detect.secrets.beside import Neighbours, with_beside
 from imgscan.detect.secrets.confirm import Cut, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.hits import Candidate, SecretHit, judge
-from imgscan.detect.secrets.joined import with_beside
 from imgscan.detect.secrets.marks import mark_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
 from imgscan.detect.secrets.publickeys import SeenKey
@@ -136,7 +136,7 @@ class BlockSearch:
             found += self.config.find(data, job.spent, job.cut)[0]
         if not found and not encoded:
             return
-        place = _Places(window, data, job.newlines)
+        place, around = _Places(window, data, job.newlines), Neighbours(data)
         for match in sorted(found, key=lambda m: m.start):
             start, end = place.span(match.start, match.end)
             match_start, match_end = place.span(match.match_start, match.match_end)
@@ -148,7 +148,7 @@ class BlockSearch:
             # Lines are counted for hits only: most matches are none, and programs have few lines.
             hit = judge(match, data, job.path, line=0, offset=start, literal=job.literal)
             if hit is not None:
-                hit = replace(with_beside(hit, match, data), line=place.line(match.start))
+                hit = replace(with_beside(hit, match, around), line=place.line(match.start))
                 hit = _marked(hit, data, match.start, match.end)
             if hit is not None or match.rule.weight >= Weight.CONTEXT:
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)

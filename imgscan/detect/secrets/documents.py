@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from imgscan.detect.secrets.beside import Neighbours, beside
 from imgscan.detect.secrets.hits import SecretHit
-from imgscan.detect.secrets.joined import beside
 from imgscan.detect.secrets.validators import decode_base64
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
@@ -324,10 +324,11 @@ def scan_documents(scanner: SecretScanner, documents: Iterable[Document]) -> Ite
         texts.setdefault(_environment(each), []).extend(
             _encode(f"{name}={value}\n") for name, value in each.assignments if len(value) <= _LONGEST_LINE
         )
+    around = {environment: Neighbours(b"".join(lines)) for environment, lines in texts.items()}
     for each in together:
         for hit in scan_document(scanner, each):
             name = each.assignments[0][0] if len(each.assignments) == 1 and not hit.beside else ""
-            words = beside(name, b"".join(texts[_environment(each)])) if name else ""
+            words = beside(name, around[_environment(each)].all) if name else ""
             yield each, replace(hit, beside=words) if words else hit
 
 

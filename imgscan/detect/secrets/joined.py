@@ -1,7 +1,7 @@
-"""Parts that open something together: a key id and its secret, a user, a password and a host.
+"""Parts that open something together and are found by a rule each: a key id and its secret.
 
-In: located hits, or a variable's name and the text around it. Out: what stands beside it, in words. Two tables say what
-belongs together: rules of which both are found, and names of which only one holds a secret.
+In: located hits. Out: the hits, as bad as they are together, and where the other parts are, in words. What holds no
+secret and belongs to one all the same, as a user to a password, is `beside`'s.
 """
 
 from __future__ import annotations
@@ -11,23 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
-from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.hits import SecretHit
-from imgscan.detect.secrets.redact import assigned_name
 from imgscan.frozen import frozen
-from imgscan.lazyre import lazy_re
 from imgscan.model import Location, Place, Severity
 
 NEAR_LINES: Final = 20
 """So many lines apart two parts of one thing may stand in a file."""
-_NEAR_BYTES: Final = 4096
-_NAME_BYTES: Final = 160
 _FILES: Final = frozenset({Place.FILE, Place.CONTEXT, Place.COMPOSE, Place.DOCKERFILE, Place.SCRIPT})
-_ASSIGNMENT: Final = lazy_re(
-    rb"([A-Za-z_][A-Za-z0-9_.-]{0,80})[\"']?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}[\"']?([^\s\"'`,;<>{}]{1,200})"
-)
-_WORDS: Final = lazy_re(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_HOST: Final = lazy_re(rb"(?:[a-z][a-z-]{0,30}|(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z0-9-]{1,63})(?::[0-9]{1,5})?")
 
 
 class Parts(NamedTuple):
@@ -56,30 +46,6 @@ PARTS: Final = (
 )
 
 
-class Group(NamedTuple):
-    """Endings of names of one thing: `secret` those of the secret, `others` those of what goes with it; `hosts` are
-    those that say where it opens."""
-
-    secret: tuple[str, ...]
-    others: tuple[str, ...]
-    hosts: tuple[str, ...] = ()
-
-
-_HOSTS: Final = ("HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS", "ENDPOINT", "URL")
-GROUPS: Final = (
-    Group(("CLIENT_SECRET",), ("CLIENT_ID", "TENANT_ID", "DOMAIN", "ISSUER")),
-    Group(("AUTH_TOKEN", "API_KEY_SECRET"), ("ACCOUNT_SID", "API_KEY_SID", "API_KEY")),
-    Group(("SECRET_ACCESS_KEY", "SECRET_KEY"), ("ACCESS_KEY_ID", "ACCESS_KEY", "REGION"), ("ENDPOINT", "ENDPOINT_URL")),
-    Group(("ACCOUNT_KEY", "STORAGE_KEY"), ("ACCOUNT_NAME", "STORAGE_ACCOUNT", "ACCOUNT")),
-    Group(("CONSUMER_SECRET", "API_SECRET"), ("CONSUMER_KEY", "API_KEY")),
-    Group(("ACCESS_TOKEN_SECRET",), ("ACCESS_TOKEN",)),
-    Group(("PGPASSWORD",), ("PGUSER", "PGDATABASE"), ("PGHOST",)),
-    Group(("ROOT_PASSWORD",), ("USER", "DATABASE", "DB"), _HOSTS),
-    Group(("PASSWORD", "PASSWD", "PASS", "PWD"), ("USER", "USERNAME", "LOGIN", "DATABASE", "DB", "NAME"), _HOSTS),
-)
-"""The first group whose secret ends a name is taken."""
-
-
 Item = TypeVar("Item")
 
 
@@ -89,55 +55,6 @@ class Joined:
 
     hit: SecretHit
     beside: tuple[str, ...] = ()
-
-
-def beside(name: str, text: bytes) -> str:
-    """What stands in `text` that belongs to the secret of a variable, by its name: `DB_USER and DB_HOST (db.internal)
-    stand beside it`. "" if nothing does. Of values only a host's is shown."""
-    plain = _plain(name)
-    ending, group = next(((e, g) for g in GROUPS for e in g.secret if _ends(plain, e)), ("", None))
-    if group is None:
-        return ""
-    stem = plain[: len(plain) - len(ending)]
-    wanted = {stem + part: number for number, part in enumerate((*group.others, *group.hosts))}
-    found: dict[int, str] = {}
-    for match in _ASSIGNMENT.finditer(text):
-        other = match.group(1).decode("ascii")
-        number = wanted.get(_plain(other))
-        if number is None or number in found:
-            continue
-        host = match.group(2) if number >= len(group.others) else b""
-        shown = f" ({host.decode('ascii')})" if host and _HOST.fullmatch(host) is not None else ""
-        found[number] = other + shown
-    names = [found[number] for number in sorted(found)]
-    if not names:
-        return ""
-    listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
-    return f"{listed} {'stand' if len(names) > 1 else 'stands'} beside it"
-
-
-def with_beside(hit: SecretHit, match: Match, data: bytes) -> SecretHit:
-    """The hit of a match in a block, with what stands near it there."""
-    name = match.name or assigned_name(bytes(data[max(match.start - _NAME_BYTES, 0) : match.start]))
-    words = beside(name, around(data, match.start)) if name else ""
-    return replace(hit, beside=words) if words else hit
-
-
-def around(data: bytes, at: int) -> bytes:
-    """The text that is near an offset: so many lines before and after it, and not more bytes than these have."""
-    low, high = max(at - _NEAR_BYTES, 0), at + _NEAR_BYTES
-    before = bytes(data[low:at]).split(b"\n")[-NEAR_LINES - 1 :]
-    after = bytes(data[at:high]).split(b"\n")[: NEAR_LINES + 1]
-    return b"\n".join(before) + b"\n".join(after)
-
-
-def _plain(name: str) -> str:
-    """`dbPassword`, `db.password` and `DB-PASSWORD` as DB_PASSWORD."""
-    return "_".join(word.upper() for word in _WORDS.findall(name))
-
-
-def _ends(name: str, ending: str) -> bool:
-    return name == ending or name.endswith("_" + ending)
 
 
 def join(items: Sequence[Item], view: Callable[[Item], tuple[SecretHit, Location]]) -> Iterator[tuple[Item, Joined]]:

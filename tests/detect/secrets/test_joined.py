@@ -1,4 +1,4 @@
-"""What belongs together: ids and their secrets, passwords with users and hosts."""
+"""What belongs together: ids and their secrets, as the findings tell it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import random
 import string
 import time
 
-import pytest
-
 from imgscan.detect.secrets.documents import Document, scan_documents
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
-from imgscan.detect.secrets.joined import beside
 from imgscan.detect.secrets.scanner import load_scanner
 from imgscan.model import Finding, Location, Place, Severity
 
@@ -83,38 +80,6 @@ def test_a_password_with_its_user_and_host_in_a_file() -> None:
     finding = found(f"DB_HOST=db.internal\nDB_USER=app\nDB_PASSWORD={PASSWORD}\n")["secret-env-assignment"]
     assert "DB_USER and DB_HOST (db.internal) stand beside it" in finding.message
     assert PASSWORD not in finding.message
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("DB_PASSWORD", "DB_USER=app", "DB_USER stands beside it"),
-        ("dbPassword", "dbUser: app\ndbHost: db1", "dbUser and dbHost stand beside it"),
-        ("spring.datasource.password", "spring.datasource.username=app", "spring.datasource.username stands beside it"),
-        ("POSTGRES_PASSWORD", "POSTGRES_USER=a\nPOSTGRES_DB=b\n", "POSTGRES_USER and POSTGRES_DB stand beside it"),
-        (
-            "AZURE_CLIENT_SECRET",
-            "AZURE_TENANT_ID=x\nAZURE_CLIENT_ID=y",
-            "AZURE_CLIENT_ID and AZURE_TENANT_ID stand beside it",
-        ),
-        ("TWILIO_AUTH_TOKEN", "TWILIO_ACCOUNT_SID=x", "TWILIO_ACCOUNT_SID stands beside it"),
-        ("PGPASSWORD", "export PGHOST='pg.example.com' PGUSER=x", "PGUSER and PGHOST (pg.example.com) stand beside it"),
-        ("DB_PASSWORD", "MAIL_USER=app\nUSER=x\nDB_USERS=9", ""),
-        ("DB_PASSWORD", 'DB_HOST="${HOST}"\n', "DB_HOST stands beside it"),
-        ("DB_PASSWORD", f"DB_HOST={SECRET}\n", "DB_HOST stands beside it"),
-        ("TOKEN", "USER=x", ""),
-        ("", "USER=x", ""),
-    ],
-)
-def test_what_stands_beside_a_secret(name: str, text: str, words: str) -> None:
-    assert beside(name, text.encode()) == words
-
-
-@pytest.mark.parametrize("text", ["A" * 8192, "A_" * 4096, "DB_HOST=" * 1024, 'a"  ' * 2048, "a.b-" * 2048])
-def test_hostile_text_takes_bounded_time(text: str) -> None:
-    begun = time.process_time()
-    beside("DB_PASSWORD", text.encode())
-    assert time.process_time() - begun < 2
 
 
 def test_a_thousand_parts_in_one_line_take_bounded_time() -> None:
