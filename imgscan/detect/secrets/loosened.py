@@ -19,6 +19,9 @@ from imgscan.lazyre import lazy_re
 
 _HEAD: Final = lazy_re(rb"((?:\(\?[a-z]+\))?\(\?P<name>)(" + CLASS + rb")\{0,([0-9]+)\}(?![?+*{])")
 _TAIL: Final = lazy_re(rb"(" + CLASS + rb")\{([1-9][0-9]*),([0-9]+)\}(?:(" + CLASS + rb")\{0,([0-9]+)\})?\)$")
+_FLAGS: Final = lazy_re(rb"\(\?[ims]+\)")
+_OTHERWISE: Final = lazy_re(rb"\(\?[a-zA-Z]*-?[a-zA-Z]*[:)]|\\Q")
+"""What makes a pattern mean something else from there on; `(?:` does not."""
 _ALL_BYTES: Final = bytes(range(256))
 
 
@@ -49,7 +52,10 @@ class Loosened:
 
 def loosen(pattern: bytes, options: Any) -> Loosened:  # noqa: ANN401 - RE2's options have no types
     """The pattern loosened at both ends, as far as it has such ends."""
-    flags = pattern[: pattern.find(b")") + 1] if pattern.startswith(b"(?") and pattern[2:3] not in b":P" else b""
+    begin = _FLAGS.match(pattern)
+    flags = begin[0] if begin is not None else b""
+    if any(found != b"(?:" for found in _OTHERWISE.findall(pattern, len(flags))):
+        return Loosened(pattern=pattern)
     before, most_before, after = b"", 0, None
     tail = _TAIL.search(pattern)
     if tail is not None and not ends_in_choice(pattern[: tail.start()]):

@@ -81,17 +81,34 @@ def test_the_same_is_found(rule_id: str, pattern: bytes, drawn: st.DataObject, c
 def patterns(draw: st.DrawFn) -> bytes:
     """Of the kind that users write: a group at their end, with a run in it, around it whatever they thought of."""
     word = st.sampled_from(
-        [b"", b"a", b"ab", b"b?", b"(?:a|bb)", b"[ab]{0,2}", b"(b)?", b"a|", b"|", b"(?:a|)", b"\\|", b"[|(]"]
+        [
+            b"",
+            b"a",
+            b"ab",
+            b"b?",
+            b"(?:a|bb)",
+            b"[ab]{0,2}",
+            b"(b)?",
+            b"a|",
+            b"|",
+            b"(?:a|)",
+            b"\\|",
+            b"[|(]",
+            b"\\Q|)(\\E",
+            b"(?i)",
+            b"(?i:a)",
+            b"(?-i)",
+        ]
     )
     run = st.builds(
         lambda of, least, more: of + b"{%d,%d}" % (least, least + more),
         st.sampled_from([b"[ab]", b"[^a]", b"[b-d]", b"[^\\s]", b"[]a]"]), st.integers(0, 3), st.integers(0, 4),
     )  # fmt: skip
     last = st.builds(lambda of, most: of + b"{0,%d}" % most, st.sampled_from([b"[a-c]", b"[=]"]), st.integers(0, 3))
-    opening = st.sampled_from([b"(", b"(?P<secret>", b"(?P<name>", b"(?:", b"((?P<secret>c)"])
+    opening = st.sampled_from([b"(", b"(?P<secret>", b"(?P<name>", b"(?:", b"(?i:", b"((?P<secret>c)"])
     ends = st.sampled_from([b")", b")", b")", b"))", b")?", b")b"])
     parts = [
-        draw(st.sampled_from([b"", b"(?i)"])), draw(word), draw(word), draw(opening), draw(word), draw(run),
+        draw(st.sampled_from([b"", b"(?i)", b"(?is)", b"(?U)"])), draw(word), draw(word), draw(opening), draw(word), draw(run),
         draw(st.one_of(st.just(b""), last)), draw(ends),
     ]  # fmt: skip
     return b"".join([b"(" if parts[-1] == b"))" else b"", *parts])
