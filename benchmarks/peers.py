@@ -119,6 +119,11 @@ def _kingfisher_image(program: Path, target: Target) -> list[str]:
     return [str(program), "scan", "docker", target.image, *KINGFISHER, str(target.report)]
 
 
+def _kingfisher_archive(program: Path, target: Target) -> list[str]:
+    options = ["--no-limits", "--no-validate", "--no-update-check", "--format", "json", "--output", str(target.report)]
+    return [str(program), "scan", "docker", "--archive", str(target.archive), *options]
+
+
 def _kingfisher_layers(program: Path, target: Target) -> list[str]:
     return [str(program), "scan", str(target.layers), *KINGFISHER, str(target.report)]
 
@@ -196,6 +201,11 @@ PEERS: Final[tuple[Peer, ...]] = (
         name="kingfisher 2.14.0 (image)", reads="the image in the engine, exported to disk and unpacked by itself",
         covers="what its limits for unpacking let through; reports nothing below node_modules",
         fetch=_wheel("2.14.0"), command=_kingfisher_image, account=_of_kingfisher, compiles=True,
+    ),
+    Peer(
+        name="kingfisher 2.14.0 (archive)", reads="the saved archive (made beforehand, not timed), unpacked by itself",
+        covers="every file of every layer; reports nothing below node_modules",
+        fetch=_wheel("2.14.0"), command=_kingfisher_archive, account=_of_kingfisher, compiles=True,
     ),
     Peer(
         name="trufflehog", reads="the saved archive (made beforehand, not timed)",

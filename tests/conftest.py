@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(Path(__file__).parent))
 # Nothing is taken from, or left in, the cache of whoever runs the tests; those of the cache have one of their own.
 os.environ["IMGSCAN_NO_CACHE"] = "1"
-# A shell that starts the suite in the background has it ignored, and so would be what the tests start and interrupt.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts the suite in the background has them ignored, nohup one of them, and so they would be in what the
+# tests start and interrupt.
+for ignored, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, usual)
 # A busy machine is no failure.
 settings.register_profile("imgscan", deadline=None)
 settings.load_profile("imgscan")
