@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
+from imgscan.detect.secrets.beside import NEAR_LINES
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.frozen import frozen
 from imgscan.model import Location, Place, Severity
 
-NEAR_LINES: Final = 20
-"""So many lines apart two parts of one thing may stand in a file."""
 _FILES: Final = frozenset({Place.FILE, Place.CONTEXT, Place.COMPOSE, Place.DOCKERFILE, Place.SCRIPT})
 
 
