@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -264,8 +263,7 @@ class Engine:
     def cancel_build(self, build_id: str) -> None:
         """Cancel the build that was started with `buildid`; no error when it is over or the engine cannot."""
         # Whatever goes wrong here (the errors of requests are OSErrors): closing the connection has cancelled it too.
-        with suppress(OSError):
-            knock(self.host)
+        with suppress(OSError, EngineError):
             self.api.post(self.api_url("/build/cancel"), params={"id": build_id}, timeout=_CONNECT_TIMEOUT_S)
 
     def registry_headers(self) -> dict[str, str]:
@@ -321,14 +319,17 @@ def open_client(endpoint: Endpoint) -> APIClient:
     from docker import APIClient
     from docker.constants import MINIMUM_DOCKER_API_VERSION
 
+    from imgscan.unixadapter import use_unix_adapter
+
     failures = (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError)
     try:
-        knock(endpoint.host)
         client: Any = APIClient(
             base_url=endpoint.host, version=MINIMUM_DOCKER_API_VERSION, timeout=_CONNECT_TIMEOUT_S, tls=_tls(endpoint)
         )
     except failures as error:
         raise EngineError(f"no engine at {endpoint.host}", cause=_connection_words(error)) from error
+    if endpoint.host.startswith("unix://"):
+        use_unix_adapter(client, endpoint.host, _CONNECT_TIMEOUT_S)
     try:
         # What `version="auto"` does, except that a failure leaves no socket open behind a client one cannot close.
         client._version = client._retrieve_server_version()
@@ -340,14 +341,6 @@ def open_client(endpoint: Endpoint) -> APIClient:
         # A proxy of the environment is for the network; a socket needs none.
         client.trust_env = False
     return cast("APIClient", client)
-
-
-def knock(host: str) -> None:
-    """Raise OSError where nothing listens on a unix socket; the SDK would leave its own socket open then."""
-    if host.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
-            knocking.settimeout(_CONNECT_TIMEOUT_S)
-            knocking.connect(host.removeprefix("unix://"))
 
 
 def _tls(endpoint: Endpoint) -> Any:  # noqa: ANN401 - the SDK wants a TLSConfig or False

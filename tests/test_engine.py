@@ -177,7 +177,6 @@ def test_only_records_that_are_named_are_pruned(server: Server, engine: Engine) 
 
 
 # The SDK leaves the socket of a connection that fails to the garbage collector, which says so.
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "call",
     [
@@ -200,7 +199,6 @@ def test_an_engine_that_is_gone(tmp_path: Path, call: Callable[[Engine], object]
     gc.collect()
 
 
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 def test_cancelling_at_an_engine_that_is_gone_is_no_error(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         engine = Engine.connect(server.host)

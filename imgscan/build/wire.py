@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from imgscan.engine import knock
 from imgscan.errors import EngineError
 from imgscan.escape import plain, shorten
 
@@ -143,7 +142,6 @@ def start_build(
     """Open a connection of its own, send the build request, give the stream of answers."""
     url = engine.api_url("/build")
     with engine.calling(_DOING):
-        knock(engine.host)
         connection = new_connection(engine, url)
     parts = urlsplit(url)
     stream = BuildStream(engine, connection, params.get("buildid"))
