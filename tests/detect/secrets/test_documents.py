@@ -104,6 +104,14 @@ def test_what_is_known_of_a_configuration_is_not_searched_twice() -> None:
     assert sorted(rest.text.decode().split("\n")) == sorted(["config", "Env", "Labels", "history", "created_by"])
 
 
+@pytest.mark.parametrize("half", ["\\ud800", "\\udc41", "\\udfff\\ud812"])
+def test_half_a_pair_of_surrogates_in_a_configuration(half: str) -> None:
+    raw = f'{{"container_config": {{"Env": ["A={half}b"]}}}}'.encode()
+    (rest,) = image_documents(Config(), (), raw)
+    assert rest.text.endswith("\ufffdb".encode())
+
+
+
 @pytest.mark.parametrize("raw", [b"", b"{", b"[1, 2]", b"\xff" * 9], ids=repr)
 def test_a_configuration_that_is_none(raw: bytes) -> None:
     assert list(image_documents(Config(), (), raw)) == []
