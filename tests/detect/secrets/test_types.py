@@ -178,7 +178,7 @@ TYPES: dict[int, tuple[tuple[str, int | Parts, str], ...]] = {
     98: (
         ("ai-service-key", ["OLLAMA_API_KEY=", _random("hex", 32), ".", _random("base62", 24)], ""),
         ("sk-key", 1, ""),
-        ("ai-service-key", 4, ""),
+        ("rare-form-token", 3, ""),
         ("ai-provider-key", ["rp", "a_", _random("UPPER36", 44), "x9y2"], ""),
     ),
     99: (("uri-credentials", 0, ""), ("pgpass", 0, "root/.pgpass")),
