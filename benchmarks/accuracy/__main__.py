@@ -19,7 +19,7 @@ import click
 from benchmarks.accuracy.cases import Case, read_cases, write_cases
 from benchmarks.accuracy.natural import describe, natural_trees, size_of
 from benchmarks.accuracy.own import own_cases
-from benchmarks.accuracy.published import betterleaks_cases
+from benchmarks.accuracy.published import betterleaks_cases, kingfisher_cases
 from benchmarks.accuracy.score import ALL, Score, by_case, score
 from benchmarks.accuracy.tools import KINGFISHER, TRUFFLEHOG3, Tool, imgscan_tool, kingfisher_tool, trufflehog3_tool
 from benchmarks.figures import markdown_table
@@ -35,7 +35,9 @@ _SURE: Final = ("low/low", "info/low")
 @click.option("--cases", "folders", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Also the cases of a folder's *.jsonl: {text, label, secret, path, family} a line.")  # fmt: skip
 @click.option(
-    "--published/--no-published", default=True, help="Also betterleaks' cases, fetched by pip. [default: yes]"
+    "--published/--no-published",
+    default=True,
+    help="Also betterleaks' cases and kingfisher's examples, fetched by pip. [default: yes]",
 )
 @click.option("--natural/--no-natural", default=True, help="Also real files. [default: yes]")
 @click.option("--tree", "trees", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -85,6 +87,7 @@ def _case_sets(options: Mapping[str, Any]) -> dict[str, list[Case]]:
         cases, left_out = betterleaks_cases(cache_folder(), "1")
         click.echo(f"betterleaks: {left_out} cases could not be converted", err=True)
         sets["betterleaks"] = cases
+        sets["kingfisher"] = kingfisher_cases(cache_folder())
     for folder in options["folders"]:
         sets[folder.name] = read_cases(folder)
     return sets

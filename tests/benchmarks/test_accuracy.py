@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import re
@@ -9,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.accuracy import published
 from benchmarks.accuracy.cases import Case, read_cases, write_cases
 from benchmarks.accuracy.gosource import go_cases
 from benchmarks.accuracy.own import own_cases
-from benchmarks.accuracy.published import undisputed
+from benchmarks.accuracy.published import kingfisher_cases, undisputed
 from benchmarks.accuracy.samples import random_text
 from benchmarks.accuracy.score import ALL, by_case, is_found, score
 from benchmarks.accuracy.tools import Report
 from benchmarks.packages import BenchError
+from benchmarks.peers import PEERS
 from benchmarks.vocabulary import learn_pieces
 
 GO = r"""
@@ -143,3 +146,29 @@ def test_pieces_of_words() -> None:
     pieces = learn_pieces({"token": 9, "tokens": 9, "taken": 1}, 4)
     assert "token" in pieces
     assert pieces == learn_pieces({"taken": 1, "tokens": 9, "token": 9}, 4)
+
+
+@pytest.mark.parametrize(
+    ("listed", "families"),
+    [
+        pytest.param(
+            '[{"id": "kingfisher.aws.1", "visible": true, "examples": ["a", "b"]}]', ["aws", "aws"], id="list"
+        ),
+        pytest.param('{"rules": [{"id": "x.y.2", "visible": true, "examples": ["a"]}]}', ["y"], id="object"),
+        pytest.param('[{"id": "x.y.2", "visible": false, "examples": ["a"]}]', [], id="reports-nothing"),
+        pytest.param("oh no", None, id="no-json"),
+    ],
+)
+def test_the_examples_that_kingfisher_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str, families: list[str] | None
+) -> None:
+    program = tmp_path / "kingfisher"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{listed}\nEND\n")
+    program.chmod(0o755)
+    peers = [dataclasses.replace(peer, fetch=lambda _: program) for peer in PEERS]
+    monkeypatch.setattr(published, "PEERS", peers)
+    if families is None:
+        with pytest.raises(BenchError, match="listed no rules"):
+            kingfisher_cases(tmp_path)
+    else:
+        assert [case.family for case in kingfisher_cases(tmp_path)] == families
