@@ -72,7 +72,12 @@ _ORDERED: Final = b"abcdefghijklmnopqrstuvwxyz0123456789"
 
 def is_placeholder(value: bytes) -> bool:
     """True for text that stands where a secret would: `changeme`, `<token>`, `${TOKEN}`, `xxxxxxxx`, `abcdefgh1234`."""
-    lowered = value[:_LOOKED_AT].strip(b" \t\r\n\"'").lower()
+    return is_stand_in(value) or is_sequential(_plain(value))
+
+
+def is_stand_in(value: bytes) -> bool:
+    """The same, but for text that only counts up."""
+    lowered = _plain(value)
     return (
         not lowered
         or lowered in byte_words("placeholders")
@@ -80,8 +85,11 @@ def is_placeholder(value: bytes) -> bool:
         or _PLACEHOLDER_WORDS.search(lowered) is not None
         or (_is_short(lowered) and _TEST_WORDS.search(lowered) is not None)
         or is_repetitive(lowered)
-        or is_sequential(lowered)
     )
+
+
+def _plain(value: bytes) -> bytes:
+    return value[:_LOOKED_AT].strip(b" \t\r\n\"'").lower()
 
 
 def _is_short(value: bytes) -> bool:
@@ -220,6 +228,7 @@ def has_too_little_entropy(value: bytes, least: float | None) -> bool:
 
 FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "placeholder": is_placeholder,
+    "stand-in": is_stand_in,
     "public": is_public,
     "reference": is_reference,
     "repetitive": is_repetitive,

@@ -111,7 +111,6 @@ def test_half_a_pair_of_surrogates_in_a_configuration(half: str) -> None:
     assert rest.text.endswith("\ufffdb".encode())
 
 
-
 @pytest.mark.parametrize("raw", [b"", b"{", b"[1, 2]", b"\xff" * 9], ids=repr)
 def test_a_configuration_that_is_none(raw: bytes) -> None:
     assert list(image_documents(Config(), (), raw)) == []

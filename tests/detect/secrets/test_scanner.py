@@ -309,3 +309,20 @@ def test_a_file_full_of_secrets_is_cut_off_with_a_note(scanner: SecretScanner) -
 def test_packs_are_named(scanner: SecretScanner) -> None:
     assert scanner.pack_names[0] == f"imgscan ({len(own_pack().rules)} rules)"
     assert scanner.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("glpat-" + "Ab3dEfGhIjKlMnOpQrSt", ("info", "low"), id="counted"),
+        pytest.param("glpat-" + "Kx7mQp2vRt9wZc4nBy6L", ("critical", "high"), id="random"),
+        pytest.param("glpat-" + "your-token-here12345", None, id="says-so"),
+        pytest.param("API_TOKEN=" + "abcdefgh12345678", None, id="no-form-of-its-own"),
+    ],
+)
+def test_a_token_that_counts_up_is_a_hint(scanner: SecretScanner, text: str, told: tuple[str, str] | None) -> None:
+    hits = scanner.scan_bytes(f"see {text} there".encode(), path="notes.txt")
+    assert [(hit.severity.value, hit.confidence.value) for hit in hits] == ([told] if told else [])
+    assert [hit.detail for hit in hits if "counts up" in hit.detail] == (
+        ["it counts up, as made-up examples do"] if told == ("info", "low") else []
+    )
