@@ -76,7 +76,7 @@ def is_placeholder(value: bytes) -> bool:
 
 
 def is_stand_in(value: bytes) -> bool:
-    """The same, but for text that only counts up."""
+    """The same, but for text that only counts up: of that a hit says that it does."""
     lowered = _plain(value)
     return (
         not lowered

@@ -183,11 +183,10 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         return None
     if rule.weight is Weight.SERVICE and match.name and not generic.is_service_secret(match.name, secret):
         return None
-    counted = _is_counted(rule, secret)
-    names = ["stand-in" if counted and name == "placeholder" else name for name in rule.filters]
-    if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[name](secret) for name in names):
+    if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
         return None
     checked = check(rule.validators, secret)
+    counted = "stand-in" in rule.filters and filters.is_sequential(secret)
     severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
     if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
         severity, confidence = min(severity, Severity.MEDIUM, key=lambda each: each.rank), Confidence.LOW
@@ -204,13 +203,6 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         proven=checked.proven,
         public=checked.public,
     )
-
-
-def _is_counted(rule: SecretRule, secret: bytes) -> bool:
-    """True for a token of a form that only one service has, made up by counting (`…_abcdefgh12345678`). It is hardly
-    anybody's, but unlike `your-token-here` it does not say so itself: it is demoted, not hidden."""
-    own = rule.weight >= Weight.CONTEXT and rule.confidence is Confidence.HIGH and "placeholder" in rule.filters
-    return own and filters.is_sequential(secret)
 
 
 def _is_inside_word(match: Match, data: bytes) -> bool:

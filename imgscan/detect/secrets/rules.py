@@ -161,18 +161,24 @@ def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> Se
     patterns = tuple(p.encode("latin-1") for p in texts)
     trigger = record.get("trigger")
     triggers = patterns if trigger is None else tuple(t.encode("latin-1") for t in _listed(trigger))
+    weight = Weight[record.get("weight", "specific").upper()]
+    filters = tuple(record.get("filters", ("placeholder", "public")))
+    if weight >= Weight.CONTEXT and record["confidence"] == Confidence.HIGH:
+        # A token of a form that only one service has, made up by counting, is hardly anybody's; but unlike
+        # `your-token-here` it does not say so itself: it is demoted, not hidden.
+        filters = tuple("stand-in" if name == "placeholder" else name for name in filters)
     return SecretRule(
         about=_about(record, family),
         patterns=patterns,
         triggers=triggers,
         max_length=min(record.get("max_length", DEFAULT_MAX_LENGTH), LONGEST_MATCH),
         scope=Scope(record.get("scope", "everywhere")),
-        weight=Weight[record.get("weight", "specific").upper()],
+        weight=weight,
         keywords=tuple(record.get("keywords", ())),
         prefixes=tuple(record.get("prefixes", ())),
         entropy=record.get("entropy"),
         validators=tuple(record.get("validators", ())),
-        filters=tuple(record.get("filters", ("placeholder", "public"))),
+        filters=filters,
         reveal=record.get("reveal", True),
         path=re.compile(record["path"], re.IGNORECASE) if "path" in record else None,
         file=record.get("file", ".env"),
