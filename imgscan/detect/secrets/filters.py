@@ -72,12 +72,20 @@ _ORDERED: Final = b"abcdefghijklmnopqrstuvwxyz0123456789"
 
 def is_placeholder(value: bytes) -> bool:
     """True for text that stands where a secret would: `changeme`, `<token>`, `${TOKEN}`, `xxxxxxxx`, `abcdefgh1234`."""
-    return is_stand_in(value) or is_sequential(_plain(value))
+    lowered = _lowered(value)
+    return _stands_in(lowered) or is_sequential(lowered)
 
 
 def is_stand_in(value: bytes) -> bool:
     """The same, but for text that only counts up: of that a hit says that it does."""
-    lowered = _plain(value)
+    return _stands_in(_lowered(value))
+
+
+def _lowered(value: bytes) -> bytes:
+    return value[:_LOOKED_AT].strip(b" \t\r\n\"'").lower()
+
+
+def _stands_in(lowered: bytes) -> bool:
     return (
         not lowered
         or lowered in byte_words("placeholders")
@@ -86,10 +94,6 @@ def is_stand_in(value: bytes) -> bool:
         or (_is_short(lowered) and _TEST_WORDS.search(lowered) is not None)
         or is_repetitive(lowered)
     )
-
-
-def _plain(value: bytes) -> bytes:
-    return value[:_LOOKED_AT].strip(b" \t\r\n\"'").lower()
 
 
 def _is_short(value: bytes) -> bool:
