@@ -144,7 +144,10 @@ def check_root(root: Path) -> None:
             )
         os.scandir(root).close()
     except FileNotFoundError as error:
-        raise InputError(f"there is no directory {root}", next_step="check the path of the build context") from error
+        raise InputError(
+            f"there is no directory {root}",
+            next_step="check the path of the build context; an image is looked at with imgscan scan",
+        ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"the directory {root} cannot be read: {reason}") from error

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgscan.errors import InputError
 from imgscan.escape import plain
-from imgscan.source.platforms import parse_platform
+from imgscan.source.platforms import Platform, parse_platform
 from imgscan.source.records import HistoryEntry, Image, ImageConfig, ImageReader, Layer, LayerBlob
 
 if TYPE_CHECKING:
     from imgscan.engine import Engine
 
 _LAYOUT_FILES = ("oci-layout", "index.json", "manifest.json")
-_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
+_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2", "/")
+_DOCKERFILES = ("Dockerfile", "Containerfile")
+_TRANSPORTS = ("docker-archive", "oci-archive", "oci-dir", "oci", "dir")
+"""How dive, skopeo, syft and Podman say what kind of archive follows."""
 
 __all__ = [
     "HistoryEntry",
@@ -69,14 +73,62 @@ def open_image(
         )
     found = local_file(target)
     if found is not None:
+        _refuse_project(found[0])
         from imgscan.source.archive import open_archive
 
         return open_archive(*found, wanted)
     if looks_like_a_path(target):
-        raise InputError(f"no such file: {plain(target)}")
+        raise InputError(f"no such file: {plain(target)}", next_step=_without_transport(target))
+    return _open_named(target, engine, wanted)
+
+
+def _open_named(target: str, engine: Engine | None, wanted: Platform | None) -> ImageReader:
+    """An image of the engine. Where there is none, what lies in the folder under the same name may have been meant."""
     from imgscan.source.engine import open_engine_image
 
-    return open_engine_image(target, engine, wanted)
+    try:
+        return open_engine_image(target, engine, wanted)
+    except InputError as error:
+        path = Path(target)
+        lies = ""
+        if os.path.lexists(path):
+            kind, wanting = ("folder", "holds no image") if path.is_dir() else ("file", "is no archive")
+            lies = f"the {kind} of that name here {wanting}"
+        raise InputError(
+            error.what,
+            cause="; ".join(filter(None, (error.cause, lies))),
+            next_step=_without_transport(target) or _project_step(path) or error.next_step,
+        ) from error
+
+
+def _project_step(path: Path) -> str:
+    """What to run for a folder that an image is built from; empty for anything else."""
+    try:
+        is_project = any((path / name).is_file() for name in _DOCKERFILES)
+    except (OSError, ValueError):
+        return ""
+    return f"{_command('build-report', path)} builds the project's image and scans that" if is_project else ""
+
+
+def _refuse_project(path: Path) -> None:
+    """Raise InputError for a folder that an image is built from, and that holds none."""
+    step = "" if is_layout(path) else _project_step(path)
+    if step:
+        raise InputError(f"{plain(str(path))} holds no image, but what one is built from", next_step=step)
+
+
+def _command(name: str, path: Path | str) -> str:
+    from shlex import quote
+
+    return f"imgscan {name} {plain(quote(str(path)))}"
+
+
+def _without_transport(target: str) -> str:
+    """What to run for `docker-archive:FILE` and its like, as other tools name an archive."""
+    transport, colon, rest = target.partition(":")
+    rest = rest.removeprefix("//")
+    named = colon and transport in _TRANSPORTS and os.path.lexists(rest)
+    return f"{_command('scan', rest)} (kinds of archives are told by what they hold)" if named else ""
 
 
 def local_file(target: str) -> tuple[Path, str | None] | None:
@@ -118,4 +170,4 @@ def is_layout(path: Path) -> bool:
 
 def looks_like_a_path(target: str) -> bool:
     """Whether a target is spelled as a path, so that it means no image's name."""
-    return target.startswith(("/", "./", "../")) or target.rpartition("/")[2].endswith(_ENDINGS)
+    return target in (".", "..") or target.startswith(("/", "./", "../")) or target.endswith(_ENDINGS)

@@ -19,6 +19,7 @@ from imgscan.model import Skipped
 from imgscan.source.config import Json, member, parse_config, platform_of, text, texts
 from imgscan.source.platforms import Platform, best, read_platform
 from imgscan.source.records import Image, ImageReader, LayerBlob, layers_of_store
+from imgscan.source.reference import check_name
 from imgscan.source.select import Selection
 from imgscan.source.stored import open_stored_image
 from imgscan.source.stream import OnePass
@@ -53,9 +54,10 @@ _NOP: Final = "#(nop)"
 def open_engine_image(ref: str, engine: Engine | None = None, platform: Platform | None = None) -> ImageReader:
     """An image of the engine by name or id; connects when no engine is given, and then closes it with the reader.
 
-    Raises InputError when there is no such image (with similar names) or it is for another platform, EngineError when
-    the engine does not answer.
+    Raises InputError when this is no name, when there is no such image (with similar names) or it is for another
+    platform, EngineError when the engine does not answer.
     """
+    check_name(ref)
     if engine is not None:
         return EngineReader(engine, ref, platform=platform)
     from imgscan.engine import Engine as EngineClient

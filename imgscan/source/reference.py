@@ -93,6 +93,21 @@ def parse_reference(text: str) -> Reference:
     )
 
 
+def check_name(text: str) -> None:
+    """Raise InputError, which never repeats a password, for what can be no image's name in an engine, whose grammar is
+    the same; ids and their beginnings are within it."""
+    try:
+        parse_reference(text)
+    except InputError as error:
+        if not error.cause:
+            raise
+        raise InputError(
+            f"{plain(shorten(text, 200))} is no name of an image",
+            cause=error.cause,
+            next_step="docker images lists what the engine has; a file is named by its path, such as ./image.tar",
+        ) from error
+
+
 def registry_of(host: str) -> Reference:
     """A registry as a whole. Raises InputError for what is no `HOST[:PORT]`."""
     return Reference(host=parse_host(host), repository="", tag=None, digest=None)

@@ -772,6 +772,60 @@ def test_a_directory_that_is_no_layout(tmp_path: Path) -> None:
         open_image(str(tmp_path)).image()
 
 
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        pytest.param(".", "imgscan build-report . builds", id="this-folder"),
+        pytest.param("../project", "imgscan build-report ../project builds", id="a-path"),
+        pytest.param("other project/", "imgscan build-report 'other project' builds", id="for-a-shell"),
+        pytest.param("empty/", "docker save", id="nothing-to-build"),
+        pytest.param("docker-archive:saved", "imgscan scan saved", id="as-skopeo-names-it"),
+        pytest.param("docker-archive://sub/x.tar", "imgscan scan sub/x.tar", id="as-dive-names-it"),
+        pytest.param("oci-archive:gone.tar", "", id="but-nothing-is-there"),
+    ],
+)
+def test_what_to_run_instead(target: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "project"
+    for root in (project, project / "other project"):
+        root.mkdir()
+        (root / "Dockerfile").write_text("FROM scratch")
+    for folder in ("empty", "sub"):
+        (project / folder).mkdir()
+    for name in ("saved", "sub/x.tar"):
+        (project / name).write_bytes(legacy(IMAGE))
+    monkeypatch.chdir(project)
+    with pytest.raises(InputError) as caught:
+        open_image(target).image()
+    assert said in caught.value.next_step
+    assert bool(said) == bool(caught.value.next_step)
+
+
+@pytest.mark.parametrize(
+    ("target", "cause", "step"),
+    [
+        pytest.param("notes", "there are: note; the file of that name here is no archive", "docker pull", id="file"),
+        pytest.param("project", "the folder of that name here holds no image", "imgscan build-report", id="project"),
+        pytest.param("folder", "the folder of that name here holds no image", "docker pull", id="folder"),
+    ],
+)
+def test_what_the_engine_has_not_but_the_folder_here(
+    target: str, cause: str, step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(ref: str, *_: object) -> None:
+        raise InputError(f"no image {ref}", cause="there are: note" * (ref == "notes"), next_step=f"docker pull {ref}")
+
+    (tmp_path / "notes").write_text("some words")
+    for folder in ("folder", "project"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "project/Dockerfile").write_text("FROM scratch")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("imgscan.source.engine.open_engine_image", refuse)
+    with pytest.raises(InputError, match=f"no image {target}") as caught:
+        open_image(target)
+    assert caught.value.cause.endswith(cause)
+    assert caught.value.next_step.startswith(step)
+
+
 def test_an_unreadable_archive_says_why(tmp_path: Path) -> None:
     path = tmp_path / "loop.tar"
     path.symlink_to(path)

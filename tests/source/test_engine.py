@@ -381,6 +381,28 @@ def test_an_image_the_real_engine_has_not(built: tuple[Engine, str]) -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize(
+    "name", ["gone", "A.b/c", "a__b", "a--b", "localhost/x:Y", f"a@sha256:{'0' * 64}", "0" * 64, "A:5000/x"]
+)
+def test_names_that_the_real_engine_takes_are_taken(name: str, built: tuple[Engine, str]) -> None:
+    engine, _ = built
+    with pytest.raises(InputError, match="no image"):
+        open_image(name, engine=engine)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    "name", ["App", "a b", "app:", ":1", "-a", "a..b", "a___b", "é", "a@sha256:12", "a:" + "1" * 129, "h_h:5/a", "a:-1"]
+)
+def test_names_that_the_real_engine_refuses_are_refused(name: str, built: tuple[Engine, str]) -> None:
+    engine, _ = built
+    with pytest.raises(EngineError, match="failed while reading"):
+        engine.inspect_image(name)
+    with pytest.raises(InputError, match="no name of an image"):
+        open_image(name, engine=engine)
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize("builder", ["classic", "buildkit"])
 @pytest.mark.parametrize("use_store", [True, False], ids=["store", "export"])
 def test_a_real_image_without_layers(builder: str, use_store: bool) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imgscan.errors import InputError
-from imgscan.source.reference import Reference, is_digest, is_loopback, parse_host, parse_reference
+from imgscan.source.reference import Reference, check_name, is_digest, is_loopback, parse_host, parse_reference
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
@@ -92,11 +93,27 @@ def test_what_is_refused(text: str, cause: str) -> None:
     assert "registry://" in caught.value.next_step
 
 
+@pytest.mark.parametrize("text", ["app", "app:1", "a/b", "Host/b", "localhost:5000/b:1", "0123456789ab", DIGEST])
+def test_names_that_an_engine_may_have(text: str) -> None:
+    check_name(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [("App", "no capital letters"), ("app:", "a tag has"), ("a b", "small letters"), ("app@sha256:12", "the digest")],
+)
+def test_names_that_no_engine_has(text: str, cause: str) -> None:
+    with pytest.raises(InputError, match="no name of an image") as caught:
+        check_name(text)
+    assert cause in caught.value.cause
+
+
+@pytest.mark.parametrize("check", [parse_reference, check_name])
 @pytest.mark.parametrize("text", ["user:{}@r.example/app", "user:{}@r.example:5000/app:1", "{}@host/x@y/z"])
-def test_passwords_are_refused_and_not_repeated(text: str) -> None:
+def test_passwords_are_refused_and_not_repeated(text: str, check: Callable[[str], object]) -> None:
     password = "pass" + "word" + "9"
     with pytest.raises(InputError) as caught:
-        parse_reference(text.format(password))
+        check(text.format(password))
     error = caught.value
     assert password not in f"{error.what}{error.cause}{error.next_step}"
     assert "docker login" in error.next_step
