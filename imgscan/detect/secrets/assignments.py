@@ -20,6 +20,8 @@ from imgscan.model import Confidence, Severity
 ENV_ASSIGNMENT: Final = "secret-env-assignment"
 _STRUCTURED: Final = frozenset({"yml", "yaml", "json", "toml", "xml"})
 CONFIG_LIMIT_BYTES: Final = 1024 * 1024
+_SCRIPT_LIMIT_BYTES: Final = 64 * 1024
+"""What has no file name extension is a script or a value by itself, if it is small."""
 _SHORTEST: Final = 4
 _LONGEST: Final = 4096
 _LONGEST_NAME: Final = 100
@@ -34,11 +36,26 @@ _SECRET_PATHS: Final = (
     "/.aws/credentials",
 )
 _SECRET_LAST: Final = frozenset(path.rpartition("/")[2] for path in _SECRET_PATHS)
-_EXPRESSION: Final = lazy_re(rb"[()\[\]{}]|\$[({]|^[A-Za-z_]\w*(?:\.\w+)+$|=>|\s\+\s|^[&*|>]")
+_PUT_ASIDE: Final = lazy_re(
+    r"(?:\.(?:bak|backup|old|orig|save|copy|tmp|swp|dist|dpkg-old|rpmsave|j2|tpl|tmpl|erb)|~)+$"
+)
+_LONE: Final = frozenset({"pass", "pw", "pwd"})
+_COMPOUND: Final = lazy_re(
+    r"(?:passw(?:o?r)?d|pswr?d|passphrase|passcode|secret"
+    r"|(?:api|secret|private|access|auth|encryption|signing|master)keys?|(?:access|auth|api|refresh|bearer|secret|bot)token)$"
+)
+"""What ends a name whose words are written as one: `mysqlpassword`."""
+_EXPRESSION: Final = lazy_re(
+    rb"[()\[\]{}]|^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$|\$[({]|^[A-Za-z_]\w*(?:\.\w+)+$|=>|\s\+\s|^[&*|>]"
+)
+"""An expression, a line of /etc/passwd, a colour."""
 _DEFAULT: Final = lazy_re(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s*")
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # What people put into passwords, and identifiers have not.
 _SIGNS: Final = lazy_re(rb"[A-Za-z][!@#$%^&*?]|[!@#%^&*?][A-Za-z]")
+_DIGITS: Final = b"0123456789"
+_SENTENCE_END: Final = b"?!:*."
+_SHORTEST_LONE: Final = 8
 _RANDOM_LENGTH: Final = 16
 _RANDOM_BITS: Final = 3.0
 
@@ -48,8 +65,8 @@ def is_config_like(path: str, size: int | None) -> bool:
     credentials wherever they lie."""
     if size is not None and size > CONFIG_LIMIT_BYTES:
         return False
-    folder, _, name = path.rpartition("/")
-    name = name.lower()
+    folder, _, written = path.rpartition("/")
+    name = written.lower()
     if name in words("secret_names") or ("env" in name and _is_env_name(name)):
         return True
     if name in _SECRET_LAST and f"/{path}".endswith(_SECRET_PATHS):
@@ -61,6 +78,7 @@ def is_config_like(path: str, size: int | None) -> bool:
         or is_code(name)
         or is_shell(name)
         or name.partition(".")[0] in words("config_names")
+        or ("." not in name and not written.isupper() and (size or 0) <= _SCRIPT_LIMIT_BYTES)
     )
     return known and not is_vendored(path)
 
@@ -88,24 +106,42 @@ def is_shell(path: str) -> bool:
 
 
 def _ending(path: str) -> str:
-    return path.rpartition(".")[2]
+    """The file name extension, also of a copy that was put aside: `php` of `config.php.bak`."""
+    return _PUT_ASIDE.sub("", path).rpartition(".")[2]
 
 
 def is_sensitive_name(name: str) -> bool:
     """True when the words of a variable's name promise a secret: `DB_PASSWORD`, `apiKey`, not `TOKENIZERS_PARALLELISM`,
     `PASSWORD_FILE`, `GPG_KEY`."""
-    parts = [word.lower() for word in _NAME_WORDS.findall(name[-_LONGEST_NAME:])]
-    while parts and parts[-1].isdigit():
-        parts.pop()
+    parts = _words_of(name)
     if not parts or parts[-1] in words("harmless_ends") or not words("harmless_words").isdisjoint(parts):
         return False
     if len(parts) == 1 and parts[0] in _ALONE_HARMLESS:
         return False
-    if not words("secret_words").isdisjoint(parts):
+    if not words("secret_words").isdisjoint(parts) or any(_COMPOUND.search(part) for part in parts):
         return True
     return any(
         right in ("key", "keys") and left in words("key_qualifiers") for left, right in itertools.pairwise(parts)
     )
+
+
+def _words_of(name: str) -> list[str]:
+    """The words of a name, lower case, without a number at its end."""
+    parts = [word.lower() for word in _NAME_WORDS.findall(name[-_LONGEST_NAME:])]
+    while parts and parts[-1].isdigit():
+        parts.pop()
+    return parts
+
+
+def is_lone(name: str) -> bool:
+    """Whether a name is a bare `pass` or `pwd`, which may as well count tests or name a folder."""
+    return len(parts := _words_of(name)) == 1 and parts[0] in _LONE
+
+
+def _may_be_password(name: str, value: bytes) -> bool:
+    """Whether a value under such a name looks like nothing but a password."""
+    digits_and_more = not filters.lacks_digits(value) and not filters.is_number(value) and b"/" not in value
+    return digits_and_more and len(value) >= _SHORTEST_LONE and is_lone(name)
 
 
 def literal_of(value: bytes) -> bytes:
@@ -121,7 +157,9 @@ def judge_value(name: str, value: bytes, *, code: bool) -> tuple[Severity, Confi
     and plain words are dropped there too.
     """
     value = value.strip()
-    if not _SHORTEST <= len(value) <= _LONGEST or not is_sensitive_name(name) or _lies_elsewhere(value):
+    if not _SHORTEST <= len(value) <= _LONGEST or _lies_elsewhere(value):
+        return None
+    if not is_sensitive_name(name) and not _may_be_password(name, value):
         return None
     if filters.is_weak_password(value):
         return None if code else (Severity.LOW, Confidence.LOW)
@@ -133,7 +171,7 @@ def judge_value(name: str, value: bytes, *, code: bool) -> tuple[Severity, Confi
         return None
     if _looks_random(value):
         return Severity.MEDIUM, Confidence.MEDIUM
-    lacks_all = filters.lacks_digits(value) and _SIGNS.search(value) is None
+    lacks_all = filters.lacks_digits(value) and _SIGNS.search(value.rstrip(_SENTENCE_END)) is None
     return None if code and lacks_all else (Severity.MEDIUM, Confidence.LOW)
 
 
@@ -143,7 +181,9 @@ def _lies_elsewhere(value: bytes) -> bool:
 
 
 def _repeats_name(name: str, value: bytes) -> bool:
-    return value.lower().replace(b"-", b"_") == name.lower().replace("-", "_").encode("utf-8", "replace")
+    return value.lower().rstrip(_DIGITS).replace(b"-", b"_") == name.lower().rstrip("0123456789").replace(
+        "-", "_"
+    ).encode("utf-8", "replace")
 
 
 def _looks_random(value: bytes) -> bool:

@@ -27,6 +27,10 @@ _SAID_BYTES: Final = 24
 _COUNTED: Final = "it counts up, as made-up examples do"
 _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b)[\s:,=\"'`(-]{0,4}$")
 """What stands right before a specimen in a manual."""
+_OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
+"""In front of a value under a lone `pass`: what a test printed, or an element of a list."""
+_DEFAULT: Final = b"${"
+"""Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
 _SEALED: Final = "~"
 _SHOWN_DIGITS: Final = 2
 """Of the identity of a secret that could be guessed so much goes into a fingerprint; see `secret_fingerprint_parts`."""
@@ -243,8 +247,17 @@ def _judge_assignment(
     """A `name = value` of a configuration file. In programs only a quoted value is a literal, in shell scripts only
     one that follows the `=` at once."""
     before, env_file = _assigned_in(path)
-    if before is not None and data[match.start - 1 : match.start] not in before:
+    is_default = data[match.match_start : match.match_start + len(_DEFAULT)] == _DEFAULT
+    if before is not None and not is_default and data[match.start - 1 : match.start] not in before:
         return None
+    between = data[match.match_start : match.start]
+    if assignments.is_lone(match.name) and _OF_TESTS.search(between) is not None:
+        return None
+    if (
+        data[match.match_start - 2 : match.match_start] == b"::"
+        and between[len(match.name) : len(match.name) + 1] == b'"'
+    ):
+        return None  # the name of a type, as CloudFormation has them
     verdict = assignments.judge_value(match.name, match.secret, code=not env_file)
     if verdict is None:
         return None

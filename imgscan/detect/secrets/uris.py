@@ -30,6 +30,7 @@ _TEMPLATE: Final = lazy_re(rb"[%$]\{|[{}$<>]|^%[sdvr]$|^:|^\*+$|\\[(x]|%\(")
 _RANDOM_LENGTH: Final = 12
 _RANDOM_BITS: Final = 2.8
 _SHORT_NUMBER: Final = 6
+_SHORTEST_RARE: Final = 8
 
 
 def judge_uri(match: bytes) -> tuple[Severity, Confidence] | None:
@@ -40,6 +41,9 @@ def judge_uri(match: bytes) -> tuple[Severity, Confidence] | None:
     _, user, password, host = parts.groups()
     if _is_specimen(user, password, host):
         return None
+    if _SPECIMEN_HOST.search(host) is not None:
+        made_up = _is_weak(user, password) or filters.lacks_digits(password) or filters.is_one_word(password)
+        return None if made_up or len(password) < _SHORTEST_RARE else (Severity.LOW, Confidence.LOW)
     local = _LOCAL_HOST.fullmatch(host) is not None
     if _is_weak(user, password):
         return None if local or user.lower() in byte_words("generic_users") else (Severity.LOW, Confidence.LOW)
@@ -70,7 +74,7 @@ def _is_specimen(user: bytes, password: bytes, host: bytes) -> bool:
     """True for a template or the documentation of a URI rather than one."""
     if _TEMPLATE.search(password) is not None or _TEMPLATE.search(user) is not None or filters.is_reference(password):
         return True
-    if _SPECIMEN_HOST.search(host) is not None or (filters.is_number(password) and len(password) < _SHORT_NUMBER):
+    if filters.is_number(password) and len(password) < _SHORT_NUMBER:
         return True
     generic = user.lower() in byte_words("generic_users") or filters.is_placeholder(user)
     return generic and (_is_weak(user, password) or filters.is_one_word(password))

@@ -1,0 +1,133 @@
+"""Passwords as the languages and formats of configuration write them: found in each; and what only looks like one."""
+
+from __future__ import annotations
+
+import random
+import string
+
+import pytest
+
+from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.model import Severity
+
+_LETTERS = string.ascii_letters + string.digits
+_VALUE = "\N{SECTION SIGN}"
+
+
+def _random(length: int, letters: str = _LETTERS) -> str:
+    return "".join(random.Random(f"{length} {letters}").choices(letters, k=length))
+
+
+PASSWORDS = {
+    "mixed": _random(4) + "7" + _random(5),
+    "signs": _random(6) + "!" + _random(3) + "4",
+    "hexadecimal": "f3" + _random(14, "0123456789abcdef"),
+    "small-letters": _random(7, string.ascii_lowercase) + "481",
+}
+"""A short one of letters of both cases and a digit, and others that people and programs choose."""
+
+FORMS = [
+    ("Main.java", 'static final String password =\n        "§";'),
+    ("a.ps1", '"ConvertTo-SecureString \\"§\\""'),
+    ("b.ps1", "ConvertTo-SecureString -String -Force §"),
+    ("Setter.java", 'setPassword("§");'),
+    ("config/default.json", '{\n  "db": {\n    "host": "db1.corp",\n    "password": "§"\n  }\n}'),
+    ("settings.json", '{"dbPassword":"§"}'),
+    ("app.json", '{"client_secret": "§"}'),
+    ("nodemailer.js", 'const t = nodemailer.createTransport({ auth: { user: "a@corp.io", pass: "§" } });'),
+    ("mail.json", '{"auth": {"user": "a@corp.io", "pass": "§"}}'),
+    ("task.json", '{"environment":[{"name":"DB_PASSWORD","value":"§"}]}'),
+    ("ecs.json", '{\n "name": "DB_PASSWORD",\n "value": "§"\n}'),
+    ("deploy.yaml", "env:\n  - name: DB_PASSWORD\n    value: §\n"),
+    ("docker-compose.yml", "services:\n  db:\n    environment:\n      - POSTGRES_PASSWORD=§\n"),
+    ("app.toml", '[db]\npassword = "§"\n'),
+    ("app.ini", "[db]\npassword = §\n"),
+    ("app.properties", "spring.datasource.password=§\n"),
+    ("ds.xml", '<datasource user="sa" password="§" />'),
+    ("server.xml", "<password>§</password>"),
+    ("conf.php", "return ['password' => '§'];"),
+    ("conf2.php", '$password = "§";'),
+    ("wp-config.php", "define('DB_PASSWORD', '§');"),
+    ("cfg.php", "$config['db']['password'] = '§';"),
+    ("db.js", "const secret = process.env.JWT_SECRET || '§';"),
+    ("s.py", 'SECRET_KEY = os.environ.get("SECRET_KEY", "§")'),
+    ("s3.py", "DATABASES = {'default': {'PASSWORD': '§'}}"),
+    ("s4.py", 'conn = psycopg2.connect(host="db", user="app", password="§")'),
+    ("s5.py", 'os.environ["DB_PASSWORD"] = "§"'),
+    ("B.java", '@Value("${db.password:§}")'),
+    ("C.java", 'ds.setPassword("§");'),
+    ("x.go", 'Password: "§",'),
+    ("main.tf", 'variable "db_password" {\n  default = "§"\n}'),
+    ("main2.tf", 'password = "§"'),
+    ("play.yml", "ansible_become_password: §"),
+    ("run.sh", "export PGPASSWORD=§"),
+    ("run2.sh", "PGPASSWORD='§' psql -h db"),
+    ("run3.sh", "kubectl create secret generic x --from-literal=password=§"),
+    ("run4.sh", "docker run -e MYSQL_ROOT_PASSWORD=§ mysql"),
+    ("run5.sh", "curl -u admin:§ https://ci.corp.io/job"),
+    ("run6.sh", "sshpass -p § ssh root@h"),
+    ("run7.sh", "mysql -uroot -p§ db"),
+    ("Dockerfile", "FROM x\nENV DB_PASSWORD=§\n"),
+    ("x/Dockerfile", "ENV DB_PASSWORD §"),
+    (".env", "MYSQLPASSWORD=§"),
+    ("b.env", "adminpassword=§"),
+    ("c.env", "SMTP_PASS=§"),
+    ("d.env", "rootpw=§"),
+    ("e.env", "PASS=§"),
+    ("app4.yml", "pass: §"),
+    ("db.yml", "production:\n  password: §"),
+    ("x.groovy", "password = '§'"),
+    ("x.gradle", 'storePassword "§"'),
+    ("gradle.properties", "signing.keyPassword=§"),
+    ("my.cnf", "[client]\npassword=§"),
+    ("x.conf", "requirepass §"),
+    ("odbc.ini", "PWD = §"),
+    ("x.reg", '"DefaultPassword"="§"'),
+    ("x.ps1", '$Password = "§"'),
+    ("x.bat", "set DB_PASSWORD=§"),
+    ("Jenkinsfile", 'environment { DB_PASSWORD = "§" }'),
+    ("crontab", "0 1 * * * DB_PASSWORD=§ /backup.sh"),
+    ("x.plist", "<key>Password</key>\n<string>§</string>"),
+    ("x.lua", 'password = "§"'),
+    ("x.pl", 'my $password = "§";'),
+    ("Makefile", "DB_PASSWORD := §"),
+    ("x.service", "Environment=DB_PASSWORD=§"),
+]
+
+
+@pytest.mark.parametrize("password", PASSWORDS.values(), ids=PASSWORDS.keys())
+@pytest.mark.parametrize(("name", "text"), FORMS, ids=[f"{name}-{index}" for index, (name, _) in enumerate(FORMS)])
+def test_a_password_is_found_however_it_is_written(name: str, text: str, password: str, scanner: SecretScanner) -> None:
+    data = text.replace(_VALUE, password).encode() + b"\n"
+    hits = scanner.scan_bytes(data, path=f"srv/{name}")
+    assert [hit.secret.decode() for hit in hits if hit.secret.decode() in (password, f":{password}")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("results.json", '{"Output": "--- PASS: TestAddr2 (0.00s)"}'),
+        ("results.json", '{"TLS13-Server": "PASS", "TLS12-Client9": "PASS"}'),
+        ("types.json", '{"AWS::IAM::AccessKey": "72c2d9dd90025459"}'),
+        ("de.json", '{"password": "Passwort", "passwordAgain": "Passwort?", "secret": "Geheimnis*"}'),
+        ("keys.go", '"encryptionKey": "encryptionKey1024",'),
+        ("user_test.go", "expectedPasswd := `root:x:0:0:root:/root:/bin/ash"),
+        ("key.go", 'key, err := privateKeyFromPEM("ed25519-private.pem")'),
+        ("lookup.go", 'found, err := manager.lookupSecret("mysecret2")'),
+        ("swagger.yaml", 'password: "hunter2"'),
+        ("start", 'PASSWORD="$1"\nexport TOKEN=$(cat /run/secrets/token)'),
+        ("VERSIONS", "secrets: 3.6-\ntoken: 3.0-"),
+        ("env.sh", 'test -n "$PASSWORD" || exit 12'),
+        ("deploy.yaml", "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: {name: db2, key: password1}"),
+        ("x.conf", "pass = 3"),
+        ("style.py", 'Token: "#f8f8f2",'),
+        ("x.yml", "password:\n  hint: abc1def2"),
+    ],
+)
+def test_what_is_no_password(name: str, text: str, scanner: SecretScanner) -> None:
+    assert not scanner.scan_bytes(text.encode() + b"\n", path=f"srv/{name}")
+
+
+def test_in_a_file_a_password_by_its_name_alone_is_a_hint(scanner: SecretScanner) -> None:
+    (hit,) = scanner.scan_bytes(b'{"password": "' + PASSWORDS["mixed"].encode() + b'"}', path="srv/config.json")
+    assert (hit.rule.id, hit.severity) == ("secret-env-assignment", Severity.LOW)
