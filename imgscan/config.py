@@ -8,6 +8,7 @@ tables (`[[allow]]`, `[[waiver]]`) are no options: those of all files count toge
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -41,7 +42,8 @@ class Table:
 def discover(start: Path) -> list[Path]:
     """The configuration files that apply to `start` (a folder), nearest first."""
     folder = start.resolve()
-    folders = [folder, *folder.parents]
+    # Path.is_dir raises for a name that is too long; that is for whoever reads the folder to tell.
+    folders = [path for path in (folder, *folder.parents) if os.path.isdir(path)]  # noqa: PTH112
     root = next((index for index, path in enumerate(folders) if (path / ".git").exists()), 0)
     found = (_config_file(path) for path in folders[: root + 1])
     return [path for path in found if path is not None]

@@ -35,6 +35,8 @@ def compile_glob(pattern: str) -> Callable[[str], bool]:
         raise GlobError("it names nothing")
     if pattern.startswith("!"):
         raise GlobError("a pattern cannot begin with !")
+    if not pattern.isascii() and any("\ud800" <= character <= "\udfff" for character in pattern):
+        raise GlobError("it is not UTF-8")
     if len(pattern) > LONGEST:
         raise GlobError(f"it is longer than {LONGEST} characters")
     body, anchored = pattern.rstrip("/"), "/" in pattern.rstrip("/")

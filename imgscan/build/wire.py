@@ -147,7 +147,8 @@ def start_build(
     stream = BuildStream(engine, connection, params.get("buildid"))
     sent = {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked", **headers}
     try:
-        stream.send(f"{parts.path}?{urlencode(params)}", sent, body)
+        query = urlencode(params, errors="surrogateescape")
+        stream.send(f"{parts.path}?{query}", sent, body)
     except BaseException:
         stream.close()
         raise

@@ -139,12 +139,12 @@ KEEPING: Final = (
         "[default: fleet.sqlite3 of your data folder]",
     ),
     click.option(
-        "--keep-runs", type=click.IntRange(1), default=30, show_default=True, envvar="IMGSCAN_KEEP_RUNS", metavar="N",
-        help="Forget older runs.",
+        "--keep-runs", type=click.IntRange(1, 10**6), default=30, show_default=True, envvar="IMGSCAN_KEEP_RUNS",
+        metavar="N", help="Forget older runs.",
     ),
     click.option(
-        "--keep-days", type=click.IntRange(0), default=30, show_default=True, envvar="IMGSCAN_KEEP_DAYS", metavar="N",
-        help="Forget results of layers and images that no run has needed for so many days.",
+        "--keep-days", type=click.IntRange(0, 36500), default=30, show_default=True, envvar="IMGSCAN_KEEP_DAYS",
+        metavar="N", help="Forget results of layers and images that no run has needed for so many days.",
     ),
 )  # fmt: skip
 """What is remembered."""

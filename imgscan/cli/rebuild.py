@@ -177,11 +177,12 @@ def _given(params: Mapping[str, Any], project: Project, reach: Reach) -> _Found:
     """The timings of a report, or the user's own seconds."""
     from imgscan.build.forecast import costs_of, relined
     from imgscan.build.guess import costs_guessed
+    from imgscan.cli.known import read_report
     from imgscan.report.json import decode
 
     if params["estimates"]:
         return _Found(project=project, costs=costs_guessed(reach, dict(map(_line_seconds, params["estimates"]))))
-    report = decode(params["basis"].read_bytes(), str(params["basis"]))
+    report = decode(read_report(params["basis"]), str(params["basis"]))
     if report.build is None:
         raise InputError(
             f"{params['basis']} tells of no build",

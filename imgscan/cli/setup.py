@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -74,7 +75,7 @@ def _inside(root: Path, files: tuple[Path, ...]) -> tuple[str, ...]:
     found: list[str] = []
     for file in files:
         whole = file.parent.resolve() / file.name
-        if not whole.is_file():
+        if not os.path.isfile(whole):  # noqa: PTH113 - Path raises for too long a name
             raise InputError(f"there is no file {file}", next_step="paths are meant from the working directory")
         if not whole.is_relative_to(top):
             raise InputError(

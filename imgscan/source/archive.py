@@ -67,7 +67,10 @@ def _open(file: BinaryIO, ref: str, selector: str | None, platform: Platform | N
     regular = stat.S_ISREG(Path(ref).stat().st_mode)
     if not regular:
         return OnePassReader(file, ref=ref, selector=selector, platform=platform)
-    head = read_head(file, SNIFF_BYTES)
+    try:
+        head = read_head(file, SNIFF_BYTES)
+    except OSError as error:
+        raise InputError(f"{plain(ref)} cannot be read", cause=error.strerror or plain(str(error))) from error
     if not head:
         raise InputError(f"{plain(ref)} is empty")
     file.seek(0)

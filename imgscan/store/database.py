@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -179,9 +180,13 @@ def _sqlite_engine(parsed: URL, noun: str, busy_s: float) -> Engine:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # It names images and what is wrong with them: made for its owner alone, and so are SQLite's files beside it.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        is_regular = stat.S_ISREG(os.fstat(file).st_mode)
+        os.close(file)
     except (OSError, ValueError) as error:
         raise InputError(f"{noun} cannot be kept in {path}", cause=getattr(error, "strerror", "")) from error
+    if not is_regular:
+        raise InputError(f"{noun} cannot be kept in {path}", cause="it is no file", next_step="check --store")
     engine = sa.create_engine(parsed, connect_args={"timeout": busy_s}, poolclass=sa.pool.QueuePool)
     sa.event.listen(engine, "connect", _sqlite_connect)
     sa.event.listen(engine, "begin", _sqlite_begin)
