@@ -16,6 +16,8 @@ import pytest
 from builds import Builds, save
 from planted import Planted, Plot, plot
 
+from imgscan.detect.secrets.examples import assemble
+from imgscan.detect.secrets.rules import own_pack
 from imgscan.engine import Engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.company]
@@ -148,3 +150,20 @@ def test_saved(engine: Engine, archive: Path, scanned: Scanned, tmp_path: Path) 
 def test_the_other_matcher(engine: Engine, archive: Path, scanned: Scanned, tmp_path: Path) -> None:
     found = scan(engine, str(archive), tmp_path / "re2", IMGSCAN_MATCHER="re2")
     assert told(found.report) == told(scanned.report)
+
+
+def test_tokens_in_a_program_that_go_built(made: Builds, engine: Engine, tmp_path: Path) -> None:
+    """The strings of such a program lie behind each other, with nothing between them."""
+    kinds = ("secret-github-token", "secret-aws-access-key", "secret-stripe-key", "secret-npm-token")
+    tokens = [assemble(rule.examples[0], "go").decode() for rule in own_pack().rules if rule.id in kinds]
+    texts = "\n".join(f"const t{number} = {json.dumps(token)}" for number, token in enumerate(tokens))
+    program = f'package main\n\nimport "os"\n\n{texts}\n\nfunc main() {{\n\tos.Stdout.WriteString(os.Args[0] + '
+    program += ' + "apart" + '.join(f"os.Args[{number}] + t{number}" for number in range(len(tokens))) + ")\n}\n"
+    dockerfile = (
+        "FROM imgscan-base/go:1.19 AS made\nCOPY main.go go.mod /src/\nRUN cd /src && CGO_ENABLED=0 go build -o /app .\n"
+        f"FROM scratch\nLABEL imgscan-test={made.marker}\nCOPY --from=made /app /app\n"
+    )
+    name = made.build(dockerfile, {"main.go": program.encode(), "go.mod": b"module app\n\ngo 1.19\n"})
+    report = scan(engine, name, tmp_path / "scan").report
+    found = {finding["rule_id"]: finding["location"] for finding in report["findings"]}
+    assert {kind: found[kind]["path"] for kind in kinds} == dict.fromkeys(kinds, "/app")

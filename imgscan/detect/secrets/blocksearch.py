@@ -14,6 +14,7 @@ from typing import Final
 from imgscan.detect.secrets.beside import Neighbours, with_beside
 from imgscan.detect.secrets.confirm import Cut, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
+from imgscan.detect.secrets.glued import glued_patterns
 from imgscan.detect.secrets.hits import Candidate, SecretHit, judge
 from imgscan.detect.secrets.marks import mark_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
@@ -42,6 +43,11 @@ class RuleSet:
         if prefixes:
             self._patterns.append(prefixes)
             self._lengths.append(_ENCODED_BYTES)
+        # Behind all others, so that what is found by its whole pattern comes first.
+        self._glued = glued_patterns(rules) if encoded else []
+        self._first_glued = len(self._patterns)
+        self._patterns += [shortest(pattern) for _, pattern in self._glued]
+        self._lengths += [rule.max_length for rule, _ in self._glued]
         self._backend, self._cache = backend, cache
 
     @cached_property
@@ -49,11 +55,21 @@ class RuleSet:
         """The compiled matcher, made when first needed."""
         return load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
 
-    def find(self, data: bytes, spent: frozenset[str], cut: Cut) -> tuple[list[Match], list[tuple[int, int]]]:
-        """Confirmed matches of rules that are not `spent`, and where token prefixes stand in base64."""
+    def find(
+        self, data: bytes, spent: frozenset[str], cut: Cut, *, binary: bool = False
+    ) -> tuple[list[Match], list[tuple[int, int]]]:
+        """Confirmed matches of rules that are not `spent`, in a `binary` block also those that touch what stands beside
+        them, and where token prefixes stand in base64."""
         found: list[Match] = []
         encoded: list[tuple[int, int]] = []
         for index, low, high in self.matcher.regions(data):
+            if index >= self._first_glued:
+                rule, pattern = self._glued[index - self._first_glued]
+                if binary and rule.id not in spent:
+                    apart = {(match.rule.id, match.start) for match in found}
+                    touching = matches(rule, pattern, data, low, high, cut=cut, glued=True)
+                    found += [match for match in touching if (rule.id, match.start) not in apart]
+                continue
             if index == len(self._entries):
                 encoded += spans(self._patterns[index], data, low, high, cut=cut)
                 continue
@@ -67,12 +83,13 @@ class RuleSet:
 @frozen
 class Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
-    taken for literals, the rules that had their share, who is told of what is cut short, who wants to see public keys,
-    and who counts the newlines before a window that does not know them."""
+    taken for literals, whether it is binary, the rules that had their share, who is told of what is cut short, who
+    wants to see public keys, and who counts the newlines before a window that does not know them."""
 
     path: str
     config: bool
     literal: bool
+    binary: bool = False
     spent: frozenset[str] = frozenset()
     cut: Cut = field(default=lambda _: None, repr=False)
     see: Callable[[SeenKey], None] | None = None
@@ -131,7 +148,7 @@ class BlockSearch:
             yield from self._block(window, without_nuls(window.data), job)
 
     def _block(self, window: Window, data: bytes, job: Job) -> Iterator[Candidate]:
-        found, encoded = self.everywhere.find(data, job.spent, job.cut)
+        found, encoded = self.everywhere.find(data, job.spent, job.cut, binary=job.binary)
         if job.config:
             found += self.config.find(data, job.spent, job.cut)[0]
         if not found and not encoded:
@@ -150,7 +167,7 @@ class BlockSearch:
             if hit is not None:
                 hit = replace(with_beside(hit, match, around), line=place.line(match.start))
                 hit = _marked(hit, data, match.start, match.end)
-            if hit is not None or match.rule.weight >= Weight.CONTEXT:
+            if hit is not None or (match.rule.weight >= Weight.CONTEXT and not match.glued):
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
         yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
 

@@ -27,7 +27,8 @@ Cut = Callable[[str], object]
 
 # A msgspec Struct instead of a dataclass, which takes five times as long to make: most are judged to be nothing.
 class Match(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A rule's match in a block: `start`..`end` is the secret, `match_start` where its context begins."""
+    """A rule's match in a block: `start`..`end` is the secret, `match_start` where its context begins. `glued`: it was
+    found by a pattern that asks for nothing around it (see `glued`)."""
 
     rule: SecretRule
     start: int
@@ -36,13 +37,16 @@ class Match(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     match_end: int
     secret: bytes
     name: str = ""
+    glued: bool = False
 
     def __repr__(self) -> str:
         """Without the secret."""
         return f"Match({self.rule.id}, {self.match_start}, {self.start}, {self.end}, {self.match_end})"
 
 
-def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int, *, cut: Cut) -> Iterator[Match]:
+def matches(
+    rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int, *, cut: Cut, glued: bool = False
+) -> Iterator[Match]:
     """Matches of one pattern that lie in data[low:high]. The next one is looked for from the end of the secret, not of
     the match, so that two secrets may share the separator between them. `cut` is told of a limit that is reached."""
     shape = _shape(pattern)
@@ -83,6 +87,7 @@ def matches(rule: SecretRule, pattern: bytes, data: bytes, low: int, high: int, 
             match_end=match_end,
             secret=bytes(data[start:end]),
             name=data[name_start:name_end].decode("utf-8", "replace") if name_end > 0 else "",
+            glued=glued,
         )
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
-from imgscan.detect.secrets import assignments, filters, generic, kubernetes, uris
+from imgscan.detect.secrets import assignments, filters, generic, glued, kubernetes, uris
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.keystores import KEYSTORE, find_keystore
 from imgscan.detect.secrets.places import INSIDE, is_vendored, may_be_own
@@ -190,8 +190,12 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
         return None
     checked = check(rule.validators, secret)
+    if match.glued and glued.is_by_chance(rule, checked, data, match.start, match.end):
+        return None
     counted = "stand-in" in rule.filters and filters.is_sequential(secret)
     severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
+    if match.glued and not checked.proven:
+        confidence = _LESS_SURE[confidence]
     if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
         severity, confidence = min(severity, Severity.MEDIUM, key=lambda each: each.rank), Confidence.LOW
     return SecretHit(

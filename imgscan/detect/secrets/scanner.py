@@ -20,6 +20,7 @@ from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets import assignments
 from imgscan.detect.secrets.blocksearch import BlockSearch, Job, RuleSet
 from imgscan.detect.secrets.confirm import MOST_MATCHES
+from imgscan.detect.secrets.glued import is_binary
 from imgscan.detect.secrets.hits import (
     Candidate,
     SecretHit,
@@ -264,6 +265,7 @@ class _Search:
         self._note = note
         self._see = see
         self._newlines = newlines
+        self._binary = False
         self._found: list[Candidate] = []
         self._counts: dict[str, int] = {}
         self._cuts: dict[str, None] = {}
@@ -272,6 +274,8 @@ class _Search:
         """Search the next window."""
         counts = self._counts
         whole = self._config and window.first and window.last
+        if window.first:
+            self._binary = not self._literal and is_binary(window.data)
         if window.first and not self._literal:
             self._found += keystore_candidates(self._scanner.rules, window.data)
         spent, cut = _spent(counts), self._cuts.setdefault
@@ -279,6 +283,7 @@ class _Search:
             path=self._path,
             config=whole,
             literal=self._literal,
+            binary=self._binary,
             spent=spent,
             cut=cut,
             see=self._see,

@@ -1,0 +1,87 @@
+"""Tokens without anything between them and what stands beside them: found in programs, and nothing else with them."""
+
+from __future__ import annotations
+
+import base64
+import random
+
+import pytest
+
+from imgscan.detect.secrets.examples import assemble
+from imgscan.detect.secrets.glued import glued_patterns, is_binary
+from imgscan.detect.secrets.matcher import re2_options
+from imgscan.detect.secrets.rules import SecretRule, own_pack
+from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.model import Confidence
+
+re2 = pytest.importorskip("re2")
+ELF = b"\x7fELF\2\1\1" + bytes(64)
+RULES = list({rule.id: rule for rule, _ in glued_patterns(own_pack().rules)}.values())
+
+
+def _token(rule: SecretRule) -> bytes | None:
+    """A token of a rule that begins as its tokens do, and nothing around it."""
+    for number, example in enumerate(rule.examples):
+        text = assemble(example, f"glued {number}")
+        for of, pattern in glued_patterns([rule]):
+            found = re2.compile(pattern, re2_options()).fullmatch(text)
+            if of is rule and found and text.startswith(tuple(prefix.encode() for prefix in rule.prefixes)):
+                return text
+    return None
+
+
+TOKENS = {rule.id: token for rule in RULES if (token := _token(rule)) is not None}
+
+
+def in_program(token: bytes) -> bytes:
+    """As the strings of a Go program lie: behind each other, none of them ended."""
+    return ELF + b"runtime error: index out of rangeheapBitsSetType" + token + b"not enough stack for the signal" + ELF
+
+
+def test_most_kinds_of_tokens_are_looked_for() -> None:
+    assert len(TOKENS) >= 60
+
+
+@pytest.mark.parametrize("rule_id", TOKENS)
+def test_a_token_among_the_strings_of_a_program(
+    rule_id: str, scanner: SecretScanner, slow_scanner: SecretScanner
+) -> None:
+    token = TOKENS[rule_id]
+    for each in (scanner, slow_scanner):
+        hits = [hit for hit in each.scan_bytes(in_program(token), path="app/server") if hit.rule.id == rule_id]
+        assert [hit.secret.startswith(token) for hit in hits] == [True]
+        assert hits[0].proven or hits[0].confidence is not Confidence.HIGH
+
+
+def test_in_text_a_token_is_a_word_of_its_own(scanner: SecretScanner, token: bytes) -> None:
+    glued = b"heapBitsSetType" + token + b"not enough stack"
+    assert not scanner.scan_bytes(glued, path="app/notes")
+    assert scanner.scan_bytes(ELF + glued, path="app/notes")
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [(b"", False), (b"text", False), (b"a\0", True), (b"a" * 8191 + b"\0", True), (b"a" * 8192 + b"\0", False)],
+)
+def test_what_is_binary(head: bytes, expected: bool) -> None:
+    assert is_binary(head) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"_ZTI" + b"nfo_ZN2v88internal8compiler10BasicBlock12setControlEv", id="mangled"),
+        pytest.param(b"SLOVAKIACZECHIAGEORGIACANADA", id="capitals"),
+        pytest.param(b"YCbCrSubsampleRatio410YCbCrSubsampleRatio411YCbCrSubsampleRatio420", id="names"),
+        pytest.param(b"xghp_" + b"abcdefghijklmnopqrstuvwxyzabcdefghij", id="a-checksum-that-does-not-fit"),
+    ],
+)
+def test_what_programs_have_anyway(text: bytes, scanner: SecretScanner) -> None:
+    assert not scanner.scan_bytes(ELF + b"runtime" + text + b"error" + ELF, path="app/server")
+
+
+def test_what_is_encoded_holds_no_token_by_chance(scanner: SecretScanner) -> None:
+    key = TOKENS["secret-aws-access-key"]
+    noise = base64.b64encode(random.Random(7).randbytes(600)).rstrip(b"=")
+    assert not scanner.scan_bytes(ELF + noise + key + noise + ELF, path="app/server")
+    assert scanner.scan_bytes(ELF + noise[:60] + key + b" " + noise + ELF, path="app/server")
