@@ -35,6 +35,7 @@ _SECRET_PATHS: Final = (
     "/.aws/config",
     "/.aws/credentials",
 )
+_SECRET_ENDS: Final = (".secrets", "-secrets", "password", "passwd", "secret", "token", ".cookie", "keyfile")
 _SECRET_LAST: Final = frozenset(path.rpartition("/")[2] for path in _SECRET_PATHS)
 _PUT_ASIDE: Final = lazy_re(
     r"(?:\.(?:bak|backup|old|orig|save|copy|tmp|swp|dist|dpkg-old|rpmsave|j2|tpl|tmpl|erb)|~)+$"
@@ -67,7 +68,7 @@ def is_config_like(path: str, size: int | None) -> bool:
         return False
     folder, _, written = path.rpartition("/")
     name = written.lower()
-    if name in words("secret_names") or ("env" in name and _is_env_name(name)):
+    if name in words("secret_names") or name.endswith(_SECRET_ENDS) or ("env" in name and _is_env_name(name)):
         return True
     if name in _SECRET_LAST and f"/{path}".endswith(_SECRET_PATHS):
         return True
@@ -78,6 +79,7 @@ def is_config_like(path: str, size: int | None) -> bool:
         or is_code(name)
         or is_shell(name)
         or name.partition(".")[0] in words("config_names")
+        or f"/{folder}/".startswith("/etc/")
         or ("." not in name and not written.isupper() and (size or 0) <= _SCRIPT_LIMIT_BYTES)
     )
     return known and not is_vendored(path)

@@ -32,6 +32,7 @@ class RuleSet:
     """The rules of one scope with the matcher for all of their patterns."""
 
     def __init__(self, rules: Sequence[SecretRule], *, encoded: bool, backend: str, cache: Path | None) -> None:
+        self._rules = tuple(rules)
         self._entries = [
             (rule, rule.patterns if trigger not in rule.patterns else (trigger,))
             for rule in rules
@@ -49,6 +50,10 @@ class RuleSet:
         self._patterns += [shortest(pattern) for _, pattern in self._glued]
         self._lengths += [rule.max_length for rule, _ in self._glued]
         self._backend, self._cache = backend, cache
+
+    def has_rule_for(self, path: str) -> bool:
+        """Whether any of the rules is for a document of this path."""
+        return any(rule.is_for(path) for rule in self._rules)
 
     @cached_property
     def matcher(self) -> Matcher:
@@ -83,12 +88,14 @@ class RuleSet:
 @frozen
 class Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
-    taken for literals, whether it is binary, the rules that had their share, who is told of what is cut short, who
-    wants to see public keys, and who counts the newlines before a window that does not know them."""
+    taken for literals, whether there are rules for its name, whether it is binary, the rules that had their share, who
+    is told of what is cut short, who wants to see public keys, and who counts the newlines before a window that does
+    not know them."""
 
     path: str
     config: bool
     literal: bool
+    named: bool = False
     binary: bool = False
     spent: frozenset[str] = frozenset()
     cut: Cut = field(default=lambda _: None, repr=False)
@@ -135,11 +142,12 @@ class _Places:
 
 
 class BlockSearch:
-    """The rules for all bytes, and those for configuration alone."""
+    """The rules for all bytes, those for configuration alone, and those for files of certain names."""
 
-    def __init__(self, everywhere: RuleSet, config: RuleSet) -> None:
+    def __init__(self, everywhere: RuleSet, config: RuleSet, named: RuleSet) -> None:
         self.everywhere = everywhere
         self.config = config
+        self.named = named
 
     def candidates(self, window: Window, job: Job) -> Iterator[Candidate]:
         """What is found in the window's own part, as it stands and, where it looks like UTF-16, without its NULs."""
@@ -151,6 +159,8 @@ class BlockSearch:
         found, encoded = self.everywhere.find(data, job.spent, job.cut, binary=job.binary)
         if job.config:
             found += self.config.find(data, job.spent, job.cut)[0]
+        if job.named:
+            found += self.named.find(data, job.spent, job.cut)[0]
         if not found and not encoded:
             return
         place, around = _Places(window, data, job.newlines), Neighbours(data)

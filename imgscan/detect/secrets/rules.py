@@ -30,11 +30,12 @@ LONGEST_MATCH: Final = 32 * 1024
 
 
 class Scope(StrEnum):
-    """Where a rule is looked for: in all bytes, or only in small configuration-like text; or what is looked at is a
-    whole file (see `keystores`), by no pattern."""
+    """Where a rule is looked for: in all bytes, in small configuration-like text, or only in such files as its own
+    `path` names; or what is looked at is a whole file (see `keystores`), by no pattern."""
 
     EVERYWHERE = "everywhere"
     CONFIG = "config"
+    NAMED = "named"
     FILE = "file"
 
 

@@ -76,12 +76,14 @@ class SecretScanner:
         rules = [rule for pack in packs for rule in pack.rules]
         everywhere = [rule for rule in rules if rule.scope is Scope.EVERYWHERE]
         config = [rule for rule in rules if rule.scope is Scope.CONFIG]
+        named = [rule for rule in rules if rule.scope is Scope.NAMED]
         self.rules = {rule.id: rule for rule in rules}
         self.pack_names = tuple(f"{pack.name} ({len(pack.rules)} rules)" for pack in packs if pack.rules)
         self.notes = tuple(note for pack in packs for note in pack.notes)
         self.blocks = BlockSearch(
             RuleSet([*everywhere, *PUBLIC_RULES], encoded=True, backend=backend, cache=cache),
             RuleSet(config, encoded=False, backend=backend, cache=cache),
+            RuleSet(named, encoded=False, backend=backend, cache=cache),
         )
 
     @cached_property
@@ -107,7 +109,7 @@ class SecretScanner:
 
     def prepare(self) -> None:
         """Load what is otherwise loaded when first needed, for processes that are about to be forked."""
-        for rules in (self.blocks.everywhere, self.blocks.config):
+        for rules in (self.blocks.everywhere, self.blocks.config, self.blocks.named):
             rules.matcher.regions(b"")
         load_lists()
 
@@ -261,6 +263,7 @@ class _Search:
         self._scanner = scanner
         self._path = path
         self._config = literal or assignments.is_config_like(path, size)
+        self._named = self._config and scanner.blocks.named.has_rule_for(path)
         self._literal = literal
         self._note = note
         self._see = see
@@ -282,6 +285,7 @@ class _Search:
         job = Job(
             path=self._path,
             config=whole,
+            named=whole and self._named,
             literal=self._literal,
             binary=self._binary,
             spent=spent,
