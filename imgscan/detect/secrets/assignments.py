@@ -102,6 +102,11 @@ def is_code(path: str) -> bool:
     return _ending(path).lower() in words("code_ends")
 
 
+def has_macros(path: str) -> bool:
+    """True for program text in which a name in capitals before another is a macro."""
+    return _ending(path).lower() in words("macro_ends")
+
+
 def is_shell(path: str) -> bool:
     """True for shell scripts, where `NAME=value` without spaces is a literal, quoted or not."""
     return _ending(path).lower() in words("shell_ends")
@@ -119,6 +124,8 @@ def is_sensitive_name(name: str) -> bool:
     if not parts or parts[-1] in words("harmless_ends") or not words("harmless_words").isdisjoint(parts):
         return False
     if len(parts) == 1 and parts[0] in _ALONE_HARMLESS:
+        return False
+    if len(parts) > 1 and parts[-1] == "token" and parts[-2] in words("token_qualifiers"):
         return False
     if not words("secret_words").isdisjoint(parts) or any(_COMPOUND.search(part) for part in parts):
         return True

@@ -120,6 +120,8 @@ def test_a_password_is_found_however_it_is_written(name: str, text: str, passwor
         ("env.sh", 'test -n "$PASSWORD" || exit 12'),
         ("deploy.yaml", "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: {name: db2, key: password1}"),
         ("x.conf", "pass = 3"),
+        ("float8.hpp", "DNNL_API float8_e5m2_from_f32x16(int a);"),
+        ("page.json", '{"NextPageToken": "1w41l63U0xa8q7smH50vCxyTQqdxo69O3EmK28Bi5PcROI4wI"}'),
         ("style.py", 'Token: "#f8f8f2",'),
         ("x.yml", "password:\n  hint: abc1def2"),
     ],

@@ -99,6 +99,8 @@ def test_filters_take_any_bytes(value: bytes) -> None:
         pytest.param("MYSQL_PWD", True, id="pwd"),
         pytest.param("mysqlpassword", True, id="one-word"),
         pytest.param("APPCLIENTSECRET", True, id="one-word-in-capitals"),
+        pytest.param("NextPageToken", False, id="of-paging"),
+        pytest.param("CLIENT_TOKEN", True, id="of-a-client"),
         pytest.param("nexttoken", False, id="one-word-of-paging"),
         pytest.param("smtp_pass", True, id="pass"),
         pytest.param("passport", False, id="passport"),
