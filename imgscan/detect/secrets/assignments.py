@@ -190,9 +190,9 @@ def _lies_elsewhere(value: bytes) -> bool:
 
 
 def _repeats_name(name: str, value: bytes) -> bool:
-    return value.lower().rstrip(_DIGITS).replace(b"-", b"_") == name.lower().rstrip("0123456789").replace(
-        "-", "_"
-    ).encode("utf-8", "replace")
+    """Also with another number behind it: `encryptionKey: encryptionKey2`."""
+    name_bytes = name.lower().replace("-", "_").encode("utf-8", "replace")
+    return value.lower().replace(b"-", b"_").rstrip(_DIGITS) == name_bytes.rstrip(_DIGITS)
 
 
 def _looks_random(value: bytes) -> bool:

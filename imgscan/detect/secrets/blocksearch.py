@@ -15,7 +15,8 @@ from imgscan.detect.secrets.beside import Neighbours, with_beside
 from imgscan.detect.secrets.confirm import Cut, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.glued import glued_patterns
-from imgscan.detect.secrets.hits import Candidate, SecretHit, judge
+from imgscan.detect.secrets.hits import Candidate, SecretHit
+from imgscan.detect.secrets.judging import judge
 from imgscan.detect.secrets.marks import mark_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
 from imgscan.detect.secrets.publickeys import SeenKey

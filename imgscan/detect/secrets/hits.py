@@ -1,4 +1,4 @@
-"""A confirmed match judged: is it a secret, how sure is that, how bad is it there; and overlapping hits folded."""
+"""A secret found in a document; packed for another process or for storage; overlapping hits folded into one."""
 
 from __future__ import annotations
 
@@ -8,38 +8,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from enum import Enum
-from functools import lru_cache
 from typing import Final
 
-from imgscan.detect.secrets import assignments, filters, generic, glued, kubernetes, uris
-from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.keystores import KEYSTORE, find_keystore
-from imgscan.detect.secrets.places import INSIDE, is_vendored, may_be_own
+from imgscan.detect.secrets.places import INSIDE
 from imgscan.detect.secrets.redact import excerpt, is_strong
 from imgscan.detect.secrets.rules import SecretRule, Weight
-from imgscan.detect.secrets.validators import Checked, check
 from imgscan.frozen import frozen
-from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity, Validity
 
-_BEFORE_BYTES: Final = 160
-_SAID_BYTES: Final = 24
-_COUNTED: Final = "it counts up, as made-up examples do"
-_SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b)[\s:,=\"'`(-]{0,4}$")
-"""What stands right before a specimen in a manual."""
-_OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
-"""In front of a value under a lone `pass`: what a test printed, or an element of a list."""
-_DEFAULT: Final = b"${"
-"""Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
-_QUOTES: Final = frozenset((b'"', b"'"))
 _SEALED: Final = "~"
 _SHOWN_DIGITS: Final = 2
 """Of the identity of a secret that could be guessed so much goes into a fingerprint; see `secret_fingerprint_parts`."""
-_LESS_SURE: Final = {
-    Confidence.HIGH: Confidence.MEDIUM,
-    Confidence.MEDIUM: Confidence.LOW,
-    Confidence.LOW: Confidence.LOW,
-}
 
 
 @frozen
@@ -172,151 +152,6 @@ class Candidate:
     end: int
     match_start: int
     match_end: int
-
-
-def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool = False) -> SecretHit | None:
-    """The hit that a match in block `data` of document `path` is, None when it is no secret. `literal`: the document is
-    image configuration or build instructions, so an assignment is an environment's."""
-    rule, secret = match.rule, match.secret
-    if rule.id == assignments.ENV_ASSIGNMENT:
-        return _judge_assignment(match, data, path, line=line, offset=offset, literal=literal)
-    if rule.id == uris.URI_CREDENTIALS:
-        return _judge_uri(match, data, line=line, offset=offset)
-    if rule.id in (kubernetes.KUBERNETES_SECRET, generic.GENERIC):
-        return _judge_named(match, data, path, line=line, offset=offset)
-    if rule.weight is Weight.FOREIGN and _is_inside_word(match, data):
-        return None
-    if rule.weight is Weight.SERVICE and match.name and not generic.is_service_secret(match.name, secret):
-        return None
-    if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
-        return None
-    checked = check(rule.validators, secret)
-    if match.glued and glued.is_by_chance(rule, checked, data, match.start, match.end):
-        return None
-    counted = "stand-in" in rule.filters and filters.is_sequential(secret)
-    severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
-    if match.glued and not checked.proven:
-        confidence = _LESS_SURE[confidence]
-    if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
-        severity, confidence = min(severity, Severity.MEDIUM, key=lambda each: each.rank), Confidence.LOW
-    return SecretHit(
-        rule=rule,
-        secret=secret,
-        line=line,
-        offset=offset,
-        context=excerpt(bytes(data[max(match.start - _BEFORE_BYTES, 0) : match.start]), secret, reveal=rule.reveal),
-        validity=checked.validity,
-        confidence=confidence,
-        severity=severity,
-        detail=_COUNTED if counted else checked.detail,
-        proven=checked.proven,
-        public=checked.public,
-    )
-
-
-def _is_inside_word(match: Match, data: bytes) -> bool:
-    """True when the letters go on before or after a token: a piece of base64 or of a digest, not a token."""
-    before, after = data[match.match_start - 1 : match.match_start + 1], data[match.match_end - 1 : match.match_end + 1]
-    return (len(before) == 2 and bytes(before).isalnum()) or (len(after) == 2 and bytes(after).isalnum())
-
-
-def _weigh(rule: SecretRule, checked: Checked) -> tuple[Severity, Confidence]:
-    """The rule's severity and confidence after checks: a checksum that does not fit makes it less likely to be live."""
-    severity, confidence = checked.severity or rule.severity, rule.confidence
-    if checked.proven:
-        return severity, Confidence.HIGH
-    return severity, Confidence.LOW if checked.validity is Validity.INVALID else confidence
-
-
-def _judge_uri(match: Match, data: bytes, *, line: int, offset: int) -> SecretHit | None:
-    text = bytes(data[match.match_start : match.match_end])
-    verdict = uris.judge_uri(text)
-    if verdict is None:
-        return None
-    severity, confidence = verdict
-    return SecretHit(
-        rule=match.rule,
-        secret=match.secret,
-        line=line,
-        offset=offset,
-        context=uris.uri_context(text),
-        validity=Validity.UNKNOWN,
-        confidence=confidence,
-        severity=severity,
-    )
-
-
-def _judge_assignment(
-    match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool
-) -> SecretHit | None:
-    """A `name = value` of a configuration file. In programs only a quoted value is a literal, in shell scripts only
-    one that follows the `=` at once."""
-    before, env_file = _assigned_in(path)
-    is_default = data[match.match_start : match.match_start + len(_DEFAULT)] == _DEFAULT
-    if before is not None and not is_default and data[match.start - 1 : match.start] not in before:
-        return None
-    between = data[match.match_start : match.start]
-    if assignments.is_lone(match.name) and _OF_TESTS.search(between) is not None:
-        return None
-    if (
-        data[match.match_start - 2 : match.match_start] == b"::"
-        and between[len(match.name) : len(match.name) + 1] == b'"'
-    ):
-        return None  # the name of a type, as CloudFormation has them
-    verdict = assignments.judge_value(match.name, match.secret, code=not env_file)
-    if verdict is None:
-        return None
-    severity, confidence = verdict
-    if not (env_file or literal):
-        severity, confidence = Severity.LOW, _LESS_SURE[confidence]
-    return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
-
-
-@lru_cache(maxsize=64)
-def _assigned_in(path: str) -> tuple[frozenset[bytes] | None, bool]:
-    """What a value must follow in a document of a path to be taken for a literal (None: anything), and whether it is an
-    env file."""
-    before: frozenset[bytes] | None = None
-    if is_vendored(path) and not may_be_own(path):
-        before = frozenset()
-    elif assignments.is_code(path):
-        before = frozenset((b'"', b"'", b"`", b">"))
-    elif assignments.is_shell(path):
-        before = frozenset((b'"', b"'", b"="))
-    return before, assignments.is_env_file(path)
-
-
-def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
-    """A value of a Kubernetes Secret, or a rare one under a name that hints at a secret."""
-    if match.rule.id == kubernetes.KUBERNETES_SECRET:
-        verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
-    elif (
-        is_vendored(path)
-        or (assignments.has_macros(path) and data[match.start - 1 : match.start] not in _QUOTES)
-        or not generic.is_generic_secret(match.name, match.secret)
-    ):
-        verdict = None
-    else:
-        verdict = match.rule.severity, match.rule.confidence
-    if verdict is None:
-        return None
-    return assignment_hit(match.rule, match.name, match.secret, verdict, line=line, offset=offset)
-
-
-def assignment_hit(
-    rule: SecretRule, name: str, value: bytes, verdict: tuple[Severity, Confidence], *, line: int, offset: int
-) -> SecretHit:
-    """The hit for a literal value under a sensitive name."""
-    return SecretHit(
-        rule=rule,
-        secret=value,
-        line=line,
-        offset=offset,
-        context=excerpt(f"{name}=".encode("utf-8", "replace"), value, reveal=False),
-        validity=Validity.UNKNOWN,
-        confidence=verdict[1],
-        severity=verdict[0],
-    )
 
 
 def keystore_candidates(rules: Mapping[str, SecretRule], data: bytes) -> list[Candidate]:

@@ -24,11 +24,11 @@ from imgscan.detect.secrets.glued import is_binary
 from imgscan.detect.secrets.hits import (
     Candidate,
     SecretHit,
-    assignment_hit,
     distinct,
     fold,
     keystore_candidates,
 )
+from imgscan.detect.secrets.judging import assignment_hit
 from imgscan.detect.secrets.keystores import find_keystore
 from imgscan.detect.secrets.marks import REACH
 from imgscan.detect.secrets.matcher import re2_options

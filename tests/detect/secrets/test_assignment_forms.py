@@ -133,3 +133,34 @@ def test_what_is_no_password(name: str, text: str, scanner: SecretScanner) -> No
 def test_in_a_file_a_password_by_its_name_alone_is_a_hint(scanner: SecretScanner) -> None:
     (hit,) = scanner.scan_bytes(b'{"password": "' + PASSWORDS["mixed"].encode() + b'"}', path="srv/config.json")
     assert (hit.rule.id, hit.severity) == ("secret-env-assignment", Severity.LOW)
+
+
+@pytest.mark.parametrize(
+    ("path", "rule_id"),
+    [
+        ("etc/rsyncd.secrets", "secret-service-account-file"),
+        ("srv/conf/rsyncd.secrets", "secret-service-account-file"),
+        ("srv/notes.txt", None),
+        ("srv/rsyncd.secrets.d/x", None),
+    ],
+)
+def test_files_of_certain_names_have_rules_of_their_own(path: str, rule_id: str | None, scanner: SecretScanner) -> None:
+    hits = scanner.scan_bytes(f"backup:{PASSWORDS['mixed']}\n".encode(), path=path)
+    assert [hit.rule.id for hit in hits] == ([rule_id] if rule_id else [])
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        pytest.param("run/secrets/db_password", PASSWORDS["mixed"], True, id="mounted"),
+        pytest.param("app/secrets/db.txt", PASSWORDS["signs"] + "\n", True, id="folder"),
+        pytest.param("app/db_password.txt", PASSWORDS["small-letters"] + "\n", True, id="name"),
+        pytest.param("app/secrets/index.js", "module.exports = 1\n", False, id="program"),
+        pytest.param("app/secrets/db.txt", "postgres\n", False, id="weak"),
+        pytest.param("app/secrets/.gitkeep", "", False, id="empty"),
+        pytest.param("app/names.txt", PASSWORDS["mixed"] + "\n", False, id="another-name"),
+    ],
+)
+def test_a_value_in_a_file_of_its_own(path: str, text: str, found: bool, scanner: SecretScanner) -> None:
+    hits = scanner.scan_bytes(text.encode(), path=path)
+    assert [hit.rule.id for hit in hits] == ["secret-value-file"] * found

@@ -1,0 +1,179 @@
+"""A confirmed match judged: is it a secret, how sure is that, how bad is it there."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from imgscan.detect.secrets import assignments, filters, generic, glued, kubernetes, uris
+from imgscan.detect.secrets.confirm import Match
+from imgscan.detect.secrets.hits import SecretHit
+from imgscan.detect.secrets.places import is_vendored, may_be_own
+from imgscan.detect.secrets.redact import excerpt
+from imgscan.detect.secrets.rules import SecretRule, Weight
+from imgscan.detect.secrets.validators import Checked, check
+from imgscan.lazyre import lazy_re
+from imgscan.model import Confidence, Severity, Validity
+
+_BEFORE_BYTES: Final = 160
+_SAID_BYTES: Final = 24
+_COUNTED: Final = "it counts up, as made-up examples do"
+_SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b)[\s:,=\"'`(-]{0,4}$")
+"""What stands right before a specimen in a manual."""
+_OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
+"""In front of a value under a lone `pass`: what a test printed, or an element of a list."""
+_DEFAULT: Final = b"${"
+"""Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
+_QUOTES: Final = frozenset((b'"', b"'"))
+_LESS_SURE: Final = {
+    Confidence.HIGH: Confidence.MEDIUM,
+    Confidence.MEDIUM: Confidence.LOW,
+    Confidence.LOW: Confidence.LOW,
+}
+
+
+def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool = False) -> SecretHit | None:
+    """The hit that a match in block `data` of document `path` is, None when it is no secret. `literal`: the document is
+    image configuration or build instructions, so an assignment is an environment's."""
+    rule, secret = match.rule, match.secret
+    if rule.id == assignments.ENV_ASSIGNMENT:
+        return _judge_assignment(match, data, path, line=line, offset=offset, literal=literal)
+    if rule.id == uris.URI_CREDENTIALS:
+        return _judge_uri(match, data, line=line, offset=offset)
+    if rule.id in (kubernetes.KUBERNETES_SECRET, generic.GENERIC):
+        return _judge_named(match, data, path, line=line, offset=offset)
+    if rule.weight is Weight.FOREIGN and _is_inside_word(match, data):
+        return None
+    if rule.weight is Weight.SERVICE and match.name and not generic.is_service_secret(match.name, secret):
+        return None
+    if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
+        return None
+    checked = check(rule.validators, secret)
+    if match.glued and glued.is_by_chance(rule, checked, data, match.start, match.end):
+        return None
+    counted = "stand-in" in rule.filters and filters.is_sequential(secret)
+    severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
+    if match.glued and not checked.proven:
+        confidence = _LESS_SURE[confidence]
+    if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
+        severity, confidence = min(severity, Severity.MEDIUM, key=lambda each: each.rank), Confidence.LOW
+    return SecretHit(
+        rule=rule,
+        secret=secret,
+        line=line,
+        offset=offset,
+        context=excerpt(bytes(data[max(match.start - _BEFORE_BYTES, 0) : match.start]), secret, reveal=rule.reveal),
+        validity=checked.validity,
+        confidence=confidence,
+        severity=severity,
+        detail=_COUNTED if counted else checked.detail,
+        proven=checked.proven,
+        public=checked.public,
+    )
+
+
+def _is_inside_word(match: Match, data: bytes) -> bool:
+    """True when the letters go on before or after a token: a piece of base64 or of a digest, not a token."""
+    before, after = data[match.match_start - 1 : match.match_start + 1], data[match.match_end - 1 : match.match_end + 1]
+    return (len(before) == 2 and bytes(before).isalnum()) or (len(after) == 2 and bytes(after).isalnum())
+
+
+def _weigh(rule: SecretRule, checked: Checked) -> tuple[Severity, Confidence]:
+    """The rule's severity and confidence after checks: a checksum that does not fit makes it less likely to be live."""
+    severity, confidence = checked.severity or rule.severity, rule.confidence
+    if checked.proven:
+        return severity, Confidence.HIGH
+    return severity, Confidence.LOW if checked.validity is Validity.INVALID else confidence
+
+
+def _judge_uri(match: Match, data: bytes, *, line: int, offset: int) -> SecretHit | None:
+    text = bytes(data[match.match_start : match.match_end])
+    verdict = uris.judge_uri(text)
+    if verdict is None:
+        return None
+    severity, confidence = verdict
+    return SecretHit(
+        rule=match.rule,
+        secret=match.secret,
+        line=line,
+        offset=offset,
+        context=uris.uri_context(text),
+        validity=Validity.UNKNOWN,
+        confidence=confidence,
+        severity=severity,
+    )
+
+
+def _judge_assignment(
+    match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool
+) -> SecretHit | None:
+    """A `name = value` of a configuration file. In programs only a quoted value is a literal, in shell scripts only
+    one that follows the `=` at once."""
+    before, env_file = _assigned_in(path)
+    is_default = data[match.match_start : match.match_start + len(_DEFAULT)] == _DEFAULT
+    if before is not None and not is_default and data[match.start - 1 : match.start] not in before:
+        return None
+    if _names_no_variable(match, data):
+        return None
+    verdict = assignments.judge_value(match.name, match.secret, code=not env_file)
+    if verdict is None:
+        return None
+    severity, confidence = verdict
+    if not (env_file or literal):
+        severity, confidence = Severity.LOW, _LESS_SURE[confidence]
+    return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
+
+
+def _names_no_variable(match: Match, data: bytes) -> bool:
+    """Whether a name is what a test came to, or the end of a type's name as CloudFormation has them."""
+    if assignments.is_lone(match.name):
+        return _OF_TESTS.search(data[match.match_start : match.start]) is not None
+    name_end = match.match_start + len(match.name)
+    return data[max(match.match_start - 2, 0) : match.match_start] == b"::" and data[name_end : name_end + 1] == b'"'
+
+
+@lru_cache(maxsize=64)
+def _assigned_in(path: str) -> tuple[frozenset[bytes] | None, bool]:
+    """What a value must follow in a document of a path to be taken for a literal (None: anything), and whether it is an
+    env file."""
+    before: frozenset[bytes] | None = None
+    if is_vendored(path) and not may_be_own(path):
+        before = frozenset()
+    elif assignments.is_code(path):
+        before = frozenset((b'"', b"'", b"`", b">"))
+    elif assignments.is_shell(path):
+        before = frozenset((b'"', b"'", b"="))
+    return before, assignments.is_env_file(path)
+
+
+def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
+    """A value of a Kubernetes Secret, or a rare one under a name that hints at a secret."""
+    if match.rule.id == kubernetes.KUBERNETES_SECRET:
+        verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
+    elif (
+        is_vendored(path)
+        or (assignments.has_macros(path) and data[match.start - 1 : match.start] not in _QUOTES)
+        or not generic.is_generic_secret(match.name, match.secret)
+    ):
+        verdict = None
+    else:
+        verdict = match.rule.severity, match.rule.confidence
+    if verdict is None:
+        return None
+    return assignment_hit(match.rule, match.name, match.secret, verdict, line=line, offset=offset)
+
+
+def assignment_hit(
+    rule: SecretRule, name: str, value: bytes, verdict: tuple[Severity, Confidence], *, line: int, offset: int
+) -> SecretHit:
+    """The hit for a literal value under a sensitive name."""
+    return SecretHit(
+        rule=rule,
+        secret=value,
+        line=line,
+        offset=offset,
+        context=excerpt(f"{name}=".encode("utf-8", "replace"), value, reveal=False),
+        validity=Validity.UNKNOWN,
+        confidence=verdict[1],
+        severity=verdict[0],
+    )
