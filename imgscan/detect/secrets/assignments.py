@@ -21,7 +21,7 @@ ENV_ASSIGNMENT: Final = "secret-env-assignment"
 _STRUCTURED: Final = frozenset({"yml", "yaml", "json", "toml", "xml"})
 CONFIG_LIMIT_BYTES: Final = 1024 * 1024
 _SCRIPT_LIMIT_BYTES: Final = 64 * 1024
-"""What has no file name extension is a script or a value by itself, if it is small."""
+"""What has no file name extension, as `start` and `.bashrc`, is a script, settings or a value, if it is small."""
 _SHORTEST: Final = 4
 _LONGEST: Final = 4096
 _LONGEST_NAME: Final = 100
@@ -80,7 +80,7 @@ def is_config_like(path: str, size: int | None) -> bool:
         or is_shell(name)
         or name.partition(".")[0] in words("config_names")
         or f"/{folder}/".startswith("/etc/")
-        or ("." not in name and not written.isupper() and (size or 0) <= _SCRIPT_LIMIT_BYTES)
+        or ("." not in name[1:] and not written.isupper() and (size or 0) <= _SCRIPT_LIMIT_BYTES)
     )
     return known and not is_vendored(path)
 

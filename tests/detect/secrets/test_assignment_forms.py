@@ -27,6 +27,16 @@ PASSWORDS = {
 """A short one of letters of both cases and a digit, and others that people and programs choose."""
 
 FORMS = [
+    ("root/.bashrc", "export DB_PASSWORD=§"),
+    ("tool.ipynb", '{"source": ["password = \\"§\\"\\n"]}'),
+    ("folded.yml", "password: >-\n  §"),
+    ("list.yml", "passwords:\n  - §"),
+    ("list.json", '{"passwords": ["§"]}'),
+    ("quotes.toml", "password = '''§'''"),
+    ("typed.py", 'PASSWORD: Final = "§"'),
+    ("check.js", 'if (password === "§") {'),
+    ("core-site.xml", "<name>x.ConnectionPassword</name>\n<value>§</value>"),
+    ("value.xml", '<Password value="§"/>'),
     ("Main.java", 'static final String password =\n        "§";'),
     ("a.ps1", '"ConvertTo-SecureString \\"§\\""'),
     ("b.ps1", "ConvertTo-SecureString -String -Force §"),
@@ -120,6 +130,8 @@ def test_a_password_is_found_however_it_is_written(name: str, text: str, passwor
         ("env.sh", 'test -n "$PASSWORD" || exit 12'),
         ("deploy.yaml", "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: {name: db2, key: password1}"),
         ("x.conf", "pass = 3"),
+        ("compose.yml", "services:\n  app:\n    secrets:\n      - secret1\n      - db2_password"),
+        ("registries.conf", 'credential-helpers = ["helper-1", "helper-2"]'),
         ("float8.hpp", "DNNL_API float8_e5m2_from_f32x16(int a);"),
         ("page.json", '{"NextPageToken": "1w41l63U0xa8q7smH50vCxyTQqdxo69O3EmK28Bi5PcROI4wI"}'),
         ("style.py", 'Token: "#f8f8f2",'),

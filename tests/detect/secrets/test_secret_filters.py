@@ -193,6 +193,8 @@ def test_places(path: str, where: Where) -> None:
         pytest.param("app/config.php.bak", 10, True, id="put-aside"),
         pytest.param("app/settings.py~", 10, True, id="put-aside-by-an-editor"),
         pytest.param("app/start", 10, True, id="script-without-extension"),
+        pytest.param("root/.bashrc", 10, True, id="settings"),
+        pytest.param("root/.viminfo", 10, True, id="settings-of-an-editor"),
         pytest.param("app/server", 100_000, False, id="program"),
         pytest.param("app/LICENSE", 10, False, id="manual"),
     ],
