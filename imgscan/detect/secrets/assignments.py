@@ -103,7 +103,7 @@ def is_code(path: str) -> bool:
 
 
 def has_macros(path: str) -> bool:
-    """True for program text in which a name in capitals before another is a macro."""
+    """True for program text whose macros, names in capitals before others, look like those of keys."""
     return _ending(path).lower() in words("macro_ends")
 
 

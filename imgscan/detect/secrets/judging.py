@@ -24,7 +24,6 @@ _OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
 """In front of a value under a lone `pass`: what a test printed, or an element of a list."""
 _DEFAULT: Final = b"${"
 """Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
-_QUOTES: Final = frozenset((b'"', b"'"))
 _LESS_SURE: Final = {
     Confidence.HIGH: Confidence.MEDIUM,
     Confidence.MEDIUM: Confidence.LOW,
@@ -150,11 +149,7 @@ def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int
     """A value of a Kubernetes Secret, or a rare one under a name that hints at a secret."""
     if match.rule.id == kubernetes.KUBERNETES_SECRET:
         verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
-    elif (
-        is_vendored(path)
-        or (assignments.has_macros(path) and data[match.start - 1 : match.start] not in _QUOTES)
-        or not generic.is_generic_secret(match.name, match.secret)
-    ):
+    elif is_vendored(path) or assignments.has_macros(path) or not generic.is_generic_secret(match.name, match.secret):
         verdict = None
     else:
         verdict = match.rule.severity, match.rule.confidence

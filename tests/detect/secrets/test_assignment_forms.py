@@ -27,6 +27,8 @@ PASSWORDS = {
 """A short one of letters of both cases and a digit, and others that people and programs choose."""
 
 FORMS = [
+    ("config.h", '#define API_PASSWORD "§"'),
+    ("main.c", 'const char *password = "§";'),
     ("root/.bashrc", "export DB_PASSWORD=§"),
     ("tool.ipynb", '{"source": ["password = \\"§\\"\\n"]}'),
     ("folded.yml", "password: >-\n  §"),
@@ -133,6 +135,7 @@ def test_a_password_is_found_however_it_is_written(name: str, text: str, passwor
         ("compose.yml", "services:\n  app:\n    secrets:\n      - secret1\n      - db2_password"),
         ("registries.conf", 'credential-helpers = ["helper-1", "helper-2"]'),
         ("float8.hpp", "DNNL_API float8_e5m2_from_f32x16(int a);"),
+        ("z3_api.h", "def_API('Z3_mk_re_power_of_2', AST, (_in(CONTEXT)))"),
         ("page.json", '{"NextPageToken": "1w41l63U0xa8q7smH50vCxyTQqdxo69O3EmK28Bi5PcROI4wI"}'),
         ("style.py", 'Token: "#f8f8f2",'),
         ("x.yml", "password:\n  hint: abc1def2"),
