@@ -115,6 +115,7 @@ class Redactor:
 
 def redactor_for(scanner: SecretScanner) -> Redactor:
     """One that takes out of a text whatever the scanner finds in it."""
+    from imgscan.detect.secrets.assignments import ALONE
 
     def recognise(text: str) -> Iterator[tuple[str, str]]:
         data = text.encode("utf-8", "surrogatepass")
@@ -122,7 +123,7 @@ def redactor_for(scanner: SecretScanner) -> Redactor:
             yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
 
     def recognise_alone(text: str) -> Iterator[tuple[str, str]]:
-        for hit in scanner.scan_bytes(text.encode("utf-8", "backslashreplace"), path="text"):
+        for hit in scanner.scan_bytes(text.encode("utf-8", "backslashreplace"), path=ALONE):
             yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
 
     return Redactor(recognise, recognise_alone)

@@ -18,6 +18,8 @@ from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity
 
 ENV_ASSIGNMENT: Final = "secret-env-assignment"
+ALONE: Final = "text.unknown"
+"""The path of a text of which nothing is known: none that rules for configuration, or for files of a name, are for."""
 _STRUCTURED: Final = frozenset({"yml", "yaml", "json", "toml", "xml"})
 CONFIG_LIMIT_BYTES: Final = 1024 * 1024
 _SCRIPT_LIMIT_BYTES: Final = 64 * 1024
@@ -80,7 +82,7 @@ def is_config_like(path: str, size: int | None) -> bool:
         or is_shell(name)
         or name.partition(".")[0] in words("config_names")
         or f"/{folder}/".startswith("/etc/")
-        or ("." not in name[1:] and not written.isupper() and (size or 0) <= _SCRIPT_LIMIT_BYTES)
+        or (name != "" and "." not in name[1:] and not written.isupper() and (size or 0) <= _SCRIPT_LIMIT_BYTES)
     )
     return known and not is_vendored(path)
 

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
+from imgscan.detect.secrets.assignments import ALONE
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.scanner import SecretScanner
 
@@ -65,7 +66,7 @@ class NameSearch:
 
     def _search(self) -> None:
         data = _BETWEEN.join(self._texts)
-        found = self._scanner.scan_bytes(data, path="", note=self._note)
+        found = self._scanner.scan_bytes(data, path=ALONE, note=self._note)
         if found:
             starts, at = [], 0
             for text in self._texts:

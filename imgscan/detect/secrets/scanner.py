@@ -115,7 +115,7 @@ class SecretScanner:
 
     def is_recognised(self, secret: bytes) -> bool:
         """Whether a secret is found in any text by itself alone, without the name or place that gave it away."""
-        found = self.scan_bytes(secret, path="text")
+        found = self.scan_bytes(secret, path=assignments.ALONE)
         return any(hit.secret == secret for hit in found)
 
     def scan(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.assignments import (
+    ALONE,
     is_config_like,
     is_env_file,
     is_sensitive_name,
@@ -193,6 +194,7 @@ def test_places(path: str, where: Where) -> None:
         pytest.param("app/config.php.bak", 10, True, id="put-aside"),
         pytest.param("app/settings.py~", 10, True, id="put-aside-by-an-editor"),
         pytest.param("app/start", 10, True, id="script-without-extension"),
+        pytest.param(ALONE, 10, False, id="a-text-by-itself"),
         pytest.param("root/.bashrc", 10, True, id="settings"),
         pytest.param("root/.viminfo", 10, True, id="settings-of-an-editor"),
         pytest.param("app/server", 100_000, False, id="program"),
