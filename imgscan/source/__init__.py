@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LAYOUT_FILES = ("oci-layout", "index.json", "manifest.json")
 _ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2", "/")
-_DOCKERFILES = ("Dockerfile", "Containerfile")
+_DOCKERFILE = "Dockerfile"
 _TRANSPORTS = ("docker-archive", "oci-archive", "oci-dir", "oci", "dir")
 """How dive, skopeo, syft and Podman say what kind of archive follows."""
 
@@ -104,7 +104,7 @@ def _open_named(target: str, engine: Engine | None, wanted: Platform | None) -> 
 def _project_step(path: Path) -> str:
     """What to run for a folder that an image is built from; empty for anything else."""
     try:
-        is_project = any((path / name).is_file() for name in _DOCKERFILES)
+        is_project = (path / _DOCKERFILE).is_file()
     except (OSError, ValueError):
         return ""
     return f"{_command('build-report', path)} builds the project's image and scans that" if is_project else ""

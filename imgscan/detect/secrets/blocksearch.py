@@ -45,7 +45,6 @@ class RuleSet:
         if prefixes:
             self._patterns.append(prefixes)
             self._lengths.append(_ENCODED_BYTES)
-        # Behind all others, so that what is found by its whole pattern comes first.
         self._glued = glued_patterns(rules) if encoded else []
         self._first_glued = len(self._patterns)
         self._patterns += [shortest(pattern) for _, pattern in self._glued]
@@ -67,14 +66,13 @@ class RuleSet:
         """Confirmed matches of rules that are not `spent`, in a `binary` block also those that touch what stands beside
         them, and where token prefixes stand in base64."""
         found: list[Match] = []
+        touching: list[Match] = []
         encoded: list[tuple[int, int]] = []
         for index, low, high in self.matcher.regions(data):
             if index >= self._first_glued:
                 rule, pattern = self._glued[index - self._first_glued]
                 if binary and rule.id not in spent:
-                    apart = {(match.rule.id, match.start) for match in found}
-                    touching = matches(rule, pattern, data, low, high, cut=cut, glued=True)
-                    found += [match for match in touching if (rule.id, match.start) not in apart]
+                    touching += matches(rule, pattern, data, low, high, cut=cut, glued=True)
                 continue
             if index == len(self._entries):
                 encoded += spans(self._patterns[index], data, low, high, cut=cut)
@@ -83,6 +81,9 @@ class RuleSet:
             if rule.id not in spent:
                 for pattern in patterns:
                     found += matches(rule, pattern, data, low, high, cut=cut)
+        if touching:
+            apart = {(match.rule.id, match.start) for match in found}
+            found += [match for match in touching if (match.rule.id, match.start) not in apart]
         return found, encoded
 
 

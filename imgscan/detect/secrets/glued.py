@@ -14,7 +14,7 @@ from typing import Final
 from imgscan.detect.secrets.filters import has_too_little_entropy, lacks_digits, lacks_mixed_case
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.rules import Scope, SecretRule
-from imgscan.detect.secrets.validators import Checked
+from imgscan.detect.secrets.validators import BASE62, Checked
 from imgscan.lazyre import lazy_re
 from imgscan.model import Validity
 
@@ -23,7 +23,7 @@ _END: Final = lazy_re(rb"(?:\\b|\(\?:\[\^[^\]]+\]\|(?:[^()]|\([^()]*\))*\\z\))$"
 _SNIFFED: Final = 8192
 _LEAST_BITS: Final = 3.5
 _RARE: Final = 2.3
-_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_ALPHABET: Final = BASE62 + b"+/"
 _RUN_BYTES: Final = 400
 """So long no two strings of a program are without a blank or a sign; a picture or a module in base64 is longer."""
 
