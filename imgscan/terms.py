@@ -34,6 +34,11 @@ class Confidence(StrEnum):
     MEDIUM = "medium"
     LOW = "low"
 
+    @property
+    def lowered(self) -> Confidence:
+        """One step less sure; low stays low."""
+        return Confidence.MEDIUM if self is Confidence.HIGH else Confidence.LOW
+
 
 class Evidence(StrEnum):
     """What stands behind a finding, weakest first: a missing guard, known-bad text, a simulation of the project's own

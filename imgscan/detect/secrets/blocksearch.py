@@ -61,9 +61,9 @@ class RuleSet:
         return load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
 
     def find(
-        self, data: bytes, spent: frozenset[str], cut: Cut, *, binary: bool = False
+        self, data: bytes, spent: frozenset[str], cut: Cut, *, glued: bool = False
     ) -> tuple[list[Match], list[tuple[int, int]]]:
-        """Confirmed matches of rules that are not `spent`, in a `binary` block also those that touch what stands beside
+        """Confirmed matches of rules that are not `spent`, in a `glued` block also those that touch what stands beside
         them, and where token prefixes stand in base64."""
         found: list[Match] = []
         touching: list[Match] = []
@@ -71,7 +71,7 @@ class RuleSet:
         for index, low, high in self.matcher.regions(data):
             if index >= self._first_glued:
                 rule, pattern = self._glued[index - self._first_glued]
-                if binary and rule.id not in spent:
+                if glued and rule.id not in spent:
                     touching += matches(rule, pattern, data, low, high, cut=cut, glued=True)
                 continue
             if index == len(self._entries):
@@ -90,15 +90,15 @@ class RuleSet:
 @frozen
 class Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
-    taken for literals, whether there are rules for its name, whether it is binary, the rules that had their share, who
-    is told of what is cut short, who wants to see public keys, and who counts the newlines before a window that does
-    not know them."""
+    taken for literals, whether there are rules for its name, whether strings may touch in it, the rules that had their
+    share, who is told of what is cut short, who wants to see public keys, and who counts the newlines before a window
+    that does not know them."""
 
     path: str
     config: bool
     literal: bool
     named: bool = False
-    binary: bool = False
+    glued: bool = False
     spent: frozenset[str] = frozenset()
     cut: Cut = field(default=lambda _: None, repr=False)
     see: Callable[[SeenKey], None] | None = None
@@ -158,7 +158,7 @@ class BlockSearch:
             yield from self._block(window, without_nuls(window.data), job)
 
     def _block(self, window: Window, data: bytes, job: Job) -> Iterator[Candidate]:
-        found, encoded = self.everywhere.find(data, job.spent, job.cut, binary=job.binary)
+        found, encoded = self.everywhere.find(data, job.spent, job.cut, glued=job.glued)
         if job.config:
             found += self.config.find(data, job.spent, job.cut)[0]
         if job.named:

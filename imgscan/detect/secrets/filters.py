@@ -44,7 +44,7 @@ _REFERENCE: Final = lazy_re(
     rb"!(?:vault|ref|sub|getatt|secret|env)\b|enc\[|vault:|op://|ssm:|arn:|secretsmanager:|keyvault|kms:|file:|"
     rb"projects/[^/]+/secrets/|process\.env|os\.(?:environ|getenv)|env[.\[(]|getenv\(|import\.meta|config[.\[(]|"
     rb"settings[.\[(]|secrets?[.\[(]|(?:var|local|data|module|each|self|this|args?|options?|params?|request|req|ctx|input|"
-    rb"values)[.\[])",
+    rb"values)[.\[]|\.[*+])",
     re.IGNORECASE,
 )
 _PATH: Final = lazy_re(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*")
@@ -107,7 +107,8 @@ def is_algorithm(value: bytes) -> bool:
 
 
 def is_reference(value: bytes) -> bool:
-    """True for text that names where the secret comes from: a variable, a template, a vault path, an expression."""
+    """True for text that names where the secret comes from: a variable, a template, a vault path, an expression; and
+    for one that looks for it."""
     return _REFERENCE.match(value) is not None
 
 

@@ -24,11 +24,6 @@ _OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
 """In front of a value under a lone `pass`: what a test printed, or an element of a list."""
 _DEFAULT: Final = b"${"
 """Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
-_LESS_SURE: Final = {
-    Confidence.HIGH: Confidence.MEDIUM,
-    Confidence.MEDIUM: Confidence.LOW,
-    Confidence.LOW: Confidence.LOW,
-}
 
 
 def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool = False) -> SecretHit | None:
@@ -53,7 +48,7 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     counted = "stand-in" in rule.filters and filters.is_sequential(secret)
     severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
     if match.glued and not checked.proven:
-        confidence = _LESS_SURE[confidence]
+        confidence = confidence.lowered
     if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
         severity, confidence = min(severity, Severity.MEDIUM, key=lambda each: each.rank), Confidence.LOW
     return SecretHit(
@@ -119,7 +114,7 @@ def _judge_assignment(
         return None
     severity, confidence = verdict
     if not (env_file or literal):
-        severity, confidence = Severity.LOW, _LESS_SURE[confidence]
+        severity, confidence = Severity.LOW, confidence.lowered
     return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
 
 

@@ -1,9 +1,10 @@
-"""Secret rules as data: `rules/secrets/*.yml` in, `SecretRule` records out.
+r"""Secret rules as data: `rules/secrets/*.yml` in, `SecretRule` records out.
 
-A pack is one YAML file: `family`, the family's `remedy`, `bad` and `good` texts, and a list of rules. A rule's record
-has `id, title, severity, confidence, variable, grants, rotate, pattern | patterns` and, where they apply, `trigger,
-max_length, keywords, prefixes, scope, weight, entropy, validators, filters, reveal, path, source, examples,
-near_misses`. Patterns are RE2 (linear time) on bytes; `.` is any byte but a newline, `\b` and classes are ASCII.
+A pack is one YAML file: `family`, the family's `remedy`, `bad` and `good` texts, a list of rules and, where patterns
+have something in common, `parts` by name, taken in by `%{name}`. A rule's record has `id, title, severity, confidence,
+variable, grants, rotate, pattern | patterns` and, where they apply, `trigger, max_length, keywords, prefixes, scope,
+weight, entropy, validators, filters, reveal, path, source, examples, near_misses`. Patterns are RE2 (linear time) on
+bytes; `.` is any byte but a newline, `\b` and classes are ASCII.
 """
 
 from __future__ import annotations
@@ -159,9 +160,10 @@ def load_packs(rule_files: Sequence[Path], *, trufflehog3: bool = True) -> list[
 def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> SecretRule:
     """One record of a pack, the family's texts filled in; a missing key raises KeyError with its name."""
     texts = () if record.get("scope") == Scope.FILE else record.get("patterns") or (record["pattern"],)
-    patterns = tuple(p.encode("latin-1") for p in texts)
+    parts = family.get("parts", {})
+    patterns = tuple(_pattern(text, parts) for text in texts)
     trigger = record.get("trigger")
-    triggers = patterns if trigger is None else tuple(t.encode("latin-1") for t in _listed(trigger))
+    triggers = patterns if trigger is None else tuple(_pattern(text, parts) for text in _listed(trigger))
     weight = Weight[record.get("weight", "specific").upper()]
     filters = tuple(record.get("filters", ("placeholder", "public")))
     if weight >= Weight.CONTEXT and record["confidence"] == Confidence.HIGH:
@@ -186,6 +188,14 @@ def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> Se
         examples=tuple(tuple(parts) for parts in record.get("examples", ())),
         near_misses=tuple(tuple(parts) for parts in record.get("near_misses", ())),
     )
+
+
+def _pattern(text: str, parts: Mapping[str, str]) -> bytes:
+    """A pattern as it is written, with the family's parts where it says `%{name}`."""
+    if "%{" in text:
+        for name, part in parts.items():
+            text = text.replace(f"%{{{name}}}", part)
+    return text.encode("latin-1")
 
 
 def _listed(value: str | list[str]) -> list[str]:

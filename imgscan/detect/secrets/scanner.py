@@ -20,7 +20,7 @@ from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets import assignments
 from imgscan.detect.secrets.blocksearch import BlockSearch, Job, RuleSet
 from imgscan.detect.secrets.confirm import MOST_MATCHES
-from imgscan.detect.secrets.glued import is_binary
+from imgscan.detect.secrets.glued import may_touch
 from imgscan.detect.secrets.hits import (
     Candidate,
     SecretHit,
@@ -268,7 +268,7 @@ class _Search:
         self._note = note
         self._see = see
         self._newlines = newlines
-        self._binary = False
+        self._glued = False
         self._found: list[Candidate] = []
         self._counts: dict[str, int] = {}
         self._cuts: dict[str, None] = {}
@@ -278,7 +278,7 @@ class _Search:
         counts = self._counts
         whole = self._config and window.first and window.last
         if window.first:
-            self._binary = not self._literal and is_binary(window.data)
+            self._glued = not self._literal and may_touch(window.data)
         if window.first and not self._literal:
             self._found += keystore_candidates(self._scanner.rules, window.data)
         spent, cut = _spent(counts), self._cuts.setdefault
@@ -287,7 +287,7 @@ class _Search:
             config=whole,
             named=whole and self._named,
             literal=self._literal,
-            binary=self._binary,
+            glued=self._glued,
             spent=spent,
             cut=cut,
             see=self._see,

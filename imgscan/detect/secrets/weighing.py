@@ -23,11 +23,6 @@ _DEMOTED: Final = {
     Severity.LOW: Severity.LOW,
     Severity.INFO: Severity.INFO,
 }
-_LESS_SURE: Final = {
-    Confidence.HIGH: Confidence.MEDIUM,
-    Confidence.MEDIUM: Confidence.LOW,
-    Confidence.LOW: Confidence.LOW,
-}
 _KEYS: Final = frozenset(
     {
         "secret-private-key",
@@ -79,5 +74,5 @@ def weigh(hit: SecretHit, path: str, owner: Owner) -> tuple[Severity, Confidence
         return severity, confidence
     twice = where is Where.LIBRARY or (vendored and (where is not Where.VENDOR or hit.rule.id in _KEYS))
     for _ in range(0 if where is Where.OWN else 1 + twice):
-        severity, confidence = _DEMOTED[severity], _LESS_SURE[confidence]
+        severity, confidence = _DEMOTED[severity], confidence.lowered
     return severity, confidence

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from imgscan.detect.secrets.examples import assemble
-from imgscan.detect.secrets.glued import glued_patterns, is_binary
+from imgscan.detect.secrets.glued import glued_patterns, may_touch
 from imgscan.detect.secrets.matcher import re2_options
 from imgscan.detect.secrets.rules import SecretRule, own_pack
 from imgscan.detect.secrets.scanner import SecretScanner
@@ -59,12 +59,23 @@ def test_in_text_a_token_is_a_word_of_its_own(scanner: SecretScanner, token: byt
     assert scanner.scan_bytes(ELF + glued, path="app/notes")
 
 
+def test_a_terminals_codes_are_no_part_of_a_token(scanner: SecretScanner, token: bytes) -> None:
+    assert scanner.scan_bytes(b"10:02 \x1b[32minfo \x1b[33m" + token + b"\x1b[0m\n", path="var/log/app.log")
+
+
 @pytest.mark.parametrize(
     ("head", "expected"),
-    [(b"", False), (b"text", False), (b"a\0", True), (b"a" * 8191 + b"\0", True), (b"a" * 8192 + b"\0", False)],
+    [
+        (b"", False),
+        (b"text", False),
+        (b"a\0", True),
+        (b"a" * 8191 + b"\0", True),
+        (b"a" * 8192 + b"\0", False),
+        (b"a\x1b[0m", True),
+    ],
 )
-def test_what_is_binary(head: bytes, expected: bool) -> None:
-    assert is_binary(head) is expected
+def test_where_strings_may_touch(head: bytes, expected: bool) -> None:
+    assert may_touch(head) is expected
 
 
 @pytest.mark.parametrize(
