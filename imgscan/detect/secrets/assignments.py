@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import re
+from enum import Enum
 from typing import Final
 
 from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.places import is_other_peoples, is_vendored
+from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
 from imgscan.lazyre import lazy_re
@@ -21,7 +23,7 @@ ENV_ASSIGNMENT: Final = "secret-env-assignment"
 ALONE: Final = "text.unknown"
 """The path of a text of which nothing is known: none that rules for configuration, or for files of a name, are for."""
 _STRUCTURED: Final = frozenset({"yml", "yaml", "json", "toml", "xml"})
-CONFIG_LIMIT_BYTES: Final = 1024 * 1024
+CONFIG_LIMIT_BYTES: Final = 8 * 1024 * 1024
 _SCRIPT_LIMIT_BYTES: Final = 64 * 1024
 """What has no file name extension, as `start` and `.bashrc`, is a script, settings or a value, if it is small."""
 _SHORTEST: Final = 4
@@ -44,15 +46,29 @@ _PUT_ASIDE: Final = lazy_re(
 )
 _LONE: Final = frozenset({"pass", "pw", "pwd"})
 _COMPOUND: Final = lazy_re(
-    r"(?:passw(?:o?r)?d|pswr?d|passphrase|passcode|secret"
+    r"(?:pswr?d|secret"
     r"|(?:api|secret|private|access|auth|encryption|signing|master)keys?|(?:access|auth|api|refresh|bearer|secret|bot)token)$"
 )
 """What ends a name whose words are written as one: `mysqlpassword`."""
-_EXPRESSION: Final = lazy_re(
-    rb"[()\[\]{}]|^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$|\$[({]|^[A-Za-z_]\w*(?:\.\w+)+$|=>|\s\+\s|^[&*|>]"
+_COMPOUND_PASSWORD: Final = lazy_re(
+    r"passw(?:o?r)?d$|passphrase$|passcode$"
+    r"|(?:control|remote|user|db|mysql|sql|root|admin|smtp|mail|ftp|auth|ldap|bind|dn|ssl|redis|http|login|key|store)pass$"
 )
-"""An expression, a line of /etc/passwd, a colour."""
+_NO_LITERAL: Final = lazy_re(
+    rb"\{[\w.:$-]*\}|\{\{|\$[({]|<[a-z/!]|\[[\w-]*\]$|\w\(\)|^[\w.]+\(.*\)$|%[sdvr]|%\(\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|\[\^|"
+    rb"^[#.@][A-Za-z][\w-]*$|=>|^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$",
+    re.IGNORECASE,
+)
+"""A template, a pattern, a selector, a call, a line of /etc/passwd, a colour: in quotes, too."""
+_NO_PLAIN: Final = lazy_re(rb"^[({\[&*|>!]|[)\]}]$|\s\+\s")
+"""What begins and ends so, without quotes, is written in the language of its file."""
+_DOTTED: Final = lazy_re(rb"[A-Za-z_]\w*(?:\.\w+)+")
+_GROUPS_OF_FOUR: Final = lazy_re(rb"[a-z]{4}(?: [a-z]{4}){3}")
+"""A password that Google makes for an application."""
 _DEFAULT: Final = lazy_re(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s*")
+_OBJECT: Final = lazy_re(rb"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)+")
+_LANGUAGE: Final = 2.8
+_LANGUAGE_OF_OBJECTS: Final = 2.6
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # What people put into passwords, and identifiers have not.
 _SIGNS: Final = lazy_re(rb"[A-Za-z][!@#$%^&*?]|[!@#%^&*?][A-Za-z]")
@@ -60,6 +76,9 @@ _DIGITS: Final = b"0123456789"
 _SENTENCE_END: Final = b"?!:*."
 _SHORTEST_LONE: Final = 8
 _RANDOM_LENGTH: Final = 16
+_RANDOM_WITH_BLANKS: Final = 24
+_SHORTEST_OF_LETTERS: Final = 10
+_RARE: Final = 2.0
 _RANDOM_BITS: Final = 3.0
 
 
@@ -129,11 +148,15 @@ def is_sensitive_name(name: str) -> bool:
         return False
     if len(parts) > 1 and parts[-1] == "token" and parts[-2] in words("token_qualifiers"):
         return False
-    if not words("secret_words").isdisjoint(parts) or any(_COMPOUND.search(part) for part in parts):
+    if not words("secret_words").isdisjoint(parts) or any(map(_is_compound, parts)):
         return True
     return any(
         right in ("key", "keys") and left in words("key_qualifiers") for left, right in itertools.pairwise(parts)
     )
+
+
+def _is_compound(part: str) -> bool:
+    return _COMPOUND.search(part) is not None or _COMPOUND_PASSWORD.search(part) is not None
 
 
 def _words_of(name: str) -> list[str]:
@@ -161,13 +184,19 @@ def literal_of(value: bytes) -> bytes:
     return default.group(1) if default is not None else value
 
 
-def judge_value(name: str, value: bytes, *, code: bool) -> tuple[Severity, Confidence] | None:
-    """How bad a literal value under a sensitive name is; None when it is no literal secret.
+class Written(Enum):
+    """How a value is written: as an environment's, where everything is a literal; in quotes; or without, where it may
+    as well be an expression."""
 
-    `code` says that the value comes from a program or a structured file rather than from an environment: expressions
-    and plain words are dropped there too.
-    """
-    value = value.strip()
+    LITERAL = "literal"
+    QUOTED = "quoted"
+    PLAIN = "plain"
+
+
+def judge_value(name: str, value: bytes, written: Written) -> tuple[Severity, Confidence] | None:
+    """How bad a literal value under a sensitive name is; None when it is no literal secret: but for values of an
+    environment, expressions and plain words are none."""
+    value, code = value.strip(), written is not Written.LITERAL
     if not _SHORTEST <= len(value) <= _LONGEST or _lies_elsewhere(value):
         return None
     if not is_sensitive_name(name) and not _may_be_password(name, value):
@@ -178,17 +207,60 @@ def judge_value(name: str, value: bytes, *, code: bool) -> tuple[Severity, Confi
         return None
     if filters.is_number(value) and len(value) < _RANDOM_LENGTH:
         return None
-    if code and (_EXPRESSION.search(value) is not None or filters.is_one_word(value) or b" " in value):
+    if code and (_is_no_literal(value, quoted=written is Written.QUOTED) or _is_name_of_secret(name, value)):
         return None
     if _looks_random(value):
         return Severity.MEDIUM, Confidence.MEDIUM
-    lacks_all = filters.lacks_digits(value) and _SIGNS.search(value.rstrip(_SENTENCE_END)) is None
-    return None if code and lacks_all else (Severity.MEDIUM, Confidence.LOW)
+    return None if code and _is_language(value) else (Severity.MEDIUM, Confidence.LOW)
+
+
+def _is_no_literal(value: bytes, *, quoted: bool) -> bool:
+    """True for what stands for another value, and for prose."""
+    if _NO_LITERAL.search(value) is not None or (b" " in value and not _has_random_blanks(value)):
+        return True
+    if _DOTTED.fullmatch(value) is not None and not _is_made_of_parts(value):
+        return True
+    if not value.isascii() and (filters.lacks_digits(value) or not quoted):
+        return True
+    return not quoted and _NO_PLAIN.search(value) is not None
+
+
+def _is_made_of_parts(value: bytes) -> bool:
+    """True for a password of two words, and for a token of random ones."""
+    mixed = not filters.lacks_digits(value) and (value.count(b".") == 1 or letters_per_piece(value) < _RARE)
+    return mixed and not (filters.lacks_mixed_case(value) and letters_per_piece(value) > _RARE)
+
+
+def _is_name_of_secret(name: str, value: bytes) -> bool:
+    """True for a value of words under a name that promises no password: people choose passwords, programs make keys."""
+    parts = _words_of(name)
+    if not words("password_words").isdisjoint(parts) or any(_COMPOUND_PASSWORD.search(part) for part in parts):
+        return False
+    if parts[-1:] == ["secret"] or parts[-1:] == ["salt"]:
+        return _OBJECT.fullmatch(value) is not None and letters_per_piece(value) >= _LANGUAGE_OF_OBJECTS
+    return letters_per_piece(value) > _LANGUAGE
+
+
+def _has_random_blanks(value: bytes) -> bool:
+    """True for a text with blanks that nobody speaks: the keys of WordPress, passwords of Google's for applications."""
+    if _GROUPS_OF_FOUR.fullmatch(value) is not None:
+        return letters_per_piece(value) <= _RARE
+    mixed = not filters.lacks_digits(value) and not filters.lacks_mixed_case(value)
+    return len(value) >= _RANDOM_WITH_BLANKS and mixed and letters_per_piece(value) < _RARE
+
+
+def _is_language(value: bytes) -> bool:
+    """True for letters that look like words: without a digit or a sign as people put them into passwords, and not as
+    rare as programs make them."""
+    if not filters.lacks_digits(value) or _SIGNS.search(value.rstrip(_SENTENCE_END)) is not None:
+        return False
+    made = _SHORTEST_OF_LETTERS if not filters.lacks_mixed_case(value[1:]) else _RANDOM_LENGTH
+    return len(value) < made or letters_per_piece(value) > _RARE
 
 
 def _lies_elsewhere(value: bytes) -> bool:
     named = filters.is_reference(value) or filters.is_path(value) or filters.is_algorithm(value)
-    return named or filters.is_public(value) or b"://" in value
+    return named or filters.is_public(value) or b"://" in value or filters.is_sealed(value)
 
 
 def _repeats_name(name: str, value: bytes) -> bool:

@@ -5,12 +5,14 @@ A block is a window of a document, or what that window is without its NULs or in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from imgscan.detect.secrets.assignments import ENV_ASSIGNMENT
 from imgscan.detect.secrets.beside import Neighbours, with_beside
 from imgscan.detect.secrets.confirm import Cut, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
@@ -22,11 +24,13 @@ from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.seenkeys import is_public_match, seen_key
+from imgscan.detect.secrets.tables import cell_matches
 from imgscan.detect.secrets.windows import NulIndex, Window, holds_utf16, without_nuls
 from imgscan.frozen import frozen
 
 _ENCODED_BYTES: Final = 64
 _DEEPEST_BASE64: Final = 2
+_NEVER: Final = r"\z."
 
 
 class RuleSet:
@@ -51,9 +55,23 @@ class RuleSet:
         self._lengths += [rule.max_length for rule, _ in self._glued]
         self._backend, self._cache = backend, cache
 
+    def in_tables(self, data: bytes, path: str, cut: Cut) -> list[Match]:
+        """What stands in a table's column under a secret's name, as matches of the rule for assignments."""
+        assigning = (rule for rule in self._rules if rule.id == ENV_ASSIGNMENT)
+        return [match for rule in assigning for match in cell_matches(rule, data, path, cut)]
+
     def has_rule_for(self, path: str) -> bool:
-        """Whether any of the rules is for a document of this path."""
-        return any(rule.is_for(path) for rule in self._rules)
+        """Whether any of the rules is for documents of this path and not for all."""
+        return self._paths.search(path) is not None
+
+    @cached_property
+    def _paths(self) -> Any:  # noqa: ANN401 - a pattern of re2, which has no types
+        import re2
+
+        options = re2.Options()
+        options.case_sensitive = False
+        paths = [rule.path.pattern for rule in self._rules if isinstance(rule.path, re.Pattern)]
+        return re2.compile("|".join(paths) if paths else _NEVER, options)
 
     @cached_property
     def matcher(self) -> Matcher:
@@ -161,6 +179,8 @@ class BlockSearch:
         found, encoded = self.everywhere.find(data, job.spent, job.cut, glued=job.glued)
         if job.config:
             found += self.config.find(data, job.spent, job.cut)[0]
+        if job.config and window.first:
+            found += self.config.in_tables(data, job.path, job.cut)
         if job.named:
             found += self.named.find(data, job.spent, job.cut)[0]
         if not found and not encoded:

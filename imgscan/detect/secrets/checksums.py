@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import re
 from functools import cache
@@ -30,6 +32,15 @@ def base58(text: bytes) -> bytes | None:
         number = number * 58 + digit
     zeros = len(text) - len(text.lstrip(b"1"))
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def check_nkey(secret: bytes) -> Checked:
+    """A seed of NATS: base 32 of its kind, 32 bytes, and their CRC-16 (XMODEM's), little-endian (NATS, `nkeys`)."""
+    try:
+        raw = base64.b32decode(secret + b"=" * (-len(secret) % 8))
+    except binascii.Error:
+        return INVALID
+    return PROVEN if binascii.crc_hqx(raw[:-2], 0).to_bytes(2, "little") == raw[-2:] else INVALID
 
 
 def to_base58(data: bytes) -> bytes:

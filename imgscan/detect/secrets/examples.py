@@ -3,13 +3,14 @@
 A rule's record holds examples as parts, so that no token stands in the repository (push protection would stop it) and
 checksums are right by construction. A part is text, or a mapping with one of: `random` (an alphabet's name, with
 `length`), `crc` (a checksum over what stands before it), `base64` (parts), `jwt` (claims), `pem`, `openssh`, `pgp`,
-`bech32`, `wif`, `mnemonic`, `hex`, `bytes`, `keystore`.
+`bech32`, `nkey`, `wif`, `mnemonic`, `hex`, `bytes`, `keystore`.
 The same rule always gives the same example.
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import json
 import zlib
@@ -95,6 +96,8 @@ def _part(part: Mapping[str, Any], before: bytes, source: Iterator[int]) -> byte
             return _java_keystore(source)
         case {"bech32": str(human)}:
             return _bech32(human, source)
+        case {"nkey": int(kind)}:
+            return _nkey(bytes((18 << 3 | kind >> 5, (kind & 31) << 3, *(next(source) for _ in range(32)))))
         case {"pgp": int(length)}:
             return _pgp(bytes(next(source) for _ in range(length)))
         case {"wif": int(version)}:
@@ -205,6 +208,11 @@ def _mnemonic(entropy: bytes) -> bytes:
     from imgscan.detect.secrets.checksums import bip39_prefixes
 
     return b" ".join(bip39_prefixes(entropy))
+
+
+def _nkey(body: bytes) -> bytes:
+    """A seed of NATS: two bytes of kind, 32 random ones, and their CRC-16."""
+    return base64.b32encode(body + binascii.crc_hqx(body, 0).to_bytes(2, "little")).rstrip(b"=")
 
 
 def _bech32(human: str, source: Iterator[int]) -> bytes:

@@ -40,7 +40,7 @@ _ALGORITHM_PARTS: Final = lazy_re(
     re.IGNORECASE,
 )
 _REFERENCE: Final = lazy_re(
-    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(]\w*[%)]|\{\{|\{%|<%|<[a-z/][^>]*>$|@@?[a-z_]+@@?$|#\{|~\{|`|"
+    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(][\w.:()]*[%)]|\{\{|\{%|<%|<[a-z/][^>]*>$|@@?[\w.]+@@?$|#\{|~\{|`|"
     rb"!(?:vault|ref|sub|getatt|secret|env)\b|enc\[|vault:|op://|ssm:|arn:|secretsmanager:|keyvault|kms:|file:|"
     rb"projects/[^/]+/secrets/|process\.env|os\.(?:environ|getenv)|env[.\[(]|getenv\(|import\.meta|config[.\[(]|"
     rb"settings[.\[(]|secrets?[.\[(]|(?:var|local|data|module|each|self|this|args?|options?|params?|request|req|ctx|input|"
@@ -49,11 +49,12 @@ _REFERENCE: Final = lazy_re(
 )
 _PATH: Final = lazy_re(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*")
 _NUMBER: Final = lazy_re(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%)?", re.IGNORECASE)
+_SEALED: Final = lazy_re(rb"Ag[A-D][A-Za-z0-9+/]{90,}={0,2}")
 _VERSION: Final = lazy_re(rb"[v^~<>=]{0,2}[0-9]+(?:\.[0-9A-Za-z]+){1,4}(?:[-+][0-9A-Za-z.]+)?")
 _WORD: Final = lazy_re(rb"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*")
 _IDENTIFIER: Final = lazy_re(rb"[A-Za-z_]+(?:[._][A-Za-z_]+)*")
 _HEX: Final = lazy_re(rb"[0-9a-fA-F]+")
-_REPEATED: Final = lazy_re(rb"(.)\1{5}", re.DOTALL)
+_REPEATED: Final = lazy_re(rb"(.)\1{5,}", re.DOTALL)
 _DIGEST: Final = lazy_re(
     rb"[0-9a-fA-F]{32}(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{24}|[0-9a-fA-F]{32}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96})?"
 )
@@ -66,6 +67,7 @@ _LOOKED_AT: Final = 256
 _RANDOM_LENGTH: Final = 24
 _FEW_DISTINCT: Final = 4
 _LONG_SEQUENCE: Final = 8
+_LONG_RUN: Final = 12
 _SEQUENCE: Final = 4
 _ORDERED: Final = b"abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -112,13 +114,20 @@ def is_reference(value: bytes) -> bool:
     return _REFERENCE.match(value) is not None
 
 
+def is_sealed(value: bytes) -> bool:
+    """True for what the sealed-secrets controller of a cluster encrypted."""
+    return _SEALED.match(value) is not None
+
+
 def is_repetitive(value: bytes) -> bool:
-    """True when few distinct bytes make up a value of eight and more, or one is repeated six times in a row."""
+    """True when few distinct bytes make up a value of eight and more, or one is repeated six times in a row: twelve in
+    a long one, since tokens that hold numbers have runs of the letter for zero."""
     head = value[:_LOOKED_AT]
     if len(head) < _LONG_SEQUENCE:
         return False
     few = len(set(head)) <= max(_FEW_DISTINCT, len(head) // 16)
-    return few or _REPEATED.search(head) is not None
+    long_run = min(len(head) // 4, _LONG_RUN)
+    return few or any(run.end() - run.start() >= long_run for run in _REPEATED.finditer(head))
 
 
 def is_sequential(value: bytes) -> bool:

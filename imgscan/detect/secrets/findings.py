@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from typing import Final
@@ -64,8 +65,20 @@ def secret_findings(located: Iterable[LocatedHit]) -> list[Finding]:
     groups: dict[str, list[_Weighed]] = {}
     for item in _weighed(list(located)):
         groups.setdefault(item.hit.identity, []).append(item)
-    findings = [_finding(sorted(group, key=_order)) for group in groups.values()]
-    return sorted(findings, key=lambda f: (f.rule_id, f.fingerprint))
+    ordered = sorted((sorted(group, key=_order) for group in groups.values()), key=lambda group: _order(group[0]))
+    return sorted(_told_apart(map(_finding, ordered)), key=lambda f: (f.rule_id, f.fingerprint))
+
+
+def _told_apart(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings of different secrets, no two with one fingerprint: of weak ones in one file, too few bits of the secret
+    are in it for that."""
+    times: Counter[str] = Counter()
+    for finding in findings:
+        times[finding.fingerprint] += 1
+        number = times[finding.fingerprint]
+        if number > 1:
+            finding = replace(finding, fingerprint=fingerprint(finding.rule_id, finding.fingerprint, str(number)))
+        yield finding
 
 
 def _weighed(located: Sequence[LocatedHit]) -> Iterator[_Weighed]:

@@ -22,6 +22,7 @@ _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b
 """What stands right before a specimen in a manual."""
 _OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
 """In front of a value under a lone `pass`: what a test printed, or an element of a list."""
+_QUOTES: Final = frozenset((b'"', b"'", b"`"))
 _DEFAULT: Final = b"${"
 """Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
 
@@ -109,13 +110,20 @@ def _judge_assignment(
         return None
     if _names_no_variable(match, data):
         return None
-    verdict = assignments.judge_value(match.name, match.secret, code=not env_file)
+    verdict = assignments.judge_value(match.name, match.secret, _written(match, data, env_file=env_file))
     if verdict is None:
         return None
     severity, confidence = verdict
     if not (env_file or literal):
         severity, confidence = Severity.LOW, confidence.lowered
     return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
+
+
+def _written(match: Match, data: bytes, *, env_file: bool) -> assignments.Written:
+    if env_file:
+        return assignments.Written.LITERAL
+    before, after = data[match.start - 1 : match.start], data[match.end : match.end + 1]
+    return assignments.Written.QUOTED if before in _QUOTES and before == after else assignments.Written.PLAIN
 
 
 def _names_no_variable(match: Match, data: bytes) -> bool:

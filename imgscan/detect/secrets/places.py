@@ -101,7 +101,7 @@ def site_of(path: str) -> str | None:
 @lru_cache(maxsize=256)
 def is_other_peoples(folder: str) -> bool:
     """True for folders in which everything `is_vendored`: asked once for a folder, as its files come together."""
-    return is_vendored(folder + "/")
+    return is_vendored(folder + "/.")
 
 
 def is_own(path: str) -> bool:

@@ -32,6 +32,7 @@ from imgscan.detect.secrets.judging import assignment_hit
 from imgscan.detect.secrets.keystores import find_keystore
 from imgscan.detect.secrets.marks import REACH
 from imgscan.detect.secrets.matcher import re2_options
+from imgscan.detect.secrets.places import is_vendored
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, default_rules, load_packs
@@ -208,10 +209,16 @@ class SecretScanner:
         """Whether a document that fits in a window holds nothing that any rule begins with: true of nearly all."""
         return (
             not assignments.is_config_like(path, len(data))
+            and not self.has_rules_by_name(path, len(data))
             and not self.blocks.everywhere.matcher.regions(data)
             and (b"\0" not in data or not holds_utf16(data))
             and find_keystore(data) is None
         )
+
+    def has_rules_by_name(self, path: str, size: int | None) -> bool:
+        """Whether a document's name alone says that there are rules for it."""
+        small = size is None or size <= WINDOW_BYTES
+        return small and self.blocks.named.has_rule_for(path) and not is_vendored(path)
 
     def may_hold(self, data: bytes) -> bool:
         """Whether bytes hold what any known token begins with, whatever stands around it."""
@@ -239,7 +246,7 @@ class SecretScanner:
             if candidate.hit is None or candidate.hit.rule.id != assignments.ENV_ASSIGNMENT
         ]
         generic = self.rules.get(assignments.ENV_ASSIGNMENT)
-        verdict = assignments.judge_value(name, raw, code=False)
+        verdict = assignments.judge_value(name, raw, assignments.Written.LITERAL)
         if generic is not None and verdict is not None:
             hit = assignment_hit(generic, name, raw, verdict, line=1, offset=0)
             found.append(Candidate(hit=hit, start=0, end=len(raw), match_start=-len(prefix), match_end=len(raw)))
@@ -262,8 +269,8 @@ class _Search:
     ) -> None:
         self._scanner = scanner
         self._path = path
-        self._config = literal or assignments.is_config_like(path, size)
-        self._named = self._config and scanner.blocks.named.has_rule_for(path)
+        self._named = scanner.has_rules_by_name(path, size)
+        self._config = literal or self._named or assignments.is_config_like(path, size)
         self._literal = literal
         self._note = note
         self._see = see
@@ -276,7 +283,6 @@ class _Search:
     def take(self, window: Window) -> None:
         """Search the next window."""
         counts = self._counts
-        whole = self._config and window.first and window.last
         if window.first:
             self._glued = not self._literal and may_touch(window.data)
         if window.first and not self._literal:
@@ -284,8 +290,8 @@ class _Search:
         spent, cut = _spent(counts), self._cuts.setdefault
         job = Job(
             path=self._path,
-            config=whole,
-            named=whole and self._named,
+            config=self._config,
+            named=self._named and window.first and window.last,
             literal=self._literal,
             glued=self._glued,
             spent=spent,

@@ -285,6 +285,7 @@ VALIDATORS: Final[Mapping[str, Callable[[bytes], Checked]]] = {
     "deno": check_crc_deno,
     "base58check": _checksum("check_base58check"),
     "bip39": _checksum("check_bip39"),
+    "nkey": _checksum("check_nkey"),
     "pgp-crc24": _checksum("check_pgp_crc24"),
     "putty": _checksum("check_putty"),
     "jfrog": _checksum("check_jfrog"),

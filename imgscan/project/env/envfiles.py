@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imgscan.detect.secrets.assignments import judge_value
+from imgscan.detect.secrets.assignments import Written, judge_value
 from imgscan.diff import Edit, FileChange, unified_diff
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
 from imgscan.project.compose.environment import example_for
@@ -188,7 +188,7 @@ def _colons(setup: Setup, env: EnvText) -> Iterator[Finding]:
 def _real_values(env: EnvText) -> Iterator[Finding]:
     """Values of an example that look as if somebody used them."""
     for entry in env.entries:
-        verdict = judge_value(entry.name, entry.value.encode("utf-8", "surrogateescape"), code=False)
+        verdict = judge_value(entry.name, entry.value.encode("utf-8", "surrogateescape"), Written.LITERAL)
         if verdict is None or verdict[1] is Confidence.LOW:
             continue
         yield make_finding(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from imgscan.detect.secrets.checksums import (
     check_bip39,
     check_bitbucket,
     check_jfrog,
+    check_nkey,
     check_pgp_crc24,
     check_putty,
     crc24,
@@ -101,3 +103,12 @@ def test_bitbucket_and_deno() -> None:
     assert check_bitbucket(b"ATBBx").validity is Validity.UNKNOWN
     assert check_crc_deno(b"ddp_" + b"a" * 36).validity is Validity.UNKNOWN
     assert check_crc_deno(assemble(["ddp_", {"random": "base62", "length": 30}, {"crc": "github"}], "a test")).proven
+
+
+def test_a_nats_seed_ends_in_its_checksum() -> None:
+    body = bytes((18 << 3, 20 << 3)) + bytes(range(32))
+    seed = base64.b32encode(body + binascii.crc_hqx(body, 0).to_bytes(2, "little")).rstrip(b"=")
+    assert len(seed) == 58
+    assert check_nkey(seed).proven
+    assert check_nkey(seed[:-1] + (b"A" if seed[-1:] != b"A" else b"B")).validity is Validity.INVALID
+    assert check_nkey(b"S1" + seed[2:]).validity is Validity.INVALID

@@ -40,6 +40,15 @@ def test_one_secret_in_many_places_is_one_finding() -> None:
     assert finding.places[0].dockerfile is None, "a file's layer says where it comes from"
 
 
+def test_weak_secrets_of_one_file_are_told_apart() -> None:
+    history = "".join(f"sshpass -p Kx7{number}mQ2 ssh host\n" for number in range(300, 900))
+    hits = SCANNER.scan_bytes(history.encode(), path="root/.bash_history")
+    place = at(Place.FILE, "/root/.bash_history", layer=1)
+    found = secret_findings(LocatedHit(hit=hit, location=place) for hit in hits)
+    assert len(found) == len(hits) > 300, "more than their fingerprints have bits for"
+    assert len({finding.fingerprint for finding in found}) == len(found)
+
+
 def test_visible_anywhere_is_visible() -> None:
     places = [
         at(Place.FILE, "/a", layer=1, status=Status.DELETED),
