@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imgscan.detect.secrets.redact import redact
+from imgscan.detect.secrets.wordlists import words
 from imgscan.model import Report
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from imgscan.detect.secrets.scanner import SecretScanner
 
 MIN_SWEPT: Final = 8
-"""A shorter secret (`test`, `postgres`) is a word; replacing it everywhere would destroy the report's own text. Where
-it stands as a value it is recognised and replaced all the same."""
+"""A shorter secret (`test`, `postgres`) is a word; replacing it everywhere would destroy the report's own text, and so
+would `password`. Where it stands as a value it is recognised and replaced all the same."""
 _MIN_LINE: Final = 16
 
 Recognise = Callable[[str], Iterable[tuple[str, str]]]
@@ -101,13 +102,25 @@ class Redactor:
         if isinstance(value, str):
             return self.replace_known(value.encode("utf-8", "backslashreplace").decode())
         if isinstance(value, dict):
-            return {key: item if key in _KEPT else self._walk(item) for key, item in value.items()}
+            return {key: self._walk_field(key, item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._walk(item) for item in value]
         return value
 
+    def _walk_field(self, key: str, value: Any) -> Any:  # noqa: ANN401 - a tree of builtins
+        if key in _KEPT or (key in _NAMES and isinstance(value, str) and self._is_said_in(value)):
+            return value
+        return self._walk(value)
+
+    def _is_said_in(self, path: str) -> bool:
+        # A folder may be called by a word that somebody took for a password; without it nobody finds the file.
+        found = [secret for secret in self._known if secret in path]
+        return bool(found) and path.isprintable() and all(map(str.isalpha, found))
+
     def _remember(self, secret: str, shown: str) -> None:
         # What may be shown can hold all of it: the first line of a key, in an excerpt of that key.
+        if secret.lower() in words("placeholders"):
+            return
         if secret not in self._spared and secret not in self._known and secret not in shown:
             self._known[secret] = shown
             self._pattern = None
@@ -136,6 +149,7 @@ def _in_json(text: str) -> bytes:
 
 _KEPT: Final = frozenset({"rule_id", "risk_id", "fingerprint", "severity", "evidence"})
 """Fields that are words of the program's own."""
+_NAMES: Final = frozenset({"path", "top"})
 
 
 def swept_parts(secret: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fakes import finding, proof, report
 from hypothesis import given
@@ -89,6 +90,25 @@ def test_a_name_of_the_project_is_replaced_only_where_it_is_recognised() -> None
     redactor.learn(TOKEN, "•••")
     assert redactor.clean("pass=postgres") == "pass=•••"
     assert redactor.clean(f"postgres runs postgres:9.6 {TOKEN}") == "postgres runs postgres:9.6 •••"
+
+
+def test_a_placeholder_is_replaced_only_where_it_is_recognised() -> None:
+    redactor = Redactor(nothing)
+    redactor.learn("password", "•••")
+    assert redactor.replace_known("passwordStrengthMeter=1") == "passwordStrengthMeter=1"
+
+
+def test_a_path_is_shown_though_a_folder_is_called_like_a_password() -> None:
+    redactor = Redactor(nothing)
+    redactor.learn("bitcoinlib", "•••")
+    redactor.learn(TOKEN, "tok…")
+    location = finding().location
+    found = finding(location=replace(location, path="/srv/bitcoinlib/config.ini"), message="bitcoinlib")
+    swept = redactor.sweep(report(findings=(found,))).findings[0]
+    assert swept.location.path == "/srv/bitcoinlib/config.ini"
+    assert swept.message == "•••"
+    found = finding(location=replace(location, path=f"/srv/{TOKEN}/bitcoinlib"))
+    assert TOKEN not in str(redactor.sweep(report(findings=(found,))).findings[0].location.path)
 
 
 def test_the_words_of_a_rule_are_never_replaced() -> None:

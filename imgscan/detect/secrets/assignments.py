@@ -55,8 +55,8 @@ _COMPOUND_PASSWORD: Final = lazy_re(
     r"|(?:control|remote|user|db|mysql|sql|root|admin|smtp|mail|ftp|auth|ldap|bind|dn|ssl|redis|http|login|key|store)pass$"
 )
 _NO_LITERAL: Final = lazy_re(
-    rb"\{[\w.:$-]*\}|\{\{|\$[({]|<[a-z/!]|\[[\w-]*\]$|\w\(\)|^[\w.]+\(.*\)$|%[sdvr]|%\(\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|\[\^|"
-    rb"^[#.@][A-Za-z][\w-]*$|=>|^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$",
+    rb"\{[\w.:$-]*\}|\{\{|\$[({]|<[a-z/!]|\[[\w-]*\]$|\w\(\)|^[\w.]+\(.*\)$|%[sdvr]|%\(\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|\[\^|\[[^\]]*\w-\w[^\]]*\]|"
+    rb"^[#.@][A-Za-z][\w-]*$|=>|&\w+;|^[\w.@-]+(?:/[\w.@-]+)+\.[a-z]{2,4}$|^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$",
     re.IGNORECASE,
 )
 """A template, a pattern, a selector, a call, a line of /etc/passwd, a colour: in quotes, too."""
@@ -76,7 +76,6 @@ _DIGITS: Final = b"0123456789"
 _SENTENCE_END: Final = b"?!:*."
 _SHORTEST_LONE: Final = 8
 _RANDOM_LENGTH: Final = 16
-_RANDOM_WITH_BLANKS: Final = 24
 _SHORTEST_OF_LETTERS: Final = 10
 _RARE: Final = 2.0
 _RANDOM_BITS: Final = 3.0
@@ -216,7 +215,7 @@ def judge_value(name: str, value: bytes, written: Written) -> tuple[Severity, Co
 
 def _is_no_literal(value: bytes, *, quoted: bool) -> bool:
     """True for what stands for another value, and for prose."""
-    if _NO_LITERAL.search(value) is not None or (b" " in value and not _has_random_blanks(value)):
+    if _NO_LITERAL.search(value) is not None or (b" " in value and not _is_made_of_groups(value)):
         return True
     if _DOTTED.fullmatch(value) is not None and not _is_made_of_parts(value):
         return True
@@ -233,20 +232,17 @@ def _is_made_of_parts(value: bytes) -> bool:
 
 def _is_name_of_secret(name: str, value: bytes) -> bool:
     """True for a value of words under a name that promises no password: people choose passwords, programs make keys."""
-    parts = _words_of(name)
-    if not words("password_words").isdisjoint(parts) or any(_COMPOUND_PASSWORD.search(part) for part in parts):
+    if _names_password(name):
         return False
+    parts = _words_of(name)
     if parts[-1:] == ["secret"] or parts[-1:] == ["salt"]:
         return _OBJECT.fullmatch(value) is not None and letters_per_piece(value) >= _LANGUAGE_OF_OBJECTS
     return letters_per_piece(value) > _LANGUAGE
 
 
-def _has_random_blanks(value: bytes) -> bool:
-    """True for a text with blanks that nobody speaks: the keys of WordPress, passwords of Google's for applications."""
-    if _GROUPS_OF_FOUR.fullmatch(value) is not None:
-        return letters_per_piece(value) <= _RARE
-    mixed = not filters.lacks_digits(value) and not filters.lacks_mixed_case(value)
-    return len(value) >= _RANDOM_WITH_BLANKS and mixed and letters_per_piece(value) < _RARE
+def _is_made_of_groups(value: bytes) -> bool:
+    """True for the one text with blanks that is no prose for sure: a password that Google makes for an application."""
+    return _GROUPS_OF_FOUR.fullmatch(value) is not None and letters_per_piece(value) <= _RARE
 
 
 def _is_language(value: bytes) -> bool:
@@ -254,11 +250,28 @@ def _is_language(value: bytes) -> bool:
     rare as programs make them."""
     if not filters.lacks_digits(value) or _SIGNS.search(value.rstrip(_SENTENCE_END)) is not None:
         return False
-    made = _SHORTEST_OF_LETTERS if not filters.lacks_mixed_case(value[1:]) else _RANDOM_LENGTH
-    return len(value) < made or letters_per_piece(value) > _RARE
+    made = len(value) >= _SHORTEST_OF_LETTERS and not filters.lacks_mixed_case(value[1:])
+    return not (made or len(value) == _RANDOM_LENGTH) or letters_per_piece(value) > _RARE
+
+
+def is_made_or_chosen(name: str, value: bytes) -> bool:
+    """Whether a value looks as if a program made it, or under a name of a password, as if somebody chose it with care:
+    digits, and letters of both cases or a sign among them."""
+    if filters.lacks_digits(value) or filters.is_number(value):
+        return False
+    if len(value) >= _RANDOM_LENGTH and shannon_bits(value) >= _RANDOM_BITS and letters_per_piece(value) < _RARE:
+        return True
+    mixed = not filters.lacks_mixed_case(value) or _SIGNS.search(value) is not None
+    return _names_password(name) and len(value) >= _SHORTEST_OF_LETTERS and mixed
+
+
+def _names_password(name: str) -> bool:
+    parts = _words_of(name)
+    return not words("password_words").isdisjoint(parts) or any(_COMPOUND_PASSWORD.search(part) for part in parts)
 
 
 def _lies_elsewhere(value: bytes) -> bool:
+    value = value.rstrip(b".,")
     named = filters.is_reference(value) or filters.is_path(value) or filters.is_algorithm(value)
     return named or filters.is_public(value) or b"://" in value or filters.is_sealed(value)
 

@@ -150,6 +150,12 @@ class _Places:
         """Start and end in the document."""
         return self.at(start), self.at(end)
 
+    def is_put_together(self, start: int, end: int) -> bool:
+        """True for a stretch of a block without NULs that is no UTF-16: between its letters they were now and then, as
+        behind the strings of a program."""
+        first, last = self.span(start, end)
+        return self._index is not None and last - first < 2 * (end - start) - 2
+
     def line(self, offset: int) -> int:
         """The line of an offset of the block, counted from 1."""
         if self._lines is None:
@@ -190,6 +196,8 @@ class BlockSearch:
             start, end = place.span(match.start, match.end)
             match_start, match_end = place.span(match.match_start, match.match_end)
             if not place.is_own(match_start) or not match.rule.is_for(job.path):
+                continue
+            if place.is_put_together(match.start, match.end):
                 continue
             if is_public_match(match):
                 job.show(match, data)

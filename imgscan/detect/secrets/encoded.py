@@ -23,7 +23,7 @@ _SHORTEST_FRAGMENT: Final = 4
 _LONGEST_RUN: Final = 24 * 1024
 _NOT_BASE64: Final = lazy_re(rb"[^A-Za-z0-9+/_-]")
 _BEFORE: Final = 8 * 1024
-_MOST_RUNS: Final = 2000
+_MOST_RUNS: Final = 10_000
 _LINE_BYTES: Final = range(60, 129, 4)
 """Lengths of the lines that encoders wrap at: 64 (PEM), 76 (MIME and coreutils), 60 and 72 of others."""
 _LINE_END: Final = lazy_re(rb"\r?\n[ \t]{0,40}")
@@ -67,7 +67,7 @@ class Decoded:
 
 def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]], *, cut: Cut) -> Iterator[Decoded]:
     """The base64 runs around `hits` (stretches of `data` that look like a prefix in base64, sorted), decoded. At most
-    24 KiB of a run, at most 2,000 runs; `cut` is told of more."""
+    24 KiB of a run, at most 10,000 runs; `cut` is told of more."""
     covered, runs = 0, 0
     for low, high in hits:
         if high <= covered:

@@ -22,7 +22,7 @@ from imgscan.model import Validity
 # Long words anywhere; words of four letters turn up in random base64, so only as words of their own.
 _PLACEHOLDER_WORDS: Final = lazy_re(
     rb"example|placeholder|change[_-]?me|change[_-]?this|changeit|replace[_-]?(?:me|this|with)|insert[_-]|redacted|"
-    rb"your[_-]|[_-]your|my[_-]?(?:api|secret|token|password|access)[_-]?(?:key|token|secret|password)?$|not[_-]?a[_-]?real|"
+    rb"your[_-]|[_-]your|my[_-]?(?:api|secret|token|password|access)[_-]?(?:key|token|secret|password)?[0-9]{0,2}$|not[_-]?a[_-]?real|"
     rb"secret[_-]?here|goes[_-]?here|token[_-]?here|key[_-]?here|foobar|\*\*\*|\.\.\.|"
     rb"<[^>]{1,80}>|(?:^|[^a-z0-9])(?:dummy|fake|todo|fixme|lorem)(?:[^a-z0-9]|$)",
 )
@@ -40,7 +40,7 @@ _ALGORITHM_PARTS: Final = lazy_re(
     re.IGNORECASE,
 )
 _REFERENCE: Final = lazy_re(
-    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(][\w.:()]*[%)]|\{\{|\{%|<%|<[a-z/][^>]*>$|@@?[\w.]+@@?$|#\{|~\{|`|"
+    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(][\w.:()]*[%)]|\{\{|\{%|\{[\w.]+\}$|<%|<[a-z/][^>]*>$|@@?[\w.]+@@?$|#\{|~\{|`|"
     rb"!(?:vault|ref|sub|getatt|secret|env)\b|enc\[|vault:|op://|ssm:|arn:|secretsmanager:|keyvault|kms:|file:|"
     rb"projects/[^/]+/secrets/|process\.env|os\.(?:environ|getenv)|env[.\[(]|getenv\(|import\.meta|config[.\[(]|"
     rb"settings[.\[(]|secrets?[.\[(]|(?:var|local|data|module|each|self|this|args?|options?|params?|request|req|ctx|input|"
@@ -68,6 +68,7 @@ _RANDOM_LENGTH: Final = 24
 _FEW_DISTINCT: Final = 4
 _LONG_SEQUENCE: Final = 8
 _LONG_RUN: Final = 12
+_ALPHABET_LENGTH: Final = 30
 _SEQUENCE: Final = 4
 _ORDERED: Final = b"abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -95,6 +96,7 @@ def _stands_in(lowered: bytes) -> bool:
         or _PLACEHOLDER_WORDS.search(lowered) is not None
         or (_is_short(lowered) and _TEST_WORDS.search(lowered) is not None)
         or is_repetitive(lowered)
+        or is_permutation(lowered)
     )
 
 
@@ -120,14 +122,20 @@ def is_sealed(value: bytes) -> bool:
 
 
 def is_repetitive(value: bytes) -> bool:
-    """True when few distinct bytes make up a value of eight and more, or one is repeated six times in a row: twelve in
-    a long one, since tokens that hold numbers have runs of the letter for zero."""
+    """True when few distinct bytes make up a value of eight and more, or runs of six and more of one make up a quarter
+    of it: tokens that hold numbers have a few of the letter for zero."""
     head = value[:_LOOKED_AT]
     if len(head) < _LONG_SEQUENCE:
         return False
     few = len(set(head)) <= max(_FEW_DISTINCT, len(head) // 16)
-    long_run = min(len(head) // 4, _LONG_RUN)
-    return few or any(run.end() - run.start() >= long_run for run in _REPEATED.finditer(head))
+    runs = [run.end() - run.start() for run in _REPEATED.finditer(head)]
+    return few or max(runs, default=0) >= _LONG_RUN or sum(runs) * 4 >= len(head)
+
+
+def is_permutation(value: bytes) -> bool:
+    """True when no byte of 30 and more comes twice: an alphabet, not what chance gives."""
+    head = value[:_LOOKED_AT]
+    return len(head) >= _ALPHABET_LENGTH and len(set(head)) == len(head)
 
 
 def is_sequential(value: bytes) -> bool:

@@ -9,6 +9,7 @@ from imgscan.detect.secrets import assignments, filters, generic, glued, kuberne
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.places import is_vendored, may_be_own
+from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import excerpt
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.validators import Checked, check
@@ -22,6 +23,10 @@ _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b
 """What stands right before a specimen in a manual."""
 _OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
 """In front of a value under a lone `pass`: what a test printed, or an element of a list."""
+_GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
+_LANGUAGE: Final = 2.8
+_COMMENT: Final = lazy_re(rb"^[ \t]{0,40}(?:#|//|;|--|\*|<!--)")
+_LINE_BYTES: Final = 400
 _QUOTES: Final = frozenset((b'"', b"'", b"`"))
 _DEFAULT: Final = b"${"
 """Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
@@ -37,7 +42,7 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         return _judge_uri(match, data, line=line, offset=offset)
     if rule.id in (kubernetes.KUBERNETES_SECRET, generic.GENERIC):
         return _judge_named(match, data, path, line=line, offset=offset)
-    if rule.weight is Weight.FOREIGN and _is_inside_word(match, data):
+    if rule.weight is Weight.FOREIGN and (_is_inside_word(match, data) or _is_said_by_name_alone(rule, secret)):
         return None
     if rule.weight is Weight.SERVICE and match.name and not generic.is_service_secret(match.name, secret):
         return None
@@ -50,6 +55,8 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
     if match.glued and not checked.proven:
         confidence = confidence.lowered
+    if not rule.reveal and filters.is_one_word(secret) and _is_in_comment(match, data):
+        severity, confidence = Severity.LOW, Confidence.LOW
     if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
         severity, confidence = min(severity, Severity.MEDIUM, key=lambda each: each.rank), Confidence.LOW
     return SecretHit(
@@ -65,6 +72,17 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
         proven=checked.proven,
         public=checked.public,
     )
+
+
+def _is_said_by_name_alone(rule: SecretRule, secret: bytes) -> bool:
+    """True for words that a rule of others takes for a secret because of the word before them."""
+    return rule.id.startswith(_GENERIC_OF_OTHERS) and letters_per_piece(secret) > _LANGUAGE
+
+
+def _is_in_comment(match: Match, data: bytes) -> bool:
+    """True when the line of a match begins as comments do: a word for a password there is a manual's."""
+    before = bytes(data[max(match.start - _LINE_BYTES, 0) : match.start])
+    return _COMMENT.match(before.rpartition(b"\n")[2]) is not None
 
 
 def _is_inside_word(match: Match, data: bytes) -> bool:
@@ -103,7 +121,8 @@ def _judge_assignment(
     match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool
 ) -> SecretHit | None:
     """A `name = value` of a configuration file. In programs only a quoted value is a literal, in shell scripts only
-    one that follows the `=` at once."""
+    one that follows the `=` at once. Outside of an environment it is a hint, unless the value looks like nothing
+    else."""
     before, env_file = _assigned_in(path)
     is_default = data[match.match_start : match.match_start + len(_DEFAULT)] == _DEFAULT
     if before is not None and not is_default and data[match.start - 1 : match.start] not in before:
@@ -115,7 +134,8 @@ def _judge_assignment(
         return None
     severity, confidence = verdict
     if not (env_file or literal):
-        severity, confidence = Severity.LOW, confidence.lowered
+        settled = before is None and assignments.is_made_or_chosen(match.name, match.secret)
+        severity, confidence = severity if settled else Severity.LOW, confidence.lowered
     return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
 
 
@@ -127,9 +147,12 @@ def _written(match: Match, data: bytes, *, env_file: bool) -> assignments.Writte
 
 
 def _names_no_variable(match: Match, data: bytes) -> bool:
-    """Whether a name is what a test came to, or the end of a type's name as CloudFormation has them."""
+    """Whether a name is what a test came to, a part of an ARN, or the end of a type's name as CloudFormation has
+    them."""
     if assignments.is_lone(match.name):
         return _OF_TESTS.search(data[match.match_start : match.start]) is not None
+    if data[max(match.match_start - 1, 0) : match.match_start] == b":" == data[match.start - 1 : match.start]:
+        return True
     name_end = match.match_start + len(match.name)
     return data[max(match.match_start - 2, 0) : match.match_start] == b"::" and data[name_end : name_end + 1] == b'"'
 

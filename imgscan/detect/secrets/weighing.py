@@ -65,12 +65,13 @@ def whose(path: str, owner: Owner) -> tuple[Where, bool]:
 def weigh(hit: SecretHit, path: str, owner: Owner) -> tuple[Severity, Confidence] | None:
     """Severity and confidence of a hit at a path: less of both unless the place is the project's own; twice so in a
     compiled library, in the tests and manuals of other people's packages, and for their keys. A checksum that fits
-    beats any place. None: it is no finding there."""
+    beats any place, but for a key's: it says that the key is whole, not that anybody trusts it. None: it is no finding
+    there."""
     where, vendored = whose(path, owner)
     if hit.rule.id == ENV_ASSIGNMENT and vendored and is_vendored(path):
         return None
     severity, confidence = hit.severity, hit.confidence
-    if hit.proven:
+    if hit.proven and not (hit.rule.id in _KEYS and where is not Where.OWN):
         return severity, confidence
     twice = where is Where.LIBRARY or (vendored and (where is not Where.VENDOR or hit.rule.id in _KEYS))
     for _ in range(0 if where is Where.OWN else 1 + twice):

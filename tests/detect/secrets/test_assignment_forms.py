@@ -8,7 +8,7 @@ import string
 import pytest
 
 from imgscan.detect.secrets.scanner import SecretScanner
-from imgscan.model import Severity
+from imgscan.model import Confidence, Severity
 
 _LETTERS = string.ascii_letters + string.digits
 _VALUE = "\N{SECTION SIGN}"
@@ -169,9 +169,23 @@ def test_what_is_no_password(name: str, text: str, scanner: SecretScanner) -> No
     assert not scanner.scan_bytes(text.encode() + b"\n", path=f"srv/{name}")
 
 
-def test_in_a_file_a_password_by_its_name_alone_is_a_hint(scanner: SecretScanner) -> None:
-    (hit,) = scanner.scan_bytes(b'{"password": "' + PASSWORDS["mixed"].encode() + b'"}', path="srv/config.json")
-    assert (hit.rule.id, hit.severity) == ("secret-env-assignment", Severity.LOW)
+@pytest.mark.parametrize(
+    ("path", "name", "value", "severity"),
+    [
+        pytest.param("srv/config.json", "password", PASSWORDS["mixed"], Severity.MEDIUM, id="made"),
+        pytest.param("srv/config.json", "password", PASSWORDS["signs"], Severity.MEDIUM, id="chosen-with-care"),
+        pytest.param("srv/config.json", "password", "sommer" + "2024", Severity.LOW, id="a-word-and-a-year"),
+        pytest.param("srv/config.json", "session_secret", _random(32) + "7", Severity.MEDIUM, id="made-for-a-key"),
+        pytest.param("srv/config.json", "access_token", "Kx7mixedQ2words", Severity.LOW, id="hardly-made-for-a-token"),
+        pytest.param("srv/config.py", "password", PASSWORDS["mixed"], Severity.LOW, id="in-a-program"),
+    ],
+)
+def test_in_a_file_a_password_by_its_name_alone_is_a_hint_unless_it_looks_like_nothing_else(
+    path: str, name: str, value: str, severity: Severity, scanner: SecretScanner
+) -> None:
+    (hit,) = scanner.scan_bytes(f'{{"{name}": "{value}"}}'.encode(), path=path)
+    assert (hit.rule.id, hit.severity) == ("secret-env-assignment", severity)
+    assert hit.confidence is not Confidence.HIGH
 
 
 @pytest.mark.parametrize(
