@@ -44,6 +44,7 @@ _SECRET_LAST: Final = frozenset(path.rpartition("/")[2] for path in _SECRET_PATH
 _PUT_ASIDE: Final = lazy_re(
     r"(?:\.(?:bak|backup|old|orig|save|copy|tmp|swp|dist|dpkg-old|rpmsave|j2|tpl|tmpl|erb)|~)+$"
 )
+_PAGES: Final = frozenset({"html", "htm", "md", "markdown", "rst", "adoc"})
 _LONE: Final = frozenset({"pass", "pw", "pwd"})
 _COMPOUND: Final = lazy_re(
     r"(?:pswr?d|secret"
@@ -56,7 +57,7 @@ _COMPOUND_PASSWORD: Final = lazy_re(
 )
 _NO_LITERAL: Final = lazy_re(
     rb"\{[\w.:$-]*\}|\{\{|\$[({]|<[a-z/!]|\[[\w-]*\]$|\w\(\)|^[\w.]+\(.*\)$|%[sdvr]|%\(\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|\[\^|\[[^\]]*\w-\w[^\]]*\]|"
-    rb"^[#.@][A-Za-z][\w-]*$|=>|&\w+;|^[\w.@-]+(?:/[\w.@-]+)+\.[a-z]{2,4}$|^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$",
+    rb"^[#.@][A-Za-z][\w-]*$|=>|&\w+;|\\u[0-9a-f]{4}|^[\w.@-]+(?:/[\w.@-]+)+\.[a-z]{2,4}$|^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$",
     re.IGNORECASE,
 )
 """A template, a pattern, a selector, a call, a line of /etc/passwd, a colour: in quotes, too."""
@@ -125,6 +126,11 @@ def is_code(path: str) -> bool:
 def has_macros(path: str) -> bool:
     """True for program text whose macros, names in capitals before others, look like those of keys."""
     return _ending(path).lower() in words("macro_ends")
+
+
+def is_page(path: str) -> bool:
+    """True for pages of text with links, which are as rare as keys."""
+    return _ending(path).lower() in _PAGES
 
 
 def is_shell(path: str) -> bool:

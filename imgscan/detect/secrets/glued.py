@@ -28,10 +28,14 @@ _RUN_BYTES: Final = 400
 """So long no two strings of a program are without a blank or a sign; a picture or a module in base64 is longer."""
 
 
+def is_binary(head: bytes) -> bool:
+    """Whether a document that begins like this is no text, as git and grep tell: there is a NUL in its first 8 KiB."""
+    return b"\0" in head[:_SNIFFED]
+
+
 def may_touch(head: bytes) -> bool:
-    """Whether strings may touch each other, or letters of a terminal's codes, in a document that begins like this: it
-    is no text, as git and grep tell by a NUL in its first 8 KiB, or there is an escape code in them."""
-    return b"\0" in head[:_SNIFFED] or b"\x1b[" in head[:_SNIFFED]
+    """Whether strings may touch each other in a document that begins like this, or letters of a terminal's codes."""
+    return is_binary(head) or b"\x1b[" in head[:_SNIFFED]
 
 
 def glued_patterns(rules: Iterable[SecretRule]) -> list[tuple[SecretRule, bytes]]:

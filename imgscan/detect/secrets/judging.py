@@ -55,8 +55,10 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
     if match.glued and not checked.proven:
         confidence = confidence.lowered
-    if not rule.reveal and filters.is_one_word(secret) and _is_in_comment(match, data):
-        severity, confidence = Severity.LOW, Confidence.LOW
+    if not (rule.reveal or checked.proven) and filters.is_one_word(secret):
+        # A word is as likely what a manual or a test takes for one.
+        most = Severity.LOW if _is_in_comment(match, data) else Severity.MEDIUM
+        severity, confidence = min(severity, most, key=lambda each: each.rank), Confidence.LOW
     if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
         severity, confidence = min(severity, Severity.MEDIUM, key=lambda each: each.rank), Confidence.LOW
     return SecretHit(
@@ -173,9 +175,10 @@ def _assigned_in(path: str) -> tuple[frozenset[bytes] | None, bool]:
 
 def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
     """A value of a Kubernetes Secret, or a rare one under a name that hints at a secret."""
+    is_rare_anyway = assignments.has_macros(path) or assignments.is_page(path)
     if match.rule.id == kubernetes.KUBERNETES_SECRET:
         verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
-    elif is_vendored(path) or assignments.has_macros(path) or not generic.is_generic_secret(match.name, match.secret):
+    elif is_vendored(path) or is_rare_anyway or not generic.is_generic_secret(match.name, match.secret):
         verdict = None
     else:
         verdict = match.rule.severity, match.rule.confidence

@@ -20,7 +20,7 @@ from imgscan.cachedir import cache_dir
 from imgscan.detect.secrets import assignments
 from imgscan.detect.secrets.blocksearch import BlockSearch, Job, RuleSet
 from imgscan.detect.secrets.confirm import MOST_MATCHES
-from imgscan.detect.secrets.glued import may_touch
+from imgscan.detect.secrets.glued import is_binary, may_touch
 from imgscan.detect.secrets.hits import (
     Candidate,
     SecretHit,
@@ -285,6 +285,8 @@ class _Search:
         counts = self._counts
         if window.first:
             self._glued = not self._literal and may_touch(window.data)
+            if is_binary(window.data) and not (self._literal or holds_utf16(window.data)):
+                self._config = self._named = False
         if window.first and not self._literal:
             self._found += keystore_candidates(self._scanner.rules, window.data)
         spent, cut = _spent(counts), self._cuts.setdefault
