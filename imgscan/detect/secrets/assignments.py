@@ -101,9 +101,15 @@ def is_config_like(path: str, size: int | None) -> bool:
         or is_shell(name)
         or name.partition(".")[0] in words("config_names")
         or f"/{folder}/".startswith("/etc/")
-        or (name != "" and "." not in name[1:] and not written.isupper() and (size or 0) <= _SCRIPT_LIMIT_BYTES)
+        or (is_bare(name) and not written.isupper() and (size or 0) <= _SCRIPT_LIMIT_BYTES)
     )
     return known and not is_vendored(path)
+
+
+def is_bare(path: str) -> bool:
+    """True for names without an extension: scripts and settings have them, and programs."""
+    name = path.rpartition("/")[2]
+    return name != "" and "." not in name[1:]
 
 
 def is_env_file(path: str) -> bool:

@@ -285,8 +285,8 @@ class _Search:
         counts = self._counts
         if window.first:
             self._glued = not self._literal and may_touch(window.data)
-            if is_binary(window.data) and not (self._literal or holds_utf16(window.data)):
-                self._config = self._named = False
+            if assignments.is_bare(self._path) and is_binary(window.data) and not holds_utf16(window.data):
+                self._config = self._literal
         if window.first and not self._literal:
             self._found += keystore_candidates(self._scanner.rules, window.data)
         spent, cut = _spent(counts), self._cuts.setdefault
