@@ -148,12 +148,17 @@ def _written(match: Match, data: bytes, *, env_file: bool) -> assignments.Writte
     return assignments.Written.QUOTED if before in _QUOTES and before == after else assignments.Written.PLAIN
 
 
+def _is_in_arn(match: Match, data: bytes) -> bool:
+    """Whether the name is a part between colons, as the kinds of what cloud providers address are."""
+    return data[max(match.match_start - 1, 0) : match.match_start] == b":" == data[match.start - 1 : match.start]
+
+
 def _names_no_variable(match: Match, data: bytes) -> bool:
     """Whether a name is what a test came to, a part of an ARN, or the end of a type's name as CloudFormation has
     them."""
     if assignments.is_lone(match.name):
         return _OF_TESTS.search(data[match.match_start : match.start]) is not None
-    if data[max(match.match_start - 1, 0) : match.match_start] == b":" == data[match.start - 1 : match.start]:
+    if _is_in_arn(match, data):
         return True
     name_end = match.match_start + len(match.name)
     return data[max(match.match_start - 2, 0) : match.match_start] == b"::" and data[name_end : name_end + 1] == b'"'
@@ -175,7 +180,7 @@ def _assigned_in(path: str) -> tuple[frozenset[bytes] | None, bool]:
 
 def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
     """A value of a Kubernetes Secret, or a rare one under a name that hints at a secret."""
-    is_rare_anyway = assignments.has_macros(path) or assignments.is_page(path)
+    is_rare_anyway = assignments.has_macros(path) or assignments.is_page(path) or _is_in_arn(match, data)
     if match.rule.id == kubernetes.KUBERNETES_SECRET:
         verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
     elif is_vendored(path) or is_rare_anyway or not generic.is_generic_secret(match.name, match.secret):

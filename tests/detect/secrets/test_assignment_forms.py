@@ -45,6 +45,34 @@ FORMS = [
     ),
     ("dump.sql", "COPY public.users (id, password) FROM stdin;\n1\t§\n\\.\n"),
     ("run.sh", "sed -i 's/@DB_PASSWORD@/§/' app.conf"),
+    (".s3cfg", "gpg_passphrase = §"),
+    ("settings.py", "config('DB_PASSWORD', default='§')"),
+    ("args.py", "parser.add_argument('--password', default='§')"),
+    ("config.rb", "ENV.fetch('DB_PASSWORD') { '§' }"),
+    ("Options.cs", 'public string Password { get; set; } = "§";'),
+    ("build.gradle", 'buildConfigField "String", "API_SECRET", "\\"§\\""'),
+    ("hibernate.cfg.xml", '<property name="connection.password">§</property>'),
+    ("beans.xml", '<property name="password"><value>§</value></property>'),
+    ("web.xml", "<param-name>password</param-name>\n<param-value>§</param-value>"),
+    ("strings.xml", '<string name="db_password" translatable="false">§</string>'),
+    ("arm.parameters.json", '{"adminPassword": {"value": "§"}}'),
+    ("stack.yaml", "DBPassword:\n    Type: String\n    NoEcho: true\n    Default: §"),
+    ("deploy.yaml", "env:\n- value: §\n  name: DB_PASSWORD"),
+    ("postman.json", '{"key": "client_secret", "type": "text", "value": "§"}'),
+    ("analysis.R", "password <- '§'"),
+    ("wifi.ino", 'const char* password = "§";'),
+    ("etc/keepalived.conf", "  auth_pass §"),
+    ("etc/spark-defaults.conf", "spark.ssl.keyPassword      §"),
+    ("vars.yml", "mysql_mdp: §"),
+    ("usr/local/bin/backup.sh", 'DB_PASS="§"'),
+    ("backup.sh", "mysqldump -u root -p'§' app"),
+    ("ci.yml", '- run: echo "§" | docker login -u ci --password-stdin'),
+    ("preseed.cfg", "d-i passwd/root-password password §"),
+    ("haproxy.cfg", "stats auth admin:§"),
+    ("client.go", 'smtp.PlainAuth("", "u@corp.io", "§", host)'),
+    ("wifi.cpp", 'WiFi.begin("office", "§");'),
+    ("init.sql", "GRANT ALL ON *.* TO 'app'@'%' IDENTIFIED BY '§';"),
+    ("init.sql", "SET PASSWORD FOR app = PASSWORD('§');"),
     ("config.h", '#define API_PASSWORD "§"'),
     ("main.c", 'const char *password = "§";'),
     ("root/.bashrc", "export DB_PASSWORD=§"),
@@ -146,6 +174,18 @@ def test_a_password_is_found_however_it_is_written(name: str, text: str, passwor
         ("lookup.go", 'found, err := manager.lookupSecret("mysecret2")'),
         ("swagger.yaml", 'password: "hunter2"'),
         ("start", 'PASSWORD="$1"\nexport TOKEN=$(cat /run/secrets/token)'),
+        ("de.json", '{"passwordHint": "Bitte 2x das neue Passwort f\u00fcr $1 eingeben"}'),
+        ("ko.properties", "auth.password=\\\\uc554\\\\ud638 {0}"),
+        ("url.py", 'HEX_PAT = "[0-9A-Fa-f]{1,4}"'),
+        ("compose.yml", "POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?set it in 2nd.env}"),
+        ("app.properties", "db.password=@db.password1@"),
+        ("security.yaml", "secret: '%env(resolve:APP_SECRET2)%'"),
+        ("values.yaml", "existingSecret: my-redis-6-secret"),
+        ("actions.js", 'export const SET_TOKEN = "auth/SET_TOKEN_2"'),
+        ("page.js", 'const passwordSelector = "#password2"'),
+        ("policy.json", '"arn:aws:secretsmanager:eu-west-1:123456789012:secret:Database-a1b2c3"'),
+        ("run.sh", "wget --user bob --ask-password https://files.corp.internal/x2"),
+        ("tokenize.c", "auth types.AuthConfig"),
         ("README.md", "The password is required, the token `expires_in` seconds."),
         ("README.md", "| password | `string` | your password |"),
         ("guide.md", "password: abcd1234efgh"),
@@ -186,6 +226,14 @@ def test_in_a_file_a_password_by_its_name_alone_is_a_hint_unless_it_looks_like_n
     (hit,) = scanner.scan_bytes(f'{{"{name}": "{value}"}}'.encode(), path=path)
     assert (hit.rule.id, hit.severity) == ("secret-env-assignment", severity)
     assert hit.confidence is not Confidence.HIGH
+
+
+@pytest.mark.parametrize("value", ["(§", "§]", "§,x", "a;§", "x>§", "&§", "*§"])
+@pytest.mark.parametrize("form", ["password: '§'", 'password = "§"', '{"password": "§"}'])
+def test_in_quotes_any_character_may_stand(form: str, value: str, scanner: SecretScanner) -> None:
+    secret = value.replace(_VALUE, PASSWORDS["mixed"])
+    hits = scanner.scan_bytes(form.replace(_VALUE, secret).encode(), path="srv/app.yml")
+    assert [hit.secret.decode() for hit in hits] == [secret]
 
 
 @pytest.mark.parametrize(
