@@ -32,7 +32,7 @@ from imgscan.detect.secrets.judging import assignment_hit
 from imgscan.detect.secrets.keystores import find_keystore
 from imgscan.detect.secrets.marks import REACH
 from imgscan.detect.secrets.matcher import re2_options
-from imgscan.detect.secrets.places import is_vendored
+from imgscan.detect.secrets.places import is_other_peoples, is_vendored
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, default_rules, load_packs
@@ -217,8 +217,9 @@ class SecretScanner:
 
     def has_rules_by_name(self, path: str, size: int | None) -> bool:
         """Whether a document's name alone says that there are rules for it."""
-        small = size is None or size <= WINDOW_BYTES
-        return small and self.blocks.named.has_rule_for(path) and not is_vendored(path)
+        if (size is not None and size > WINDOW_BYTES) or is_other_peoples(path.rpartition("/")[0]):
+            return False
+        return self.blocks.named.has_rule_for(path) and not is_vendored(path)
 
     def may_hold(self, data: bytes) -> bool:
         """Whether bytes hold what any known token begins with, whatever stands around it."""
