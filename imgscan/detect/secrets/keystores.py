@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from imgscan.detect.secrets.der import INTEGER, OCTETS, SEQUENCE, sequence
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity
@@ -35,6 +36,11 @@ _BAGS: Final = (
     (_BAG + b"\x05", "PKCS #12 store with a secret", Severity.MEDIUM, Confidence.HIGH),
     (_ENCRYPTED_DATA, "PKCS #12 store, encrypted as a whole", Severity.LOW, Confidence.LOW),
 )
+_PBES: Final = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05"
+"""What the object identifiers of PKCS #5 begin with."""
+_LARGEST_KEY: Final = 16_384
+_RSA_NUMBERS: Final = 9
+_MOST_HEADERS: Final = 64
 _EARLIEST, _LATEST = 660_000_000, 4_100_000_000
 """Seconds since 1970: from when there was PGP, to 2099."""
 _ECDH: Final = 18
@@ -174,13 +180,36 @@ def _bouncy_castle(data: bytes) -> Keystore | None:
 def _pkcs12(data: bytes) -> Keystore | None:
     """PKCS #12 (RFC 7292). Keys lie in bags of their own, mostly outside of what is encrypted as a whole."""
     if _PKCS12.match(data) is None:
-        raise _NotOne
+        return _der_key(data)
     for bag, kind, severity, confidence in _BAGS:
         at = data.find(bag)
         if at >= 0:
             found = _protected(kind, _Reader(data, at + len(bag)), _SECRET_BYTES)
             return replace(found, severity=severity, confidence=confidence)
     return None
+
+
+def _der_key(data: bytes) -> Keystore | None:
+    """A private key in DER that fills its file: PKCS #1 (RFC 8017), SEC 1 (RFC 5915), PKCS #8 (RFC 5958), of which the
+    encrypted kind begins with how it was encrypted."""
+    elements = sequence(data) if len(data) <= _LARGEST_KEY else []
+    tags, pieces = tuple(tag for tag, _ in elements), [piece for _, piece in elements]
+    if not tags or sum(map(len, pieces)) + _MOST_HEADERS < len(data):
+        raise _NotOne
+    kind, secret = "", pieces[-1]
+    if tags[:4] == (INTEGER,) * 4 and len(tags) >= _RSA_NUMBERS and len(pieces[1]) > _LEAST_BYTES:
+        kind, secret = "RSA private key in DER", pieces[3]
+    elif tags[:2] == (INTEGER, OCTETS) and pieces[0] == b"\x01":
+        kind, secret = "EC private key in DER", pieces[1]
+    elif tags[:3] == (INTEGER, SEQUENCE, OCTETS) and pieces[0] in (b"\0", b"\x01") and pieces[1][:1] == b"\x06":
+        kind, secret = "PKCS #8 private key in DER", pieces[2]
+    elif tags == (SEQUENCE, OCTETS) and pieces[0].startswith(_PBES):
+        kind, secret = "PKCS #8 private key in DER, encrypted", pieces[1]
+    start = data.find(secret) if len(secret) >= _LEAST_BYTES else -1
+    if not kind or start < 0:
+        raise _NotOne
+    found = _protected(kind, _Reader(data, start), len(secret))
+    return found if tags[0] == SEQUENCE else replace(found, severity=Severity.CRITICAL)
 
 
 def _keepass(data: bytes) -> Keystore | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from pathlib import Path
@@ -115,6 +116,33 @@ def test_stores_of_openssl(tmp_path: Path) -> None:
 
 
 @pytest.mark.tools
+@pytest.mark.parametrize(
+    ("command", "kind", "severity"),
+    [
+        pytest.param("genrsa 2048", "RSA private key in DER", Severity.CRITICAL, id="pkcs1"),
+        pytest.param("ecparam -name prime256v1 -genkey -noout", "EC private key in DER", Severity.CRITICAL, id="sec1"),
+        pytest.param("genpkey -algorithm ed25519", "PKCS #8 private key in DER", Severity.CRITICAL, id="pkcs8"),
+        pytest.param(
+            f"genpkey -algorithm ed25519 -aes256 -pass pass:{_PASSWORD}",
+            "PKCS #8 private key in DER, encrypted",
+            Severity.MEDIUM,
+            id="encrypted",
+        ),
+        pytest.param("dsaparam 1024", None, None, id="parameters"),
+    ],
+)
+def test_keys_in_der(tmp_path: Path, command: str, kind: str | None, severity: Severity | None) -> None:
+    name, *arguments = command.split()
+    run("openssl", name, "-out", "key.pem", *arguments, folder=tmp_path)
+    if kind is not None and kind.startswith("RSA"):
+        run("openssl", "rsa", "-in", "key.pem", "-out", "key.pem", "-traditional", folder=tmp_path)
+    body = "".join(line for line in (tmp_path / "key.pem").read_text().splitlines() if not line.startswith("-----"))
+    der = base64.b64decode(body)
+    found = find_keystore(der)
+    assert (found.kind if found else None, found.severity if found else None) == (kind, severity)
+    assert find_keystore(der + bytes(1000)) is None, "a key that does not fill its file"
+
+
 @pytest.mark.parametrize(
     ("kind", "name"), [("JKS", "JKS"), ("JCEKS", "JCEKS"), ("PKCS12", "PKCS #12")], ids=["jks", "jceks", "pkcs12"]
 )
