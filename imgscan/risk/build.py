@@ -5,6 +5,7 @@ Each assessor takes `Facts` and gives a `Weight`, or says why the risk does not 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from imgscan.model import Confidence, Finding, Place, Severity, Validity
@@ -16,6 +17,7 @@ from imgscan.risk.weights import (
     accepted_count,
     cites,
     counted,
+    minor,
     number,
     proven,
     quiet,
@@ -53,7 +55,7 @@ def weigh_secrets(facts: Facts) -> Weight | NotApplicable:
         return Weight(probability=2, impact=2, evidence=mine, because=because)
     if mine:
         return Weight(probability=2, impact=1, evidence=mine, because="names and patterns only, no secret seen")
-    if facts.image_scanned and not accepted_count(facts, "SEC-001"):
+    if facts.image_scanned and not accepted_count(facts, "SEC-001") and not minor(facts, "SEC-001"):
         because = "no secret in any layer, the configuration or the history"
         return Weight(probability=1, impact=3, because=because, verified=True)
     return quiet(facts, "SEC-001", 3, "nothing found")
@@ -62,7 +64,7 @@ def weigh_secrets(facts: Facts) -> Weight | NotApplicable:
 def weigh_cache(facts: Facts) -> Weight | NotApplicable:
     """PERF-001: a source edit that re-runs the install weighs 3; an unrelated edit that re-runs the build weighs 2."""
     mine = counted(facts, "PERF-001")
-    if not facts.dockerfile and not mine:
+    if not facts.dockerfile and not mine and not minor(facts, "PERF-001"):
         return NotApplicable(why="no Dockerfile was looked at")
     taken = {f.location.line for f in facts.accepted if f.risk_id == "PERF-001" and f.location.line is not None}
     busts = [bust for bust in facts.cache.busts if bust.blamed.line not in taken] if facts.cache else []
@@ -78,10 +80,9 @@ def weigh_cache(facts: Facts) -> Weight | NotApplicable:
         small = rebuild_s is not None and rebuild_s < SMALL_REBUILD_S
         because = "edits re-run more than they need"
         return Weight(probability=2, impact=1 if small else 2, evidence=mine, because=because)
-    if accepted_count(facts, "PERF-001"):
-        return Weight(probability=1, impact=2, because="nothing but what is accepted")
     because = "a source edit re-runs no install (measured)" if measured else "no instruction in the wrong order"
-    return Weight(probability=1, impact=2, because=because, verified=measured)
+    weight = quiet(facts, "PERF-001", 2, because)
+    return replace(weight, verified=measured and not accepted_count(facts, "PERF-001"))
 
 
 def _source_edit_s(facts: Facts) -> float | None:
@@ -106,17 +107,18 @@ def weigh_build(facts: Facts) -> Weight | NotApplicable:
         first = next((f for f in mine if not cites(f, *_BLOAT)), mine[0]).message.rstrip(".")
         because = f"{number(mine, 'point')} that may break the build, or leave too much in the image: {first}"
         return Weight(probability=2, impact=2, evidence=mine, because=because)
-    if not facts.dockerfile:
+    minors = minor(facts, "TECH-001")
+    if not facts.dockerfile and not minors:
         return NotApplicable(why="no Dockerfile was looked at")
-    if facts.stakes is None:
+    if facts.stakes is None and not minors:
         return NotApplicable(why=NOT_LOOKED_AT)
-    if not facts.stakes.workspaces:
+    if facts.stakes is not None and not facts.stakes.workspaces and not minors:
         return NotApplicable(why="no monorepo: neither pnpm-workspace.yaml nor workspaces in a package.json")
     built = facts.build is not None
     because = "the image was built" if built else "every stage gets the manifests, modules and links it needs"
     weight = quiet(facts, "TECH-001", 3, because)
     verified = weight.verified or (built and not accepted_count(facts, "TECH-001"))
-    return Weight(probability=weight.probability, impact=3, because=weight.because, verified=verified)
+    return replace(weight, verified=verified)
 
 
 def _bloat(facts: Facts) -> tuple[Finding, ...]:
