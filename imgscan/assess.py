@@ -210,12 +210,12 @@ def make_report(
     stakes: Stakes | None = None,
     verifications: Sequence[Verification] = (),
     ignores: Ignores = NO_IGNORES,
+    secrets_sought: bool = True,
 ) -> Report:
     """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives
     inside files were not opened; `stakes` are those of the project's container set-up, if it was read, `verifications`
-    what running it showed, `ignores` the comments of its files."""
-    if not unpacked and coverage is not None:
-        coverage = _not_unpacked(coverage, target.ref)
+    what running it showed, `ignores` the comments of its files; `secrets_sought` is False if nobody looked for any."""
+    coverage = _not_unpacked(coverage, target.ref) if coverage is not None and not unpacked else coverage
     found = sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint))
     left_out = limit_skipped(tuple(skipped))
     whole = not left_out and is_whole(coverage)
@@ -231,6 +231,7 @@ def make_report(
         accepted=accepted_findings(kept),
         stakes=stakes,
         dockerfile=target.dockerfile is not None,
+        secrets_sought=secrets_sought,
         verified=passed_risks(verifications),
     )
     risks = assess(facts, counting(gate.waivers, gate.acceptance.today))

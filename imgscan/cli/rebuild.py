@@ -243,5 +243,6 @@ def _assemble(params: Mapping[str, Any], session: Session, project: Project, rea
         build=found.build,
         cache=found.cache,
         ignores=dockerfile_ignores(project.dockerfile),
+        secrets_sought=False,
     )
     return replace(report, edits=edits, notes=(*report.notes, *found.notes))

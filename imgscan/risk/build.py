@@ -58,6 +58,8 @@ def weigh_secrets(facts: Facts) -> Weight | NotApplicable:
     if facts.image_scanned and not accepted_count(facts, "SEC-001") and not minor(facts, "SEC-001"):
         because = "no secret in any layer, the configuration or the history"
         return Weight(probability=1, impact=3, because=because, verified=True)
+    if not facts.secrets_sought:
+        return NotApplicable(why="secrets were not looked for")
     return quiet(facts, "SEC-001", 3, "nothing found")
 
 

@@ -22,10 +22,10 @@ NO_COMPOSE: Final = "there is no compose file"
 
 @frozen
 class Facts:
-    """What the register weighs. `image_scanned`: an image was looked at, and completely. `accepted` findings make
-    nothing likelier, but keep the controls from being called verified. `stakes`: what the project's own files say is at
-    stake, None if nobody looked; `dockerfile`: one was read. `verified` are the risks whose every run showed the
-    controls to hold."""
+    """What the register weighs. `image_scanned`: an image was looked at, and completely; `secrets_sought`: somebody
+    looked for them, there or elsewhere. `accepted` findings make nothing likelier, but keep the controls from being
+    called verified. `stakes`: what the project's own files say is at stake, None if nobody looked; `dockerfile`: one was
+    read. `verified` are the risks whose every run showed the controls to hold."""
 
     findings: Sequence[Finding]
     build: BuildInfo | None
@@ -34,6 +34,7 @@ class Facts:
     accepted: Sequence[Finding] = ()
     stakes: Stakes | None = None
     dockerfile: bool = True
+    secrets_sought: bool = True
     verified: frozenset[str] = field(default=frozenset())
 
 

@@ -172,6 +172,12 @@ def test_nothing_is_said_of_all_while_there_is_a_finding(
     assert (risk.applies, risk.probability, len(risk.evidence)) == (True, 1, 1)
 
 
+def test_nobody_who_did_not_look_for_secrets_found_none() -> None:
+    risk = weigh("SEC-001", secrets_sought=False)
+    assert (risk.applies, risk.not_applicable) == (False, "secrets were not looked for")
+    assert weigh("SEC-001", of("SEC-001-10"), secrets_sought=False).applies
+
+
 def test_what_is_accepted_forbids_it_too() -> None:
     assert weigh("OPS-001", accepted=(of("OPS-001-05", severity=Severity.LOW),)).because == (
         "nothing but 1 accepted finding"
