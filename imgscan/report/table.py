@@ -23,6 +23,7 @@ from imgscan.report.summary import (
     budget_row,
     collapse,
     dive_line,
+    installs_again,
     interesting_layers,
     left_out_count,
     place_text,
@@ -174,7 +175,7 @@ def _rebuilds(report: Report, timings: Sequence[Timing], pen: Pen) -> Iterator[s
         blame = f"line {bust.blamed.line}: {bust.blamed.instruction}"
         again = f"{bust.scenario} re-ran `{bust.step}` (line {bust.step_line}), {human_seconds(bust.seconds)}"
         yield from pen.wrap(f"{again}; to blame is {blame}", "  ")
-    if cache.source_hit_ratio is not None and not cache.busts:
+    if cache.source_hit_ratio is not None and not cache.busts and not installs_again(report):
         yield "  A source edit re-runs no dependency install."
 
 

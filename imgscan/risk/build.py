@@ -23,11 +23,7 @@ from imgscan.risk.weights import (
     quiet,
     strong,
 )
-
-SMALL_WASTE_S: Final = 10.0
-"""A source edit that wastes less than this is a nuisance (impact 1), not a reason to stop using the build ..."""
-SMALL_REBUILD_S: Final = 60.0
-"""... unless the rebuild takes as long as this."""
+from imgscan.wastedtime import is_nuisance
 
 _IMAGE_PLACES: Final = frozenset(
     set(Place) - {Place.CONTEXT, Place.DOCKERFILE, Place.COMPOSE, Place.SCRIPT, Place.BUILD}
@@ -74,12 +70,12 @@ def weigh_cache(facts: Facts) -> Weight | NotApplicable:
     measured = rebuild_s is not None
     if busts or any(f.severity.rank >= Severity.HIGH.rank for f in strong(mine)):
         wasted = (facts.cache.wasted_seconds_per_source_edit or 0.0) if facts.cache else 0.0
-        small = rebuild_s is not None and wasted < SMALL_WASTE_S and rebuild_s < SMALL_REBUILD_S
+        small = rebuild_s is not None and is_nuisance(wasted, rebuild_s)
         cost = f", {wasted:.1f} s each time" if measured else ""
         because = f"a source edit installs again{cost}"
         return Weight(probability=3, impact=1 if small else 2, evidence=mine, because=because)
     if mine:
-        small = rebuild_s is not None and rebuild_s < SMALL_REBUILD_S
+        small = rebuild_s is not None and is_nuisance(0.0, rebuild_s)
         because = "edits re-run more than they need"
         return Weight(probability=2, impact=1 if small else 2, evidence=mine, because=because)
     because = "a source edit re-runs no install (measured)" if measured else "no instruction in the wrong order"
@@ -89,8 +85,8 @@ def weigh_cache(facts: Facts) -> Weight | NotApplicable:
 
 def _source_edit_s(facts: Facts) -> float | None:
     """What a rebuild after a source edit took, in seconds; None if none was measured."""
-    scenarios = facts.build.scenarios if facts.build is not None else ()
-    return next((timing.median_s for timing in scenarios if timing.name == "touch-source"), None)
+    timings = facts.build.scenarios if facts.build is not None else facts.timings
+    return next((timing.median_s for timing in timings if timing.name == "touch-source"), None)
 
 
 def weigh_build(facts: Facts) -> Weight | NotApplicable:

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from imgscan.frozen import frozen
-from imgscan.model import BuildInfo, CacheMetrics, Evidence, Finding, Severity
+from imgscan.model import BuildInfo, CacheMetrics, Evidence, Finding, Severity, Timing
 from imgscan.rulebook import load_rules
 
 if TYPE_CHECKING:
@@ -22,15 +22,17 @@ NO_COMPOSE: Final = "there is no compose file"
 
 @frozen
 class Facts:
-    """What the register weighs. `image_scanned`: an image was looked at, and completely; `secrets_sought`: somebody
-    looked for them, there or elsewhere. `accepted` findings make nothing likelier, but keep the controls from being
-    called verified. `stakes`: what the project's own files say is at stake, None if nobody looked; `dockerfile`: one was
-    read. `verified` are the risks whose every run showed the controls to hold."""
+    """What the register weighs. `timings`, where there is no build, are those that `cache` rests on. `image_scanned`:
+    an image was looked at, and completely; `secrets_sought`: somebody looked for them, there or elsewhere. `accepted`
+    findings make nothing likelier, but keep the controls from being called verified. `stakes`: what the project's own
+    files say is at stake, None if nobody looked; `dockerfile`: one was read. `verified` are the risks whose every run
+    showed the controls to hold."""
 
     findings: Sequence[Finding]
     build: BuildInfo | None
     cache: CacheMetrics | None
     image_scanned: bool
+    timings: Sequence[Timing] = ()
     accepted: Sequence[Finding] = ()
     stakes: Stakes | None = None
     dockerfile: bool = True
