@@ -183,7 +183,8 @@ def _observed(scan: ImageScan, project: Project | None, setup: Setup | None) -> 
     from imgscan.layers.finalpaths import final_paths
     from imgscan.project.health import observed
 
-    tests = [test for test in (observed.image_test(config.healthcheck),) if test is not None]
+    line = imageconfig.healthcheck_line(project.dockerfile, project.target, project.build_args) if project else None
+    tests = [test for test in (observed.image_test(config.healthcheck, line),) if test is not None]
     if project is not None and setup is not None:
         tests += observed.compose_tests(setup, project.dockerfile.file, project.target)
     if not tests:
@@ -299,7 +300,8 @@ def judge_report(
     verdict, reasons = judge(
         findings, risks, budgets, fail_on=gate.fail_on, failure=failure, new=new, standing=standing
     )
-    return Judged(verdict=verdict, reasons=reasons, summary=summarise(risks, verdict, standing), notes=tuple(notes))
+    summary = summarise(risks, verdict, standing, builds=failure is None)
+    return Judged(verdict=verdict, reasons=reasons, summary=summary, notes=tuple(notes))
 
 
 def _not_unpacked(coverage: Coverage, ref: str) -> Coverage:

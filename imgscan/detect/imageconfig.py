@@ -51,6 +51,12 @@ def detect(
         yield from _adds(dockerfile, target, build_args or {})
 
 
+def healthcheck_line(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> SourceLine | None:
+    """The line of the health check that the target's image gets; None where its base image brings it."""
+    command = _last(_chain(dockerfile, target, build_args), "HEALTHCHECK")
+    return dockerfile_line(command).dockerfile if command is not None else None
+
+
 def _chain(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> list[Stage]:
     """The target's stage and those it is FROM, the target first."""
     from imgscan.dockerfile.stages import parent_stages, target_stage

@@ -291,7 +291,8 @@ def _risks(report: Report, pen: Pen) -> Iterator[str]:
     yield pen.table(rows, ("risk", "inherent", "residual", "priority", "because"))
     for line in not_applicable_lines(report.risks):
         yield from pen.wrap(f"not applicable: {line}", "  ")
-    for line in total_lines(report)[1:3]:
+    # What the catalogue has is the same for every project: the figures that the evidence gives are what is new.
+    for line in total_lines(report)[1 if pen.style.verbose else 2 : 3]:
         yield from pen.wrap(line, "  ")
     if report.risk_summary is not None:
         yield from pen.wrap(f"recommendation: {report.risk_summary.recommendation}", "  ")

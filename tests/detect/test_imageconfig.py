@@ -158,6 +158,19 @@ LAYERS = [
 
 
 @pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param("FROM a:1\nHEALTHCHECK CMD x\nHEALTHCHECK CMD y\n", 3, id="the-last"),
+        pytest.param("FROM a:1 AS a\nHEALTHCHECK CMD x\nFROM a\nCMD y\n", 2, id="of-the-stage-below"),
+        pytest.param("FROM a:1 AS b\nHEALTHCHECK CMD x\nFROM a:1\n", None, id="of-another-stage"),
+    ],
+)
+def test_line_of_the_health_check(text: str, line: int | None) -> None:
+    found = imageconfig.healthcheck_line(parse(text), None, {})
+    assert (found.line if found else None) == line
+
+
+@pytest.mark.parametrize(
     ("base", "severity"),
     [
         pytest.param("node:24", Severity.MEDIUM, id="known-to-be-root"),
