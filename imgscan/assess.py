@@ -91,6 +91,14 @@ class Gate:
     known: Known | None = None
 
 
+@frozen
+class Earlier:
+    """Rebuilds that another run measured, and what they say of the build cache."""
+
+    timings: tuple[Timing, ...]
+    cache: CacheMetrics
+
+
 def project_findings(project: Project, timings: Sequence[Timing] = ()) -> Iterator[Finding]:
     """What the project's own files say, and what measured rebuilds add to it."""
     # Here and not above: an image alone is scanned without all of these.
@@ -175,7 +183,8 @@ def _observed(scan: ImageScan, project: Project | None, setup: Setup | None) -> 
     from imgscan.layers.finalpaths import final_paths
     from imgscan.project.health import observed
 
-    tests = [test for test in (observed.image_test(config.healthcheck),) if test is not None]
+    line = imageconfig.healthcheck_line(project.dockerfile, project.target, project.build_args) if project else None
+    tests = [test for test in (observed.image_test(config.healthcheck, line),) if test is not None]
     if project is not None and setup is not None:
         tests += observed.compose_tests(setup, project.dockerfile.file, project.target)
     if not tests:
@@ -210,27 +219,30 @@ def make_report(
     stakes: Stakes | None = None,
     verifications: Sequence[Verification] = (),
     ignores: Ignores = NO_IGNORES,
+    secrets_sought: bool = True,
+    earlier: Earlier | None = None,
 ) -> Report:
     """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives
     inside files were not opened; `stakes` are those of the project's container set-up, if it was read, `verifications`
-    what running it showed, `ignores` the comments of its files."""
-    if not unpacked and coverage is not None:
-        coverage = _not_unpacked(coverage, target.ref)
-    found = sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint))
+    what running it showed, `ignores` the comments of its files; `secrets_sought` is False if nobody looked for any.
+    `earlier` is what was measured in another run, for the risks to go by; the report does not show it as its own."""
+    coverage = _not_unpacked(coverage, target.ref) if coverage is not None and not unpacked else coverage
     left_out = limit_skipped(tuple(skipped))
     whole = not left_out and is_whole(coverage)
     sought = sought_in(target, image, whole=whole, verified=bool(verifications))
-    kept, notes = accept(found, gate.acceptance, sought=sought, ignores=ignores)
+    kept, notes = accept(_ordered(findings), gate.acceptance, sought=sought, ignores=ignores)
     counts, failure = open_findings(kept), build.failure if build else None
     budgets = check_budgets(gate.limits, image, build.scenarios if build else ())
     facts = Facts(
         findings=counts,
         build=build,
-        cache=cache,
+        cache=cache if earlier is None else earlier.cache,
+        timings=() if earlier is None else earlier.timings,
         image_scanned=image is not None and whole,
         accepted=accepted_findings(kept),
         stakes=stakes,
         dockerfile=target.dockerfile is not None,
+        secrets_sought=secrets_sought,
         verified=passed_risks(verifications),
     )
     risks = assess(facts, counting(gate.waivers, gate.acceptance.today))
@@ -254,6 +266,11 @@ def make_report(
         notes=(*judged.notes, *notes, *waiver_notes(gate.waivers, risks, gate.acceptance.today)),
         verifications=tuple(verifications),
     )
+
+
+def _ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Each once, the worst first."""
+    return sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint))
 
 
 @frozen
@@ -283,7 +300,8 @@ def judge_report(
     verdict, reasons = judge(
         findings, risks, budgets, fail_on=gate.fail_on, failure=failure, new=new, standing=standing
     )
-    return Judged(verdict=verdict, reasons=reasons, summary=summarise(risks, verdict, standing), notes=tuple(notes))
+    summary = summarise(risks, verdict, standing, builds=failure is None)
+    return Judged(verdict=verdict, reasons=reasons, summary=summary, notes=tuple(notes))
 
 
 def _not_unpacked(coverage: Coverage, ref: str) -> Coverage:

@@ -19,7 +19,7 @@ from imgscan.frozen import frozen
 from imgscan.model import BuildInfo, CacheMetrics, EditCosts, Report, Target, Timing
 
 if TYPE_CHECKING:
-    from imgscan.assess import Project
+    from imgscan.assess import Earlier, Project
     from imgscan.build.forecast import Costs
     from imgscan.build.reach import Reach
     from imgscan.cli.session import Session
@@ -122,12 +122,14 @@ def run(params: Mapping[str, Any]) -> Report:
 
 @frozen
 class _Found:
-    """What predictions and report rest on. `costs` is None where the build failed, or nothing is to be predicted."""
+    """What predictions and report rest on. `earlier` is what the report that is given measured; `costs` is None where
+    the build failed, or nothing is to be predicted."""
 
     project: Project
     timings: tuple[Timing, ...] = ()
     build: BuildInfo | None = None
     cache: CacheMetrics | None = None
+    earlier: Earlier | None = None
     costs: Costs | None = None
     notes: tuple[str, ...] = ()
 
@@ -175,8 +177,10 @@ def _load(engine: Engine) -> float:
 
 def _given(params: Mapping[str, Any], project: Project, reach: Reach) -> _Found:
     """The timings of a report, or the user's own seconds."""
+    from imgscan.assess import Earlier
     from imgscan.build.forecast import costs_of, relined
     from imgscan.build.guess import costs_guessed
+    from imgscan.build.metrics import cache_metrics
     from imgscan.cli.known import read_report
     from imgscan.report.json import decode
 
@@ -194,6 +198,7 @@ def _given(params: Mapping[str, Any], project: Project, reach: Reach) -> _Found:
     return _Found(
         project=replace(project, builder=report.build.builder, store=report.build.store),
         timings=timings,
+        earlier=Earlier(timings=timings, cache=cache_metrics(timings, project.dockerfile, reach)),
         costs=costs_of(timings, "report"),
         notes=(note,) if lost else (),
     )
@@ -243,5 +248,7 @@ def _assemble(params: Mapping[str, Any], session: Session, project: Project, rea
         build=found.build,
         cache=found.cache,
         ignores=dockerfile_ignores(project.dockerfile),
+        secrets_sought=False,
+        earlier=found.earlier,
     )
     return replace(report, edits=edits, notes=(*report.notes, *found.notes))

@@ -6,14 +6,19 @@ import difflib
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from imgscan.errors import InputError
 from imgscan.model import Rule
 
+if TYPE_CHECKING:
+    from imgscan.risk.catalog import RiskKind
+
 _INDENT: Final = "    "
+_OF_PATTERNS: Final = "secret-"
+"""What the rules begin with that there is one of for every kind of secret: too many to name."""
 FOREIGN_PREFIX: Final = "secret-trufflehog3-"
 """Rules of an installed trufflehog3: there on some machines only, hence not in the documentation."""
 
@@ -59,10 +64,16 @@ def rules(style: str, rule_files: tuple[Path, ...], prefix: str) -> None:
 @_RULE_FILES
 @click.argument("rule_id", metavar="RULE")
 def explain(rule_id: str, rule_files: tuple[Path, ...]) -> None:
-    """Explain RULE: why it matters, how to fix it, a bad and a good example."""
-    book = all_rules(rule_files)
+    """Explain RULE: why it matters, how to fix it, a bad and a good example; or a risk of the register by its id."""
+    from imgscan.risk.catalog import load_catalog
+
+    book, risks = all_rules(rule_files), load_catalog()
+    kind = risks.get(rule_id.upper())
+    if kind is not None:
+        click.echo(risk_explanation(kind, [rule for rule in book.values() if rule.risk_id == kind.id]))
+        return
     if rule_id not in book:
-        near = difflib.get_close_matches(rule_id, list(book), n=3)
+        near = difflib.get_close_matches(rule_id, [*book, *risks], n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "imgscan rules lists all"
         raise InputError(f"there is no rule {rule_id!r}", next_step=hint)
     click.echo(explanation(book[rule_id]))
@@ -103,6 +114,38 @@ def explanation(rule: Rule) -> str:
     if rule.source:
         parts += ["", "Source", _paragraph(rule.source)]
     return "\n".join(parts)
+
+
+def risk_explanation(kind: RiskKind, rules: Sequence[Rule]) -> str:
+    """One risk of the register as text, with the rules whose findings make it likelier."""
+    from imgscan.risk.catalog import default_names, priority
+    from imgscan.risk.mitigation import with_names
+
+    score = kind.probability * kind.impact
+    families = [rule for rule in rules if not rule.id.startswith(_OF_PATTERNS)]
+    named = [f"{_INDENT}{rule.id}: {rule.title}" for rule in families]
+    others = len(rules) - len(families)
+    if others:
+        named.append(f"{_INDENT}{_OF_PATTERNS}…: {others} kinds of secrets (imgscan rules {_OF_PATTERNS})")
+    return "\n".join(
+        (
+            kind.id,
+            kind.description,
+            f"{kind.category}, by the catalogue {kind.probability} × {kind.impact} = {score} ({priority(score)})",
+            "",
+            "Why",
+            _paragraph(kind.why),
+            "",
+            "Mitigation",
+            _paragraph(with_names(kind.mitigation, default_names())),
+            "",
+            "Verify by",
+            f"{_INDENT}{with_names(kind.verify_by, default_names())}",
+            "",
+            "Rules that feed it",
+            *named,
+        )
+    )
 
 
 def rules_page(book: Iterable[Rule]) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from imgscan.detect.baseuser import sets_user
 from imgscan.detect.places import dockerfile_line
 from imgscan.detect.words import is_placeholder, is_secret_name
 from imgscan.errors import InputError
@@ -43,11 +44,17 @@ def detect(
         yield from _user(config.user, chain)
         yield from _healthcheck(config.healthcheck, chain)
         yield from _environment(config.env, chain)
-    elif chain:
-        yield from _user(_last_user(chain), chain, known=_external_only(chain))
+    elif dockerfile is not None:
+        yield from _user_of_dockerfile(dockerfile, chain, build_args or {})
     if dockerfile is not None:
         yield from _base_images(dockerfile, target, build_args or {})
         yield from _adds(dockerfile, target, build_args or {})
+
+
+def healthcheck_line(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> SourceLine | None:
+    """The line of the health check that the target's image gets; None where its base image brings it."""
+    command = _last(_chain(dockerfile, target, build_args), "HEALTHCHECK")
+    return dockerfile_line(command).dockerfile if command is not None else None
 
 
 def _chain(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> list[Stage]:
@@ -67,30 +74,58 @@ def _last(chain: list[Stage], keyword: str) -> Command | None:
     return next((c for stage in chain for c in reversed(stage.commands) if c.keyword == keyword), None)
 
 
-def _last_user(chain: list[Stage]) -> str:
+def _user_of_dockerfile(dockerfile: Dockerfile, chain: list[Stage], build_args: Mapping[str, str]) -> Iterator[Finding]:
+    """What no image was asked for. Without a USER the base image decides, and a public one may be known to set one."""
     command = _last(chain, "USER")
-    return command.value.strip().strip("\"'") if command else ""
+    if command is not None:
+        yield from _user(command.value.strip().strip("\"'"), chain)
+        return
+    base = _base(dockerfile, chain[-1], build_args)
+    sets = sets_user(base) if base else None
+    if sets:
+        return
+    why = (
+        f"no USER is set, and none by {base}:"
+        if sets is False
+        else f"no USER is set: unless {base or 'its base'} does,"
+    )
+    yield make_finding(
+        "config-root-user",
+        message=f"{why} the container's process is root.",
+        location=_user_place(chain),
+        evidence=Evidence.PATTERN,
+        identity=("user",),
+        severity=None if sets is False else Severity.LOW,
+        confidence=Confidence.MEDIUM if sets is False else Confidence.LOW,
+    )
 
 
-def _external_only(chain: list[Stage]) -> bool:
-    """Whether nothing in the Dockerfile says who runs it, so that the base image may."""
-    return _last(chain, "USER") is None
+def _base(dockerfile: Dockerfile, stage: Stage, build_args: Mapping[str, str]) -> str | None:
+    from imgscan.dockerfile.stages import base_image
+
+    try:
+        return base_image(dockerfile, stage, build_args)
+    except InputError:
+        return None
 
 
-def _user(user: str, chain: list[Stage], *, known: bool = False) -> Iterator[Finding]:
+def _user(user: str, chain: list[Stage]) -> Iterator[Finding]:
     if "$" in user or not _ROOT.fullmatch(user.strip()):
         return
-    command = _last(chain, "USER") or (chain[0].commands[0] if chain else None)
-    line = dockerfile_line(command).dockerfile if command else None
     why = f"the configured user is {user.strip()}" if user.strip() else "no USER is set"
     yield make_finding(
         "config-root-user",
         message=f"{why}, so the container's process is root.",
-        location=Location(place=Place.CONFIG, path="User", dockerfile=line),
-        evidence=Evidence.PATTERN if known else Evidence.OBSERVED,
+        location=_user_place(chain),
+        evidence=Evidence.OBSERVED,
         identity=("user",),
-        confidence=Confidence.MEDIUM if known else None,
     )
+
+
+def _user_place(chain: list[Stage]) -> Location:
+    command = _last(chain, "USER") or (chain[0].commands[0] if chain else None)
+    line = dockerfile_line(command).dockerfile if command else None
+    return Location(place=Place.CONFIG, path="User", dockerfile=line)
 
 
 def _healthcheck(healthcheck: tuple[str, ...] | None, chain: list[Stage]) -> Iterator[Finding]:
@@ -135,18 +170,15 @@ def _set_by(name: str, chain: list[Stage]) -> SourceLine | None:
 
 
 def _base_images(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str]) -> Iterator[Finding]:
-    from imgscan.dockerfile.stages import base_image, copied_sources, needed_stages, parent_stages
+    from imgscan.dockerfile.stages import copied_sources, needed_stages, parent_stages
 
     parents = parent_stages(dockerfile, build_args)
     needed = needed_stages(dockerfile, target, build_args)
     for stage in dockerfile.stages:
         if stage.index not in needed or parents[stage.index] is not None:
             continue
-        try:
-            base = base_image(dockerfile, stage, build_args)
-        except InputError:
-            continue
-        if base != "scratch":
+        base = _base(dockerfile, stage, build_args)
+        if base is not None and base != "scratch":
             yield from _unpinned(dockerfile, stage.commands[0], base)
     names = {stage.name for stage in dockerfile.stages}
     for stage in dockerfile.stages:

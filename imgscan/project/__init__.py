@@ -8,6 +8,7 @@ shell/          shell texts, parsed: scripts, package scripts, make recipes, CI 
 sources/        variables read and addresses bound by the application
 data/           volumes that can be lost, and wrappers that let it happen (DATA-001)
 backup/         scripts that back up and restore (OPS-003)
+bindmodules     mounts that hide the packages of an image (TECH-001)
 workspace …     monorepo builds, simulated stage by stage (TECH-001)
 contextfiles …  what reaches the build context that should not (SEC-001)
 """

@@ -6,12 +6,12 @@ In: `Setup`. Out: `Stakes`, plain facts that the risk register weighs. Pure.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
-from imgscan.project.compose.records import ComposeProject
+from imgscan.project.compose.records import ComposeProject, Service
 from imgscan.project.data.stores import stateful_services
 from imgscan.project.serviceimages import service_image
 from imgscan.project.setup import Setup
@@ -29,12 +29,14 @@ _MOST: Final = 50
 @frozen
 class Store:
     """A service that keeps something: `lasting` is data that exists nowhere else, else a cache or a queue. `volume` is
-    the engine's name of the volume at its data (None: none, or not known), `port` one that it listens on."""
+    the engine's name of the volume at its data (None: none, or not known), `held` whether a volume with a name or a
+    folder of the host holds them, `port` one that it listens on."""
 
     service: str
     image: str | None
     lasting: bool
     volume: str | None = None
+    held: bool = True
     port: int | None = None
 
 
@@ -42,7 +44,7 @@ class Store:
 class Stakes:
     """The facts. `compose_files` by project, in the order they are merged, `env_files` what compose reads for each;
     `built` maps a service to its Dockerfile; `needed` are services that others wait for or that publish a port;
-    `required` are the variables that compose insists on; `backups` and `restores` the texts that dump and restore."""
+    `volumes` are those with a name that services mount; `backups` and `restores` the texts that dump and restore."""
 
     compose_files: tuple[tuple[str, ...], ...] = ()
     services: tuple[str, ...] = ()
@@ -51,7 +53,7 @@ class Stakes:
     needed: frozenset[str] = frozenset()
     alone: bool = True
     variables: bool = False
-    required: frozenset[str] = frozenset()
+    volumes: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     workspaces: tuple[str, ...] = ()
     backups: tuple[str, ...] = ()
@@ -77,12 +79,17 @@ def stakes_of(setup: Setup) -> Stakes:
         needed=frozenset(_needed(projects)),
         alone=all(len(project.services) < 2 for project in projects),
         variables=bool(examples) or any(p.variables or _reads_files(p) for p in projects),
-        required=frozenset(v.name for p in projects for v in p.variables if v.operator in (":?", "?")),
+        volumes=tuple(dict.fromkeys(_volumes(services)))[:_MOST],
         examples=examples,
         workspaces=tuple(_workspaces(setup.tree)),
         backups=tuple(dict.fromkeys(t.file for t in setup.shells if _DUMPS.search(t.text)))[:_MOST],
         restores=tuple(dict.fromkeys(t.file for t in setup.shells if _RESTORES.search(t.text)))[:_MOST],
     )
+
+
+def _volumes(services: Iterable[Service]) -> Iterator[str]:
+    for service in services:
+        yield from (mount.source for mount in service.mounts if mount.kind == "volume" and mount.source is not None)
 
 
 def _reads_files(project: ComposeProject) -> bool:
@@ -109,6 +116,7 @@ def _stores(setup: Setup) -> Iterator[Store]:
             image=image.base,
             lasting=found.records,
             volume=volume.real_name if volume else None,
+            held=source is not None,
             port=min(image.known.ports, default=None) if image.known else None,
         )
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SETUP_DETECTORS: Final[dict[str, tuple[str, ...]]] = {
     "DATA-001": ("imgscan.project.data.detect:detect",),
     "OPS-001": ("imgscan.project.health.detect:detect",),
+    "TECH-001": ("imgscan.project.bindmodules:detect",),
     "SEC-001": ("imgscan.project.exposure.composevalues:detect", "imgscan.project.exposure.tracked:detect"),
     "PERF-001": ("imgscan.project.nocacheflags:detect",),
     "CONFIG-001": ("imgscan.project.env.detect:detect",),

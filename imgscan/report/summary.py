@@ -286,3 +286,9 @@ def severity_counts(severities: Iterable[Severity]) -> str:
     """`2 critical, 3 high, 1 low`, or `none`."""
     by_severity = Counter(severities)
     return ", ".join(f"{by_severity[each]:,} {each}" for each in Severity if by_severity[each]) or "none"
+
+
+def installs_again(report: Report) -> bool:
+    """Whether a measured rebuild showed an install that a source edit re-runs, be it accepted: a build that installs by
+    the way is no install step, and the cache's figures do not have it."""
+    return any(f.evidence is Evidence.PROVEN and f.rule_id == "cache-copy-before-install" for f in report.findings)

@@ -23,6 +23,7 @@ from imgscan.report.summary import (
     budget_row,
     collapse,
     dive_line,
+    installs_again,
     interesting_layers,
     left_out_count,
     place_text,
@@ -174,7 +175,7 @@ def _rebuilds(report: Report, timings: Sequence[Timing], pen: Pen) -> Iterator[s
         blame = f"line {bust.blamed.line}: {bust.blamed.instruction}"
         again = f"{bust.scenario} re-ran `{bust.step}` (line {bust.step_line}), {human_seconds(bust.seconds)}"
         yield from pen.wrap(f"{again}; to blame is {blame}", "  ")
-    if cache.source_hit_ratio is not None and not cache.busts:
+    if cache.source_hit_ratio is not None and not cache.busts and not installs_again(report):
         yield "  A source edit re-runs no dependency install."
 
 
@@ -290,7 +291,8 @@ def _risks(report: Report, pen: Pen) -> Iterator[str]:
     yield pen.table(rows, ("risk", "inherent", "residual", "priority", "because"))
     for line in not_applicable_lines(report.risks):
         yield from pen.wrap(f"not applicable: {line}", "  ")
-    for line in total_lines(report)[1:3]:
+    # What the catalogue has is the same for every project: the figures that the evidence gives are what is new.
+    for line in total_lines(report)[1 if pen.style.verbose else 2 : 3]:
         yield from pen.wrap(line, "  ")
     if report.risk_summary is not None:
         yield from pen.wrap(f"recommendation: {report.risk_summary.recommendation}", "  ")

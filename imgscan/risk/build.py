@@ -5,6 +5,7 @@ Each assessor takes `Facts` and gives a `Weight`, or says why the risk does not 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from imgscan.model import Confidence, Finding, Place, Severity, Validity
@@ -16,16 +17,13 @@ from imgscan.risk.weights import (
     accepted_count,
     cites,
     counted,
+    minor,
     number,
     proven,
     quiet,
     strong,
 )
-
-SMALL_WASTE_S: Final = 10.0
-"""A source edit that wastes less than this is a nuisance (impact 1), not a reason to stop using the build ..."""
-SMALL_REBUILD_S: Final = 60.0
-"""... unless the rebuild takes as long as this."""
+from imgscan.wastedtime import is_nuisance
 
 _IMAGE_PLACES: Final = frozenset(
     set(Place) - {Place.CONTEXT, Place.DOCKERFILE, Place.COMPOSE, Place.SCRIPT, Place.BUILD}
@@ -53,16 +51,18 @@ def weigh_secrets(facts: Facts) -> Weight | NotApplicable:
         return Weight(probability=2, impact=2, evidence=mine, because=because)
     if mine:
         return Weight(probability=2, impact=1, evidence=mine, because="names and patterns only, no secret seen")
-    if facts.image_scanned and not accepted_count(facts, "SEC-001"):
+    if facts.image_scanned and not accepted_count(facts, "SEC-001") and not minor(facts, "SEC-001"):
         because = "no secret in any layer, the configuration or the history"
         return Weight(probability=1, impact=3, because=because, verified=True)
+    if not facts.secrets_sought:
+        return NotApplicable(why="secrets were not looked for")
     return quiet(facts, "SEC-001", 3, "nothing found")
 
 
 def weigh_cache(facts: Facts) -> Weight | NotApplicable:
     """PERF-001: a source edit that re-runs the install weighs 3; an unrelated edit that re-runs the build weighs 2."""
     mine = counted(facts, "PERF-001")
-    if not facts.dockerfile and not mine:
+    if not facts.dockerfile and not mine and not minor(facts, "PERF-001"):
         return NotApplicable(why="no Dockerfile was looked at")
     taken = {f.location.line for f in facts.accepted if f.risk_id == "PERF-001" and f.location.line is not None}
     busts = [bust for bust in facts.cache.busts if bust.blamed.line not in taken] if facts.cache else []
@@ -70,24 +70,23 @@ def weigh_cache(facts: Facts) -> Weight | NotApplicable:
     measured = rebuild_s is not None
     if busts or any(f.severity.rank >= Severity.HIGH.rank for f in strong(mine)):
         wasted = (facts.cache.wasted_seconds_per_source_edit or 0.0) if facts.cache else 0.0
-        small = rebuild_s is not None and wasted < SMALL_WASTE_S and rebuild_s < SMALL_REBUILD_S
+        small = rebuild_s is not None and is_nuisance(wasted, rebuild_s)
         cost = f", {wasted:.1f} s each time" if measured else ""
         because = f"a source edit installs again{cost}"
         return Weight(probability=3, impact=1 if small else 2, evidence=mine, because=because)
     if mine:
-        small = rebuild_s is not None and rebuild_s < SMALL_REBUILD_S
+        small = rebuild_s is not None and is_nuisance(0.0, rebuild_s)
         because = "edits re-run more than they need"
         return Weight(probability=2, impact=1 if small else 2, evidence=mine, because=because)
-    if accepted_count(facts, "PERF-001"):
-        return Weight(probability=1, impact=2, because="nothing but what is accepted")
     because = "a source edit re-runs no install (measured)" if measured else "no instruction in the wrong order"
-    return Weight(probability=1, impact=2, because=because, verified=measured)
+    weight = quiet(facts, "PERF-001", 2, because)
+    return replace(weight, verified=measured and not accepted_count(facts, "PERF-001"))
 
 
 def _source_edit_s(facts: Facts) -> float | None:
     """What a rebuild after a source edit took, in seconds; None if none was measured."""
-    scenarios = facts.build.scenarios if facts.build is not None else ()
-    return next((timing.median_s for timing in scenarios if timing.name == "touch-source"), None)
+    timings = facts.build.scenarios if facts.build is not None else facts.timings
+    return next((timing.median_s for timing in timings if timing.name == "touch-source"), None)
 
 
 def weigh_build(facts: Facts) -> Weight | NotApplicable:
@@ -106,17 +105,18 @@ def weigh_build(facts: Facts) -> Weight | NotApplicable:
         first = next((f for f in mine if not cites(f, *_BLOAT)), mine[0]).message.rstrip(".")
         because = f"{number(mine, 'point')} that may break the build, or leave too much in the image: {first}"
         return Weight(probability=2, impact=2, evidence=mine, because=because)
-    if not facts.dockerfile:
+    minors = minor(facts, "TECH-001")
+    if not facts.dockerfile and not minors:
         return NotApplicable(why="no Dockerfile was looked at")
-    if facts.stakes is None:
+    if facts.stakes is None and not minors:
         return NotApplicable(why=NOT_LOOKED_AT)
-    if not facts.stakes.workspaces:
+    if facts.stakes is not None and not facts.stakes.workspaces and not minors:
         return NotApplicable(why="no monorepo: neither pnpm-workspace.yaml nor workspaces in a package.json")
     built = facts.build is not None
     because = "the image was built" if built else "every stage gets the manifests, modules and links it needs"
     weight = quiet(facts, "TECH-001", 3, because)
     verified = weight.verified or (built and not accepted_count(facts, "TECH-001"))
-    return Weight(probability=weight.probability, impact=3, because=weight.because, verified=verified)
+    return replace(weight, verified=verified)
 
 
 def _bloat(facts: Facts) -> tuple[Finding, ...]:

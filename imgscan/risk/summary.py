@@ -8,16 +8,19 @@ from imgscan.model import Risk, RiskCounts, RiskSummary, Verdict
 from imgscan.risk.verdict import forbids
 
 
-def summarise(risks: Sequence[Risk], verdict: Verdict, standing: Collection[str] = ()) -> RiskSummary:
+def summarise(
+    risks: Sequence[Risk], verdict: Verdict, standing: Collection[str] = (), *, builds: bool = True
+) -> RiskSummary:
     """The totals of the risks that apply, by the catalogue's figures and by the evidence's, and the recommendation, for
-    which those `standing` as they did before do not count."""
+    which those `standing` as they did before do not count. `builds` is False where the image could not be
+    built: then there is nothing for anybody to answer for."""
     mine = [risk for risk in risks if risk.applies]
     return RiskSummary(
         inherent=_counts(risk.inherent_priority for risk in mine),
         residual=_counts(risk.priority for risk in mine),
         not_applicable=len(risks) - len(mine),
         waived=sum(1 for risk in mine if risk.waiver is not None),
-        recommendation=_recommendation(mine, verdict, standing),
+        recommendation=_recommendation(mine, verdict, standing, builds=builds),
     )
 
 
@@ -32,15 +35,16 @@ def _counts(priorities: Iterable[str]) -> RiskCounts:
     )
 
 
-def _recommendation(risks: Sequence[Risk], verdict: Verdict, standing: Collection[str]) -> str:
+def _recommendation(risks: Sequence[Risk], verdict: Verdict, standing: Collection[str], *, builds: bool) -> str:
     open_risks = [risk for risk in risks if forbids(risk, standing)]
     if open_risks:
         named = ", ".join(f"{risk.id} ({risk.priority.lower()})" for risk in open_risks)
         alone = len(open_risks) == 1
         what, they = ("mitigation of", "it is") if alone else ("mitigations of", "they are")
+        waiver = ", or a named owner answers for the risk until a date (a waiver)" if builds else ""
         return (
-            f"NO-GO. The change cannot proceed until the {what} {named} {they.split()[1]} in, or a named owner answers "
-            f"for the risk until a date (a waiver). Once {they} in, the change is ready to be assessed again."
+            f"NO-GO. The change cannot proceed until the {what} {named} {they.split()[1]} in{waiver}. Once {they} in, "
+            "the change is ready to be assessed again."
         )
     rest = [risk for risk in risks if risk.waiver is not None]
     waived = "".join(f" {r.id} is waived by {r.waiver.owner} until {r.waiver.expires}." for r in rest if r.waiver)

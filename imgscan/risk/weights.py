@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from imgscan.frozen import frozen
-from imgscan.model import BuildInfo, CacheMetrics, Evidence, Finding, Severity
+from imgscan.model import BuildInfo, CacheMetrics, Evidence, Finding, Severity, Timing
 from imgscan.rulebook import load_rules
 
 if TYPE_CHECKING:
@@ -22,18 +22,21 @@ NO_COMPOSE: Final = "there is no compose file"
 
 @frozen
 class Facts:
-    """What the register weighs. `image_scanned`: an image was looked at, and completely. `accepted` findings make
-    nothing likelier, but keep the controls from being called verified. `stakes`: what the project's own files say is at
-    stake, None if nobody looked; `dockerfile`: one was read. `verified` are the risks whose every run showed the
-    controls to hold."""
+    """What the register weighs. `timings`, where there is no build, are those that `cache` rests on. `image_scanned`:
+    an image was looked at, and completely; `secrets_sought`: somebody looked for them, there or elsewhere. `accepted`
+    findings make nothing likelier, but keep the controls from being called verified. `stakes`: what the project's own
+    files say is at stake, None if nobody looked; `dockerfile`: one was read. `verified` are the risks whose every run
+    showed the controls to hold."""
 
     findings: Sequence[Finding]
     build: BuildInfo | None
     cache: CacheMetrics | None
     image_scanned: bool
+    timings: Sequence[Timing] = ()
     accepted: Sequence[Finding] = ()
     stakes: Stakes | None = None
     dockerfile: bool = True
+    secrets_sought: bool = True
     verified: frozenset[str] = field(default=frozenset())
 
 
@@ -63,9 +66,16 @@ def counted(facts: Facts, risk_id: str) -> tuple[Finding, ...]:
     return tuple(f for f in facts.findings if f.risk_id == risk_id and f.severity.rank >= Severity.MEDIUM.rank)
 
 
+def minor(facts: Facts, risk_id: str) -> tuple[Finding, ...]:
+    """The findings of a risk that do not count, the worst first: they make it no likelier, but while there are any,
+    nothing may be said of all services, stages or files."""
+    mine = [f for f in facts.findings if f.risk_id == risk_id and f.severity.rank < Severity.MEDIUM.rank]
+    return tuple(sorted(mine, key=lambda f: -f.severity.rank))
+
+
 def accepted_count(facts: Facts, risk_id: str) -> int:
-    """How many findings of a risk would count if they were not accepted."""
-    return sum(1 for f in facts.accepted if f.risk_id == risk_id and f.severity.rank >= Severity.MEDIUM.rank)
+    """How many findings of a risk would be told of if they were not accepted."""
+    return sum(1 for f in facts.accepted if f.risk_id == risk_id)
 
 
 def cites(finding: Finding, *checks: str) -> bool:
@@ -89,10 +99,20 @@ def number(items: Sequence[object], noun: str) -> str:
     return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
 
 
+def sentence(message: str) -> str:
+    """A message as the end of another sentence."""
+    return " ".join(message.split()).rstrip(".")
+
+
 def quiet(facts: Facts, risk_id: str, impact: int, because: str) -> Weight:
-    """The weight of a risk that nothing speaks for: verified if a run showed it and nothing had to be accepted."""
-    accepted = accepted_count(facts, risk_id)
-    if accepted:
+    """The weight of a risk that nothing grave speaks for: verified if a run showed it and nothing had to be accepted.
+    `because` is said only where there is no finding at all."""
+    accepted, small = accepted_count(facts, risk_id), minor(facts, risk_id)
+    if small:
+        what = "a minor point only" if len(small) == 1 else f"{len(small)} minor points only, the first"
+        because = f"{what}: {sentence(small[0].message)}"
+    elif accepted:
         which = "finding" if accepted == 1 else "findings"
-        return Weight(probability=1, impact=impact, because=f"nothing but {accepted} accepted {which}")
-    return Weight(probability=1, impact=impact, because=because, verified=risk_id in facts.verified)
+        because = f"nothing but {accepted} accepted {which}"
+    verified = risk_id in facts.verified and not accepted
+    return Weight(probability=1, impact=impact, because=because, evidence=small, verified=verified)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from imgscan.lazyre import lazy_re
 from imgscan.project.compose.records import ComposeProject
-from imgscan.project.data.stores import load_stores
+from imgscan.project.data.storetable import load_stores
 from imgscan.project.setup import Setup
 from imgscan.project.stakes import stakes_of
 from imgscan.verify.bench import Bench

@@ -65,6 +65,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         pytest.param(["lint", "--format", "json=/nowhere/x.json"], 2, "there is no folder /nowhere", id="no-folder"),
         pytest.param(["explain", "secret-githbu-token"], 2, "did you mean secret-github-token", id="rule-typo"),
+        pytest.param(["explain", "OPS-002"], 2, "did you mean OPS-003 or OPS-001", id="risk-typo"),
         pytest.param(["rules", "zzz"], 2, "no rule begins with 'zzz'", id="no-rules"),
         pytest.param(["schema", "x"], 2, "'x' is not one of", id="schema"),
     ],
@@ -74,6 +75,23 @@ def test_wrong_usage(args: list[str], code: int, words: str, capsys: pytest.Capt
     assert got == code
     assert words in err
     assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        pytest.param(
+            "OPS-001", ("3 × 3 = 9 (CRITICAL)", "ops-health-missing: ", "docker compose up -d --wait"), id="ops"
+        ),
+        pytest.param("sec-001", ("2 × 3 = 6 (HIGH)", "context-secret-file: ", "secret-…: "), id="in-small-letters"),
+        pytest.param("DATA-001", ("external: true", "must not list the data volume"), id="names-put-in"),
+    ],
+)
+def test_a_risk_is_explained(asked: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = told(capsys, "explain", asked)
+    assert code == 0
+    assert [word for word in words if word not in out] == []
+    assert "<<" not in out
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,32 @@ def test_a_report_is_a_basis(project: Path, tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
+    ("seconds", "figures"), [pytest.param(2.0, (3, 1), id="nuisance"), pytest.param(70.0, (3, 2), id="waste")]
+)
+def test_the_timings_of_a_report_weigh_as_they_did(
+    project: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    seconds: float,
+    figures: tuple[int, int],
+) -> None:
+    (project / "Dockerfile").write_text("FROM node:24\nCOPY . .\nRUN npm ci\n")
+    given = json.loads((Path(__file__).parent.parent / "golden" / "report.json.txt").read_text("utf-8"))
+    step = {"stage": "0", "ordinal": 2, "instruction": "RUN npm ci", "line": 3, "cached": False, "seconds": seconds}
+    edit = {**given["build"]["scenarios"][0], "name": "touch-source", "touched": "src/index.js", "median_s": seconds}
+    given["build"]["scenarios"] = [
+        {**edit, "name": "cold", "touched": None, "steps": [step]},
+        {**edit, "name": "noop", "touched": None, "median_s": 0.5, "steps": []},
+        {**edit, "steps": [step]},
+    ]
+    (tmp_path / "report.json").write_text(json.dumps(given))
+    report = asked(capsys, str(project), "--report", str(tmp_path / "report.json"), "--touch", "src/index.js")
+    (risk,) = [risk for risk in report["risks"] if risk["id"] == "PERF-001"]
+    assert (risk["probability"], risk["impact"]) == figures
+    assert (report["build"], report["cache"]) == (None, None)
+
+
+@pytest.mark.parametrize(
     ("args", "told"),
     [
         pytest.param(["--estimate", "4"], "not of the form LINE=SECONDS", id="no-pair"),

@@ -158,6 +158,48 @@ LAYERS = [
 
 
 @pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param("FROM a:1\nHEALTHCHECK CMD x\nHEALTHCHECK CMD y\n", 3, id="the-last"),
+        pytest.param("FROM a:1 AS a\nHEALTHCHECK CMD x\nFROM a\nCMD y\n", 2, id="of-the-stage-below"),
+        pytest.param("FROM a:1 AS b\nHEALTHCHECK CMD x\nFROM a:1\n", None, id="of-another-stage"),
+    ],
+)
+def test_line_of_the_health_check(text: str, line: int | None) -> None:
+    found = imageconfig.healthcheck_line(parse(text), None, {})
+    assert (found.line if found else None) == line
+
+
+@pytest.mark.parametrize(
+    ("base", "severity"),
+    [
+        pytest.param("node:24", Severity.MEDIUM, id="known-to-be-root"),
+        pytest.param("docker.io/library/python:3.13@sha256:00", Severity.MEDIUM, id="known-by-its-long-name"),
+        pytest.param("scratch", Severity.MEDIUM, id="scratch"),
+        pytest.param("acme/base:1", Severity.LOW, id="not-known"),
+        pytest.param("registry.example.com:5000/node:24", Severity.LOW, id="somebody-elses"),
+        pytest.param("$BASE", Severity.LOW, id="named-by-nothing"),
+        pytest.param("gcr.io/distroless/static-debian12", Severity.LOW, id="distroless"),
+        pytest.param("gcr.io/distroless/static-debian12:nonroot", None, id="nonroot"),
+        pytest.param("docker:28-dind-rootless", None, id="rootless"),
+        pytest.param("nginxinc/nginx-unprivileged:1.29", None, id="unprivileged"),
+        pytest.param("bitnami/node:24", None, id="owner"),
+        pytest.param("jenkins/jenkins:lts", None, id="known-to-set-one"),
+    ],
+)
+def test_user_that_the_base_may_set(base: str, severity: Severity | None) -> None:
+    found = list(imageconfig.detect(None, parse(f"ARG BASE\nFROM {base} AS a\nFROM a\nCMD x\n")))
+    found = [finding for finding in found if finding.rule_id == "config-root-user"]
+    assert [finding.severity for finding in found] == ([severity] if severity else [])
+    assert all(("unless" in finding.message) is (severity is Severity.LOW) for finding in found)
+    assert all(
+        f.severity is Severity.MEDIUM
+        for f in imageconfig.detect(None, parse(f"FROM {base}\nUSER root\n"))
+        if f.rule_id == "config-root-user"
+    )
+
+
+@pytest.mark.parametrize(
     ("path", "mode", "kind", "expected"),
     [
         pytest.param(b"usr/bin/sudo", 0o4755, EntryKind.FILE, [("config-setuid", Severity.MEDIUM)], id="setuid"),

@@ -53,7 +53,6 @@ def test_a_whole_set_up() -> None:
     assert stakes.needed == {"db", "web"}
     assert not stakes.alone
     assert stakes.variables
-    assert stakes.required == {"DB"}
     assert stakes.examples == (".env.example",)
     assert stakes.workspaces == ("pnpm-workspace.yaml",)
     assert (stakes.backups, stakes.restores) == (("scripts/save.sh",), ("scripts/check.sh",))

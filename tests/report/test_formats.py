@@ -21,6 +21,7 @@ from imgscan.model import (
     BuildFailure,
     BuildInfo,
     Coverage,
+    Evidence,
     Finding,
     Location,
     NotRead,
@@ -116,6 +117,16 @@ def test_what_is_accepted_is_counted_and_listed_apart(name: str) -> None:
     assert "known since May" in text
     assert "2027" in text
     assert "accepted (1)" in text.lower()
+
+
+@pytest.mark.parametrize("evidence", [Evidence.DERIVED, Evidence.PROVEN])
+def test_a_proven_install_is_not_denied(evidence: Evidence) -> None:
+    """A build that installs by the way is no step of the cache's figures."""
+    again = finding(rule_id="cache-copy-before-install", risk_id="PERF-001", evidence=evidence)
+    before = report()
+    assert before.cache is not None
+    text = render(replace(before, findings=(again,), cache=replace(before.cache, busts=())), "table", Style(width=110))
+    assert ("A source edit re-runs no dependency install." in text) is (evidence is Evidence.DERIVED)
 
 
 def test_color_only_when_asked() -> None:

@@ -65,7 +65,7 @@ def of(risk_id: str, **changes: object) -> Finding:
             ((of("SEC-001", evidence=Evidence.DERIVED),), None, None), "SEC-001", (2, 2, False), id="can-get-in"
         ),
         pytest.param(((of("SEC-001"),), None, None), "SEC-001", (2, 1, False), id="names-only"),
-        pytest.param(((of("SEC-001", severity=Severity.LOW),), None, None), "SEC-001", (1, 3, True), id="low-only"),
+        pytest.param(((of("SEC-001", severity=Severity.LOW),), None, None), "SEC-001", (1, 3, False), id="low-only"),
         pytest.param(((), MEASURED, cache(60.0)), "PERF-001", (3, 2, False), id="install-again-slow"),
         pytest.param(((), MEASURED, cache(2.0)), "PERF-001", (3, 1, False), id="install-again-quick"),
         pytest.param(((), MEASURED, cache(0.0, busts=False)), "PERF-001", (1, 2, True), id="well-ordered-measured"),

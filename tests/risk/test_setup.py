@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,7 @@ def weigh(risk_id: str, *findings: Finding, stakes: Stakes | None = None, **chan
 
 PATTERN = {"evidence": Evidence.PATTERN, "severity": Severity.MEDIUM}
 ABSENT = {"evidence": Evidence.ABSENT, "severity": Severity.MEDIUM}
+LOW = {"evidence": Evidence.ABSENT, "severity": Severity.LOW}
 PROVEN = {"evidence": Evidence.PROVEN}
 CACHES = shop(stores=(REDIS,))
 
@@ -80,6 +82,16 @@ CACHES = shop(stores=(REDIS,))
             (3, 3),
             id="ops-no-check-at-all",
         ),
+        pytest.param(
+            "OPS-001",
+            tuple(of("OPS-001-01", **LOW, fingerprint=name) for name in "ab"),
+            None,
+            (2, 3),
+            id="ops-no-check-that-is-known",
+        ),
+        pytest.param("OPS-001", (of("OPS-001-01", **LOW),), None, (1, 3), id="ops-low-only"),
+        pytest.param("CONFIG-001", (of("CONFIG-001-01", **ABSENT),), None, (2, 2), id="config-no-example"),
+        pytest.param("CONFIG-001", (of("CONFIG-001-10", **ABSENT),), None, (2, 3), id="config-disagreeing-passwords"),
         pytest.param("OPS-001", (of("OPS-001-10"),), shop(needed=frozenset()), (3, 2), id="ops-nobody-needs-it"),
         pytest.param("CONFIG-001", (), None, (1, 2), id="config-nothing"),
         pytest.param("TECH-002", (), None, (1, 2), id="net-nothing"),
@@ -108,7 +120,13 @@ def test_weight(risk_id: str, findings: tuple[Finding, ...], stakes: Stakes | No
     ("risk_id", "stakes", "why"),
     [
         pytest.param("DATA-001", Stakes(), "there is no compose file", id="data-no-compose"),
-        pytest.param("DATA-001", shop(stores=()), "no service keeps data", id="data-no-store"),
+        pytest.param("DATA-001", shop(stores=()), "no service is known to keep data", id="data-no-store"),
+        pytest.param(
+            "DATA-001",
+            shop(stores=(), volumes=("blobs",)),
+            "no service is known to keep data; what is in blobs is not known",
+            id="data-unknown-volume",
+        ),
         pytest.param("OPS-001", Stakes(), "there is no compose file", id="ops-no-compose"),
         pytest.param("TECH-001", shop(workspaces=()), "no monorepo: ", id="no-monorepo"),
         pytest.param("CONFIG-001", Stakes(), "there is no compose file", id="config-no-compose"),
@@ -116,7 +134,7 @@ def test_weight(risk_id: str, findings: tuple[Finding, ...], stakes: Stakes | No
             "CONFIG-001", shop(variables=False), "the compose files use no variables", id="config-no-variables"
         ),
         pytest.param("TECH-002", shop(alone=True), "there is one service only", id="net-alone"),
-        pytest.param("OPS-003", CACHES, "nothing keeps data", id="backup-of-caches"),
+        pytest.param("OPS-003", CACHES, "no service is known to keep data", id="backup-of-caches"),
         pytest.param("OPS-003", Stakes(), "there is no compose file", id="backup-no-compose"),
     ],
 )
@@ -126,6 +144,65 @@ def test_what_does_not_apply_says_why(risk_id: str, stakes: Stakes, why: str) ->
     assert risk.not_applicable is not None
     assert risk.not_applicable.startswith(why)
     assert (risk.score, risk.evidence) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("risk_id", "check"),
+    [
+        ("DATA-001", "DATA-001-07"),
+        ("OPS-001", "OPS-001-05"),
+        ("TECH-001", "TECH-001-13"),
+        ("SEC-001", "SEC-001-10"),
+        ("PERF-001", "PERF-001-03"),
+        ("CONFIG-001", "CONFIG-001-02"),
+        ("TECH-002", "TECH-002-08"),
+    ],
+)
+@pytest.mark.parametrize("severity", [Severity.LOW, Severity.INFO])
+@pytest.mark.parametrize("stakes", [shop(), shop(stores=(), alone=True, variables=False, workspaces=())])
+@pytest.mark.parametrize("scanned", [True, False])
+def test_nothing_is_said_of_all_while_there_is_a_finding(
+    risk_id: str, check: str, severity: Severity, stakes: Stakes, scanned: bool
+) -> None:
+    facts = Facts(
+        findings=(of(check, severity=severity),), build=None, cache=None, image_scanned=scanned, stakes=stakes
+    )
+    risk = next(risk for risk in assess(facts) if risk.id == risk_id)
+    assert risk.because == f"a minor point only: {check} of db is wrong"
+    assert (risk.applies, risk.probability, len(risk.evidence)) == (True, 1, 1)
+
+
+def test_nobody_who_did_not_look_for_secrets_found_none() -> None:
+    risk = weigh("SEC-001", secrets_sought=False)
+    assert (risk.applies, risk.not_applicable) == (False, "secrets were not looked for")
+    assert weigh("SEC-001", of("SEC-001-10"), secrets_sought=False).applies
+
+
+def test_what_is_accepted_forbids_it_too() -> None:
+    assert weigh("OPS-001", accepted=(of("OPS-001-05", severity=Severity.LOW),)).because == (
+        "nothing but 1 accepted finding"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stores", "because"),
+    [
+        pytest.param((POSTGRES,), "the data of db outlive `down -v`, and nothing unguarded deletes them", id="held"),
+        pytest.param(
+            (replace(REDIS, held=False),),
+            "no volume with a name holds what cache keeps: it goes with the containers",
+            id="loose",
+        ),
+        pytest.param(
+            (REDIS, replace(REDIS, service="queue", held=False)),
+            "the data of cache outlive `down -v`, and nothing unguarded deletes them; no volume with a name holds what "
+            "queue keeps: it goes with the containers",
+            id="both",
+        ),
+    ],
+)
+def test_data_outlive_only_in_a_volume(stores: tuple[Store, ...], because: str) -> None:
+    assert weigh("DATA-001", stakes=shop(stores=stores)).because == because
 
 
 @pytest.mark.parametrize(

@@ -40,3 +40,9 @@ def test_recommendation(risks: tuple[Risk, ...], verdict: Verdict, begins: str, 
     told = summarise(risks, verdict).recommendation
     assert told.startswith(begins)
     assert holds in told
+
+
+@pytest.mark.parametrize("builds", [True, False])
+def test_nobody_answers_for_an_image_that_does_not_build(builds: bool) -> None:
+    told = summarise((HIGH,), Verdict.NO_GO, builds=builds).recommendation
+    assert ("a waiver" in told) is builds

@@ -12,7 +12,7 @@ from typing import Final
 from imgscan.detect.words import is_placeholder
 from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
-from imgscan.project.backup.edits import pipefail_edits, renamed, replace_in_call
+from imgscan.project.backup.edits import pipefail_edits, pipefail_line, renamed, replace_in_call
 from imgscan.project.backup.jobs import Job, output, pipeline
 from imgscan.project.data.places import in_script, where
 from imgscan.project.mend import patch_of
@@ -65,11 +65,13 @@ def _pipeline(setup: Setup, job: Job) -> Iterator[Finding]:
         evidence=Evidence.DERIVED,
         identity=_identity(job),
         confidence=None if job.text.kind in (ShellKind.SCRIPT, ShellKind.CRON) else Confidence.MEDIUM,
-        fix=Fix(text=_pipefail_advice(job, after), patch=patch_of(setup, job.text.file, edits) if edits else None),
+        fix=Fix(
+            text=_pipefail_advice(setup, job, after), patch=patch_of(setup, job.text.file, edits) if edits else None
+        ),
     )
 
 
-def _pipefail_advice(job: Job, after: str) -> str:
+def _pipefail_advice(setup: Setup, job: Job, after: str) -> str:
     if job.text.kind is ShellKind.MAKE:
         return "Put `SHELL := /bin/bash` and `.SHELLFLAGS := -eu -o pipefail -c` at the top of the Makefile."
     if job.program.inner is not None:
@@ -79,7 +81,7 @@ def _pipefail_advice(job: Job, after: str) -> str:
             f"`set -o pipefail` where {job.text.shebang.split('/')[-1]} knows it (busybox does, dash does not yet); "
             f"else write {job.program.name}'s output to a file first and run {after} on it."
         )
-    return f"`set -euo pipefail` at the top of {job.text.file}."
+    return f"`{pipefail_line(setup, job.text)}` at the top of {job.text.file}."
 
 
 def _terminal(setup: Setup, job: Job) -> Iterator[Finding]:

@@ -63,19 +63,27 @@ def replace_in_call(setup: Setup, text: ShellText, call: Call, pattern: str, mad
     return patch_of(setup, text.file, [Edit(start=start + one.start(), end=start + one.end(), text=one.expand(made))])
 
 
+def pipefail_line(setup: Setup, text: ShellText) -> str:
+    """The line of a script that sets `pipefail`: its own `set` line with it, or a new one. The new one has -e, too: a
+    script that goes on after the pipeline ends with the status of what comes last."""
+    found = _SET.search(setup.tree.text(text.file) or "")
+    letters = found["letters"] if found is not None else ""
+    return f"set -{letters}o pipefail" if letters and "o" not in letters else "set -eo pipefail"
+
+
 def pipefail_edits(setup: Setup, text: ShellText) -> list[Edit]:
-    """`pipefail` for a script of bash: in its `set -e…` line, or in a line of its own after the first."""
+    """`pipefail_line` for a script of bash: in place of its `set -e…` line, or in a line of its own after the first."""
     source = setup.tree.text(text.file)
     if text.kind is not ShellKind.SCRIPT or source is None or "\r" in source:
         return []
     if text.shebang is None or not re.search(r"\b(?:ba|z|k)sh\b", text.shebang):
         return []
     found = _SET.search(source)
-    if found is not None and "o" not in found["letters"]:
-        at = found.end("letters")
-        return [Edit(start=at, end=at, text="o pipefail" if found["letters"] else "")]
+    line = pipefail_line(setup, text)
+    if found is not None and found["letters"] and "o" not in found["letters"]:
+        return [Edit(start=found.start(), end=found.end("letters"), text=line)]
     at = source.find("\n") + 1
-    return [Edit(start=at, end=at, text="set -o pipefail\n")] if at else []
+    return [Edit(start=at, end=at, text=f"{line}\n")] if at else []
 
 
 def renamed(setup: Setup, text: ShellText, call: Call, redirect: Redirect) -> str | None:

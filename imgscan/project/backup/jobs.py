@@ -11,7 +11,8 @@ from typing import Final
 
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
-from imgscan.project.data.stores import stateful_services, within
+from imgscan.project.data.stores import stateful_services
+from imgscan.project.data.storetable import within
 from imgscan.project.setup import Setup
 from imgscan.project.shell.enginewords import EngineCall
 from imgscan.project.shell.peel import Program, programs

@@ -17,7 +17,8 @@ from imgscan.lazyre import lazy_re
 from imgscan.model import Evidence, Finding, Fix
 from imgscan.project.backup.jobs import Job, backup_services, output
 from imgscan.project.data.places import in_script, where, written_call
-from imgscan.project.data.stores import stateful_services, within
+from imgscan.project.data.stores import stateful_services
+from imgscan.project.data.storetable import within
 from imgscan.project.mend import patch_of
 from imgscan.project.mendfiles import mode_patch, patch_of_files
 from imgscan.project.setup import Setup

@@ -12,7 +12,8 @@ from imgscan.errors import InputError
 from imgscan.model import Evidence, Finding, Fix
 from imgscan.pathglob import GlobError, compile_glob
 from imgscan.project.data.places import in_compose
-from imgscan.project.data.stores import Stateful, stateful_services, within
+from imgscan.project.data.stores import Stateful, stateful_services
+from imgscan.project.data.storetable import within
 from imgscan.project.mendfiles import patch_of_files
 from imgscan.project.setup import Setup
 from imgscan.rulebook import make_finding

@@ -17,7 +17,8 @@ from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
 from imgscan.project.compose.records import Volume
 from imgscan.project.data.places import in_script, where, written_call
 from imgscan.project.data.removal import Removal, Removes, removal
-from imgscan.project.data.stores import Stateful, stateful_services, within
+from imgscan.project.data.stores import Stateful, stateful_services
+from imgscan.project.data.storetable import within
 from imgscan.project.data.volumes import data_volumes, volume_name
 from imgscan.project.mend import patch_of
 from imgscan.project.setup import Setup

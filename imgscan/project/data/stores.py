@@ -4,24 +4,23 @@ stores in rules/data.yml, or from the VOLUMEs of an image that the project build
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
-from functools import cache
 from typing import Final
 
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
 from imgscan.project.compose.records import ComposeProject, Service, ServiceMount
+from imgscan.project.data.storetable import NEWEST, Store, row_of, rows_alike, rows_at, split_image, within
+from imgscan.project.knownimages import known_image
 from imgscan.project.setup import Setup
-from imgscan.rulebook import load_yaml, rules_dir
 
-_NEWEST: Final = 99
-_MAJOR: Final = lazy_re(r"^v?(\d{1,3})(?=[.\-]|$)")
-_DEFAULT_TAGS: Final = frozenset({"", "latest", "alpine", "bookworm", "trixie", "bullseye", "slim"})
 _SETTINGS: Final = lazy_re(
     r"/docker-entrypoint|/etc/|/run/|/tmp|\.sock$|/(?:conf|config|initdb|init|scripts|certs|backups?|dumps?|logs?)(?:/|$)|\.\w{1,5}$"
 )
 _KEEPS_REDIS: Final = lazy_re(r"appendonly|--save|redis\.conf|valkey\.conf")
+
+_SHARED_CODE: Final = frozenset({"/var/www/html"})
+"""Where the code of any web server is, too."""
 
 _NO_SERVERS: Final = frozenset(
     {
@@ -38,23 +37,10 @@ _SERVER: Final = lazy_re(
 
 
 @frozen(kw_only=False)
-class Store:
-    """A row of the table. `data` is the path the server writes to, `volumes` what the image declares; `since` the major
-    version from which the row holds."""
-
-    name: str
-    images: frozenset[str]
-    data: str
-    volumes: tuple[str, ...]
-    keeps: str
-    since: int = 0
-
-
-@frozen(kw_only=False)
 class Stateful:
     """A service with a store. `major` is the version that its tag says (99: a tag that moves), None if it is not known;
     `data` the path the data are at; `holder` the mount that holds them, if one does; `meant` the one that was meant to,
-    at whatever path."""
+    at whatever path. `alike`: the image is somebody else's, and only its name or a mount says what it is."""
 
     compose: ComposeProject
     service: Service
@@ -65,6 +51,7 @@ class Stateful:
     data: str
     holder: ServiceMount | None
     meant: ServiceMount | None
+    alike: bool = False
 
     @property
     def records(self) -> bool:
@@ -78,41 +65,6 @@ class Stateful:
             return True
         words = self.service.command.words if self.service.command else ()
         return bool(_KEEPS_REDIS.search(" ".join(words))) or self.holder is not None
-
-
-@cache
-def load_stores() -> tuple[Store, ...]:
-    """The table, rows for newer versions first."""
-    return tuple(
-        Store(
-            name=row["name"],
-            images=frozenset(row["images"]),
-            data=row["data"],
-            volumes=tuple(row["volumes"]),
-            keeps=row["keeps"],
-            since=row.get("from", 0),
-        )
-        for row in load_yaml(rules_dir() / "data.yml")["stores"]
-    )
-
-
-def split_image(reference: str) -> tuple[str, str | None]:
-    """The repository as the table has it (without Docker Hub's host and `library/`) and the tag, None where it hangs on
-    an unset variable or a digest stands alone."""
-    name, _, digest = reference.partition("@")
-    slash = name.rfind("/")
-    colon = name.find(":", slash + 1)
-    tag = name[colon + 1 :] if colon >= 0 else ("" if not digest else None)
-    repository = name[:colon] if colon >= 0 else name
-    for prefix in (
-        "docker.io/",
-        "index.docker.io/",
-        "registry-1.docker.io/",
-        "library/",
-        "public.ecr.aws/docker/library/",
-    ):
-        repository = repository.removeprefix(prefix)
-    return repository, tag
 
 
 def stateful_services(setup: Setup) -> Iterator[Stateful]:
@@ -135,15 +87,64 @@ def _stateful(setup: Setup, compose: ComposeProject, service: Service) -> Statef
     repository, tag = split_image(image)
     if service.image is not None and built is None and service.image.unset:
         tag = None
-    store, major = _row(repository, tag)
+    store, major = row_of(repository, tag)
     if store is None:
-        return _of_volumes(compose, service, built) if built is not None else None
+        own = _of_volumes(compose, service, built) if built is not None else None
+        return own or _alike(compose, service, repository, tag)
     data = _data_path(service, store, major)
-    holders = [mount for mount in service.mounts if holds(mount.target, data, store.volumes)]
-    holders += [mount for mount in service.mounts if _is_told(service, mount)]
-    holder = holders[0] if holders else None
+    holder = _holder(service, data, store)
     meant = holder or next((mount for mount in service.mounts if _meant_for_data(mount, data)), None)
     return Stateful(compose, service, store, repository, tag, major, data, holder, meant)
+
+
+def _holder(service: Service, data: str, store: Store) -> ServiceMount | None:
+    holders = [mount for mount in service.mounts if holds(mount.target, data, store.volumes)]
+    holders += [mount for mount in service.mounts if _is_told(service, mount)]
+    return holders[0] if holders else None
+
+
+def _alike(compose: ComposeProject, service: Service, repository: str, tag: str | None) -> Stateful | None:
+    """A service whose image only bears a store's name, or that only has a mount where a store keeps its data."""
+    rows = rows_alike(repository)
+    if not rows:
+        return _by_mount(compose, service, repository)
+    # Where such an image writes is not sure: any place that one of the store's images has will do, or any volume.
+    places = [(row, _data_path(service, row, None)) for row in rows]
+    found = [(row, data, _holder(service, data, row)) for row, data in places]
+    store, data, holder = next((one for one in found if one[2] is not None), next(f for f in found if not f[0].since))
+    if holder is None:
+        holder = next((mount for mount in service.mounts if _meant_for_data(mount, data)), None)
+        data = posixpath.normpath(holder.target) if holder is not None else data
+    return Stateful(compose, service, store, repository, tag, None, data, holder, holder, alike=True)
+
+
+def _by_mount(compose: ComposeProject, service: Service, repository: str) -> Stateful | None:
+    if known_image(repository) is not None:
+        return None
+    for mount in service.mounts:
+        path = posixpath.normpath(mount.target)
+        store = _store_at(path, mount) if path not in _SHARED_CODE else None
+        if store is not None and not _held_elsewhere(compose, service, mount):
+            return Stateful(compose, service, store, repository, None, None, path, mount, mount, alike=True)
+    return None
+
+
+def _store_at(path: str, mount: ServiceMount) -> Store | None:
+    """The store that keeps its data at a path; where several kinds of them do (`/data`), a volume that has a name holds
+    data of some kind."""
+    if mount.kind not in ("volume", "bind") or mount.source is None or mount.read_only:
+        return None
+    rows = rows_at(path)
+    if len({row.keeps for row in rows}) == 1:
+        return rows[0]
+    return Store("its own data", frozenset(), path, (), "state") if rows and mount.kind == "volume" else None
+
+
+def _held_elsewhere(compose: ComposeProject, service: Service, mount: ServiceMount) -> bool:
+    """Whether a service with a store's name has the same volume or folder: this one then looks after its data."""
+    sharing = [other for other in compose.services.values() if any(m.source == mount.source for m in other.mounts)]
+    names = [split_image(other.image.value) for other in sharing if other is not service and other.image is not None]
+    return any(row_of(name, tag)[0] is not None or rows_alike(name) for name, tag in names)
 
 
 def _of_volumes(compose: ComposeProject, service: Service, built: _Built) -> Stateful | None:
@@ -190,41 +191,11 @@ def _meant_for_data(mount: ServiceMount, data: str) -> bool:
     )
 
 
-def _row(repository: str, tag: str | None) -> tuple[Store | None, int | None]:
-    rows = [row for row in load_stores() if repository in row.images or _mirrored(repository, row)]
-    if not rows:
-        return None, None
-    major = major_version(tag)
-    if major is None:
-        return rows[-1], None
-    return next((row for row in rows if row.since <= major), rows[-1]), major
-
-
-def _mirrored(repository: str, row: Store) -> bool:
-    """Docker Hub's own images in another registry: `registry.example.com/postgres`, `…/library/postgres`."""
-    host, _, rest = repository.partition("/")
-    if "." not in host and ":" not in host:
-        return False
-    name = rest.rpartition("library/")[2] if "library/" in rest else rest
-    return name in row.images and "/" not in name
-
-
-def major_version(tag: str | None) -> int | None:
-    """The major version of a tag; 99 for one that follows the newest, None where it cannot be told."""
-    if tag is None:
-        return None
-    found = _MAJOR.match(tag)
-    if found:
-        return int(found[1])
-    first = re.split(r"[-.\d]", tag, maxsplit=1)[0]
-    return _NEWEST if tag in _DEFAULT_TAGS or first in _DEFAULT_TAGS else None
-
-
 def _data_path(service: Service, store: Store, major: int | None) -> str:
     variable = service.environment.get("PGDATA") if store.name == "PostgreSQL" else None
     if variable is not None and variable.value is not None and variable.value.value.startswith("/"):
         return posixpath.normpath(variable.value.value)
-    known = 18 if major in (None, _NEWEST) else major
+    known = 18 if major in (None, NEWEST) else major
     if store.name == "MinIO" and service.command is not None:
         paths = [word for word in service.command.words[1:] if word.startswith("/")]
         return posixpath.normpath(paths[0]) if paths else store.data
@@ -237,11 +208,6 @@ def holds(target: str, data: str, volumes: tuple[str, ...]) -> bool:
     if not within(data, target):
         return False
     return not any(volume != target and within(volume, target) and within(data, volume) for volume in volumes)
-
-
-def within(path: str, folder: str) -> bool:
-    """Whether a path is a folder or lies in it."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 @frozen(kw_only=False)

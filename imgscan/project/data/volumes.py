@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from imgscan.diff import Edit
-from imgscan.model import Evidence, Finding, Fix
+from imgscan.model import Confidence, Evidence, Finding, Fix, Severity
 from imgscan.project.compose.read import normal_name
 from imgscan.project.compose.records import ServiceMount, Volume
 from imgscan.project.data.creation import creation_edits
 from imgscan.project.data.places import in_compose
-from imgscan.project.data.stores import Stateful, stateful_services, within
+from imgscan.project.data.stores import Stateful, stateful_services
+from imgscan.project.data.storetable import within
 from imgscan.project.mend import patch_of, replaced
 from imgscan.project.mendfiles import patch_of_files
 from imgscan.project.setup import Setup
@@ -116,7 +117,7 @@ def _without_volume(setup: Setup, stateful: Stateful) -> Iterator[Finding]:
         return
     if stateful.meant is not None and stateful.tag is not None:
         yield _misses(setup, stateful, stateful.meant)
-    elif stateful.records and stateful.meant is None:
+    elif stateful.meant is None and (stateful.records or stateful.store.name == "Redis"):
         yield _missing(stateful, "an anonymous volume" if stateful.store.volumes else "the container itself")
 
 
@@ -147,16 +148,19 @@ def _misses(setup: Setup, stateful: Stateful, mount: ServiceMount) -> Finding:
 
 
 def _missing(stateful: Stateful, into: str) -> Finding:
+    """Low for what can be made again; that Redis has been told to keep it is why that is said at all."""
     service = stateful.service
+    nothing = f"({stateful.store.name}) mounts nothing at {stateful.data}: its data go to {into}"
+    if stateful.alike:
+        nothing = f"({stateful.store.name}, by its image's name) mounts no volume: its data go to {into}"
     return make_finding(
         "data-volume-missing",
-        message=(
-            f"{service.name} ({stateful.store.name}) mounts nothing at {stateful.data}: its data go to {into}, which "
-            "the next `down` and `up` replace with an empty one."
-        ),
+        message=f"{service.name} {nothing}, which the next `down` and `up` replace with an empty one.",
         location=in_compose(service.at),
         evidence=Evidence.DERIVED,
         identity=(service.at.file, service.name),
+        severity=None if stateful.records else Severity.LOW,
+        confidence=Confidence.MEDIUM if stateful.alike else None,
         fix=Fix(
             text=f"Mount a named volume: `{service.name}_data:{_mount_of(stateful)}` under `volumes:` of "
             f"{service.name}, declared `external: true` with a name at the top level. If the data may be lost, say so: "

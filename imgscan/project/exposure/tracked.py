@@ -47,7 +47,7 @@ def _finding(env: EnvText) -> Finding:
     return make_finding(
         "context-env-file-tracked",
         message=f"{env.path} is under version control, {what}.",
-        location=Location(place=Place.COMPOSE, path=env.path, line=1),
+        location=Location(place=Place.CONTEXT, path=env.path, line=1),
         evidence=Evidence.DERIVED,
         identity=(env.path,),
         severity=None if held else Severity.LOW,

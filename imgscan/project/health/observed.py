@@ -11,7 +11,7 @@ from typing import Final
 
 from imgscan.dockerfile.shellwords import simple_commands
 from imgscan.frozen import frozen
-from imgscan.model import Evidence, Finding, Fix, Location, Place
+from imgscan.model import Evidence, Finding, Fix, Location, Place, SourceLine
 from imgscan.project.health.checks import check_of
 from imgscan.project.serviceimages import service_image
 from imgscan.project.setup import Setup
@@ -58,9 +58,9 @@ class CheckedTest:
     script: str | None = None
 
 
-def image_test(healthcheck: tuple[str, ...] | None, where: Location | None = None) -> CheckedTest | None:
-    """The check of an image's configuration (`Test` of its Healthcheck)."""
-    place = where or Location(place=Place.HEALTHCHECK, path="Healthcheck")
+def image_test(healthcheck: tuple[str, ...] | None, line: SourceLine | None = None) -> CheckedTest | None:
+    """The check of an image's configuration (`Test` of its Healthcheck); `line` is the instruction that it is from."""
+    place = Location(place=Place.HEALTHCHECK, path="Healthcheck", dockerfile=line)
     if not healthcheck or len(healthcheck) < 2:
         return None
     if healthcheck[0] == "CMD-SHELL":

@@ -368,6 +368,25 @@ PATCHED = {
 }
 
 
+@pytest.mark.parametrize(
+    ("top", "line"),
+    [
+        ("#!/bin/bash\n", "set -eo pipefail"),
+        ("#!/bin/bash\nset -e\n", "set -eo pipefail"),
+        ("#!/bin/bash\nset -eu\n", "set -euo pipefail"),
+        ("#!/bin/bash\nset -Eeu\n", "set -Eeuo pipefail"),
+    ],
+)
+def test_the_patch_writes_what_the_text_says(top: str, line: str) -> None:
+    (found,) = (
+        finding
+        for finding in detect(setup_of(dump(f"{IN_DB} pg_dump app | gzip > /srv/a.gz", top)))
+        if finding.rule_id == "backup-no-pipefail"
+    )
+    assert found.fix.text.startswith(f"`{line}`")
+    assert f"\n+{line}\n" in (found.fix.patch or "")
+
+
 def test_rules_that_make_patches() -> None:
     made = {finding.rule_id for _, files in BAD.values() for finding in detect(setup_of(files)) if finding.fix.patch}
     assert made == PATCHED

@@ -75,6 +75,13 @@ BAD: dict[str, tuple[str, dict[str, str]]] = {
         {"compose.yaml": store("redis:7", "db:/data", "    command: redis-server --appendonly yes\n")},
     ),
     "no volume": ("data-volume-missing", {"compose.yaml": store(mount="")}),
+    "no volume, a mirror's image": ("data-volume-missing", {"compose.yaml": store("mirror.io/hub/postgres:15", "")}),
+    "no volume, redis told to keep": (
+        "data-volume-missing",
+        {"compose.yaml": store("redis:7", "", "    command: redis-server --appendonly yes\n")},
+    ),
+    "a managed volume of a mirror's image": ("data-managed-volume", {"compose.yaml": store("acme/postgres:17")}),
+    "a managed volume at a store's place": ("data-managed-volume", {"compose.yaml": store("acme/keeper:17")}),
     "an anonymous volume": ("data-volume-missing", {"compose.yaml": store(mount="/var/lib/postgresql/data")}),
     "a mount above the declared volume": (
         "data-mount-misses",
@@ -192,7 +199,12 @@ GOOD: dict[str, tuple[str, dict[str, str]]] = {
         "data-volume-missing",
         {"compose.yaml": store(mount="", more="    tmpfs: [/var/lib/postgresql/data]\n")},
     ),
-    "an image of one's own": ("data-volume-missing", {"compose.yaml": store("acme/postgres", "")}),
+    "an image that looks after a store": ("data-volume-missing", {"compose.yaml": store("acme/postgres-exporter", "")}),
+    "a place of one's own image": ("data-mount-misses", {"compose.yaml": store("acme/postgres:17", "db:/srv/pg")}),
+    "PostgreSQL 18 of somebody else": (
+        "data-postgres-mount",
+        {"compose.yaml": store("acme/postgres:18")},
+    ),
     "a mount of settings": (
         "data-mount-misses",
         {"compose.yaml": store(more="").replace("['db:", "['./init:/docker-entrypoint-initdb.d:ro', 'db:")},

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from setups import setup_of
 
-from imgscan.project.data.stores import holds, load_stores, major_version, split_image, stateful_services
+from imgscan.project.data.stores import holds, stateful_services
+from imgscan.project.data.storetable import load_stores, major_version, split_image
 
 IMAGES = {
     "postgres": ("postgres", ""),
@@ -79,7 +80,35 @@ SERVICES = {
     "{image: 'postgres:17', command: sh -c 'exec postgres'}": ("PostgreSQL", 17, "/var/lib/postgresql/data"),
     "{image: 'postgres:17', command: sh -c 'pg_dump -U postgres app'}": None,
     "{image: 'postgres:17', entrypoint: [psql, -h, db]}": None,
-    "image: acme/postgres:17": None,
+    "image: acme/postgres:17": ("PostgreSQL", None, "/var/lib/postgresql/data"),
+    "image: acme-base/mysql:8": ("MySQL", None, "/var/lib/mysql"),
+    "image: mirror.example.com/hub/postgres:15": ("PostgreSQL", None, "/var/lib/postgresql/data"),
+    "image: rhel9/postgresql-15": ("PostgreSQL", None, "/var/lib/postgresql/data"),
+    "{image: 'acme/postgresql', volumes: ['vol:/bitnami/postgresql']}": ("PostgreSQL", None, "/bitnami/postgresql"),
+    "{image: 'acme/postgres:latest', volumes: ['vol:/var/lib/postgresql/data']}": (
+        "PostgreSQL",
+        None,
+        "/var/lib/postgresql/data",
+    ),
+    "{image: 'acme/postgres', volumes: ['vol:/srv/pg']}": ("PostgreSQL", None, "/srv/pg"),
+    "image: acme/postgres-exporter": None,
+    "image: acme/postgres-backup:15": None,
+    "image: acme/redis-commander": None,
+    "image: ghcr.io/acme/exporters/postgres": None,
+    "image: acme/server": None,
+    "image: acme/registry": None,
+    "{image: 'acme/store', volumes: ['vol:/var/lib/postgresql/data']}": (
+        "PostgreSQL",
+        None,
+        "/var/lib/postgresql/data",
+    ),
+    "{image: 'acme/store', volumes: ['./db:/var/lib/mysql']}": ("MySQL", None, "/var/lib/mysql"),
+    "{image: 'acme/store', volumes: ['vol:/data/db/']}": ("MongoDB", None, "/data/db"),
+    "{image: 'acme/files', volumes: ['vol:/data']}": ("its own data", None, "/data"),
+    "{image: 'acme/files', volumes: ['./files:/data']}": None,
+    "{image: 'acme/copy', volumes: ['vol:/data/db:ro']}": None,
+    "{image: 'acme/site', volumes: ['vol:/var/www/html']}": None,
+    "{image: 'caddy:2', volumes: ['vol:/data']}": None,
     "image: nginx": None,
     "build: nowhere": None,
 }
@@ -88,7 +117,17 @@ SERVICES = {
 @pytest.mark.parametrize("service", SERVICES)
 def test_services(service: str) -> None:
     body = f" {service}" if service.startswith("{") else f"\n    {service}"
-    setup = setup_of({"compose.yaml": f"services:\n  s:{body}\n"})
+    setup = setup_of({"compose.yaml": f"services:\n  s:{body}\nvolumes: {{vol: {{}}}}\n"})
     found = [(one.store.name, one.major, one.data) for one in stateful_services(setup)]
     expected = SERVICES[service]
     assert found == ([expected] if expected else [])
+
+
+def test_what_shares_the_volume_of_a_store_is_none() -> None:
+    compose = """
+    services:
+      db: {image: 'acme/postgres:15', volumes: ['vol:/var/lib/postgresql/data']}
+      saver: {image: 'acme/saver', volumes: ['vol:/var/lib/postgresql/data']}
+    volumes: {vol: {}}
+    """
+    assert [one.service.name for one in stateful_services(setup_of({"compose.yaml": compose}))] == ["db"]

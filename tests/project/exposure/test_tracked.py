@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from setups import setup_of, write_files
 
-from imgscan.model import Severity
+from imgscan.model import Place, Severity
 from imgscan.project.exposure.gitindex import tracked_paths
 from imgscan.project.exposure.tracked import detect
 
@@ -67,6 +67,7 @@ def test_files_of_variables(tmp_path: Path, tracked: list[str], text: str, sever
         git(tmp_path, "add", *tracked)
     findings = list(detect(setup_of({}, tmp_path)))
     assert [f.severity for f in findings] == ([severity] if severity else [])
+    assert {f.location.place for f in findings} <= {Place.CONTEXT}
     assert "k3k3" not in repr(findings)
 
 

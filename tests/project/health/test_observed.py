@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from setups import setup_of
 
-from imgscan.model import Evidence, Location, Place, Severity
+from imgscan.model import Evidence, Location, Place, Severity, SourceLine
 from imgscan.project.health.observed import CheckedTest, compose_tests, detect, image_test, names_in, programs_of
 
 FILES = {"/bin/sh", "/usr/bin/wget", "/usr/local/bin/node", "/app/check"}
@@ -34,6 +34,13 @@ def test_programs_are_looked_for(healthcheck: tuple[str, ...], missing: str | No
     found = list(detect([test] if test else [], lambda path: path.replace("/./", "/") in FILES, None, "/app"))
     assert [finding.message.split(" calls ")[1].split(",")[0] for finding in found] == ([missing] if missing else [])
     assert all((f.evidence, f.severity) == (Evidence.OBSERVED, Severity.HIGH) for f in found)
+
+
+def test_the_check_of_an_image_has_the_line_that_it_is_from() -> None:
+    line = SourceLine(file="Dockerfile", line=11)
+    test = image_test(("CMD", "curl"), line)
+    (found,) = detect([test] if test else [], lambda path: False)
+    assert found.location.dockerfile == line
 
 
 def test_a_shell_that_is_missing_is_the_fault() -> None:
