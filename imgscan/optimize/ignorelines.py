@@ -40,7 +40,7 @@ def ignore_changes(scene: Scene) -> Iterator[Change | Refusal]:
         if reason is None:
             lines.append(pattern)
         else:
-            line = copies[0].command.instruction.line
+            line = scene.line_of(copies[0].command)
             yield Refusal(kind=Kind.IGNORE, line=line, what=f"ignoring {pattern}", reason=reason)
     if not lines:
         return
@@ -51,7 +51,7 @@ def ignore_changes(scene: Scene) -> Iterator[Change | Refusal]:
     yield Change(
         id=Kind.IGNORE.value,
         kind=Kind.IGNORE,
-        line=copies[0].command.instruction.line,
+        line=scene.line_of(copies[0].command),
         title=f"keep out of the context what the build does not need: {', '.join(lines[:8])}",
         ignore_lines=tuple(lines),
     )
@@ -82,12 +82,12 @@ def _why_not(scene: Scene, pattern: str) -> str | None:
     alone = parse_ignore(pattern)
     for transfer in _transfers(scene):
         if transfer.source and is_ignored(alone, transfer.source):
-            return f"line {transfer.command.instruction.line} copies {transfer.source}"
+            return f"line {scene.line_of(transfer.command)} copies {transfer.source}"
     runs = [run for at in scene.simulation.needed for run in scene.simulation.stages[at].runs]
     name = posixpath.basename(pattern)
     named = next((run for run in runs if name in run_script(run.command) and not name.startswith("*")), None)
     if named is not None and pattern != _NODE_MODULES:
-        return f"line {named.command.instruction.line} names {name}"
+        return f"line {scene.line_of(named.command)} names {name}"
     if pattern == "**/.git":
         return _reads_git(scene, runs)
     if pattern == _NODE_MODULES and not any(c.ecosystem == "node" for run in runs for c in calls_of(run)):
@@ -104,7 +104,7 @@ def _why_not(scene: Scene, pattern: str) -> str | None:
 
 def _reads_git(scene: Scene, runs: list[RunStep]) -> str | None:
     for run in runs:
-        line = run.command.instruction.line
+        line = scene.line_of(run.command)
         for simple, _ in located_commands(run.command, run.cwd):
             program = posixpath.basename(simple.words[0]) if simple.words else ""
             if program in ("make", "just", "task", "bazel", "goreleaser"):

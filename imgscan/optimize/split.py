@@ -80,7 +80,7 @@ def split_changes(scene: Scene) -> Iterator[Change | Refusal]:
 
 
 def _split(scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer]) -> Iterator[Change | Refusal]:
-    line = run.command.instruction.line
+    line = scene.line_of(run.command)
     try:
         gatherings = _gather_all(scene, run, call)
         transfers = _with_more_than_needed(scene, broad, gatherings)
@@ -120,11 +120,11 @@ def _make_site(
         if transfer.command is run.command:
             raise Unsafe("it mounts the context: mount the manifests alone, one by one")
         if transfer.command.instruction.stage != stage:
-            raise Unsafe(f"line {transfer.command.instruction.line}, which copies the sources, is of another stage")
+            raise Unsafe(f"line {scene.line_of(transfer.command)}, which copies the sources, is of another stage")
         if transfer.from_stage is not None:
-            raise Unsafe(f"line {transfer.command.instruction.line} takes the sources from another stage")
+            raise Unsafe(f"line {scene.line_of(transfer.command)} takes the sources from another stage")
         if transfer.opaque:
-            raise Unsafe(f"what line {transfer.command.instruction.line} brings cannot be known")
+            raise Unsafe(f"what line {scene.line_of(transfer.command)} brings cannot be known")
     at = commands.index(run.command)
     moved = _with_overlapping(scene, commands, at, [commands.index(t.command) for t in broad])
     return _Site(scene=scene, run=run, call=call, at=at, moved=moved, gatherings=gatherings)
@@ -153,7 +153,7 @@ def _with_overlapping(scene: Scene, commands: Sequence[Command], at: int, broad:
         if number in moved or commands[number].keyword not in ("COPY", "ADD"):
             continue
         if commands[number].heredocs:
-            raise Unsafe(f"line {commands[number].instruction.line} writes files beside the sources")
+            raise Unsafe(f"line {scene.line_of(commands[number])} writes files beside the sources")
         mine = places.get(commands[number].start, [])
         theirs = [place for other in moved if other < number for place in places.get(commands[other].start, [])]
         if any(_overlap(a, b) for a in mine for b in theirs):
@@ -173,7 +173,7 @@ def _check_between(site: _Site) -> None:
     relative_dest = any(not commands[at].words[-1:] or not commands[at].words[-1].startswith("/") for at in site.moved)
     for at in range(site.moved[0], site.at):
         command = commands[at]
-        where = f"line {command.instruction.line}"
+        where = f"line {scene.line_of(command)}"
         if command.keyword == "RUN" and not is_bystander(runs[command.start]):
             raise Unsafe(f"{where}, between the copy and the install, may use the sources")
         if command.keyword == "WORKDIR" and relative_dest:
@@ -202,7 +202,7 @@ def _change(site: _Site) -> Change:
     return Change(
         id=f"{Kind.SPLIT}:{site.run.command.instruction.stage}:{site.call.manager}:{site.call.folder}:{label}",
         kind=Kind.SPLIT,
-        line=site.commands[site.moved[0]].instruction.line,
+        line=scene.line_of(site.commands[site.moved[0]]),
         title=f"run {what} with {reads}, then copy the sources" if files else f"copy the sources below {label}",
         edits=tuple(edits),
         ignore_lines=_ignore_lines(site),
