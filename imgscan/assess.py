@@ -305,7 +305,7 @@ _OF_IMAGES = frozenset({"config-setuid", "config-world-writable", "ops-health-bi
 
 
 def without_doubles(findings: Iterable[Finding]) -> list[Finding]:
-    """Each fingerprint once, and no finding that only a name gave where the secret itself was found."""
+    """Each fingerprint once; none that only a name gave where the secret itself was found, nor the history twice."""
     once = {finding.fingerprint: finding for finding in findings}
     seen = {
         (place.place, place.path, place.line if place.place is Place.DOCKERFILE else None)
@@ -313,7 +313,14 @@ def without_doubles(findings: Iterable[Finding]) -> list[Finding]:
         if finding.rule_id.startswith("secret-")
         for place in finding.places
     }
-    return [f for f in once.values() if f.rule_id not in _BY_NAME or not _is_covered(f, seen)]
+    found = [f for f in once.values() if f.rule_id not in _BY_NAME or not _is_covered(f, seen)]
+    # The history in the image came with the COPY that is blamed for taking it: one statement, not two.
+    takers = {f.location.dockerfile for f in found if f.rule_id == "context-git-directory" and f.location.dockerfile}
+    return [f for f in found if not (_is_history(f) and f.location.dockerfile in takers)]
+
+
+def _is_history(finding: Finding) -> bool:
+    return finding.rule_id == "layer-left-behind-cache" and (finding.location.path or "").endswith("/.git")
 
 
 _BY_NAME = frozenset({"config-secret-in-env-name", "context-secret-in-arg"})

@@ -65,7 +65,8 @@ _IDLE_FILES: Final = lazy_re(
     r"|\.editorconfig|\.pre-commit-config\.yaml",
     re.IGNORECASE,
 )
-
+_HISTORY: Final = frozenset({"**/.git", "**/.hg", "**/.svn"})
+"""Told by `context-git-directory`, with what may need them: once is enough."""
 _HARDLY_EDITED: Final = frozenset({".dockerignore", ".gitignore", ".gitattributes", ".editorconfig"})
 
 
@@ -100,6 +101,7 @@ def detect_noise(simulation: Simulation, builder: str) -> Iterator[Finding]:
     ]
     roots = {transfer.source for transfer in copies}
     noise = _noise_below(simulation.index, roots)
+    noise.piles = {pattern: pile for pattern, pile in noise.piles.items() if pattern not in _HISTORY}
     whole = "" in roots
     if not any(pile.churning or (whole and pile.pattern not in _HARDLY_EDITED) for pile in noise.piles.values()):
         return
