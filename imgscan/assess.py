@@ -159,7 +159,8 @@ def image_findings(
     target = project.target if project else None
     build_args = project.build_args if project else {}
     yield from size.detect(image, large_files(scan.facts, scan.stacked))
-    yield from leftbehind.detect({layer: facts.groups for layer, facts in enumerate(scan.facts)}, image.layers)
+    groups = {layer: facts.groups for layer, facts in enumerate(scan.facts)}
+    yield from leftbehind.detect(groups, image.layers, image.waste)
     yield from filemodes.detect(visible_modes(scan.facts, scan.stacked), image.layers)
     yield from danglinglinks.detect(scan.facts, scan.stacked, image.layers, _needed(project))
     yield from imageconfig.detect(scan.image.config, dockerfile=dockerfile, target=target, build_args=build_args)
