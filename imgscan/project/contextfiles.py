@@ -23,6 +23,7 @@ from imgscan.project.githistory import history_use
 from imgscan.project.ignorefile import detect_ignore_file
 from imgscan.project.ignorepatch import ignore_file_of, ignore_patch
 from imgscan.project.leakyinstructions import detect_deletions, detect_secret_names
+from imgscan.project.missingsources import detect_missing
 from imgscan.project.writtensecrets import detect_written_secrets
 from imgscan.rulebook import make_finding
 from imgscan.units import human_bytes
@@ -63,6 +64,7 @@ def detect(
     yield from (_secret_file(secret, context) for secret in secrets[:_MAX_FINDINGS])
     yield from detect_ignore_file(context, simulation, [secret.path for secret in secrets])
     yield from _history(simulation, context)
+    yield from detect_missing(simulation, context)
     yield from detect_deletions(simulation, [secret.path for secret in secrets])
     yield from detect_secret_names(simulation, build_args or {})
     yield from detect_written_secrets(simulation)
