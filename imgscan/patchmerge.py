@@ -77,7 +77,7 @@ def patched_texts(patch: str, texts: Texts) -> dict[str, str] | None:
 
 def _applied(before: list[str], hunks: list[str]) -> str | None:
     made: list[str] = []
-    at = 0
+    at, above = 0, ""
     for line in hunks:
         head = _HUNK.match(line)
         if head:
@@ -86,13 +86,14 @@ def _applied(before: list[str], hunks: list[str]) -> str | None:
             at = start
         elif line.startswith("+"):
             made.append(line[1:])
-        elif line.startswith("\\"):
+        elif line.startswith("\\") and above == "+":
             made[-1] = made[-1].removesuffix("\n")
         elif line[:1] in (" ", "-"):
             if at >= len(before) or before[at].removesuffix("\n") != line[1:].removesuffix("\n"):
                 return None
             made += [before[at]] if line[0] == " " else []
             at += 1
+        above = line[:1]
     return "".join((*made, *before[at:]))
 
 

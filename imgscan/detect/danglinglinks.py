@@ -111,10 +111,10 @@ def _fix(links: Sequence[ListedEntry]) -> Fix:
     """In the image's own paths; `pnpm deploy` is for who uses pnpm, which its store tells."""
     targets = list(dict.fromkeys(absolute(_target(link)) for link in links))
     folder = absolute(links[0].path).partition("/node_modules/")[0] or "/"
-    more = f" and {len(targets) - _NAMED} more" if len(targets) > _NAMED else ""
-    has_store = any(b"/.pnpm/" in (link.target or b"") or b"/.pnpm/" in link.path for link in links)
+    named = plain(", ".join(targets[:_NAMED])) + (f" and {len(targets) - _NAMED} more" if len(targets) > _NAMED else "")
+    has_store = any(b".pnpm/" in (link.target or b"") for link in links)
     other = f", or copy a tree without links to the workspace (`pnpm deploy --prod {folder}`)" if has_store else ""
     return Fix(
-        text=f"Copy what they lead to as well: {plain(', '.join(targets[:_NAMED]))}{more}{other}. Let the build fail on a "
-        f'link that leads nowhere: `test -z "$(find {plain(folder)} -xtype l -print)"`.'
+        text=f"Copy what they lead to as well: {named}{other}. Let the build fail on a link that leads nowhere: "
+        f'`test -z "$(find {plain(folder)} -xtype l -print)"`.'
     )

@@ -160,12 +160,7 @@ def stack(
                 shadowed_by=loss.time[0],
             )
         )
-    copies = {
-        (item.path, item.shadowed_by): item.shipped_by
-        for item in waste
-        if item.cause is WasteCause.METADATA_ONLY and item.shadowed_by is not None
-    }
-    waste += _duplicates(listings, fates, copies)
+    waste += _duplicates(listings, fates, _metadata_copies(waste))
     waste.sort(key=lambda item: (-item.bytes, item.path, item.shipped_by, item.cause))
     return Stacked(
         size_bytes=sum(layer_bytes),
@@ -181,12 +176,20 @@ def stack(
     )
 
 
+def _metadata_copies(waste: Sequence[WasteItem]) -> dict[tuple[bytes, int], int]:
+    """Of a path that a layer has again with other metadata alone: the layer it had it from."""
+    return {
+        (item.path, item.shadowed_by): item.shipped_by
+        for item in waste
+        if item.cause is WasteCause.METADATA_ONLY and item.shadowed_by is not None
+    }
+
+
 def _duplicates(
     listings: Sequence[LayerListing], fates: Fates, copies: Mapping[tuple[bytes, int], int]
 ) -> Iterator[WasteItem]:
-    """Visible files whose content a visible file of a lower layer, or of a path before theirs, has too. `copies`: of a
-    path that a layer has again with other metadata alone, the layer it had it from. Such a file counts as old as it
-    was at first: it is not the copy."""
+    """Visible files whose content a visible file of a lower layer, or of a path before theirs, has too. What is among
+    the `copies` counts as old as it was at first: it is not the duplicate."""
     seen: set[int] = set()
     for _, layer, content in _by_age(listings, fates, copies):
         if content.digest in seen:

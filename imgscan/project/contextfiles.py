@@ -132,7 +132,7 @@ def _takes(copy: Transfer, path: str) -> bool:
 def _secret_file(secret: SecretFile, context: BuildContext) -> Finding:
     line = secret.taken_by.command.instruction if secret.taken_by else None
     if line is None:
-        fate = "no instruction copies it, but it is sent to the builder, one `COPY . .` away from a layer"
+        fate = "no instruction copies it, but nothing keeps it out: it is one `COPY . .` away from a layer"
     elif secret.final:
         fate = f"line {line.line} copies it into the image"
     else:

@@ -125,10 +125,10 @@ def _no_ignore_file(context: BuildContext, simulation: Simulation, secrets: Sequ
     severity = Severity.LOW if secrets or ballast or whole else Severity.INFO
     there = [*ballast, *secrets]
     reach = f", among them {_listed(there)}" if there else ""
-    files = f"any of the {len(index.paths)} files" if len(index.paths) != 1 else "the one file"
+    files = f"{len(index.paths)} {'file' if len(index.paths) == 1 else 'files'}"
     yield make_finding(
         "context-no-ignore-file",
-        message=f"there is no .dockerignore: a COPY can take {files} of the folder{reach}.",
+        message=f"there is no .dockerignore: nothing is excluded from the context of {files}{reach}.",
         location=Location(place=Place.CONTEXT, path=".dockerignore"),
         evidence=Evidence.ABSENT,
         identity=(".dockerignore",),
