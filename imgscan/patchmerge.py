@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from imgscan.diff import FileChange, diff_without
 from imgscan.lazyre import lazy_re
+from imgscan.model import Finding
 
 _HUNK: Final = lazy_re(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _HEADER: Final = re.compile(
@@ -25,6 +27,23 @@ Texts = Mapping[str, str | None]
 """Files as they are, by the path that patches use; None for one that is not there."""
 _Change = tuple[int, int, list[str]]
 """Lines `first` to `last` become others."""
+
+
+def with_merged_patches(
+    findings: Iterable[Finding],
+    text_of: Callable[[str], str | None],
+    is_secret: Callable[[str], bool] = lambda text: False,
+) -> tuple[Finding, ...]:
+    """The findings with patches that apply together. `text_of` gives the files as they are by the paths of patches, and
+    None for one that is not there or cannot be read."""
+    findings = tuple(findings)
+    patches = [finding.fix.patch for finding in findings if finding.fix.patch]
+    paths = dict.fromkeys(header["new"] for patch in patches for header in _HEADER.finditer(patch))
+    shown = merged_patches(patches, {path: text_of(path) for path in paths}, is_secret)
+    return tuple(
+        replace(finding, fix=replace(finding.fix, patch=shown[finding.fix.patch])) if finding.fix.patch else finding
+        for finding in findings
+    )
 
 
 def merged_patches(
@@ -122,15 +141,17 @@ def _merge_all(versions: Sequence[Mapping[str, str]], texts: Texts) -> dict[str,
     merged = dict(versions[0])
     for version in versions[1:]:
         for path, after in version.items():
-            text = _merge(texts[path] or "", merged[path], after) if path in merged else after
+            listed = path.endswith(".dockerignore")
+            text = _merge(texts[path] or "", merged[path], after, listed=listed) if path in merged else after
             if text is None:
                 return None
             merged[path] = text
     return merged
 
 
-def _merge(before: str, one: str, other: str) -> str | None:
-    """Both changes of a text; None where they change the same lines in different ways."""
+def _merge(before: str, one: str, other: str, *, listed: bool) -> str | None:
+    """Both changes of a text; None where they change the same lines in different ways. In a `listed` file each line
+    stands for itself, in others a line that both put in at one place may belong to what is above it."""
     base = _lines(before)
     mine, theirs = _changes(base, _lines(one)), _changes(base, _lines(other))
     for change in theirs:
@@ -139,6 +160,8 @@ def _merge(before: str, one: str, other: str) -> str | None:
         same = [at for at, known in enumerate(mine) if known[0] == known[1] == change[0] == change[1]]
         if same:
             known = mine[same[0]]
+            if not listed and set(known[2]) & set(change[2]):
+                return None
             mine[same[0]] = (known[0], known[1], _both(known[2], change[2]))
         elif any((change[0] < known[1] and known[0] < change[1]) or _splits(change, known) for known in mine):
             return None

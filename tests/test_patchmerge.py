@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from imgscan.diff import FileChange, unified_diff
-from imgscan.patchmerge import Texts, merged_patches, overlap, patched_texts
+from imgscan.model import Evidence, Fix, Location, Place
+from imgscan.patchmerge import Texts, merged_patches, overlap, patched_texts, with_merged_patches
+from imgscan.rulebook import make_finding
 
+FINDING = make_finding(
+    "context-git-directory",
+    message="m",
+    location=Location(place=Place.CONTEXT, path=".git"),
+    evidence=Evidence.DERIVED,
+    identity=(".git",),
+)
 LINES = "".join(f"{number}\n" for number in range(30))
 TEXTS: Texts = {"Dockerfile": LINES, ".dockerignore": None}
 
@@ -59,6 +69,31 @@ def test_all_that_are_shown_apply(patches: list[str], count: int, texts: dict[st
 def test_what_cannot_be_merged_stays() -> None:
     patches = [edit(5, "x"), edit(5, "y")]
     assert merged_patches(patches, TEXTS) == {patch: patch for patch in patches}
+
+
+def put(*lines: str) -> str:
+    """Lines put in behind line 5."""
+    return unified_diff((of("Dockerfile", LINES, LINES.replace("\n5\n", "\n".join(("\n5", *lines, "")), 1)),))
+
+
+def test_what_two_put_in_at_one_place_is_there_twice_or_not_merged() -> None:
+    (both,) = set(merged_patches([put("a: 1"), put("b: 2")], TEXTS).values())
+    assert patched_texts(both, TEXTS) == {"Dockerfile": LINES.replace("\n5\n", "\n5\na: 1\nb: 2\n", 1)}
+    apart = [put("a:", "  x: 1"), put("b:", "  x: 1")]
+    assert merged_patches(apart, TEXTS) == {patch: patch for patch in apart}
+
+
+def test_findings_of_one_report_share_what_cannot_be_apart() -> None:
+    fixes = [
+        Fix(text="a", patch=new("a")),
+        Fix(text="b", patch=new("b")),
+        Fix(text="c"),
+        Fix(text="d", patch=edit(5, "x")),
+    ]
+    findings = [replace(FINDING, fingerprint=str(at), fix=fix) for at, fix in enumerate(fixes)]
+    merged = with_merged_patches(findings, TEXTS.get)
+    assert [one.fix.text for one in merged] == ["a", "b", "c", "d"]
+    assert [one.fix.patch for one in merged] == [new("a", "b"), new("a", "b"), None, edit(5, "x")]
 
 
 def test_what_changes_other_files_stays() -> None:

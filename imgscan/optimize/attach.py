@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from imgscan.diff import FileChange, diff_without
+from imgscan.diff import FileChange, diff_without, unified_diff
 from imgscan.dockerfile.locate import read_regular_file
 from imgscan.dockerfile.parse import parse
 from imgscan.errors import InputError
@@ -15,7 +15,7 @@ from imgscan.frozen import frozen
 from imgscan.model import Finding, Place
 from imgscan.optimize.records import Inputs, Kind, Plan
 from imgscan.optimize.suggest import suggest
-from imgscan.patchmerge import merged_patches, overlap
+from imgscan.patchmerge import overlap, patched_texts, with_merged_patches
 
 _MOST_BYTES: Final = 4 << 20
 _KINDS: Final = {
@@ -41,14 +41,22 @@ def with_patches(
         patch, kind = finding.fix.patch, _KINDS.get(finding.rule_id)
         if patch is not None and (is_secret(patch) or (substituted and finding.location.place is Place.DOCKERFILE)):
             finding = replace(finding, fix=replace(finding.fix, patch=None))
+        elif patch is not None and inputs.folder:
+            finding = replace(finding, fix=replace(finding.fix, patch=_placed(patch, inputs)))
         elif patch is None and kind in drafts:
             finding = _with_draft(finding, drafts[kind])
         found.append(finding)
     texts = _texts(original) if original is not None else {}
-    shown = merged_patches([f.fix.patch for f in found if f.fix.patch], texts, is_secret)
-    for finding in found:
-        patch = finding.fix.patch
-        yield replace(finding, fix=replace(finding.fix, patch=shown[patch])) if patch else finding
+    yield from with_merged_patches(found, texts.get, is_secret)
+
+
+def _placed(patch: str, inputs: Inputs) -> str:
+    """A patch of the context's ignore file with its path as it is from the folder that patches are made for."""
+    after = patched_texts(patch, {inputs.ignore_file: inputs.ignore_text})
+    if after is None:
+        return patch
+    text = after[inputs.ignore_file]
+    return unified_diff((FileChange(path=_ignore_path(inputs), before=inputs.ignore_text, after=text),))
 
 
 @frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,16 @@ def test_patches_apply_one_after_another(dockerfile: str, files: dict[str, str],
     for finding in findings:
         if finding.rule_id == "context-git-directory" and finding.fix.patch:
             assert "**/.git\n" in (tmp_path / ".dockerignore").read_text()
+
+
+def test_a_patch_of_a_context_in_a_folder_is_for_its_own_ignore_file(tmp_path: Path) -> None:
+    made = make_project(tmp_path / "api", "FROM node:24\nCOPY . .\n", {"a.js": "x", ".git/HEAD": "r"})
+    project = Project(context=made.context, dockerfile=made.dockerfile, target=None, build_args={}, folder="api")
+    inputs = replace(inputs_of(tmp_path / "api"), folder="api")
+    patches = {f.fix.patch for f in with_patches(project_findings(project), inputs) if f.fix.patch}
+    assert patches
+    for patch in patches:
+        done = subprocess.run(["git", "apply", "-"], input=patch, text=True, cwd=tmp_path, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    assert "**/.git\n" in (tmp_path / "api" / ".dockerignore").read_text()
+    assert not (tmp_path / ".dockerignore").exists()
