@@ -91,7 +91,7 @@ def detect(
         rows = groups[layer.index].by_row if layer.index in groups else {}
         found = [(kinds[row], group) for row, group in rows.items() if row in kinds and group.files > 0]
         for kind, group in sorted(found, key=lambda item: (_ORDER[item[0].rule_id], item[0].name)):
-            origin = by_index[origins.of_all(_largest(group.tops), layer.index)]
+            origin = by_index.get(origins.of_all(_largest(group.tops), layer.index), layer)
             if (kind.always or group.bytes >= _threshold(kind.rule_id)) and _is_left_behind(kind, group, origin):
                 yield _finding(layer, origin, kind, group)
 
