@@ -167,7 +167,8 @@ def image_findings(
     target = project.target if project else None
     build_args = project.build_args if project else {}
     yield from size.detect(image, large_files(scan.facts, scan.stacked))
-    yield from leftbehind.detect({layer: facts.groups for layer, facts in enumerate(scan.facts)}, image.layers)
+    groups = {layer: facts.groups for layer, facts in enumerate(scan.facts)}
+    yield from leftbehind.detect(groups, image.layers, image.waste)
     yield from filemodes.detect(visible_modes(scan.facts, scan.stacked), image.layers)
     yield from danglinglinks.detect(scan.facts, scan.stacked, image.layers, _needed(project))
     yield from imageconfig.detect(scan.image.config, dockerfile=dockerfile, target=target, build_args=build_args)
@@ -323,7 +324,7 @@ _OF_IMAGES = frozenset({"config-setuid", "config-world-writable", "ops-health-bi
 
 
 def without_doubles(findings: Iterable[Finding]) -> list[Finding]:
-    """Each fingerprint once, and no finding that only a name gave where the secret itself was found."""
+    """Each fingerprint once; none that only a name gave where the secret itself was found, nor the history twice."""
     once = {finding.fingerprint: finding for finding in findings}
     seen = {
         (place.place, place.path, place.line if place.place is Place.DOCKERFILE else None)
@@ -331,7 +332,14 @@ def without_doubles(findings: Iterable[Finding]) -> list[Finding]:
         if finding.rule_id.startswith("secret-")
         for place in finding.places
     }
-    return [f for f in once.values() if f.rule_id not in _BY_NAME or not _is_covered(f, seen)]
+    found = [f for f in once.values() if f.rule_id not in _BY_NAME or not _is_covered(f, seen)]
+    # The history in the image came with the COPY that is blamed for taking it: one statement, not two.
+    takers = {f.location.dockerfile for f in found if f.rule_id == "context-git-directory" and f.location.dockerfile}
+    return [f for f in found if not (_is_history(f) and f.location.dockerfile in takers)]
+
+
+def _is_history(finding: Finding) -> bool:
+    return finding.rule_id == "layer-left-behind-cache" and (finding.location.path or "").endswith("/.git")
 
 
 _BY_NAME = frozenset({"config-secret-in-env-name", "context-secret-in-arg"})

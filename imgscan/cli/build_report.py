@@ -126,15 +126,14 @@ def _assemble(run: _Run, ref: str) -> Report:
     from imgscan.build.metrics import cache_metrics
     from imgscan.cli.measuring import build_info
     from imgscan.cli.session import patched_findings
-    from imgscan.cli.setup import read_ignores
+    from imgscan.cli.setup import patched_together, read_ignores
     from imgscan.detect.secrets.findings import secret_findings
     from imgscan.verify.proofs import with_proofs
 
     measured, project = run.measured, run.project
-    found = (
-        *patched_findings(project, measured.timings, run.session.redactor),
-        *with_proofs(run.setup.findings, run.verified.faults),
-    )
+    own = patched_findings(project, measured.timings, run.session.redactor)
+    around = with_proofs(run.setup.findings, run.verified.faults)
+    found = patched_together((*own, *around), run.setup, run.session)
     failure = measured.cold.failure
     if failure is not None:
         failure = explain_failure(failure, found, project.dockerfile)

@@ -33,7 +33,7 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     from imgscan.cli.output import exit_code, plan_outputs, write_reports
     from imgscan.cli.projects import open_projects, search_projects
     from imgscan.cli.session import open_session
-    from imgscan.cli.setup import open_setup, read_ignores, search_setup
+    from imgscan.cli.setup import open_setup, patched_together, read_ignores, search_setup
     from imgscan.cli.verifying import run_proofs
     from imgscan.detect.secrets.findings import secret_findings
     from imgscan.excerpts import with_excerpts
@@ -49,9 +49,10 @@ def lint(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     verified = run_proofs(params, session, setup)
     names = [project.dockerfile.file for project in projects.projects]
     secrets = secret_findings((*found.hits, *around))
+    around_it = with_proofs(setup.findings, verified.faults)
     report = make_report(
         target=Target(kind="context", ref=str(params["context"]), dockerfile=names[0] if names else None),
-        findings=(*found.findings, *with_proofs(setup.findings, verified.faults), *secrets),
+        findings=(*patched_together((*found.findings, *around_it), setup, session), *secrets),
         gate=session.gate,
         rule_packs=session.scanner.pack_names,
         skipped=(*found.skipped, *projects.skipped, *setup.setup.tree.skipped),

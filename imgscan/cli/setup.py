@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from imgscan.errors import InputError
 from imgscan.frozen import frozen
 from imgscan.ignores import Ignores
 from imgscan.model import Finding
+from imgscan.patchmerge import with_merged_patches
 from imgscan.project.setup import Setup, read_setup
 from imgscan.project.stakes import Stakes, stakes_of
 from imgscan.project.survey import setup_findings
@@ -58,6 +59,12 @@ def search_setup(opened: OpenedSetup, session: Session, taken: Collection[str]) 
     hits = scan_setup(opened.setup, session.scanner, taken)
     session.learn(hits)
     return hits
+
+
+def patched_together(findings: Iterable[Finding], opened: OpenedSetup, session: Session) -> tuple[Finding, ...]:
+    """The findings of one report, with patches of which each applies whatever else was applied."""
+    redactor = session.redactor
+    return with_merged_patches(findings, opened.setup.tree.text, lambda text: redactor.clean(text) != text)
 
 
 def read_ignores(opened: OpenedSetup, projects: Sequence[Project]) -> Ignores:

@@ -44,7 +44,8 @@ def detect(
     simulation = simulate(dockerfile, context, target=target, build_args=build_args)
     yield from detect_order(simulation, timings, builder)
     yield from detect_volatile(simulation, build_args, builder, timings)
-    yield from detect_noise(simulation, builder)
+    ignore_file = (context.rules.file or ".dockerignore") if context.rules else None
+    yield from detect_noise(simulation, builder, ignore_file=ignore_file)
     yield from detect_mounts(simulation, builder, store)
     if builder != "classic":
         yield from detect_unused_mounts(simulation)

@@ -15,7 +15,7 @@ from imgscan.detect.layerfacts import LayerFacts, absolute
 from imgscan.escape import path_text, plain
 from imgscan.layers.blocks import ListedEntry
 from imgscan.layers.filesystem import Stacked
-from imgscan.model import EntryKind, Evidence, Finding, LayerReport, Location, Place, Severity, Status
+from imgscan.model import EntryKind, Evidence, Finding, Fix, LayerReport, Location, Place, Severity, Status
 from imgscan.rulebook import make_finding
 
 _NAMED: Final = 6
@@ -103,4 +103,18 @@ def _finding(layer: LayerReport, links: list[ListedEntry], needed: Needed) -> Fi
         identity=tuple(sorted(absolute(link.path) for link in links))[:_NAMED],
         severity=grade,
         status=Status.VISIBLE,
+        fix=_fix(links),
+    )
+
+
+def _fix(links: Sequence[ListedEntry]) -> Fix:
+    """In the image's own paths; `pnpm deploy` is for who uses pnpm, which its store tells."""
+    targets = list(dict.fromkeys(absolute(_target(link)) for link in links))
+    folder = absolute(links[0].path).partition("/node_modules/")[0] or "/"
+    named = plain(", ".join(targets[:_NAMED])) + (f" and {len(targets) - _NAMED} more" if len(targets) > _NAMED else "")
+    has_store = any(b".pnpm/" in (link.target or b"") for link in links)
+    other = f", or copy a tree without links to the workspace (`pnpm deploy --prod {folder}`)" if has_store else ""
+    return Fix(
+        text=f"Copy what they lead to as well: {named}{other}. Let the build fail on a link that leads nowhere: "
+        f'`test -z "$(find {plain(folder)} -xtype l -print)"`.'
     )

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from imgscan.detect import ListedPath
+from imgscan.detect.origins import Origins
 from imgscan.detect.pathtable import (
     CACHE_RULE,
     DEVELOPMENT_RULE,
@@ -23,7 +24,7 @@ from imgscan.detect.pathtable import (
     thresholds,
 )
 from imgscan.escape import plain
-from imgscan.model import Evidence, Finding, Fix, LayerReport, Location, Place, Severity, Status
+from imgscan.model import Evidence, Finding, Fix, LayerReport, Location, Place, Severity, Status, Waste
 from imgscan.rulebook import make_finding
 from imgscan.units import human_bytes
 
@@ -79,15 +80,20 @@ def group_paths(entries: Iterable[ListedPath]) -> dict[int, Groups]:
     return layers
 
 
-def detect(groups: Mapping[int, Groups], layers: Sequence[LayerReport]) -> Iterator[Finding]:
-    """Findings on what is visible in the layers that the Dockerfile added."""
+def detect(
+    groups: Mapping[int, Groups], layers: Sequence[LayerReport], waste: Sequence[Waste] = ()
+) -> Iterator[Finding]:
+    """Findings on what is visible in the layers that the Dockerfile added, told of the layers that brought it: by
+    `waste`, some only changed its mode."""
     kinds = path_table().kinds
+    origins, by_index = Origins(waste, layers), {layer.index: layer for layer in layers}
     for layer in sorted((layer for layer in layers if not layer.from_base), key=lambda layer: layer.index):
         rows = groups[layer.index].by_row if layer.index in groups else {}
         found = [(kinds[row], group) for row, group in rows.items() if row in kinds and group.files > 0]
         for kind, group in sorted(found, key=lambda item: (_ORDER[item[0].rule_id], item[0].name)):
-            if (kind.always or group.bytes >= _threshold(kind.rule_id)) and _is_left_behind(kind, group, layer):
-                yield _finding(layer, kind, group)
+            origin = by_index.get(origins.of_all(_largest(group.tops), layer.index), layer)
+            if (kind.always or group.bytes >= _threshold(kind.rule_id)) and _is_left_behind(kind, group, origin):
+                yield _finding(layer, origin, kind, group)
 
 
 def _is_left_behind(kind: Kind, group: Group, layer: LayerReport) -> bool:
@@ -110,7 +116,11 @@ def _threshold(rule_id: str) -> int:
     return limits["junk_bytes"] if rule_id == JUNK_RULE else limits["cache_bytes"]
 
 
-def _finding(layer: LayerReport, kind: Kind, group: Group) -> Finding:
+def _largest(tops: Mapping[str, int]) -> str:
+    return min(tops, key=lambda top: (-tops[top], top))
+
+
+def _finding(layer: LayerReport, origin: LayerReport, kind: Kind, group: Group) -> Finding:
     tops = sorted(group.tops, key=lambda top: (-group.tops[top], top))
     if kind.rule_id == DEVELOPMENT_RULE:
         ranked = sorted(group.packages, key=lambda name: (-group.packages[name], name))
@@ -120,10 +130,10 @@ def _finding(layer: LayerReport, kind: Kind, group: Group) -> Finding:
     files = "file" if group.files == 1 else "files"
     return make_finding(
         kind.rule_id,
-        message=f"{human_bytes(group.bytes)} in {group.files} {files}: {what}{_from(layer)}",
-        location=Location(place=Place.FILE, layer=layer.index, path=tops[0], dockerfile=layer.dockerfile),
+        message=f"{human_bytes(group.bytes)} in {group.files} {files}: {what}{_from(origin)}",
+        location=Location(place=Place.FILE, layer=layer.index, path=tops[0], dockerfile=origin.dockerfile),
         evidence=Evidence.OBSERVED,
-        identity=(kind.name, tops[0], layer.instruction or ""),
+        identity=(kind.name, tops[0], origin.instruction or ""),
         severity=_severity(kind, group),
         fix=Fix(text=kind.fix),
         status=Status.VISIBLE,

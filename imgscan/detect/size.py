@@ -8,9 +8,12 @@ edit mends all of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from imgscan.detect import ListedPath
+from imgscan.detect.latedeletes import deletion_advice, is_move, moving_advice
+from imgscan.detect.origins import Origins
 from imgscan.detect.pathtable import CACHE_RULE, PathTable, path_table, thresholds
 from imgscan.escape import plain, shorten
 from imgscan.model import (
@@ -43,8 +46,9 @@ def detect(image: ImageReport, entries: Iterable[ListedPath] = ()) -> Iterator[F
     layers = {layer.index: layer for layer in image.layers}
     yield from _oversized_layers(image)
     yield from _oversized_files(layers, entries)
-    yield from _deleted_late(layers, image.waste)
-    yield from _metadata_copies(layers, image.waste)
+    origins = Origins(image.waste, image.layers)
+    yield from _deleted_late(layers, image.waste, origins)
+    yield from _metadata_copies(layers, image.waste, origins)
     yield from _overwritten(layers, image.waste)
     yield from _duplicates(layers, image.waste)
 
@@ -96,52 +100,79 @@ def _grouped(waste: Sequence[Waste], causes: frozenset[WasteCause]) -> list[tupl
     return sorted(groups.items(), key=lambda group: (group[0][0], -1 if group[0][1] is None else group[0][1]))
 
 
-def _deleted_late(layers: Mapping[int, LayerReport], waste: Sequence[Waste]) -> Iterator[Finding]:
-    for (shipped_by, shadowed_by), items in _grouped(waste, _GONE):
+def _deleted_late(layers: Mapping[int, LayerReport], waste: Sequence[Waste], origins: Origins) -> Iterator[Finding]:
+    for (shipped_by, shadowed_by), items in _grouped(_traced(waste, origins), _GONE):
         layer, remover = layers.get(shipped_by), layers.get(-1 if shadowed_by is None else shadowed_by)
         total = sum(item.bytes for item in items)
         if layer is None or layer.from_base or total < thresholds()["waste_bytes"]:
             continue
-        how = f"removed by {_made(remover)}" if remover else "removed later"
-        where = f" ({_line(layer)})" if layer.dockerfile else ""
+        paths = [_absolute(item.path) for item in items]
+        moved = remover is not None and is_move(remover, paths)
+        how = f"{'moved' if moved else 'removed'} by {_made(remover)}" if remover else "removed later"
+        between = [layers[at] for at in range(shipped_by + 1, (shadowed_by or shipped_by) + 1) if at in layers]
         yield make_finding(
             "layer-deleted-late",
             message=f"{human_bytes(total)} shipped by {_made(layer)}, {how}: still downloaded. {_listed(items)}",
-            location=_location(layer, _absolute(items[0].path), Status.DELETED),
+            location=_location(layer, paths[0], Status.DELETED),
             places=_both(layer, remover, items[0].path, Status.DELETED),
             evidence=Evidence.OBSERVED,
-            identity=(_absolute(items[0].path), layer.instruction or ""),
+            identity=(paths[0], layer.instruction or ""),
             status=Status.DELETED,
-            fix=Fix(text=_delete_earlier(layer, where)),
+            fix=Fix(text=moving_advice(layer) if moved else deletion_advice(layer, between, paths)),
         )
 
 
-def _delete_earlier(layer: LayerReport, where: str) -> str:
-    keyword = (layer.instruction or "").split(" ", 1)[0].upper()
-    if keyword in ("COPY", "ADD"):
-        return f"Exclude the files in .dockerignore, or copy less{where}; deleting them in a later step saves nothing."
-    return f"Delete them in the same RUN that makes them{where}, or make them in an earlier stage and copy the result."
+def _traced(waste: Sequence[Waste], origins: Origins) -> list[Waste]:
+    """What is gone, as shipped by the layer that brought it and not by one that only changed its mode."""
+    gone = (item for item in waste if item.cause in _GONE)
+    return [replace(item, shipped_by=origins.of_all(item.path, item.shipped_by)) for item in gone]
 
 
-def _metadata_copies(layers: Mapping[int, LayerReport], waste: Sequence[Waste]) -> Iterator[Finding]:
-    for (shipped_by, shadowed_by), items in _grouped(waste, frozenset({WasteCause.METADATA_ONLY})):
-        layer, changer = layers.get(shipped_by), layers.get(-1 if shadowed_by is None else shadowed_by)
-        total = sum(item.bytes for item in items)
-        if changer is None or changer.from_base or total < _limit(layer):
+def _metadata_copies(layers: Mapping[int, LayerReport], waste: Sequence[Waste], origins: Origins) -> Iterator[Finding]:
+    """One finding for what one layer brought, whatever layers changed it after that."""
+    groups: dict[int, list[Waste]] = {}
+    for (_, shadowed_by), items in _grouped(waste, frozenset({WasteCause.METADATA_ONLY})):
+        changer = layers.get(-1 if shadowed_by is None else shadowed_by)
+        for item in items if changer is not None and not changer.from_base else ():
+            groups.setdefault(origins.of(item.path, item.shipped_by), []).append(item)
+    for origin, items in sorted(groups.items()):
+        layer, total = layers.get(origin), sum(item.bytes for item in items)
+        if total < _limit(layer):
             continue
-        first = _made(layer) if layer else "an earlier layer"
+        changers = [layers[at] for at in sorted({item.shadowed_by for item in items if item.shadowed_by is not None})]
+        first, path = changers[0], _absolute(items[0].path)
+        many = len(changers) > 1
+        made = ", ".join(map(_made, changers[:_NAMED])) + (
+            f" and {len(changers) - _NAMED} more" * (len(changers) > _NAMED)
+        )
         yield make_finding(
             "layer-metadata-copy",
             message=(
-                f"{human_bytes(total)} are in the image twice: {_made(changer)} changes only mode, owner or time of "
-                f"what {first} shipped. {_listed(items)}"
+                f"{human_bytes(total)} are in the image {'again and again' if many else 'twice'}: {made} "
+                f"{'change' if many else 'changes'} only mode, owner or time of what "
+                f"{_made(layer) if layer else 'an earlier layer'} shipped. {_listed(_once(items))}"
             ),
-            location=_location(changer, _absolute(items[0].path), Status.VISIBLE),
-            places=_both(changer, layer, items[0].path, Status.OVERWRITTEN),
+            location=_location(first, path, Status.VISIBLE),
+            places=(
+                *(
+                    _location(changer, path, Status.OVERWRITTEN if at == 0 else None)
+                    for at, changer in enumerate(changers)
+                ),
+                *((_location(layer, path),) if layer else ()),
+            ),
             evidence=Evidence.OBSERVED,
-            identity=(_absolute(items[0].path), changer.instruction or ""),
+            identity=(path, first.instruction or ""),
             fix=Fix(text=_metadata_fix(layer)),
         )
+
+
+def _once(items: Sequence[Waste]) -> list[Waste]:
+    """Each path with all of its bytes."""
+    sizes: dict[str, Waste] = {}
+    for item in items:
+        known = sizes.get(item.path)
+        sizes[item.path] = replace(item, bytes=item.bytes + (known.bytes if known else 0))
+    return sorted(sizes.values(), key=lambda item: (-item.bytes, item.path))
 
 
 def _metadata_fix(layer: LayerReport | None) -> str:
@@ -206,7 +237,12 @@ def _duplicates(layers: Mapping[int, LayerReport], waste: Sequence[Waste]) -> It
             evidence=Evidence.OBSERVED,
             identity=("node_modules" if modules else _absolute(items[0].path), layer.instruction or ""),
             severity=Severity.INFO if modules else None,
+            fix=None if modules else Fix(text=f"Copy once and link to it (`ln`) instead of a second copy{_at(layer)}."),
         )
+
+
+def _at(layer: LayerReport) -> str:
+    return f" in line {layer.dockerfile.line}" if layer.dockerfile else ""
 
 
 def _is_installed(layer: LayerReport, table: PathTable, path: str) -> bool:
@@ -224,10 +260,6 @@ def _made(layer: LayerReport) -> str:
         return "the base image"
     keyword = (layer.instruction or "").split(" ", 1)[0]
     return f"layer {layer.index}" + (f" ({plain(shorten(keyword, _TEXT_WIDTH))})" if keyword else "")
-
-
-def _line(layer: LayerReport) -> str:
-    return f"line {layer.dockerfile.line}" if layer.dockerfile else ""
 
 
 def _location(layer: LayerReport, path: str | None = None, status: Status | None = None) -> Location:

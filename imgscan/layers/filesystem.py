@@ -6,7 +6,7 @@ waste items that are no duplicates. Rules: OCI image-spec layer.md (whiteouts), 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Final
 
@@ -15,7 +15,7 @@ import msgspec
 from imgscan.escape import path_text
 from imgscan.frozen import frozen
 from imgscan.layers.blocks import ListedEntry, path_of
-from imgscan.layers.contents import read_contents
+from imgscan.layers.contents import Content, read_contents
 from imgscan.layers.directories import DirectoryLosses, image_directories
 from imgscan.layers.listing import LayerListing
 from imgscan.layers.stacking import Hidden, Stacking
@@ -160,7 +160,7 @@ def stack(
                 shadowed_by=loss.time[0],
             )
         )
-    waste += _duplicates(listings, fates)
+    waste += _duplicates(listings, fates, _metadata_copies(waste))
     waste.sort(key=lambda item: (-item.bytes, item.path, item.shipped_by, item.cause))
     return Stacked(
         size_bytes=sum(layer_bytes),
@@ -176,24 +176,57 @@ def stack(
     )
 
 
-def _duplicates(listings: Sequence[LayerListing], fates: Fates) -> Iterator[WasteItem]:
-    """Visible files whose content a visible file of a lower layer, or of a path before theirs, has too."""
+def _metadata_copies(waste: Sequence[WasteItem]) -> dict[tuple[bytes, int], int]:
+    """Of a path that a layer has again with other metadata alone: the layer it had it from."""
+    return {
+        (item.path, item.shadowed_by): item.shipped_by
+        for item in waste
+        if item.cause is WasteCause.METADATA_ONLY and item.shadowed_by is not None
+    }
+
+
+def _duplicates(
+    listings: Sequence[LayerListing], fates: Fates, copies: Mapping[tuple[bytes, int], int]
+) -> Iterator[WasteItem]:
+    """Visible files whose content a visible file of a lower layer, or of a path before theirs, has too. What is among
+    the `copies` counts as old as it was at first: it is not the duplicate."""
     seen: set[int] = set()
+    for _, layer, content in _by_age(listings, fates, copies):
+        if content.digest in seen:
+            yield WasteItem(
+                path=content.path,
+                bytes=content.size_bytes,
+                files=1,
+                cause=WasteCause.DUPLICATE,
+                shipped_by=layer,
+                shadowed_by=None,
+            )
+        elif len(seen) < _MOST_REMEMBERED:
+            seen.add(content.digest)
+
+
+def _by_age(
+    listings: Sequence[LayerListing], fates: Fates, copies: Mapping[tuple[bytes, int], int]
+) -> Iterator[tuple[int, int, Content]]:
+    """The visible contents, by the layers that first had them: that layer, the one that has them, the content."""
+    early: dict[int, list[tuple[int, int, Content]]] = {}
+    changers = {layer for _, layer in copies}
+    for layer in sorted(changers):
+        for content in read_contents(listings[layer].contents):
+            first = _first_of(content.path, layer, copies)
+            if first != layer and not fates.is_hidden(layer, content.order):
+                early.setdefault(first, []).append((first, layer, content))
     for layer, listing in enumerate(listings):
+        yield from early.get(layer, ())
         for content in read_contents(listing.contents):
-            if fates.is_hidden(layer, content.order):
-                continue
-            if content.digest in seen:
-                yield WasteItem(
-                    path=content.path,
-                    bytes=content.size_bytes,
-                    files=1,
-                    cause=WasteCause.DUPLICATE,
-                    shipped_by=layer,
-                    shadowed_by=None,
-                )
-            elif len(seen) < _MOST_REMEMBERED:
-                seen.add(content.digest)
+            if not fates.is_hidden(layer, content.order) and (content.path, layer) not in copies:
+                yield layer, layer, content
+
+
+def _first_of(path: bytes, layer: int, copies: Mapping[tuple[bytes, int], int]) -> int:
+    while (before := copies.get((path, layer))) is not None:
+        layer = before
+    return layer
 
 
 def last_of_each(listing: LayerListing) -> Iterator[ListedEntry]:

@@ -46,7 +46,7 @@ def _attempt(scene: Scene, run: RunStep, make: Make, what: str) -> Change | Refu
     try:
         return make(scene, run)
     except Unsafe as reason:
-        return Refusal(kind=Kind.APT, line=run.command.instruction.line, what=what, reason=str(reason))
+        return Refusal(kind=Kind.APT, line=scene.line_of(run.command), what=what, reason=str(reason))
 
 
 def _verbs(run: RunStep) -> list[str]:
@@ -95,7 +95,7 @@ def _merge(scene: Scene, run: RunStep) -> Change:
     return Change(
         id=f"{Kind.APT}:merge:{run.command.instruction.stage}:{below.instruction.text}",
         kind=Kind.APT,
-        line=run.command.instruction.line,
+        line=scene.line_of(run.command),
         title="update the package index and install in one RUN: an old, cached index is not used again",
         edits=(Edit(start=run.command.end, end=end, text=f" \\{eol}{comments} && "),),
         drops=(_LISTS,),
@@ -107,7 +107,7 @@ def _clean(scene: Scene, run: RunStep) -> Change:
     _check_plain(scene, run.command)
     for other in _later_runs(scene, run):
         verbs = _verbs(other)
-        line = other.command.instruction.line
+        line = scene.line_of(other.command)
         if "install" in verbs and "update" not in verbs[: verbs.index("install")]:
             raise Unsafe(f"line {line} installs with the same package index")
         if re.search(r"apt-cache|apt-file|\bdpkg-query\b.*available", run_script(other.command)):
@@ -117,7 +117,7 @@ def _clean(scene: Scene, run: RunStep) -> Change:
     return Change(
         id=f"{Kind.APT}:clean:{run.command.instruction.stage}:{run.command.instruction.text}",
         kind=Kind.APT,
-        line=run.command.instruction.line,
+        line=scene.line_of(run.command),
         title="remove the package index in the RUN that downloads it",
         edits=(Edit(start=end, end=end, text=f" \\{eol} && {_REMOVE}"),),
         drops=(_LISTS,),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -88,10 +88,11 @@ def _version(
 def excuses_of(plan: Plan, before: Version, after: Version) -> Excuses:
     """What of the image the plan changes on purpose."""
     kept = {file.path for file in after.context.files}
+    missing = [file for file in before.context.files if file.path not in kept]
     gone: dict[str, list[ContextFile]] = {}
-    for file in before.context.files:
-        if file.path not in kept:
-            gone.setdefault(posixpath.basename(file.path), []).append(file)
+    for file in missing:
+        gone.setdefault(posixpath.basename(file.path), []).append(file)
+    folders = _folder_tails(missing)
     reader = ContextReader(before.context)
     rewritten = {content_digest(before.context.dockerfile_text): content_digest(after.context.dockerfile_text)}
     old_ignore = plan.inputs.ignore_text
@@ -103,11 +104,24 @@ def excuses_of(plan: Plan, before: Version, after: Version) -> Excuses:
         added[posixpath.basename(plan.inputs.ignore_file).encode()] = content_digest(new_ignore)
 
     def ignored(path: bytes, seen: Seen) -> bool:
+        if seen.kind is EntryKind.DIRECTORY:
+            parts = path.decode("utf-8", "surrogateescape").split("/")
+            return any("/".join(parts[at:]) in folders for at in range(len(parts)))
         candidates = gone.get(posixpath.basename(path).decode("utf-8", "surrogateescape"), [])
         return any(_is_same(reader, before, file, seen) for file in candidates)
 
     drops = tuple(drop.strip("/").encode() for change in plan.changes for drop in change.drops)
     return Excuses(drops=drops, ignored=ignored, rewritten=rewritten, added=added)
+
+
+def _folder_tails(missing: Sequence[ContextFile]) -> frozenset[str]:
+    """The folders kept out, from the topmost one down: `web/.git/refs` is `.git/refs` wherever `web` is copied to."""
+    found: dict[str, str] = {}
+    for file in missing:  # a folder comes before what is in it
+        if file.kind is EntryKind.DIRECTORY:
+            above, name = posixpath.split(file.path)
+            found[file.path] = f"{found[above]}/{name}" if above in found else name
+    return frozenset(found.values())
 
 
 def _is_same(reader: ContextReader, version: Version, file: ContextFile, seen: Seen) -> bool:

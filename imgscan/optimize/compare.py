@@ -98,8 +98,8 @@ def _folders_above(path: bytes) -> list[bytes]:
 @frozen
 class Excuses:
     """What the patch changes on purpose. `drops`: folders (no leading slash) whose content it takes away; `ignored`: is
-    a file of the context that it keeps out, by name and content; `rewritten`: the files that it is made of, content
-    before -> after; `added`: name -> content of files that only it has."""
+    a file or folder of the context that it keeps out, by name and content; `rewritten`: the files that it is made of,
+    content before -> after; `added`: name -> content of files that only it has."""
 
     drops: tuple[bytes, ...]
     ignored: Callable[[bytes, Seen], bool]
@@ -112,7 +112,7 @@ class Excuses:
         if any(path == drop or path.startswith(drop + b"/") for drop in self.drops):
             return True
         if after is None:
-            return before is not None and before.kind is not EntryKind.DIRECTORY and self.ignored(path, before)
+            return before is not None and self.ignored(path, before)
         if before is None:
             return after.content is not None and self.added.get(posixpath.basename(path)) == after.content
         return (
@@ -130,16 +130,16 @@ def unexplained(found: list[Difference], noise: Noise, excuses: Excuses) -> tupl
     for difference in found:
         if noise.covers(difference):
             continue
-        if excuses.cover(difference):
-            left_out += [difference.path] if difference.after is None else []
-        elif difference.after is None and difference.before and difference.before.kind is EntryKind.DIRECTORY:
+        if difference.after is None and difference.before and difference.before.kind is EntryKind.DIRECTORY:
             folders.append(difference)
+        elif excuses.cover(difference):
+            left_out += [difference.path] if difference.after is None else []
         else:
             wrong.append(difference)
-    # A folder goes with what was in it, and only with that.
+    # A folder goes with what was in it, and an empty one if it is kept out itself.
     for folder in folders:
         below = folder.path + b"/"
-        if not any(path.startswith(below) for path in left_out):
+        if not any(path.startswith(below) for path in left_out) and not excuses.cover(folder):
             wrong.append(folder)
     return wrong, left_out
 

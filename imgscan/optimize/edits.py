@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from imgscan.diff import Edit
 from imgscan.dockerfile.tree import Command
@@ -73,3 +73,44 @@ def insert_after(text: str, command: Command, lines: str, eol: str) -> Edit:
     if at == len(text) and not text.endswith("\n"):
         return Edit(start=at, end=at, text=eol + lines.removesuffix(eol))
     return Edit(start=at, end=at, text=lines)
+
+
+def moved_lines(text: str, origins: Sequence[int], edits: Iterable[Edit], line: int) -> tuple[int, ...]:
+    """Where each line that the edits of a change lead to comes from. `origins` say it for the text's lines; `line` is
+    that of the change, for what it adds that stood nowhere before."""
+    found: list[int | None] = [None]
+    made = [""]
+    for piece, offset in _pieces(text, edits):
+        first = 0 if offset is None else text.count("\n", 0, offset)
+        for number, part in enumerate(piece.split("\n")):
+            if number:
+                found.append(None)
+                made.append("")
+            made[-1] += part
+            if found[-1] is None and offset is not None and part.strip():
+                found[-1] = origins[first + number]
+    taken = _removed_lines(text, origins, edits)
+    return tuple(
+        origin if origin is not None else next(taken.get(written.strip(), iter(())), line)
+        for origin, written in zip(found, made, strict=True)
+    )
+
+
+def _pieces(text: str, edits: Iterable[Edit]) -> Iterator[tuple[str, int | None]]:
+    """What the text becomes, piece by piece: where a piece that stays stood; None for what is put in."""
+    at = 0
+    for edit in sorted(edits, key=lambda one: (one.start, one.end)):
+        yield text[at : edit.start], at
+        yield edit.text, None
+        at = edit.end
+    yield text[at:], at
+
+
+def _removed_lines(text: str, origins: Sequence[int], edits: Iterable[Edit]) -> dict[str, Iterator[int]]:
+    """The origins of the lines that go, by what they say, in their order: a line that comes again was moved."""
+    removed: dict[str, list[int]] = {}
+    for edit in edits:
+        first = text.count("\n", 0, edit.start)
+        for number, piece in enumerate(text[edit.start : edit.end].split("\n")):
+            removed.setdefault(piece.strip(), []).append(origins[first + number])
+    return {piece: iter(sorted(numbers)) for piece, numbers in removed.items()}

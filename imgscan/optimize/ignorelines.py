@@ -13,20 +13,17 @@ from typing import Final
 
 from imgscan.detect.cache.calls import calls_of
 from imgscan.detect.cache.noise import find_noise
-from imgscan.detect.stages.producers import located_commands, run_script
-from imgscan.detect.stages.records import RunStep, Transfer
+from imgscan.detect.stages.producers import run_script
+from imgscan.detect.stages.records import Transfer
 from imgscan.dockerfile.ignore import is_ignored, parse_ignore
 from imgscan.lazyre import lazy_re
 from imgscan.optimize.records import Change, Kind, Refusal
 from imgscan.optimize.scene import Scene
+from imgscan.project.githistory import history_use
 
 _OWN: Final = lazy_re(
     r"dockerfile(?:\..*)?|.*\.dockerfile|containerfile|\.dockerignore|.*\.dockerignore", re.IGNORECASE
 )
-_GIT: Final = lazy_re(
-    r"\bgit\b|setuptools[_-]scm|hatch-vcs|versioneer|dynamic-versioning|vergen|git-commit-id|gitversion"
-)
-_MANIFESTS: Final = ("pyproject.toml", "setup.py", "setup.cfg", "Cargo.toml", "build.rs", "pom.xml", "build.gradle")
 _NODE_MODULES: Final = "**/node_modules"
 _MADE: Final = {"**/.venv": "python", "**/venv": "python", "**/__pycache__": "python"}
 
@@ -40,7 +37,7 @@ def ignore_changes(scene: Scene) -> Iterator[Change | Refusal]:
         if reason is None:
             lines.append(pattern)
         else:
-            line = copies[0].command.instruction.line
+            line = scene.line_of(copies[0].command)
             yield Refusal(kind=Kind.IGNORE, line=line, what=f"ignoring {pattern}", reason=reason)
     if not lines:
         return
@@ -51,10 +48,18 @@ def ignore_changes(scene: Scene) -> Iterator[Change | Refusal]:
     yield Change(
         id=Kind.IGNORE.value,
         kind=Kind.IGNORE,
-        line=copies[0].command.instruction.line,
+        line=scene.line_of(copies[0].command),
         title=f"keep out of the context what the build does not need: {', '.join(lines[:8])}",
         ignore_lines=tuple(lines),
+        how=_how(scene, lines),
     )
+
+
+def _how(scene: Scene, lines: list[str]) -> str:
+    file, named = scene.inputs.ignore_file, ", ".join(lines)
+    if scene.ignore_text is None:
+        return f"Create {file} with a line for each of: {named}"
+    return f"Add to {file}, below any `!` lines: {named}"
 
 
 def _transfers(scene: Scene) -> Iterator[Transfer]:
@@ -82,14 +87,14 @@ def _why_not(scene: Scene, pattern: str) -> str | None:
     alone = parse_ignore(pattern)
     for transfer in _transfers(scene):
         if transfer.source and is_ignored(alone, transfer.source):
-            return f"line {transfer.command.instruction.line} copies {transfer.source}"
+            return f"line {scene.line_of(transfer.command)} copies {transfer.source}"
     runs = [run for at in scene.simulation.needed for run in scene.simulation.stages[at].runs]
     name = posixpath.basename(pattern)
     named = next((run for run in runs if name in run_script(run.command) and not name.startswith("*")), None)
     if named is not None and pattern != _NODE_MODULES:
-        return f"line {named.command.instruction.line} names {name}"
+        return f"line {scene.line_of(named.command)} names {name}"
     if pattern == "**/.git":
-        return _reads_git(scene, runs)
+        return history_use(scene.simulation, scene.reader, scene.line_of)
     if pattern == _NODE_MODULES and not any(c.ecosystem == "node" for run in runs for c in calls_of(run)):
         return "no install makes node_modules anew"
     ecosystem = _MADE.get(pattern)
@@ -99,29 +104,4 @@ def _why_not(scene: Scene, pattern: str) -> str | None:
         and not any(c.ecosystem == ecosystem for r in runs for c in calls_of(r))
     ):
         return f"no install makes {name} anew"
-    return None
-
-
-def _reads_git(scene: Scene, runs: list[RunStep]) -> str | None:
-    for run in runs:
-        line = run.command.instruction.line
-        for simple, _ in located_commands(run.command, run.cwd):
-            program = posixpath.basename(simple.words[0]) if simple.words else ""
-            if program in ("make", "just", "task", "bazel", "goreleaser"):
-                return f"line {line} runs {program}, which may read the history"
-            if (
-                program == "go"
-                and {"build", "install"} & set(simple.words[1:3])
-                and "-buildvcs=false" not in simple.words
-            ):
-                return f"line {line} stamps the commit into the program (go build without -buildvcs=false)"
-        if re.search(r"\bgit\s+(?!clone)", run_script(run.command)):
-            return f"line {line} runs git"
-    for path in scene.simulation.index.paths:
-        if posixpath.basename(path) in _MANIFESTS and path.count("/") < 3:
-            found = _GIT.search(scene.reader.text(path) or "")
-            if found and found[0] != "git":
-                return f"{path} takes the version from the history ({found[0]})"
-            if found and posixpath.basename(path) == "build.rs":
-                return f"{path} reads the history"
     return None

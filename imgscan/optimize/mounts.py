@@ -61,7 +61,7 @@ def mount_changes(scene: Scene) -> Iterator[Change | Refusal]:
             uses = [run for run in view.runs if _calls(run, manager)]
             if any(cache_targets(run) for run in uses):
                 continue
-            line = uses[0].command.instruction.line
+            line = scene.line_of(uses[0].command)
             try:
                 yield _change(scene, manager, uses)
             except Unsafe as reason:
@@ -88,7 +88,7 @@ def _change(scene: Scene, manager: str, uses: Sequence[RunStep]) -> Change:
         raise Unsafe(f"another stage copies {target}")
     for run in uses:
         if _NOT_KEPT.search(run_script(run.command)):
-            raise Unsafe(f"line {run.command.instruction.line} moves, empties or switches off its cache")
+            raise Unsafe(f"line {scene.line_of(run.command)} moves, empties or switches off its cache")
         if any(_MOVES_CACHE.fullmatch(name) for name in run.scope):
             raise Unsafe("a variable moves its cache or switches it off")
     sharing = ",sharing=locked" if manager in _LOCKED else ""
@@ -97,12 +97,12 @@ def _change(scene: Scene, manager: str, uses: Sequence[RunStep]) -> Change:
     for run in uses:
         keyword = re.compile(r"RUN[ \t]+", re.IGNORECASE).match(scene.text, run.command.start)
         if keyword is None:
-            raise Unsafe(f"line {run.command.instruction.line} has its command on another line")
+            raise Unsafe(f"line {scene.line_of(run.command)} has its command on another line")
         edits.append(Edit(start=keyword.end(), end=keyword.end(), text=option))
     return Change(
         id=f"{Kind.MOUNT}:{stage}:{manager}",
         kind=Kind.MOUNT,
-        line=uses[0].command.instruction.line,
+        line=scene.line_of(uses[0].command),
         title=f"keep {manager}'s downloads in a cache mount at {target}",
         edits=tuple(edits),
         drops=(target,),
@@ -114,4 +114,4 @@ def _check_user(scene: Scene, stage: int) -> None:
     for at in chain(scene.simulation, stage):
         for command in scene.stage_commands(at):
             if command.keyword == "USER" and command.value.split(":")[0] not in ("root", "0"):
-                raise Unsafe(f"line {command.instruction.line} sets another user")
+                raise Unsafe(f"line {scene.line_of(command)} sets another user")

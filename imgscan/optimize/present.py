@@ -16,7 +16,7 @@ from imgscan.optimize.reported import scenario_proof
 from imgscan.optimize.settle import Settled
 from imgscan.units import human_seconds
 
-NOTHING: Final = "nothing to mend"
+NOTHING: Final = "no faster rebuild to propose"
 _WIDTH: Final = 200
 _SHOWN: Final = 3
 _WORDS: Final = {True: "ok", False: "no", None: "-"}

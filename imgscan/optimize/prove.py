@@ -245,13 +245,14 @@ class Prover:
         self._say(f"rebuilding with {touch.path} touched")
         trace = self._touched_trace(bench, "touch-lockfile", touch)
         ran = any(step.line == line for step in missed_steps(trace.steps))
-        detail = f"line {line} {'ran again' if ran else 'was cached, which is wrong'}"
+        where = f"line {line} of the patched file"
+        detail = f"{where} {'ran again' if ran else 'was cached, which is wrong'}"
         if trace.failure is not None:
             ran = ran or trace.failure.line == line
             before = self._touched_trace(self._original, "touch-lockfile", touch)
             if not ran or before.failure is None:
                 return Check(name=name, ok=False, detail=told(trace.failure))
-            detail = f"line {line} ran again; after this edit {told(trace.failure)}, and so does that of the original"
+            detail = f"{where} ran again; after this edit {told(trace.failure)}, and so does that of the original"
         return Check(name=name, ok=ran, detail=detail)
 
     def _after_values(self, bench: _Bench, names: Sequence[str]) -> Check:
@@ -263,7 +264,7 @@ class Prover:
         steps = [step for step in missed_steps(trace.steps) if step.line is not None]
         wrong = [step.line for step in steps if any(first < (step.line or 0) < line for first, line in declared)]
         if wrong:
-            return Check(name=title, ok=False, detail=f"line {wrong[0]} ran again")
+            return Check(name=title, ok=False, detail=f"line {wrong[0]} of the patched file ran again")
         detail = "nothing above the declaration ran again"
         if trace.failure is not None:
             if self._trace_with_values(self._original, names).failure is None:
@@ -347,7 +348,9 @@ def _after_source(version: Version, install: Install, trace: BuildTrace, source:
     if trace.failure is not None:
         return Check(name=name, ok=False, detail=told(trace.failure))
     ran = any(step.line == line for step in missed_steps(trace.steps))
-    return Check(name=name, ok=not ran, detail=f"line {line} {'ran again' if ran else 'was cached'}")
+    return Check(
+        name=name, ok=not ran, detail=f"line {line} of the patched file {'ran again' if ran else 'was cached'}"
+    )
 
 
 def touch_of(version: Version, path: str) -> Touch | None:

@@ -48,7 +48,8 @@ class Change:
     original text of that moment. `edits` are for the Dockerfile, `ignore_lines` go to the end of the ignore file.
 
     `drops` are folders of the image (absolute) whose content it takes away on purpose, `volatile` the build arguments
-    whose new values shall not re-run installs any more.
+    whose new values shall not re-run installs any more. `how` tells what the edits do, for who makes them by hand;
+    empty where the title does.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Change:
     installs: tuple[Install, ...] = ()
     drops: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
+    how: str = ""
 
 
 @frozen

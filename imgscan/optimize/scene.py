@@ -4,6 +4,7 @@ the reader."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from imgscan.detect.stages.records import RunStep, Simulation
 from imgscan.detect.stages.stagesim import simulate
@@ -17,7 +18,8 @@ from imgscan.project.manifests import Workspace, load_packages, load_workspaces
 
 @frozen
 class Scene:
-    """One state of the Dockerfile, between two changes. `ignore_text` as it is by now."""
+    """One state of the Dockerfile, between two changes. `ignore_text` as it is by now; `origins` has for each line of
+    the text the line of the user's file that it comes from."""
 
     inputs: Inputs
     dockerfile: Dockerfile
@@ -25,6 +27,11 @@ class Scene:
     simulation: Simulation
     reader: ContextReader
     workspaces: Mapping[str, Workspace]
+    origins: tuple[int, ...]
+
+    def line_of(self, command: Command) -> int:
+        """The line of an instruction in the user's file."""
+        return self.origins[command.instruction.line - 1]
 
     @property
     def text(self) -> str:
@@ -40,19 +47,28 @@ class Scene:
         return is_ignored(parse_ignore(self.ignore_text or ""), path)
 
 
-def make_scene(inputs: Inputs, dockerfile: Dockerfile, ignore_text: str | None, known: Scene | None = None) -> Scene:
-    """The scene of a state; what the files say is taken from the one before it. Raises InputError for an unknown
-    target."""
-    reader = known.reader if known else ContextReader(inputs.context)
-    workspaces = known.workspaces if known else _workspaces(inputs, reader)
+def first_scene(inputs: Inputs) -> Scene:
+    """The scene of the files as they are. Raises InputError for an unknown target."""
+    reader = ContextReader(inputs.context)
     return Scene(
         inputs=inputs,
-        dockerfile=dockerfile,
-        ignore_text=ignore_text,
-        simulation=simulate(dockerfile, inputs.context, target=inputs.target, build_args=inputs.build_args),
+        dockerfile=inputs.dockerfile,
+        ignore_text=inputs.ignore_text,
+        simulation=_simulated(inputs, inputs.dockerfile),
         reader=reader,
-        workspaces=workspaces,
+        workspaces=_workspaces(inputs, reader),
+        origins=tuple(range(1, inputs.dockerfile.text.count("\n") + 2)),
     )
+
+
+def next_scene(scene: Scene, dockerfile: Dockerfile, ignore_text: str | None, origins: tuple[int, ...]) -> Scene:
+    """The scene of a later state; what the context's files say stays."""
+    simulation = _simulated(scene.inputs, dockerfile)
+    return replace(scene, dockerfile=dockerfile, ignore_text=ignore_text, simulation=simulation, origins=origins)
+
+
+def _simulated(inputs: Inputs, dockerfile: Dockerfile) -> Simulation:
+    return simulate(dockerfile, inputs.context, target=inputs.target, build_args=inputs.build_args)
 
 
 def _workspaces(inputs: Inputs, reader: ContextReader) -> dict[str, Workspace]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from imgscan.detect.cache.brings import Bringing
 from imgscan.detect.cache.calls import Call, calls_of
-from imgscan.detect.cache.order import broad_copies, costly_call
+from imgscan.detect.cache.order import broad_copies, costly_call, lines_text
 from imgscan.detect.stages.records import RunStep, Transfer
 from imgscan.detect.stages.stagesim import transfers_before
 from imgscan.detect.stages.walk import MAX_COMMANDS, relative
@@ -30,7 +30,7 @@ from imgscan.optimize.records import Change, Install, Kind, Refusal, Unsafe
 from imgscan.optimize.scene import Scene
 
 _VARIABLE: Final = lazy_re(r"\$\{?(\w+)")
-_LINE_WIDTH: Final = 110
+_MOST_TOLD: Final = 4
 
 
 @frozen
@@ -80,7 +80,7 @@ def split_changes(scene: Scene) -> Iterator[Change | Refusal]:
 
 
 def _split(scene: Scene, run: RunStep, call: Call, broad: Sequence[Transfer]) -> Iterator[Change | Refusal]:
-    line = run.command.instruction.line
+    line = scene.line_of(run.command)
     try:
         gatherings = _gather_all(scene, run, call)
         transfers = _with_more_than_needed(scene, broad, gatherings)
@@ -120,11 +120,11 @@ def _make_site(
         if transfer.command is run.command:
             raise Unsafe("it mounts the context: mount the manifests alone, one by one")
         if transfer.command.instruction.stage != stage:
-            raise Unsafe(f"line {transfer.command.instruction.line}, which copies the sources, is of another stage")
+            raise Unsafe(f"line {scene.line_of(transfer.command)}, which copies the sources, is of another stage")
         if transfer.from_stage is not None:
-            raise Unsafe(f"line {transfer.command.instruction.line} takes the sources from another stage")
+            raise Unsafe(f"line {scene.line_of(transfer.command)} takes the sources from another stage")
         if transfer.opaque:
-            raise Unsafe(f"what line {transfer.command.instruction.line} brings cannot be known")
+            raise Unsafe(f"what line {scene.line_of(transfer.command)} brings cannot be known")
     at = commands.index(run.command)
     moved = _with_overlapping(scene, commands, at, [commands.index(t.command) for t in broad])
     return _Site(scene=scene, run=run, call=call, at=at, moved=moved, gatherings=gatherings)
@@ -153,7 +153,7 @@ def _with_overlapping(scene: Scene, commands: Sequence[Command], at: int, broad:
         if number in moved or commands[number].keyword not in ("COPY", "ADD"):
             continue
         if commands[number].heredocs:
-            raise Unsafe(f"line {commands[number].instruction.line} writes files beside the sources")
+            raise Unsafe(f"line {scene.line_of(commands[number])} writes files beside the sources")
         mine = places.get(commands[number].start, [])
         theirs = [place for other in moved if other < number for place in places.get(commands[other].start, [])]
         if any(_overlap(a, b) for a in mine for b in theirs):
@@ -173,7 +173,7 @@ def _check_between(site: _Site) -> None:
     relative_dest = any(not commands[at].words[-1:] or not commands[at].words[-1].startswith("/") for at in site.moved)
     for at in range(site.moved[0], site.at):
         command = commands[at]
-        where = f"line {command.instruction.line}"
+        where = f"line {scene.line_of(command)}"
         if command.keyword == "RUN" and not is_bystander(runs[command.start]):
             raise Unsafe(f"{where}, between the copy and the install, may use the sources")
         if command.keyword == "WORKDIR" and relative_dest:
@@ -187,7 +187,8 @@ def _change(site: _Site) -> Change:
     for needed in site.needed:
         if scene.ignores(needed.source):
             raise Unsafe(f"{needed.source} is ignored")
-    copies = "".join(f"{line}{eol}" for line in _copy_lines(site))
+    lines = list(_copy_lines(site))
+    copies = "".join(f"{line}{eol}" for line in lines)
     blocks = [block_of(text, site.commands, at, eol) for at in site.moved]
     moved = "".join(block.text for block in blocks)
     prepare = site.prepare
@@ -195,6 +196,7 @@ def _change(site: _Site) -> Change:
         edits = _prepare_edits(site, copies, prepare, blocks, moved, eol)
     else:
         edits = _move_edits(site, copies, blocks, moved, eol)
+    ignored = _ignore_lines(site)
     label = site.call.label
     what = f"`{prepare}`" if prepare is not None else label
     files = len(site.needed)
@@ -202,12 +204,44 @@ def _change(site: _Site) -> Change:
     return Change(
         id=f"{Kind.SPLIT}:{site.run.command.instruction.stage}:{site.call.manager}:{site.call.folder}:{label}",
         kind=Kind.SPLIT,
-        line=site.commands[site.moved[0]].instruction.line,
+        line=scene.line_of(site.commands[site.moved[0]]),
         title=f"run {what} with {reads}, then copy the sources" if files else f"copy the sources below {label}",
         edits=tuple(edits),
-        ignore_lines=_ignore_lines(site),
+        ignore_lines=ignored,
         installs=tuple(_expectation(g) for g in site.gatherings),
+        how=_how(site, lines, ignored),
     )
+
+
+def _how(site: _Site, copies: Sequence[str], ignored: Sequence[str]) -> str:
+    """What the edits do, in the user's own lines: what to write where, and what moves or stays."""
+    scene = site.scene
+    install = scene.line_of(site.run.command)
+    sources = lines_text(scene.line_of(site.commands[at]) for at in site.moved)
+    new = [*copies, *([f"RUN {_options(site)}{site.prepare}"] if site.prepare is not None else [])]
+    written = ", ".join(f"`{line}`" for line in new[:_MOST_TOLD])
+    written += f" and {len(new) - _MOST_TOLD} more like them" if len(new) > _MOST_TOLD else ""
+    if site.prepare is not None and _follow_directly(site):
+        steps = f"Put {written} above {sources}; line {install} stays where it is."
+    elif site.prepare is not None:
+        steps = f"Put {written} above line {install}, and {sources} between them and line {install}."
+    else:
+        rest = "" if installs_only(site.run) else ", and give what else it does a RUN of its own below them"
+        put = f"Put {written} above line {install} and move" if new else "Move"
+        steps = f"{put} {sources} below {'it' if new else f'line {install}'}{rest}."
+    if ignored:
+        named = ", ".join(f"`{line}`" for line in ignored)
+        steps += f" Add {named} to {scene.inputs.ignore_file}: the sources would bring what it installs."
+    return steps
+
+
+def _follow_directly(site: _Site) -> bool:
+    """Whether nothing stands between the copies and the install."""
+    return site.moved == tuple(range(site.moved[0], site.at))
+
+
+def _options(site: _Site) -> str:
+    return "".join(f"--{name}={value} " for name, value in site.run.command.flags)
 
 
 def _prepare_edits(
@@ -217,9 +251,8 @@ def _prepare_edits(
     flags = site.run.command.flags
     if any(name == "mount" and "type=bind" in (value or "") for name, value in flags):
         raise Unsafe("it mounts files for the install alone")
-    options = "".join(f"--{name}={value} " for name, value in flags)
-    lines = f"{copies}RUN {options}{prepare}{eol}"
-    if site.moved == tuple(range(site.moved[0], site.at)):
+    lines = f"{copies}RUN {_options(site)}{prepare}{eol}"
+    if _follow_directly(site):
         yield Edit(start=blocks[0].start, end=blocks[0].start, text=lines)
         return
     yield from removals(site.scene.text, blocks)

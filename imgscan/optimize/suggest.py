@@ -6,18 +6,17 @@ Each change is made to the text that the ones before it left, which is parsed an
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
 from typing import Final
 
 from imgscan.diff import apply_edits, line_end_of
 from imgscan.dockerfile.parse import parse
 from imgscan.optimize.apt import apt_changes
+from imgscan.optimize.edits import moved_lines
 from imgscan.optimize.ignorelines import ignore_changes
 from imgscan.optimize.mounts import mount_changes
 from imgscan.optimize.records import Change, Inputs, Kind, Plan, Refusal
-from imgscan.optimize.scene import Scene, make_scene
+from imgscan.optimize.scene import Scene, first_scene, next_scene
 from imgscan.optimize.split import split_changes
 from imgscan.optimize.volatile import volatile_changes
 
@@ -34,16 +33,14 @@ _MAKERS: Final[dict[Kind, Callable[[Scene], Iterator[Change | Refusal]]]] = {
 
 def suggest(inputs: Inputs, kinds: Collection[Kind] = DEFAULT_KINDS, excluded: Collection[str] = ()) -> Plan:
     """The plan. `excluded` are ids of changes not to be made. Raises InputError where the Dockerfile makes no sense."""
-    scene = make_scene(inputs, inputs.dockerfile, inputs.ignore_text)
+    scene = first_scene(inputs)
     changes: list[Change] = []
     refusals: list[Refusal] = []
     while len(changes) < _MOST_CHANGES:
         found = [item for kind, make in _MAKERS.items() if kind in kinds for item in make(scene)]
-        lines = [original_line(inputs.dockerfile.text, scene.text, item.line) for item in found]
-        told = [replace(item, line=line) for item, line in zip(found, lines, strict=True)]
-        change = next((item for item in told if isinstance(item, Change) and item.id not in excluded), None)
+        change = next((item for item in found if isinstance(item, Change) and item.id not in excluded), None)
         if change is None:
-            refusals = [item for item in told if isinstance(item, Refusal)]
+            refusals = [item for item in found if isinstance(item, Refusal)]
             break
         changes.append(change)
         scene = _apply(scene, change)
@@ -56,23 +53,11 @@ def suggest(inputs: Inputs, kinds: Collection[Kind] = DEFAULT_KINDS, excluded: C
     )
 
 
-def original_line(original: str, text: str, line: int) -> int:
-    """The line of the original text that a line of a later one was; the nearest above for a new one."""
-    if original == text:
-        return line
-    matcher = difflib.SequenceMatcher(None, text.split("\n"), original.split("\n"), autojunk=False)
-    nearest = 1
-    for block in matcher.get_matching_blocks():
-        if block.a >= line:
-            break
-        nearest = block.b + min(line - block.a, block.size)
-    return max(nearest, 1)
-
-
 def _apply(scene: Scene, change: Change) -> Scene:
     text = apply_edits(scene.text, change.edits)
     ignore_text = add_lines(scene.ignore_text, change.ignore_lines)
-    return make_scene(scene.inputs, parse(text, scene.dockerfile.file), ignore_text, scene)
+    origins = moved_lines(scene.text, scene.origins, change.edits, change.line)
+    return next_scene(scene, parse(text, scene.dockerfile.file), ignore_text, origins)
 
 
 def add_lines(text: str | None, lines: tuple[str, ...]) -> str | None:

@@ -36,7 +36,7 @@ def volatile_changes(scene: Scene) -> Iterator[Change | Refusal]:
         below = _installs_below(scene, commands, at[0], names) if at else []
         if not below:
             continue
-        line = commands[at[0]].instruction.line
+        line = scene.line_of(commands[at[0]])
         try:
             change = _change(scene, commands, at, below)
         except Unsafe as reason:
@@ -69,7 +69,7 @@ def _change(scene: Scene, commands: Sequence[Command], volatile: Sequence[int], 
     # Those that stand below every install already stay where they are.
     group = [at for at in group if any(at < other < limit for other in below)]
     if not passed or not group:
-        reader = commands[limit].instruction.line if limit < len(commands) else None
+        reader = scene.line_of(commands[limit]) if limit < len(commands) else None
         raise Unsafe(f"line {reader} may use the value" if reader else "every instruction below may use the values")
     text, eol = scene.text, line_end_of(scene.text)
     blocks = [block_of(text, commands, at, eol) for at in group]
@@ -85,7 +85,7 @@ def _change(scene: Scene, commands: Sequence[Command], volatile: Sequence[int], 
     return Change(
         id=f"{Kind.VOLATILE}:{commands[0].instruction.stage}",
         kind=Kind.VOLATILE,
-        line=commands[group[0]].instruction.line,
+        line=scene.line_of(commands[group[0]]),
         title=f"declare {', '.join(dict.fromkeys(names))} below the installs",
         edits=(*removals(text, blocks), into),
         volatile=tuple(dict.fromkeys(arguments)),

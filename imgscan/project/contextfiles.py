@@ -19,9 +19,11 @@ from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, SourceLine
 from imgscan.project.contextread import ContextReader
+from imgscan.project.githistory import history_use
 from imgscan.project.ignorefile import detect_ignore_file
 from imgscan.project.ignorepatch import ignore_file_of, ignore_patch
 from imgscan.project.leakyinstructions import detect_deletions, detect_secret_names
+from imgscan.project.missingsources import detect_missing
 from imgscan.project.writtensecrets import detect_written_secrets
 from imgscan.rulebook import make_finding
 from imgscan.units import human_bytes
@@ -39,13 +41,15 @@ _HISTORY: Final = frozenset({".git", ".hg", ".svn"})
 @frozen
 class SecretFile:
     """A file that reaches the engine and holds credentials by its name; `confirmed`: a word of its content says so;
-    `taken_by`: the COPY that puts it into a stage, `final`: into one that is shipped."""
+    `taken_by`: the COPY that puts it into a stage, `final`: into one that is shipped; `named_by`: the lines that name
+    the file itself, which an ignored one would break."""
 
     path: str
     name: SecretName
     confirmed: bool
     taken_by: Transfer | None
     final: bool
+    named_by: tuple[int, ...] = ()
 
 
 def detect(
@@ -60,6 +64,7 @@ def detect(
     yield from (_secret_file(secret, context) for secret in secrets[:_MAX_FINDINGS])
     yield from detect_ignore_file(context, simulation, [secret.path for secret in secrets])
     yield from _history(simulation, context)
+    yield from detect_missing(simulation, context)
     yield from detect_deletions(simulation, [secret.path for secret in secrets])
     yield from detect_secret_names(simulation, build_args or {})
     yield from detect_written_secrets(simulation)
@@ -88,6 +93,7 @@ def find_secret_files(context: BuildContext, simulation: Simulation) -> list[Sec
                 confirmed=confirmed is True,
                 taken_by=next(iter(final or takers), None),
                 final=bool(final),
+                named_by=tuple(copy.command.instruction.line for copy in takers if not copy.is_directory),
             )
         )
     return sorted(found, key=lambda s: (not s.final, s.taken_by is None, s.path))
@@ -126,7 +132,7 @@ def _takes(copy: Transfer, path: str) -> bool:
 def _secret_file(secret: SecretFile, context: BuildContext) -> Finding:
     line = secret.taken_by.command.instruction if secret.taken_by else None
     if line is None:
-        fate = "no instruction copies it, but it is sent to the builder, one `COPY . .` away from a layer"
+        fate = "no instruction copies it, but nothing keeps it out: it is one `COPY . .` away from a layer"
     elif secret.final:
         fate = f"line {line.line} copies it into the image"
     else:
@@ -143,11 +149,29 @@ def _secret_file(secret: SecretFile, context: BuildContext) -> Finding:
         identity=(secret.path,),
         severity=_severity(secret),
         confidence=_confidence(secret),
-        fix=Fix(
-            text=f"Add `{_ignore_line(secret.path)}` at the end of {ignore_file_of(context)}. {_ADVICE}",
-            patch=_keeping_out(context, _ignore_line(secret.path)),
-        ),
+        fix=_kept_out(secret, context),
     )
+
+
+def _kept_out(secret: SecretFile, context: BuildContext) -> Fix:
+    """How to keep a secret out. No line of the ignore file alone does it for a file that a COPY names: the build would
+    fail for want of it."""
+    pattern = _ignore_line(secret.path)
+    by_name = dict.fromkeys(secret.named_by)
+    if not by_name:
+        return Fix(text=f"{_ignore_advice(context, pattern)} {_ADVICE}", patch=_keeping_out(context, pattern))
+    copies = " and ".join(f"line {line}" for line in by_name)
+    names = "names" if len(by_name) == 1 else "name"
+    return Fix(
+        text=f"Take {secret.path} out of {copies}, which {names} it, together with the steps that need the copy; then "
+        f"{_lower(_ignore_advice(context, pattern))} {_ADVICE}"
+    )
+
+
+def _ignore_advice(context: BuildContext, pattern: str) -> str:
+    """The sentence for a line of the ignore file, whether there is one or not."""
+    file = ignore_file_of(context)
+    return f"Create {file} with `{pattern}`." if context.rules is None else f"Add `{pattern}` at the end of {file}."
 
 
 _ADVICE: Final = (
@@ -183,17 +207,16 @@ def _history(simulation: Simulation, context: BuildContext) -> Iterator[Finding]
     shipped = final_stages(simulation)
     copies = _context_copies(simulation)
     folders = sorted(f for f in index.folders if posixpath.basename(f) in _HISTORY and len(index.span(f)))
+    use = history_use(simulation, ContextReader(context)) if folders else None
     for folder in folders[:20]:
-        span = index.span(folder)
         takers = [copy for copy in copies if _takes(copy, folder) and copy.is_directory]
         line = takers[0].command.instruction if takers else None
         final = any(copy.command.instruction.stage in shipped for copy in takers)
-        fate = "no instruction copies it" if line is None else f"line {line.line} copies it"
-        if final:
-            fate += " into the image"
+        needed = use if takers and not final and posixpath.basename(folder) == ".git" else None
+        size = human_bytes(index.size_bytes(index.span(folder)))
         yield make_finding(
             "context-git-directory",
-            message=f"{folder} ({human_bytes(index.size_bytes(span))}) reaches the build context; {fate}.",
+            message=f"{folder} ({size}) reaches the build context; {_fate(takers, needed, final=final)}.",
             location=Location(
                 place=Place.CONTEXT,
                 path=folder,
@@ -201,12 +224,31 @@ def _history(simulation: Simulation, context: BuildContext) -> Iterator[Finding]
             ),
             evidence=Evidence.DERIVED,
             identity=(folder,),
-            severity=Severity.HIGH if final else None if line else Severity.LOW,
-            fix=Fix(
-                text=f"Add `**/{posixpath.basename(folder)}` at the end of {ignore_file_of(context)}.",
-                patch=_keeping_out(context, f"**/{posixpath.basename(folder)}"),
-            ),
+            severity=Severity.HIGH if final else None if line and not needed else Severity.LOW,
+            fix=_without_history(context, folder, needed or use),
         )
+
+
+def _fate(takers: Sequence[Transfer], needed: str | None, *, final: bool) -> str:
+    if not takers:
+        return "no instruction copies it"
+    where = " into the image" if final else ""
+    more = f"; {needed}" if needed else ""
+    return f"line {takers[0].command.instruction.line} copies it{where}, so every commit re-runs what is below{more}"
+
+
+def _without_history(context: BuildContext, folder: str, use: str | None) -> Fix:
+    """How to keep it out; what reads it has to be given the version first, and no patch knows how."""
+    pattern = f"**/{posixpath.basename(folder)}"
+    advice = _ignore_advice(context, pattern)
+    if use is None or posixpath.basename(folder) != ".git":
+        return Fix(text=advice, patch=_keeping_out(context, pattern))
+    how = " (go: -buildvcs=false)" if "buildvcs" in use else ""
+    return Fix(text=f"The build reads it: {use}. Give it the version as a build argument{how}; then {_lower(advice)}")
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _large(simulation: Simulation) -> Iterator[Finding]:

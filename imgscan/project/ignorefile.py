@@ -121,16 +121,14 @@ def _no_ignore_file(context: BuildContext, simulation: Simulation, secrets: Sequ
     names = {posixpath.basename(folder) for folder in index.folders}
     ballast = [name for name in _BALLAST if name in names]
     whole = any(t.is_directory and not t.source for t in copies)
-    severity = Severity.INFO
-    if secrets or ".git" in ballast:
-        severity = Severity.HIGH if whole and secrets else Severity.MEDIUM
-    elif ballast or whole:
-        severity = Severity.LOW
+    # What gets in for want of it has findings of its own: this one is the cause, and no worse than they are.
+    severity = Severity.LOW if secrets or ballast or whole else Severity.INFO
     there = [*ballast, *secrets]
     reach = f", among them {_listed(there)}" if there else ""
+    files = f"{len(index.paths)} {'file' if len(index.paths) == 1 else 'files'}"
     yield make_finding(
         "context-no-ignore-file",
-        message=f"there is no .dockerignore: all {len(index.paths)} files of the folder are sent to the engine{reach}.",
+        message=f"there is no .dockerignore: nothing is excluded from the context of {files}{reach}.",
         location=Location(place=Place.CONTEXT, path=".dockerignore"),
         evidence=Evidence.ABSENT,
         identity=(".dockerignore",),

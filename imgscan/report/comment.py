@@ -249,14 +249,17 @@ def _patches(report: Report, delta: Delta | None) -> Iterator[_Block]:
     """What is new first; findings may share a patch."""
     new = {finding.fingerprint for finding in delta.new} if delta else set()
     found = sorted(ordered(open_findings(report.findings)), key=lambda finding: finding.fingerprint not in new)
-    patches: dict[str, Finding] = {}
+    patches: dict[str, list[Finding]] = {}
     for finding in found:
         if finding.fix.patch:
-            patches.setdefault(finding.fix.patch, finding)
-    short = [(patch, finding) for patch, finding in patches.items() if patch.count("\n") <= _PATCH_LINES]
-    for patch, finding in short[:_MOST_PATCHES]:
-        title = f"Suggested patch for {markdown_code(shorten(finding.rule_id, _TEXT))}"
-        yield from _folded(title, [f"Fix: {_prose(finding.fix.text)}", "", *_fenced(patch)], 9)
+            patches.setdefault(finding.fix.patch, []).append(finding)
+    short = [(patch, mended) for patch, mended in patches.items() if patch.count("\n") <= _PATCH_LINES]
+    for patch, mended in short[:_MOST_PATCHES]:
+        rules = dict.fromkeys(markdown_code(shorten(finding.rule_id, _TEXT)) for finding in mended)
+        fixes = dict.fromkeys(f"Fix: {_prose(finding.fix.text)}" for finding in mended)
+        title = f"Suggested patch for {', '.join(list(rules)[:_MOST_PATCHES])}"
+        lines = [line for fix in list(fixes)[:_MOST_PATCHES] for line in (fix, "")]
+        yield from _folded(title, [*lines, *_fenced(patch)], 9)
     left = len(patches) - len(short[:_MOST_PATCHES])
     if left:
         text = f"{left} more {'patch is' if left == 1 else 'patches are'} in the whole report."

@@ -41,14 +41,14 @@ def test_patch_on_stdout_and_words_on_stderr(tmp_path: Path) -> None:
     assert "CHANGES (not proved: --prove builds before and after)" in done.stderr
     applied = subprocess.run(["patch", "-p1", "--batch"], input=done.stdout, text=True, cwd=tmp_path, check=False)
     assert applied.returncode == 0
-    assert optimize(tmp_path) == Done(0, "", "nothing to mend\n")
+    assert optimize(tmp_path) == Done(0, "", "no faster rebuild to propose\n")
 
 
 @pytest.mark.parametrize(
     "sample", [("antone", "-f", "antone/backend/Dockerfile"), ("go-service",)], ids=["antone", "go-service"]
 )
 def test_nothing_to_mend_in_a_good_sample(sample: tuple[str, ...]) -> None:
-    assert optimize(SAMPLES, *sample, "--no-config") == Done(0, "", "nothing to mend\n")
+    assert optimize(SAMPLES, *sample, "--no-config") == Done(0, "", "no faster rebuild to propose\n")
 
 
 def test_write_changes_the_files_and_keeps_their_modes(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_report_says_what_was_left_alone_and_that_nothing_is_to_mend(tmp_path:
     done = optimize(tmp_path, "--output", "p.patch", "--format", "json")
     report = json.loads(done.stdout)
     assert report["proofs"] == []
-    assert report["notes"][0] == "nothing to mend"
+    assert report["notes"][0] == "no faster rebuild to propose"
     assert "the script prepare of package.json runs tsc" in report["notes"][1]
 
 

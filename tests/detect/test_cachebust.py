@@ -186,8 +186,9 @@ def test_sources_before_the_install(
 
 def test_message_names_copy_install_files_and_what_would_do(tmp_path: Path) -> None:
     (found,) = findings(make_project(tmp_path, "FROM node:24\nCOPY . .\nRUN npm ci\n", NODE), "cache-copy")
-    for part in ("line 2 (COPY . .)", "line 3 (npm ci)", "4 files", "package.json, package-lock.json"):
+    for part in ("line 2 (COPY . .)", "line 3 (npm ci)", "4 files"):
         assert part in found.message
+    assert "package.json, package-lock.json (and what else the install reads) alone" in found.fix.text
     assert (found.severity, found.evidence, found.risk_id) == (Severity.HIGH, Evidence.DERIVED, "PERF-001")
     assert [place.line for place in found.places] == [2, 3]
 
@@ -302,7 +303,8 @@ def test_a_value_that_is_passed_makes_it_derived(tmp_path: Path) -> None:
 
 
 NOISE = [
-    pytest.param({"a.js": "x", ".git/HEAD": "ref"}, "COPY . .", Severity.MEDIUM, id="history"),
+    pytest.param({"a.js": "x", ".git/HEAD": "ref"}, "COPY . .", Severity.LOW, id="history-is-told-by-another-rule"),
+    pytest.param({"a.js": "x", ".idea/a": "ref"}, "COPY . .", Severity.MEDIUM, id="editor"),
     pytest.param({"a.js": "x", "x/debug.log": "l"}, "COPY . .", Severity.MEDIUM, id="nested-log"),
     pytest.param(
         {"a.js": "x", "b/node_modules/x/i.js": "l"}, "COPY b b", Severity.MEDIUM, id="host-modules-in-a-folder"
@@ -324,16 +326,31 @@ def test_noise_in_what_is_copied(tmp_path: Path, files: dict[str, str], copy: st
 
 
 def test_noise_is_ranked_by_bytes(tmp_path: Path) -> None:
-    files: dict[str, str | int] = {"a.js": "x", ".git/pack": 9_000, "build.log": 20_000, "docs/a.txt": 100}
+    files: dict[str, str | int] = {"a.js": "x", ".idea/x": 9_000, "build.log": 20_000, "docs/a.txt": 100}
     (found,) = findings(make_project(tmp_path, "FROM node:24\nCOPY . .\nCOPY . /b\n", files), "cache-broad-copy")
-    assert found.message.index("*.log") < found.message.index(".git") < found.message.index("docs")
+    assert found.message.index("*.log") < found.message.index(".idea") < found.message.index("docs")
     assert [place.line for place in found.places] == [2, 3]
 
 
 def test_noise_that_changes_comes_before_noise_that_is_large(tmp_path: Path) -> None:
-    files: dict[str, str | int] = {"a.js": "x", ".git/HEAD": 9, "docs/a.pdf": 90_000}
+    files: dict[str, str | int] = {"a.js": "x", ".idea/x": 9, "docs/a.pdf": 90_000}
     (found,) = findings(make_project(tmp_path, "FROM node:24\nCOPY . .\n", files), "cache-broad-copy")
-    assert found.message.index(".git") < found.message.index("docs")
+    assert found.message.index(".idea") < found.message.index("docs")
+
+
+@pytest.mark.parametrize(
+    ("ignore", "start"),
+    [
+        pytest.param({}, "Create .dockerignore with a line for each of: **/*.log", id="there-is-none"),
+        pytest.param(
+            {".dockerignore": "x\n"}, "Add to .dockerignore, below any `!` lines: **/*.log", id="there-is-one"
+        ),
+    ],
+)
+def test_where_the_lines_go(tmp_path: Path, ignore: dict[str, str], start: str) -> None:
+    project = make_project(tmp_path, "FROM node:24\nCOPY . .\n", {"a.js": "x", "build.log": "l", **ignore})
+    (found,) = findings(project, "cache-broad-copy")
+    assert found.fix.text.startswith(start)
 
 
 WHOLE = "RUN --mount=type=bind,target=. --mount=type=cache,target=/root/.cache/go-build go build -o /bin/app ."
@@ -371,6 +388,26 @@ def test_modes_that_git_does_not_keep(tmp_path: Path, mode: int, dockerfile: str
     found = findings(read_project(tmp_path), "cache-umask-modes")
     assert lines(found) == expected
     assert all(f"b/x.js ({mode:04o})" in one.message for one in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "fix"),
+    [
+        pytest.param("deploy.key", 0o600, None, id="a-secret-is-closed-on-purpose"),
+        pytest.param("deploy.key", 0o640, None, id="a-secret-is-not-to-be-opened"),
+        pytest.param(".git/objects/aa/bb", 0o444, None, id="what-git-writes-is-no-part-of-a-checkout"),
+        pytest.param("app/a.js", 0o664, "here and now: `chmod 644 app/a.js`", id="a-file"),
+        pytest.param("bin/run", 0o775, "here and now: `chmod 755 bin/run`", id="a-program"),
+    ],
+)
+def test_the_fix_for_modes_opens_nothing_that_is_closed_on_purpose(
+    tmp_path: Path, path: str, mode: int, fix: str | None
+) -> None:
+    make_project(tmp_path, "FROM node:24\nCOPY . .\n", {path: "x"})
+    (tmp_path / path).chmod(mode)
+    found = findings(read_project(tmp_path), "cache-umask-modes")
+    assert [fix in one.fix.text for one in found if fix] == ([True] if fix else [])
+    assert bool(found) is bool(fix)
 
 
 STEPS = [

@@ -84,6 +84,25 @@ def test_it_is_as_bad_as_the_manifests_say(needs: dict[str, bool], severity: Sev
     assert "/app/backend/node_modules/@x/shared -> ../../../shared leads nowhere" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("parts", "text", "pnpm"),
+    [
+        pytest.param([TO_SHARED], "lead to as well: /app/shared. Let", False, id="npm"),
+        pytest.param(
+            [link(MODULES + b"zod", b".pnpm/zod@3/node_modules/zod")],
+            "/app/backend/node_modules/.pnpm/zod@3/node_modules/zod, or copy a tree",
+            True,
+            id="pnpm",
+        ),
+    ],
+)
+def test_the_fix_is_for_what_the_image_has(parts: list[bytes], text: str, pnpm: bool) -> None:
+    (finding,) = found(parts)
+    assert text in finding.fix.text
+    assert "find /app/backend -xtype l" in finding.fix.text
+    assert ("pnpm" in finding.fix.text.replace(".pnpm", "")) is pnpm
+
+
 def test_base_images_are_not_the_users() -> None:
     assert found([TO_SHARED], base=1) == []
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from imgscan.detect.leftbehind import detect, group_paths
 from imgscan.detect.pathtable import PathTable, layer_tables
-from imgscan.model import Digest, Finding, LayerReport, Severity, SourceLine, Status
+from imgscan.model import Digest, Finding, LayerReport, Severity, SourceLine, Status, Waste, WasteCause
 
 MIB = 1 << 20
 
@@ -381,3 +381,24 @@ def test_the_memory_of_folders_changes_no_answer(paths: list[str]) -> None:
 
 def test_a_very_deep_path() -> None:
     assert found((1, "/d" * 40_000 + "/.npm/x", MIB, Status.VISIBLE))[0].rule_id == "layer-left-behind-cache"
+
+
+MODES = Waste(path="/app/.git/HEAD", bytes=1, cause=WasteCause.METADATA_ONLY, shipped_by=1, shadowed_by=2)
+
+
+@pytest.mark.parametrize(
+    ("waste", "line"),
+    [
+        pytest.param([], 9, id="made-there"),
+        pytest.param([MODES], 7, id="only-changed-in-mode-there"),
+        pytest.param([replace(MODES, shipped_by=0)], 9, id="of-the-base"),
+        pytest.param([MODES, replace(MODES, path="/app/.git/b", shipped_by=0)], 9, id="not-all-of-one"),
+        pytest.param([replace(MODES, path="/app/.github")], 9, id="of-another-path"),
+    ],
+)
+def test_it_is_told_of_the_layer_that_brought_it(waste: list[Waste], line: int) -> None:
+    groups = group_paths([(2, "/app/.git/HEAD", 10 * MIB, Status.VISIBLE)])
+    (finding,) = detect(groups, LAYERS, waste)
+    assert finding.location.dockerfile == SourceLine(file="Dockerfile", line=line)
+    assert finding.message.endswith(f"left by line {line}")
+    assert finding.location.layer == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from imgscan.detect.size import detect
@@ -117,6 +119,70 @@ def test_metadata_copy_is_placed_where_the_change_is() -> None:
     (found,) = detect(image(waste(WasteCause.METADATA_ONLY, 2 * MIB, 1, 3)))
     assert found.location.dockerfile == SourceLine(file="Dockerfile", line=6)
     assert "COPY --chmod" in found.fix.text
+
+
+STEPS = ("COPY pkgs /tmp/pkgs", "RUN cp /tmp/pkgs/a.deb /var", "RUN chmod -R u+r /tmp", "RUN touch /tmp/pkgs/a.deb")
+
+
+def built(*waste: Waste, steps: tuple[str, ...] = STEPS) -> ImageReport:
+    layers = [layer(at, step, line=at + 3) for at, step in enumerate(steps, start=1)]
+    return replace(image(*waste), layers=(layer(0, "base", from_base=True), *layers))
+
+
+def test_one_finding_for_what_is_changed_again_and_again() -> None:
+    changes = [waste(WasteCause.METADATA_ONLY, 2 * MIB, at, at + 1, "/tmp/pkgs/a.deb") for at in (1, 2, 3)]
+    (found,) = detect(built(*changes))
+    assert "6.29 MB are in the image again and again: line 5, line 6, line 7 change only mode" in found.message
+    assert "of what line 4 shipped. /tmp/pkgs/a.deb (6.29 MB)." in found.message
+    assert "COPY --chmod=…` or `COPY --chown=…` in line 4" in found.fix.text
+    assert [place.layer for place in found.places] == [2, 3, 4, 1]
+
+
+CHMOD = waste(WasteCause.METADATA_ONLY, MIB // 8, 1, 3, "/tmp/pkgs/a.deb")
+GONE = [
+    pytest.param(
+        (*STEPS[:3], "RUN rm -rf /tmp/pkgs"),
+        waste(WasteCause.DELETED, 2 * MIB, 1, 4, "/tmp/pkgs"),
+        "shipped by line 4, removed by line 7",
+        "`RUN --mount=type=bind,source=pkgs,target=/tmp/pkgs …`, instead of copying it (line 4)",
+        id="a-step-uses-it",
+    ),
+    pytest.param(
+        ("COPY --from=b /x /tmp/pkgs", "RUN dpkg -i /tmp/pkgs/a.deb && rm -rf /tmp/pkgs"),
+        waste(WasteCause.DELETED, 2 * MIB, 1, 2, "/tmp/pkgs"),
+        "shipped by line 4, removed by line 5",
+        "Mount what line 5 uses for that step, `RUN --mount=type=bind,from=b,source=/x,target=/tmp/pkgs …`",
+        id="the-step-that-removes-it-uses-it",
+    ),
+    pytest.param(
+        (STEPS[0], "RUN make", "RUN rm -rf /tmp/pkgs"),
+        waste(WasteCause.DELETED, 2 * MIB, 1, 3, "/tmp/pkgs"),
+        "shipped by line 4, removed by line 6",
+        "Exclude the files in .dockerignore, or copy less (line 4)",
+        id="nothing-uses-it",
+    ),
+    pytest.param(
+        (*STEPS[:3], "RUN rm /tmp/pkgs/a.deb"),
+        waste(WasteCause.DELETED, 2 * MIB, 3, 4, "/tmp/pkgs/a.deb"),
+        "shipped by line 4, removed by line 7",
+        "`RUN --mount=type=bind,source=pkgs,target=/tmp/pkgs/a.deb …`",
+        id="a-chmod-in-between",
+    ),
+    pytest.param(
+        (*STEPS[:3], "RUN mv /tmp/pkgs/a.deb /tmp/b.deb"),
+        waste(WasteCause.DELETED, 2 * MIB, 3, 4, "/tmp/pkgs/a.deb"),
+        "shipped by line 4, moved by line 7",
+        "Bring the files to where they are to be at once (line 4)",
+        id="moved",
+    ),
+]
+
+
+@pytest.mark.parametrize(("steps", "gone", "message", "fix"), GONE)
+def test_what_is_gone_is_told_of_who_brought_it(steps: tuple[str, ...], gone: Waste, message: str, fix: str) -> None:
+    found = [one for one in detect(built(gone, CHMOD, steps=steps)) if one.rule_id == "layer-deleted-late"]
+    assert [message in one.message for one in found] == [True]
+    assert fix in found[0].fix.text
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,16 @@ def layer(*parts: bytes) -> LayerListing:
             [],
             id="one-is-replaced-by-a-link-at-once",
         ),
+        pytest.param(
+            [[member(b"a", LARGE)], [member(b"copy", LARGE)], [member(b"a", LARGE)]],
+            [(b"copy", 1)],
+            id="what-is-only-changed-in-mode-is-not-the-copy",
+        ),
+        pytest.param(
+            [[member(b"a", LARGE)], [member(b"a", LARGE), member(b"copy", LARGE)], [member(b"a", LARGE)]],
+            [(b"copy", 1)],
+            id="changed-twice",
+        ),
     ],
 )
 def test_duplicates(layers: list[list[bytes]], duplicates: list[tuple[bytes, int]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from imgscan.model import EntryKind
@@ -75,6 +77,14 @@ def test_what_the_patch_means_to_change() -> None:
         differences(before, {**after, b"app/D": file(b"else"), b"app/x": file(b"lines")}), Noise(), excuses
     )
     assert [item.path for item in wrong] == [b"app/D", b"app/x"]
+
+
+def test_an_empty_folder_goes_if_it_is_kept_out_itself() -> None:
+    excuses = replace(NOTHING, ignored=lambda path, seen: path == b"app/.git/refs")
+    before = {b"app/.git/refs": FOLDER, b"app/data": FOLDER}
+    wrong, left_out = unexplained(differences(before, {}), Noise(), excuses)
+    assert [item.path for item in wrong] == [b"app/data"]
+    assert not left_out
 
 
 def test_configuration() -> None:

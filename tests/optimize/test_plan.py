@@ -77,6 +77,49 @@ def test_lines_are_those_of_the_original(tmp_path: Path) -> None:
     assert lines == {Kind.APT: 4, Kind.VOLATILE: 2, Kind.SPLIT: 6}
 
 
+GO = {"go.mod": "module m\n", "go.sum": "", "main.go": "package main\n", ".git/HEAD": "x"}
+PYTHON = {"requirements.txt": "f\n", "wheels/f.whl": "x", "app/main.py": "x", ".git/HEAD": "x"}
+TOLD = [
+    pytest.param(
+        "FROM node:20\nARG GIT_SHA\nENV GIT_SHA=$GIT_SHA\nWORKDIR /app\n\nCOPY . .\nRUN npm ci\n",
+        NODE,
+        {(2, Kind.VOLATILE), (6, Kind.SPLIT), (6, Kind.IGNORE)},
+        set(),
+        id="the copy stands lower by now",
+    ),
+    pytest.param(
+        "FROM python:3.11\nWORKDIR /srv\nCOPY . .\nRUN pip install --no-index --find-links=wheels -r requirements.txt\n",
+        PYTHON,
+        {(3, Kind.SPLIT), (3, Kind.IGNORE)},
+        set(),
+        id="a copy that was added belongs to the one it was made of",
+    ),
+    pytest.param(
+        "FROM golang:1.22\nWORKDIR /src\nCOPY . .\nRUN go mod download\nRUN go build -o /api .\n",
+        GO,
+        {(3, Kind.SPLIT), (3, Kind.IGNORE)},
+        {(3, "line 5 stamps the commit into the program (go build without -buildvcs=false)")},
+        id="a line that a reason names",
+    ),
+    pytest.param(
+        "FROM node:20\nWORKDIR /app\nCOPY . .\nRUN npm ci && make\n",
+        NODE,
+        {(3, Kind.SPLIT), (3, Kind.IGNORE)},
+        {(3, "line 4 runs make, which may read the history")},
+        id="half of a RUN that was cut in two",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "files", "changes", "refusals"), TOLD)
+def test_lines_are_told_as_the_user_has_them(
+    text: str, files: dict[str, str], changes: set[object], refusals: set[object], tmp_path: Path
+) -> None:
+    plan = plan_of(tmp_path, text, files)
+    assert {(change.line, change.kind) for change in plan.changes} == changes
+    assert {(refusal.line, refusal.reason) for refusal in plan.refusals} == refusals
+
+
 LINES = st.sampled_from(
     [
         "COPY . .",

@@ -120,9 +120,9 @@ def test_patch_applies(tmp_path: Path, before: str, after: str) -> None:
 @pytest.mark.parametrize(
     ("dockerfile", "files", "severity"),
     [
-        pytest.param(COPY_ALL, {"a.js": "x", ".env": CONTENT}, Severity.HIGH, id="secrets-and-copy-all"),
-        pytest.param("FROM a\nCOPY a.js /\n", {"a.js": "x", ".env": CONTENT}, Severity.MEDIUM, id="secrets-not-copied"),
-        pytest.param(COPY_ALL, {"a.js": "x", ".git/HEAD": "r"}, Severity.MEDIUM, id="history"),
+        pytest.param(COPY_ALL, {"a.js": "x", ".env": CONTENT}, Severity.LOW, id="secrets-and-copy-all"),
+        pytest.param("FROM a\nCOPY a.js /\n", {"a.js": "x", ".env": CONTENT}, Severity.LOW, id="secrets-not-copied"),
+        pytest.param(COPY_ALL, {"a.js": "x", ".git/HEAD": "r"}, Severity.LOW, id="history"),
         pytest.param(COPY_ALL, {"a.js": "x", "node_modules/x.js": "y"}, Severity.LOW, id="modules"),
         pytest.param("FROM a\nCOPY a.js /\n", {"a.js": "x"}, Severity.INFO, id="nothing-there"),
         pytest.param("FROM a\nRUN x\n", {"a.js": "x"}, None, id="context-not-used"),
@@ -231,3 +231,38 @@ def test_well_made_samples_have_nothing(name: str) -> None:
     path = "backend/Dockerfile" if name.startswith("antone") else "Dockerfile"
     project = read_project(SAMPLES / name, path)
     assert list(detect(project.context, project.dockerfile)) == []
+
+
+NAMED = [
+    pytest.param("COPY .netrc /root/\n", {".netrc": "password x"}, True, id="by-name"),
+    pytest.param("COPY . /root/\n", {".netrc": "password x"}, False, id="with-its-folder"),
+]
+
+
+@pytest.mark.parametrize(("copy", "files", "named"), NAMED)
+def test_a_file_that_a_copy_names_is_taken_out_of_it(
+    tmp_path: Path, copy: str, files: dict[str, str | int], named: bool
+) -> None:
+    (found,) = findings(tmp_path, f"FROM node:24\n{copy}", files, "context-secret-file")
+    assert ("Take .netrc out of line 2, which names it" in found.fix.text) is named
+    assert (found.fix.patch is None) is named
+    assert "reate .dockerignore with `.netrc`." in found.fix.text
+
+
+STAGES = "FROM golang:1.25 AS b\nCOPY . .\nRUN {}\nFROM scratch\nCOPY --from=b /a /a\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "severity", "use"),
+    [
+        pytest.param("go build .", Severity.LOW, "line 3 stamps the commit into the program", id="go-build"),
+        pytest.param("make", Severity.LOW, "line 3 runs make, which may read the history", id="make"),
+        pytest.param("go build -buildvcs=false .", Severity.MEDIUM, None, id="told-not-to"),
+    ],
+)
+def test_a_history_that_the_build_reads(tmp_path: Path, command: str, severity: Severity, use: str | None) -> None:
+    files: dict[str, str | int] = {"go.mod": "module a", ".git/HEAD": "r"}
+    (found,) = findings(tmp_path, STAGES.format(command), files, "context-git-directory")
+    assert found.severity is severity
+    assert (use is not None and use in found.message and use in found.fix.text) is (use is not None)
+    assert (found.fix.patch is None) is (use is not None)

@@ -224,6 +224,14 @@ def test_a_patch_is_folded_and_goes_before_the_findings_where_there_is_no_room()
     assert "cache&#45;copy&#45;before&#45;install" in short
 
 
+def test_a_patch_that_findings_share_is_told_of_all_of_them() -> None:
+    shared = Fix(text="Mend it.", patch=PATCH)
+    both = tuple(replace(CACHE, fingerprint=f"{at:016x}", rule_id=f"rule-{at}", fix=shared) for at in (1, 2))
+    body = render(replace(HEAD, findings=both), BASE, STYLE)
+    assert body.count("Suggested patch") == 1
+    assert "Suggested patch for <code>rule&#45;1</code>, <code>rule&#45;2</code>" in body
+
+
 def test_patches_that_are_many_or_long_are_counted() -> None:
     def mended(at: int, lines: int) -> Finding:
         patch = PATCH + "".join(f"+{at}\n" for _ in range(lines))

@@ -11,23 +11,28 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from imgscan.detect.places import dockerfile_line
+from imgscan.detect.secretnames import secret_name
 from imgscan.detect.stages.records import Simulation, Transfer
 from imgscan.detect.stages.walk import is_excluded
-from imgscan.model import EntryKind, Evidence, Finding
+from imgscan.lazyre import lazy_re
+from imgscan.model import EntryKind, Evidence, Finding, Fix
 from imgscan.rulebook import make_finding
 
 if TYPE_CHECKING:
-    from imgscan.dockerfile.context import BuildContext
+    from imgscan.dockerfile.context import BuildContext, ContextFile
 
 RULE: Final = "cache-umask-modes"
 _NAMED: Final = 3
+_TOLD: Final = 8
+_PLAIN: Final = lazy_re(r"[\w./@+-]+")
 _USUAL: Final = frozenset({0o644, 0o755})
 """What a checkout under the usual umask of 022 gives."""
+_HISTORY: Final = frozenset({".git", ".hg", ".svn"})
 
 
 def detect_modes(context: BuildContext, simulation: Simulation) -> Iterator[Finding]:
     """The finding, if copied files have other modes than those of a usual checkout."""
-    odd = {file.path: file.mode for file in context.files if file.kind is EntryKind.FILE and file.mode not in _USUAL}
+    odd = {file.path: file.mode for file in context.files if file.kind is EntryKind.FILE and _is_odd(file)}
     paths = sorted(odd)
     takers: list[Transfer] = []
     copied: dict[str, int] = {}
@@ -38,6 +43,14 @@ def detect_modes(context: BuildContext, simulation: Simulation) -> Iterator[Find
             takers += [transfer] if hits else []
     if copied:
         yield _finding(takers, copied)
+
+
+def _is_odd(file: ContextFile) -> bool:
+    """Whether a mode comes from an umask: not that of a secret, which is closed on purpose, nor that of what git itself
+    writes, which is no part of a checkout."""
+    if file.mode in _USUAL or not _HISTORY.isdisjoint(file.path.split("/")[:-1]):
+        return False
+    return secret_name(file.path) is None
 
 
 def _taken(transfer: Transfer, paths: Sequence[str]) -> Sequence[str]:
@@ -67,4 +80,17 @@ def _finding(takers: list[Transfer], odd: dict[str, int]) -> Finding:
         places=tuple(dict.fromkeys(dockerfile_line(taker.command) for taker in takers)),
         evidence=Evidence.DERIVED,
         identity=(first.instruction.file, first.instruction.text),
+        fix=_fix(odd),
     )
+
+
+def _fix(odd: dict[str, int]) -> Fix:
+    """The commands for the very files: a command for all would open those that are closed on purpose."""
+    names = sorted(odd)
+    if len(names) > _TOLD or not all(_PLAIN.fullmatch(name) for name in names):
+        return Fix(
+            text="Check out under umask 022 everywhere (`umask 022` before `git clone`), files and folders alike."
+        )
+    groups = {"755": [n for n in names if odd[n] & 0o100], "644": [n for n in names if not odd[n] & 0o100]}
+    commands = " and ".join(f"`chmod {mode} {' '.join(group)}`" for mode, group in groups.items() if group)
+    return Fix(text=f"Check out under umask 022 everywhere (`umask 022` before `git clone`); here and now: {commands}.")

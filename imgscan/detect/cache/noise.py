@@ -65,7 +65,8 @@ _IDLE_FILES: Final = lazy_re(
     r"|\.editorconfig|\.pre-commit-config\.yaml",
     re.IGNORECASE,
 )
-
+_HISTORY: Final = frozenset({"**/.git", "**/.hg", "**/.svn"})
+"""Told by `context-git-directory`, with what may need them: once is enough."""
 _HARDLY_EDITED: Final = frozenset({".dockerignore", ".gitignore", ".gitattributes", ".editorconfig"})
 
 
@@ -89,8 +90,9 @@ class _Noise:
         pile.bytes += size
 
 
-def detect_noise(simulation: Simulation, builder: str) -> Iterator[Finding]:
-    """The finding, if any copied folder, or one mounted for a step, holds such files."""
+def detect_noise(simulation: Simulation, builder: str, *, ignore_file: str | None) -> Iterator[Finding]:
+    """The finding, if any copied folder, or one mounted for a step, holds such files. `ignore_file`: None if there is
+    none."""
     copies = [
         transfer
         for view in simulation.stages
@@ -100,10 +102,11 @@ def detect_noise(simulation: Simulation, builder: str) -> Iterator[Finding]:
     ]
     roots = {transfer.source for transfer in copies}
     noise = _noise_below(simulation.index, roots)
+    noise.piles = {pattern: pile for pattern, pile in noise.piles.items() if pattern not in _HISTORY}
     whole = "" in roots
     if not any(pile.churning or (whole and pile.pattern not in _HARDLY_EDITED) for pile in noise.piles.values()):
         return
-    yield _finding([t for t in copies if not whole or not t.source], noise)
+    yield _finding([t for t in copies if not whole or not t.source], noise, ignore_file)
 
 
 def _mounted(view: StageView, builder: str) -> Iterator[Transfer]:
@@ -149,7 +152,7 @@ def _noise_of(path: str, root: str) -> tuple[str, bool] | None:
     return None
 
 
-def _finding(copies: Sequence[Transfer], noise: _Noise) -> Finding:
+def _finding(copies: Sequence[Transfer], noise: _Noise, ignore_file: str | None) -> Finding:
     piles = sorted(noise.piles.values(), key=lambda pile: (not pile.churning, -pile.bytes, pile.pattern))
     churning = [pile for pile in piles if pile.churning]
     total, files = sum(pile.bytes for pile in piles), sum(pile.files for pile in piles)
@@ -157,7 +160,10 @@ def _finding(copies: Sequence[Transfer], noise: _Noise) -> Finding:
     more = f" and {len(piles) - _NAMED} more" if len(piles) > _NAMED else ""
     first = copies[0].command
     text = shorten(first.instruction.text, 80)
-    lines = [pile.pattern for pile in piles[:20]]
+    lines = ", ".join(pile.pattern for pile in piles[:20])
+    add = (
+        f"Add to {ignore_file}, below any `!` lines" if ignore_file else "Create .dockerignore with a line for each of"
+    )
     return make_finding(
         RULE,
         message=(
@@ -170,5 +176,5 @@ def _finding(copies: Sequence[Transfer], noise: _Noise) -> Finding:
         evidence=Evidence.DERIVED,
         identity=(first.instruction.file, first.instruction.text),
         severity=None if churning else Severity.LOW,
-        fix=Fix(text=f"Add to .dockerignore, below any `!` lines: {', '.join(lines)}"),
+        fix=Fix(text=f"{add}: {lines}"),
     )

@@ -20,7 +20,6 @@ from imgscan.detect.stages.contextindex import ContextIndex
 from imgscan.detect.stages.records import Presence, RunStep, Simulation
 from imgscan.detect.stages.stagesim import chain, find, runs_before, transfers_before
 from imgscan.dockerfile.install import Ecosystem
-from imgscan.dockerfile.parse import Command
 from imgscan.escape import shorten
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity, Timing
 from imgscan.rulebook import load_rules, make_finding
@@ -147,13 +146,13 @@ def _members(index: ContextIndex, found: Sequence[str]) -> list[str]:
 def _finding(simulation: Simulation, group: _Group, timings: Sequence[Timing]) -> Finding:
     first = group.brings[0].transfer.command
     lines = [run for run, _ in group.installs]
-    run, call = group.worst
+    _, call = group.worst
     seconds, touched, whole = _measured(lines, timings)
     files = sum(b.files for b in group.brings)
     message = (
         f"{_what(group.brings)} {'brings' if len(group.brings) == 1 else 'bring'} {files} "
         f"{'file' if files == 1 else 'files'} into the stage before {_installs(group)}: "
-        f"an edit of {touched or group.brings[0].example} installs again. {_enough(_needed(simulation, run, call))}"
+        f"an edit of {touched or group.brings[0].example} installs again."
     )
     if seconds:
         message += f" Measured: {human_seconds(seconds)} lost with every edit of {touched}."
@@ -200,19 +199,13 @@ def _installs(group: _Group) -> str:
     return ", ".join(steps[:_NAMED]) + more
 
 
-def _enough(needed: Sequence[str]) -> str:
-    if not needed:
-        return "Of the context the install reads nothing that is known by name."
-    more = f" and {len(needed) - _NAMED} more" if len(needed) > _NAMED else ""
-    return f"Enough for the install: {', '.join(needed[:_NAMED])}{more}."
-
-
 def _fix(simulation: Simulation, group: _Group) -> Fix:
-    """What to move where, in the file's own names."""
+    """What to move where, in the file's own names. What the install reads is known in part only: where all of it is, a
+    patch says so better (`optimize.attach`)."""
     run, call = group.worst
     needed = _needed(simulation, run, call)
     line = run.command.instruction.line
-    copies = _lines(b.transfer.command for b in group.brings)
+    copies = lines_text(b.transfer.command.instruction.line for b in group.brings)
     if call.needs_sources:
         return Fix(
             text=f"Install the dependencies alone first ({call.advice}), then copy the sources ({copies}) and "
@@ -222,12 +215,19 @@ def _fix(simulation: Simulation, group: _Group) -> Fix:
         return Fix(text=f"Move line {line} above {copies}: it reads nothing of what they copy.")
     if not needed:
         return Fix(text=load_rules()[RULE].fix)
+    files = ", ".join(needed[:_NAMED]) + (f" and {len(needed) - _NAMED} more" if len(needed) > _NAMED else "")
     more = f" {call.advice}" if call.advice else ""
-    return Fix(text=f"Copy {', '.join(needed[:_NAMED])} alone, then line {line}, then {copies}.{more}")
+    if call.implicit:
+        return Fix(
+            text=f"Above {copies}, copy {files} (and what else it reads) alone and fetch the dependencies there; "
+            f"line {line}, which builds the sources, stays below.{more}"
+        )
+    return Fix(text=f"Copy {files} (and what else the install reads) alone, then line {line}, then {copies}.{more}")
 
 
-def _lines(commands: Iterable[Command]) -> str:
-    lines = list(dict.fromkeys(c.instruction.line for c in commands))
+def lines_text(numbers: Iterable[int]) -> str:
+    """`line 4`, or `lines 4, 6`."""
+    lines = list(dict.fromkeys(numbers))
     return ("line " if len(lines) == 1 else "lines ") + ", ".join(map(str, lines[:_NAMED]))
 
 

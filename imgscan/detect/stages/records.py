@@ -58,6 +58,7 @@ class StageView:
     """A stage after simulation. `parent` is the stage it is FROM, None for an external image named `base`.
 
     `vague`: an instruction brought files to places that cannot be known (an unset variable, too many files).
+    `missing`: instructions with a path that they name and the context does not have.
     """
 
     stage: Stage
@@ -68,6 +69,7 @@ class StageView:
     vague: bool
     cwd: str
     scope: Mapping[str, str]
+    missing: tuple[tuple[Command, str], ...] = ()
 
 
 @frozen

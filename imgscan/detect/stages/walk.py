@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from imgscan.detect.stages.contextindex import ContextIndex, Match, SourceMatcher, clean_source
+from imgscan.detect.stages.contextindex import ContextIndex, Match, SourceMatcher, clean_source, is_pattern
 from imgscan.detect.stages.records import UNKNOWN_WORKDIR, RunStep, StageView, Transfer
 from imgscan.dockerfile.ignore import IgnoreRules, is_ignored, parse_ignore
 from imgscan.dockerfile.parse import base_image, expand, find_stage, mount_options
@@ -102,6 +102,7 @@ class _StageWalk:
         self.globals = global_scope(dockerfile, build_args)
         self.transfers: list[Transfer] = []
         self.runs: list[RunStep] = []
+        self.missing: list[tuple[Command, str]] = []
 
     def view(self) -> StageView:
         """The stage after its last instruction."""
@@ -130,6 +131,7 @@ class _StageWalk:
             vague=self.vague,
             cwd=self.cwd,
             scope=dict(self.scope),
+            missing=tuple(self.missing),
         )
 
     def _expand(self, word: str) -> str | None:
@@ -203,6 +205,8 @@ class _StageWalk:
         if matches is None or len(self.transfers) + len(matches) > MAX_TRANSFERS:
             self.vague = True
             return
+        if not matches:
+            self._miss(command, source)
         parents = "parents" in flags
         for match in matches:
             self.transfers.append(
@@ -237,6 +241,15 @@ class _StageWalk:
                 excludes=excludes,
             )
         )
+
+    def _miss(self, command: Command, source: str) -> None:
+        """Take note of a path that the context does not have. A pattern may match nothing; what lies behind a link
+        cannot be known."""
+        path, index = clean_source(source), self.matcher.index
+        above = path.split("/")[:-1]
+        behind_link = any("/".join(above[: at + 1]) in index.known for at in range(len(above)))
+        if path and not is_pattern(path) and "\\" not in path and not behind_link and not index.has(path):
+            self.missing.append((command, path))
 
     def _bring_opaque(self, command: Command, dest: str) -> None:
         self.transfers.append(Transfer(command=command, source="", dest=dest, is_directory=True, opaque=True))
@@ -284,6 +297,7 @@ class _StageWalk:
                 return None, True
             path = posixpath.normpath(posixpath.join("/", source))
             return Transfer(command=command, source=path, dest=target, is_directory=True, from_stage=stage.index), False
+        self._miss(command, source)
         path = clean_source(source)
         is_directory = path in self.matcher.index.folders
         return Transfer(command=command, source=path, dest=target, is_directory=is_directory), False
