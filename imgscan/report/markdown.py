@@ -32,11 +32,11 @@ from imgscan.report.summary import (
     source_line,
     split_findings,
     status_text,
-    todos,
     unread_line,
     unread_text,
     where,
 )
+from imgscan.report.todos import todos
 from imgscan.units import human_bytes, human_seconds, percent
 
 MARK: Final = {
@@ -96,13 +96,15 @@ def table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> Iterator[str
 
 def _todo(report: Report) -> Iterator[str]:
     things = todos(report)
-    if not things:
+    if not things.shown:
         return
     yield "\n### What to do first\n"
-    for number, todo in enumerate(things, start=1):
+    for number, todo in enumerate(things.shown, start=1):
         places = ", ".join(markdown_code(place) for place in todo.where)
         yield f"{number}. {MARK[todo.severity]} {markdown(todo.headline)} ({places})  "
         yield f"   {markdown(' '.join(todo.fix.split()))} ({markdown_code('imgscan explain ' + todo.rule_id)})"
+    if things.more:
+        yield f"\n… {things.more}."
 
 
 def _budgets(report: Report) -> Iterator[str]:

@@ -30,11 +30,11 @@ from imgscan.report.summary import (
     source_line,
     split_findings,
     status_text,
-    todos,
     unread_line,
     unread_text,
 )
 from imgscan.report.terminal import Pen
+from imgscan.report.todos import todos
 from imgscan.units import human_bytes, human_seconds, percent
 
 _EACH: Final = 3
@@ -95,16 +95,18 @@ def _headline(report: Report, pen: Pen) -> Iterator[str]:
 
 def _todo(report: Report, pen: Pen) -> Iterator[str]:
     things = todos(report)
-    if not things:
+    if not things.shown:
         return
     yield pen.heading("What to do first")
-    for number, todo in enumerate(things, start=1):
-        first, *rest = pen.wrap(todo.headline, "     ") or [""]
+    for number, todo in enumerate(things.shown, start=1):
+        first, *rest = pen.wrap(f"{todo.headline} [{todo.rule_id}]", "     ") or [""]
         yield f"  {number}. {pen.severity(todo.severity)}: {first.strip()}"
         yield from rest
         yield from (pen.paint(line, "2") for line in pen.wrap("at " + "; ".join(todo.where), "     "))
         yield from pen.wrap(f"fix: {todo.fix}", "     ")
-    yield f"  More on any of these: imgscan explain {things[0].rule_id}"
+    if things.more:
+        yield f"  … {things.more}"
+    yield "  More on any of these: imgscan explain <rule>"
 
 
 def _budgets(report: Report, pen: Pen) -> Iterator[str]:

@@ -19,7 +19,8 @@ from imgscan.report.html.page import directory_rows, facts, finding_rows, patch_
 from imgscan.report.patches import patch_counts, shown_counts
 from imgscan.report.proofs import proof_counts, proof_rows
 from imgscan.report.register import total_lines
-from imgscan.report.summary import todos, where
+from imgscan.report.summary import where
+from imgscan.report.todos import todos
 from imgscan.units import human_bytes, human_seconds, percent
 
 _HERE: Final = files("imgscan.report.html")
