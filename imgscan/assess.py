@@ -5,7 +5,7 @@ In: what scanning, building and reading the project gave. Out: one `Report`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -253,17 +253,20 @@ def make_report(
         budgets=budgets,
         notes=(*judged.notes, *notes, *waiver_notes(gate.waivers, risks, gate.acceptance.today)),
         verifications=tuple(verifications),
+        forbidding=judged.forbidding,
     )
 
 
 @frozen
 class Judged:
-    """The verdict with its reasons, the register in short, and what is to be noted."""
+    """The verdict with its reasons, the register in short, and what is to be noted; `forbidding` are the fingerprints
+    of the findings that count against the threshold."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
     summary: RiskSummary
     notes: tuple[str, ...]
+    forbidding: tuple[str, ...] = ()
 
 
 def judge_report(
@@ -283,7 +286,19 @@ def judge_report(
     verdict, reasons = judge(
         findings, risks, budgets, fail_on=gate.fail_on, failure=failure, new=new, standing=standing
     )
-    return Judged(verdict=verdict, reasons=reasons, summary=summarise(risks, verdict, standing), notes=tuple(notes))
+    return Judged(
+        verdict=verdict,
+        reasons=reasons,
+        summary=summarise(risks, verdict, standing),
+        notes=tuple(notes),
+        forbidding=tuple(f.fingerprint for f in findings if _forbids(f, risks, gate.fail_on, new)),
+    )
+
+
+def _forbids(finding: Finding, risks: Sequence[Risk], fail_on: Severity | None, new: Collection[str] | None) -> bool:
+    """Whether a finding alone would forbid the merge: a waived risk does not, but decides whether its findings do."""
+    waived = [risk for risk in risks if risk.waiver is not None]
+    return judge((finding,), waived, (), fail_on=fail_on, new=new)[0] is Verdict.NO_GO
 
 
 def _not_unpacked(coverage: Coverage, ref: str) -> Coverage:

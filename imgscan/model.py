@@ -341,7 +341,8 @@ class Target:
 class Report:
     """Everything imgscan found out; every output format is a view of this. `notes` tell what the user wrote that has no
     effect: entries of a baseline that match nothing, what has expired, marks that do not count. `proofs` are the
-    patches that were proposed, with what building them showed."""
+    patches that were proposed, with what building them showed. `forbidding` are the fingerprints of the findings that
+    forbid the merge by their severity (`--fail-on`)."""
 
     schema_version: str
     tool: Tool
@@ -363,6 +364,7 @@ class Report:
     verifications: tuple[Verification, ...] = ()
     excerpts: tuple[SourceExcerpt, ...] = ()
     proofs: tuple[PatchProof, ...] = ()
+    forbidding: tuple[str, ...] = ()
 
 
 @frozen

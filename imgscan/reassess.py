@@ -45,6 +45,7 @@ def reassess(report: Report, gate: Gate) -> Report:
         budgets=budgets,
         verdict=judged.verdict,
         reasons=judged.reasons,
+        forbidding=judged.forbidding,
         notes=tuple(dict.fromkeys((*judged.notes, *notes, *older))),
     )
 
