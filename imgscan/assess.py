@@ -214,18 +214,16 @@ def make_report(
     """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives
     inside files were not opened; `stakes` are those of the project's container set-up, if it was read, `verifications`
     what running it showed, `ignores` the comments of its files."""
-    if not unpacked and coverage is not None:
-        coverage = _not_unpacked(coverage, target.ref)
-    found = sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint))
+    coverage = coverage if unpacked or coverage is None else _not_unpacked(coverage, target.ref)
     left_out = limit_skipped(tuple(skipped))
     whole = not left_out and is_whole(coverage)
     sought = sought_in(target, image, whole=whole, verified=bool(verifications))
-    kept, notes = accept(found, gate.acceptance, sought=sought, ignores=ignores)
+    kept, notes = accept(_in_order(findings), gate.acceptance, sought=sought, ignores=ignores)
     counts, failure = open_findings(kept), build.failure if build else None
     budgets = check_budgets(gate.limits, image, build.scenarios if build else ())
     facts = Facts(
         findings=counts,
-        build=build,
+        build=weighed_build(build),
         cache=cache,
         image_scanned=image is not None and whole,
         accepted=accepted_findings(kept),
@@ -251,10 +249,25 @@ def make_report(
         risks=risks,
         risk_summary=judged.summary,
         budgets=budgets,
-        notes=(*judged.notes, *notes, *waiver_notes(gate.waivers, risks, gate.acceptance.today)),
+        notes=(*judged.notes, *notes, *_more_notes(gate, risks, build)),
         verifications=tuple(verifications),
         forbidding=judged.forbidding,
     )
+
+
+def _in_order(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint))
+
+
+def _more_notes(gate: Gate, risks: Sequence[Risk], build: BuildInfo | None) -> Iterator[str]:
+    """What is to be said of waivers, and of rebuilds that were not measured as asked for."""
+    yield from waiver_notes(gate.waivers, risks, gate.acceptance.today)
+    yield from build.warnings if build else ()
+
+
+def weighed_build(build: BuildInfo | None) -> BuildInfo | None:
+    """The build as far as it is evidence: a registry that does not answer says nothing of the project."""
+    return None if build is not None and build.failure is not None and build.failure.unreachable else build
 
 
 @frozen
@@ -286,6 +299,8 @@ def judge_report(
     verdict, reasons = judge(
         findings, risks, budgets, fail_on=gate.fail_on, failure=failure, new=new, standing=standing
     )
+    if failure is not None and failure.unreachable:
+        reasons = (f"nothing was built: the engine cannot get the image of `{failure.step}`", *reasons[1:])
     return Judged(
         verdict=verdict,
         reasons=reasons,

@@ -166,7 +166,9 @@ class Step:
 
 @frozen
 class BuildFailure:
-    """Why a build failed: the step, the engine's words, the log lines that matter, and the cause when it is known."""
+    """Why a build failed: the step, the engine's words, the log lines that matter, and the cause when it is known.
+    `unreachable`: a registry did not give the engine a base image or a frontend, so that nothing was built and nothing
+    is said of the Dockerfile."""
 
     step: str
     line: int | None
@@ -174,6 +176,7 @@ class BuildFailure:
     log: tuple[str, ...]
     cause: str | None = None
     rule_id: str | None = None
+    unreachable: bool = False
 
 
 @frozen

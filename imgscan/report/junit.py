@@ -43,7 +43,8 @@ def _build(report: Report) -> Iterator[Case]:
     failure = report.build.failure if report.build else None
     if failure is not None:
         line = f"line {failure.line}: " if failure.line else ""
-        told = f"the image does not build\n{line}{failure.step}\n{failure.message}\n{failure.cause or ''}".rstrip()
+        first = "nothing was built" if failure.unreachable else "the image does not build"
+        told = f"{first}\n{line}{failure.step}\n{failure.message}\n{failure.cause or ''}".rstrip()
         yield "imgscan.build", "the image builds", told, None
 
 
