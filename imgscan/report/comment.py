@@ -45,6 +45,7 @@ _MARK: Final = {
     Severity.LOW: "🔵",
     Severity.INFO: "⚪",
 }
+_TELLS_STATUS: Final = lazy_re(r"\b(?:still (?:in|downloaded|there)|(?:deleted|overwritten|removed) (?:by|later))\b")
 _MOST_LISTED: Final = 10
 _EACH: Final = 3
 _MOST_FOLDED: Final = 50
@@ -203,7 +204,10 @@ def _bullet(finding: Finding) -> str:
     text += f" in {', '.join(places)}" if places else ""
     text += f" — {_prose(finding.message)}"
     gone = finding.status if finding.status is not Status.VISIBLE else None
-    return f"{text}; {status_sentence(gone)}" if gone else text
+    # Many messages say it themselves, and by what.
+    if gone is None or _TELLS_STATUS.search(finding.message):
+        return text
+    return f"{text.removesuffix('.')}; {status_sentence(gone)}"
 
 
 def _fixed_bullet(finding: Finding) -> str:

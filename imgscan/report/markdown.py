@@ -28,6 +28,7 @@ from imgscan.report.summary import (
     dive_line,
     interesting_layers,
     left_out_count,
+    rebuild_notes,
     scenario_row,
     source_line,
     split_findings,
@@ -167,6 +168,7 @@ def _rebuilds(report: Report) -> Iterator[str]:
         for name, touched, cached, took, blamed in map(scenario_row, report.build.scenarios)
     ]
     yield from table(rows, ("Rebuild", "Touched", "Cached steps", "Takes", "Everything re-ran from line"))
+    yield from bullets(rebuild_notes(report.build.scenarios))
     busts = report.cache.busts if report.cache else ()
     yield from bullets(
         [

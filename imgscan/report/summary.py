@@ -29,6 +29,7 @@ from imgscan.model import (
 )
 from imgscan.units import human_bytes, human_seconds, percent
 
+_MOST_KEPT: Final = 3
 _EVIDENCE_RANK: Final = {evidence: index for index, evidence in enumerate(Evidence)}
 _STATUS_TEXT: Final = {
     Status.VISIBLE: "visible",
@@ -168,6 +169,16 @@ def scenario_row(timing: Timing) -> tuple[str, str, str, str, str]:
         f"{human_seconds(timing.median_s)}{spread}",
         "-" if blamed is None else f"{blamed.line or '?'}: {blamed.instruction}",
     )
+
+
+def rebuild_notes(timings: Sequence[Timing]) -> list[str]:
+    """What of the table of rebuilds would look wrong: a build without a cache that has cached steps."""
+    cold = next((timing for timing in timings if timing.name == "cold"), None)
+    kept = [step.instruction for step in cold.steps if step.cached] if cold is not None and cold.steps_cached else []
+    if not kept:
+        return []
+    named = ", ".join(dict.fromkeys(kept[:_MOST_KEPT])) + (", …" if len(kept) > _MOST_KEPT else "")
+    return [f"cold: the builder takes what needs no work from its cache even in a build without one ({named})."]
 
 
 def interesting_layers(layers: Sequence[LayerReport]) -> list[LayerReport]:

@@ -26,6 +26,7 @@ from imgscan.report.summary import (
     interesting_layers,
     left_out_count,
     place_text,
+    rebuild_notes,
     scenario_row,
     source_line,
     split_findings,
@@ -39,6 +40,7 @@ from imgscan.units import human_bytes, human_seconds, percent
 
 _EACH: Final = 3
 """Findings of a rule before they are cut; `--verbose` and JSON have all."""
+_REASON_LINES: Final = 20
 
 
 def render(report: Report, style: Style) -> str:
@@ -169,6 +171,8 @@ def _rebuilds(report: Report, timings: Sequence[Timing], pen: Pen) -> Iterator[s
         for name, touched, cached, took, blamed in map(scenario_row, timings)
     ]
     yield pen.table(rows, ("rebuild", "touched", "cached", "takes", "everything re-ran from line"), right=(2, 3))
+    for note in rebuild_notes(timings):
+        yield from pen.wrap(note, "  ")
     cache = report.cache
     if cache is None:
         return
@@ -216,9 +220,11 @@ def _accepted(report: Report, pen: Pen) -> Iterator[str]:
     if not rows:
         return
     yield pen.heading(f"Accepted ({len(rows)})")
-    room = max(20, (pen.width - 16 - max(len(rule) for _, rule, _, _ in rows)) // 2)
+    # The reason is why the list is read; the place can be found again by its ends.
+    room = max(40, pen.width - 16 - max(len(rule) for _, rule, _, _ in rows))
+    reason = min(max(len(plain(why)) for *_, why in rows), room * 2 // 3)
     shown = [
-        (pen.severity(severity), rule, shorten(plain(place), room), shorten(plain(why), room))
+        (pen.severity(severity), rule, shorten(plain(place), room - reason), pen.cell(why, reason, _REASON_LINES))
         for severity, rule, place, why in rows
     ]
     yield pen.table(shown, ("severity", "rule", "where", "accepted by"))

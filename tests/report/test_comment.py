@@ -163,6 +163,29 @@ def test_what_is_new_fixed_and_known() -> None:
     assert "COPY . ." in rest
 
 
+@pytest.mark.parametrize(
+    ("message", "status", "told"),
+    [
+        pytest.param("Tests in /srv (3.00 MB).", Status.DELETED, "Tests in /srv (3.00 MB); deleted later, still in the image", id="a-full-stop"),
+        pytest.param("a token; deleted by layer 9, but anyone can still read layer 3: rotate it", Status.DELETED, "rotate it", id="by-whom"),
+        pytest.param("3.00 MB shipped by line 4, removed by line 8: still downloaded.", Status.DELETED, "still downloaded.", id="shipped"),
+        pytest.param("a token", Status.VISIBLE, "a token", id="visible"),
+        pytest.param("a token", Status.OVERWRITTEN, "a token; overwritten later, still in the image", id="overwritten"),
+    ],
+)  # fmt: skip
+def test_what_became_of_it_is_said_once(message: str, status: Status, told: str) -> None:
+    page = rendered(render(replace(HEAD, findings=(replace(SECRET, message=message, status=status),)), BASE, STYLE))
+    (line,) = [line for line in "".join(page.text).splitlines() if "secret-github-token in" in line]
+    assert line.endswith(told)
+
+
+def test_a_factor_in_place_of_a_thousand_percent() -> None:
+    small = replace(BASE, image=image(size_bytes=1_000_000))
+    text = render(replace(HEAD, image=image(size_bytes=50_000_000)), small, STYLE)
+    assert "×50" in text
+    assert "4900" not in text
+
+
 def test_all_mended() -> None:
     body = render(BASE, HEAD, STYLE)
     assert body.splitlines()[1].startswith("### ✅ imgscan: GO for <code>app</code> — 2 fixed, NO-GO before")
