@@ -15,7 +15,7 @@ from typing import Final
 from imgscan.acceptance import open_findings
 from imgscan.delta import Delta, compare
 from imgscan.errors import InputError
-from imgscan.escape import markdown, markdown_code, plain, shorten
+from imgscan.escape import markdown, markdown_code, markdown_html_code, plain, shorten
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
 from imgscan.model import Finding, Report, Severity, Status, Verdict
@@ -259,7 +259,7 @@ def _patches(report: Report, delta: Delta | None) -> Iterator[_Block]:
             patches.setdefault(finding.fix.patch, finding)
     short = [(patch, finding) for patch, finding in patches.items() if patch.count("\n") <= _PATCH_LINES]
     for patch, finding in short[:_MOST_PATCHES]:
-        title = f"Suggested patch for {markdown_code(shorten(finding.rule_id, _TEXT))}"
+        title = f"Suggested patch for {markdown_html_code(shorten(finding.rule_id, _TEXT))}"
         yield from _folded(title, [f"Fix: {_prose(finding.fix.text)}", "", *_fenced(patch)], 9)
     left = len(patches) - len(short[:_MOST_PATCHES])
     if left:

@@ -10,7 +10,7 @@ from typing import Final
 
 from tabulate import tabulate
 
-from imgscan.escape import markdown, markdown_block, markdown_code, shorten
+from imgscan.escape import markdown, markdown_block, markdown_code, markdown_html, shorten
 from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
@@ -128,7 +128,7 @@ def _failure(failure: BuildFailure) -> Iterator[str]:
         yield f"\n**Cause:** {markdown(failure.cause)}"
     if failure.log:
         yield "\n<pre>"
-        yield from (markdown(text) for text in failure.log)
+        yield from (markdown_html(text) for text in failure.log)
         yield "</pre>"
 
 
@@ -221,7 +221,7 @@ def _proofs(report: Report) -> Iterator[str]:
 
 def _mitigation(section: RiskSection) -> Iterator[str]:
     risk = section.risk
-    title = f"{risk.id}: {markdown(risk.description)}"
+    title = f"{risk.id}: {markdown_html(risk.description)}"
     yield f"\n<details><summary>Mitigation of {title} ({risk.score}, {risk.priority})</summary>"
     if section.places:
         yield "\n**Evidence**"
