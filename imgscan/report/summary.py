@@ -27,6 +27,7 @@ from imgscan.model import (
     Timing,
     Validity,
 )
+from imgscan.nestedpath import nested_path
 from imgscan.units import human_bytes, human_seconds, percent
 
 _MOST_KEPT: Final = 3
@@ -61,11 +62,12 @@ def where(location: Location) -> str:
 
 
 def place_text(location: Location) -> str:
-    """A place in words: `layer 5 /app/.env:3`, `history history[3]`, `backend/.env`, `Dockerfile:14`."""
+    """A place in words: `layer 5 /app/.env:3`, `history history[3]`, `backend/.env`, `Dockerfile:14`,
+    `a.tgz → b.env:2`."""
     parts: list[str] = []
     if location.layer is not None:
         parts.append(f"layer {location.layer}")
-    path = "!".join((location.path or "", *location.inside)).rstrip("!")
+    path = nested_path(location)
     if location.place not in (Place.FILE, Place.CONTEXT, Place.DOCKERFILE):
         parts.append(location.place.value)
     if path:

@@ -15,6 +15,7 @@ from imgscan.detect.secrets.redact import secret_fingerprint_parts
 from imgscan.detect.secrets.weighing import weigh, whose
 from imgscan.frozen import frozen
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, Status, Validity
+from imgscan.nestedpath import nested_path
 from imgscan.rulebook import fingerprint
 
 RISK_ID: Final = "SEC-001"
@@ -165,8 +166,8 @@ def _message(group: list[_Weighed], location: Location, status: Status | None, s
     hit = first.hit
     detail = f" ({hit.detail})" if hit.detail else ""
     where = {
-        Place.FILE: f"in {location.path}",
-        Place.CONTEXT: f"in {location.path}, which is in the build context",
+        Place.FILE: f"in {nested_path(location)}",
+        Place.CONTEXT: f"in {nested_path(location)}, which is in the build context",
         Place.DOCKERFILE: f"written in {location.path}",
         Place.COMPOSE: f"written in {location.path}",
         Place.SCRIPT: f"written in {location.path}",
