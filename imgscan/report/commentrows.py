@@ -93,7 +93,7 @@ def _label(text: str) -> str:
 
 
 def _shown(figures: Sequence[Figure]) -> list[Figure]:
-    """Findings are listed below the table one by one; efficiency says again what is shipped in vain."""
+    """Findings are listed below the table one by one; efficiency says again what is wasted."""
     return _ordered([f for f in figures if not f.key.startswith("findings-") and f.key != "efficiency"])
 
 

@@ -142,7 +142,7 @@ class _Page:
         yield from self._list("Risks", [self._risk(change) for change in delta.risks])
         yield from self._list("Steps of rebuilds", [self._step(change) for change in delta.steps])
         yield from self._list("Bytes by directory", [self._directory(change) for change in delta.directories])
-        yield from self._list("Shipped in vain, by folder", [self._folder(change) for change in delta.folders])
+        yield from self._list("Wasted, by folder", [self._folder(change) for change in delta.folders])
 
     def _head(self, delta: Delta) -> Iterator[str]:
         verdict = delta.head_verdict.value

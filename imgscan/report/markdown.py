@@ -249,12 +249,13 @@ def _findings(title: str, findings: Sequence[Finding]) -> Iterator[str]:
             f"{MARK[f.severity]} {f.severity}",
             markdown_code(f.rule_id),
             markdown_code(shorten(where(f.location), CELL)),
-            markdown(status_text(f) or f.evidence.value),
+            markdown(status_text(f)) or "-",
+            f.evidence.value,
             markdown(shorten(f.message, 2 * CELL)) + (f" (and {more} like it)" if more else ""),
         )
         for f, more in shown[:_ROWS]
     ]
-    yield from table(rows, ("Severity", "Rule", "Where", "Status", "What"))
+    yield from table(rows, ("Severity", "Rule", "Where", "Status", "Evidence", "What"))
     left = len(findings) - sum(1 + more for _, more in shown[:_ROWS])
     if left > 0:
         yield f"\n{left} more in the JSON report."
@@ -288,7 +289,7 @@ def _image(report: Report) -> Iterator[str]:
     yield "\n### The image\n"
     yield (
         f"{human_bytes(image.size_bytes)} in {len(image.layers)} layers, "
-        f"{human_bytes(image.reclaimable_bytes)} reclaimable ({percent(image.efficiency)} efficient). "
+        f"{human_bytes(image.reclaimable_bytes)} wasted ({percent(image.efficiency)} efficient). "
         f"{markdown(base_line(report))}"
     )
     yield f"\nThe same {markdown(dive_line(image))}."

@@ -203,13 +203,15 @@ def _findings(title: str, findings: Sequence[Finding], pen: Pen) -> Iterator[str
     shown = [(f, 0) for f in findings] if pen.style.verbose else collapse(findings, _EACH)
     shown = shown[: pen.rows(shown)]
     lines = [shorten(plain(source_line(f.location.dockerfile)), 24) for f, _ in shown]
-    states = [status_text(f) or f.evidence.value for f, _ in shown]
-    taken = 20 + max(len(f.rule_id) for f, _ in shown) + max(map(len, lines)) + max(map(len, states))
+    states = [status_text(f) for f, _ in shown]
+    taken = 32 + max(len(f.rule_id) for f, _ in shown) + max(map(len, lines)) + max(map(len, states))
     rows = [
-        (pen.severity(f.severity), f.rule_id, _place(f, more, pen.width - taken), line, state)
+        (pen.severity(f.severity), f.rule_id, _place(f, more, pen.width - taken), line, f.evidence.value, state)
         for (f, more), line, state in zip(shown, lines, states, strict=True)
     ]
-    yield pen.table(rows, ("severity", "rule", "where", "from", "status"))
+    # What is only in the project has no status, and no column for it.
+    width = 6 if any(states) else 5
+    yield pen.table([row[:width] for row in rows], ("severity", "rule", "where", "from", "evidence", "status")[:width])
     left = len(findings) - sum(1 + more for _, more in shown)
     if left > 0:
         yield f"  … and {left} more (-v shows all)"
@@ -242,7 +244,7 @@ def _image(report: Report, image: ImageReport, pen: Pen) -> Iterator[str]:
     yield pen.heading("The image")
     yield (
         f"  {human_bytes(image.size_bytes)} in {len(image.layers)} layers, {human_bytes(image.visible_bytes)} visible, "
-        f"{human_bytes(image.reclaimable_bytes)} reclaimable ({percent(image.efficiency)} efficient)"
+        f"{human_bytes(image.reclaimable_bytes)} wasted ({percent(image.efficiency)} efficient)"
     )
     yield f"  {dive_line(image)}"
     if base := base_line(report):

@@ -20,7 +20,7 @@ _GAP: Final = " "
 _WIDTH: Final = 30
 _NAMES: Final = {
     "size-bytes": ("Image size", Unit.BYTES),
-    "reclaimable-bytes": ("Shipped in vain", Unit.BYTES),
+    "reclaimable-bytes": ("Wasted", Unit.BYTES),
     "efficiency": ("Efficiency", Unit.RATIO),
     "seconds-cold": ("Build from nothing", Unit.SECONDS),
     "seconds-noop": ("Build with nothing changed", Unit.SECONDS),

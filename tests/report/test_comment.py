@@ -97,7 +97,7 @@ def test_inside_noise_is_a_tilde_and_never_an_arrow() -> None:
 
 def test_what_is_equal_has_no_row() -> None:
     body = render(HEAD, BASE, STYLE)
-    assert "Shipped in vain" not in body
+    assert "Wasted" not in body
     assert "nothing changed" in render(BASE, BASE, STYLE)
     assert "|" not in render(BASE, BASE, STYLE)
 

@@ -141,6 +141,26 @@ def test_a_cold_build_with_cached_steps_is_explained(name: str) -> None:
     assert "even in a build without one (WORKDIR /app)" in " ".join(text.split())
 
 
+@pytest.mark.parametrize("name", ["table", "markdown"])
+def test_status_and_evidence_have_columns_of_their_own(name: str) -> None:
+    text = render(report(), name, Style(width=160))
+    head = next(line for line in text.lower().splitlines() if "severity" in line and "rule" in line)
+    assert head.index("status") != head.index("evidence")
+    row = next(
+        line for line in text.splitlines() if "secret-github-token" in line and "critical" in line and "layer" in line
+    )
+    assert "deleted" in row
+    assert "observed" in row
+
+
+@pytest.mark.parametrize("name", ["table", "markdown", "html"])
+def test_what_is_hidden_again_has_one_name(name: str) -> None:
+    text = render(report(), name, Style(verbose=True)).lower()
+    assert "wasted" in text
+    assert "in vain" not in text
+    assert "reclaimable" not in text
+
+
 def test_color_only_when_asked() -> None:
     assert "\x1b[" not in render(report(), "table", Style(color=False))
     assert "\x1b[" in render(report(), "table", Style(color=True))
