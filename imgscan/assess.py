@@ -5,7 +5,7 @@ In: what scanning, building and reading the project gave. Out: one `Report`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -236,7 +236,7 @@ def make_report(
     budgets = check_budgets(gate.limits, image, build.scenarios if build else ())
     facts = Facts(
         findings=counts,
-        build=build,
+        build=weighed_build(build),
         cache=cache if earlier is None else earlier.cache,
         timings=() if earlier is None else earlier.timings,
         image_scanned=image is not None and whole,
@@ -264,8 +264,9 @@ def make_report(
         risks=risks,
         risk_summary=judged.summary,
         budgets=budgets,
-        notes=(*judged.notes, *notes, *waiver_notes(gate.waivers, risks, gate.acceptance.today)),
+        notes=(*judged.notes, *notes, *_more_notes(gate, risks, build)),
         verifications=tuple(verifications),
+        forbidding=judged.forbidding,
     )
 
 
@@ -274,14 +275,27 @@ def _ordered(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(without_doubles(findings), key=lambda f: (-f.severity.rank, f.rule_id, f.fingerprint))
 
 
+def _more_notes(gate: Gate, risks: Sequence[Risk], build: BuildInfo | None) -> Iterator[str]:
+    """What is to be said of waivers, and of rebuilds that were not measured as asked for."""
+    yield from waiver_notes(gate.waivers, risks, gate.acceptance.today)
+    yield from build.warnings if build else ()
+
+
+def weighed_build(build: BuildInfo | None) -> BuildInfo | None:
+    """The build as far as it is evidence: a registry that does not answer says nothing of the project."""
+    return None if build is not None and build.failure is not None and build.failure.unreachable else build
+
+
 @frozen
 class Judged:
-    """The verdict with its reasons, the register in short, and what is to be noted."""
+    """The verdict with its reasons, the register in short, and what is to be noted; `forbidding` are the fingerprints
+    of the findings that count against the threshold."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
     summary: RiskSummary
     notes: tuple[str, ...]
+    forbidding: tuple[str, ...] = ()
 
 
 def judge_report(
@@ -301,8 +315,21 @@ def judge_report(
     verdict, reasons = judge(
         findings, risks, budgets, fail_on=gate.fail_on, failure=failure, new=new, standing=standing
     )
-    summary = summarise(risks, verdict, standing, builds=failure is None)
-    return Judged(verdict=verdict, reasons=reasons, summary=summary, notes=tuple(notes))
+    if failure is not None and failure.unreachable:
+        reasons = (f"nothing was built: the engine cannot get the image of `{failure.step}`", *reasons[1:])
+    return Judged(
+        verdict=verdict,
+        reasons=reasons,
+        summary=summarise(risks, verdict, standing, builds=failure is None),
+        notes=tuple(notes),
+        forbidding=tuple(f.fingerprint for f in findings if _forbids(f, risks, gate.fail_on, new)),
+    )
+
+
+def _forbids(finding: Finding, risks: Sequence[Risk], fail_on: Severity | None, new: Collection[str] | None) -> bool:
+    """Whether a finding alone would forbid the merge: a waived risk does not, but decides whether its findings do."""
+    waived = [risk for risk in risks if risk.waiver is not None]
+    return judge((finding,), waived, (), fail_on=fail_on, new=new)[0] is Verdict.NO_GO
 
 
 def _not_unpacked(coverage: Coverage, ref: str) -> Coverage:

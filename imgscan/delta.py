@@ -95,7 +95,7 @@ class RiskChange:
 
 @frozen
 class FolderChange:
-    """Bytes that are shipped in vain below a folder, before and after."""
+    """Bytes that are wasted below a folder, before and after."""
 
     folder: str
     base: int
@@ -189,7 +189,7 @@ def _figures(base: Report, head: Report) -> Iterator[Figure]:
 
 
 def _sizes(base: ImageReport | None, head: ImageReport | None) -> Iterator[Figure]:
-    for key, name in (("size_bytes", "Image size"), ("reclaimable_bytes", "Shipped in vain")):
+    for key, name in (("size_bytes", "Image size"), ("reclaimable_bytes", "Wasted")):
         values = [None if image is None else float(getattr(image, key)) for image in (base, head)]
         yield Figure(key=key.replace("_", "-"), name=name, unit=Unit.BYTES, base=values[0], head=values[1])
     ratios = [None if image is None else image.efficiency for image in (base, head)]
@@ -304,7 +304,7 @@ def _folders(base: ImageReport | None, head: ImageReport | None) -> Iterator[Fol
 
 
 def _wasted(image: ImageReport | None) -> dict[str, int]:
-    """Bytes shipped in vain by their two top folders."""
+    """Bytes wasted by their two top folders."""
     sizes: dict[str, int] = {}
     for item in image.waste if image else ():
         if item.shadowed_by is not None:

@@ -125,7 +125,8 @@ class History:
     """The latest commits (merges left out) replayed with today's Dockerfile, each as one rebuild after the one before.
 
     `free` commits re-run nothing; `unpriced` ones changed the Dockerfile or its ignore file, and are counted only with
-    what their other paths cost. `paths` and `instructions` are the ten that cost most.
+    what their other paths cost. `paths` and `instructions` are the ten that cost most. `left_out` says why fewer were
+    replayed than asked for, where that is not all there are.
     """
 
     commits: int
@@ -139,6 +140,7 @@ class History:
     paths: tuple[PathCost, ...]
     instructions: tuple[InstructionCost, ...]
     savings: tuple[Saving, ...] = ()
+    left_out: str = ""
 
 
 @frozen

@@ -106,6 +106,11 @@ _ADVICE: Final[tuple[tuple[Callable[[str], bool], str], ...]] = (
         "add yourself to the engine's group (sudo usermod -aG docker $USER, then log in again), or run with sudo",
     ),
     (
+        lambda tried: "refused" in tried and ("DOCKER_HOST" in tried or "docker context" in tried),
+        "nothing listens there: correct DOCKER_HOST or `docker context use`, or unset it to try this machine's own "
+        "engine, or start the engine that it names",
+    ),
+    (
         lambda tried: "refused" in tried,
         "nothing listens on the socket: start the engine (sudo systemctl start docker, or open Docker Desktop)",
     ),

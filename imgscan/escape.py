@@ -14,18 +14,33 @@ from imgscan.lazyre import lazy_re
 # Controls that move the cursor, hide or reorder text: C0, DEL, C1, and Unicode's format characters (bidi overrides,
 # zero-width, tags) and line separators, which `unicodedata` files under Cc, Cf, Zl, Zp; Cs are lone surrogates.
 _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
-# Characters with a meaning in GitHub's and GitLab's Markdown, `@` and `#` because they notify people and link issues.
+# The forges look for these in the rendered text, whatever it was escaped with: mentions (@org/team, a@b.example),
+# references (#1, !1, $1, %1, %"name", ~label, &1, ^alert, GH-1, [vulnerability:1]), marks of changes ({+ +}, [- -]) and
+# web addresses. A word joiner, which nobody sees, ends what they look for. In code they look for nothing.
+_ACTIVE: Final = lazy_re(
+    r"(?<=[@~%])(?=[\w\"'(:])|(?<=[#!$&])(?=\d)|(?<=\^)(?=alert)|(?<=[\[{])(?=[+-])|(?<=\[)(?=\w+:)|(?<=\*)(?=iteration:)"
+    r"|(?=://)|(?<=www)(?=\.)|(?<=g[hl]-)(?=\d)",
+    re.IGNORECASE,
+)
+# Characters with a meaning in Markdown, which an inline element of HTML does not take from them.
 _MARKDOWN_SPECIAL: Final = lazy_re(r"([\\`*_{}\[\]()#+\-!|~@:$^=])")
-# The forges look for these in the rendered text, where an entity is the character it stands for: mentions (@org/team,
-# a@b.example), references (#1, !1, $1, %1, ~label, &1, ^alert, GH-1) and web addresses. A word joiner, which nobody
-# sees, ends what they look for. In code they look for no mentions and references, so a path stays as it is there.
-_ACTIVE: Final = lazy_re(r"(?<=[@#!$%~&^])(?=[\w\"'(:])|(?=://)|(?<=www)(?=\.)|(?<=gh-)(?=\d)", re.IGNORECASE)
+# In an element of HTML an address is looked for in code too; a path with an @ stays as it is there.
 _ACTIVE_IN_CODE: Final = lazy_re(r"(?<=[\w.+-]@)(?=\w)|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
+# What inline Markdown gives a meaning to anywhere. `_` has none within a word, `\` none before a letter; `&` begins an
+# entity, `<` a tag; `$` begins a formula, which a backslash does not prevent.
+_INLINE: Final = lazy_re(
+    r"\\(?=[^\w\s]|_|\s*\Z)|[*`\[~|]|\](?=[(\[:])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|[$<]|&(?=[#A-Za-z])"
+)
+# What begins a block where a line or an item begins with it.
+_BLOCK: Final = lazy_re(r"\A(?:(?=>|[-+](?:\s|\Z)|[-=][-=:|\\\s]*\Z|#{1,6}(?:\s|\Z)|:-)|\d+(?=[.)](?:\s|\Z)))")
+# What ends a heading where a heading ends with it.
+_HEADING_END: Final = lazy_re(r"(?<=\s)(?=#+\s*\Z)")
+# Code in our own messages. A pipe ends a cell of a table in code too, and a backslash before one cannot be told from
+# the one that keeps it.
+_CODE: Final = lazy_re(r"(?<!`)`(?=[^\s`])([^`\\|]*)(?<=[^\s`])`(?!`)")
 # A wrapped line of a report may begin with what some file is called.
 _LOG_COMMAND: Final = lazy_re(r"^[^\S\n]*(?=::)", re.MULTILINE)
 _WORD_JOINER: Final = "\u2060"
-# What begins like an item of a numbered list is one where a line or an item begins with it.
-_NUMBERED: Final = lazy_re(r"\A(\s*\d+)\.(?=\s|\Z)")
 
 
 def path_text(path: bytes) -> str:
@@ -48,18 +63,70 @@ def _visible(ch: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Text for Markdown prose or a table cell: nothing in it is markup, a mention, a link or a cell border."""
-    escaped = _entities(_ACTIVE.sub(_WORD_JOINER, plain(text)))
-    return _NUMBERED.sub(r"\1&#46;", escaped)
+    """Text for Markdown prose or a table cell: nothing in it is markup, a mention, a link or a cell border, but what
+    stands in single backticks is code, whatever it is. Only what would have a meaning at its place is escaped."""
+    shown = plain(text)
+    parts: list[str] = []
+    at = 0
+    for found in _CODE.finditer(shown):
+        parts += (_prose(shown[at : found.start()], first=at == 0), found.group())
+        at = found.end()
+    parts.append(_prose(shown[at:], first=at == 0))
+    return _kept_blanks(_HEADING_END.sub(r"\\", "".join(parts)))
 
 
 def markdown_code(text: str) -> str:
-    """Text as inline code that is safe in a table cell too: an HTML code element, since backticks cannot be escaped."""
-    return f"<code>{_entities(_ACTIVE_IN_CODE.sub(_WORD_JOINER, plain(text)))}</code>"
+    """Text as inline code that is safe in a table cell too: a code span, or an HTML element for what a span cannot
+    hold: backticks, which cannot be escaped, pipes and backslashes, which tables read first, and blanks at its ends."""
+    shown = plain(text)
+    if shown and shown == shown.strip() and not set("`|\\") & set(shown):
+        return f"`{shown}`"
+    return f"<code>{_entities(_ACTIVE_IN_CODE.sub(_WORD_JOINER, shown))}</code>"
+
+
+def markdown_html(text: str) -> str:
+    """Text inside of a block of HTML in Markdown, such as a <summary>, where backslashes and backticks are themselves,
+    and which an empty line ends."""
+    return _html(_ACTIVE.sub(_WORD_JOINER, plain(text)))
+
+
+def markdown_html_code(text: str) -> str:
+    """Text as code inside of a block of HTML."""
+    return f"<code>{_html(_ACTIVE_IN_CODE.sub(_WORD_JOINER, plain(text)))}</code>"
+
+
+def _prose(text: str, *, first: bool) -> str:
+    """Text between code spans. `first`: a line may begin with it."""
+    escaped = _INLINE.sub(_escaped, _ACTIVE.sub(_WORD_JOINER, text))
+    if first:
+        escaped = _BLOCK.sub(r"\g<0>\\", escaped)
+    return escaped.replace(_WORD_JOINER, f"&#{ord(_WORD_JOINER)};")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return {"<": "&lt;", "&": "&amp;", "$": "&#36;"}.get(found.group(), f"\\{found.group()}")
+
+
+def _kept_blanks(text: str) -> str:
+    """Blanks at the ends, which would make a block of code or a line break, as entities."""
+    body = text.strip(" ")
+    if not body:
+        return "&#32;" * len(text)
+    head = len(text) - len(text.lstrip(" "))
+    return "&#32;" * head + body + "&#32;" * (len(text) - head - len(body))
+
+
+def _html(text: str) -> str:
+    """Text of an element of HTML; a formula begins with $ there too."""
+    import html  # takes as long to import as all else here, and few reports are Markdown
+
+    escaped = html.escape(text, quote=False).replace("$", "&#36;")
+    return escaped.replace(_WORD_JOINER, f"&#{ord(_WORD_JOINER)};")
 
 
 def _entities(text: str) -> str:
-    import html  # takes as long to import as all else here, and few reports are Markdown
+    """Text of an inline element of HTML, in which Markdown goes on."""
+    import html
 
     escaped = _MARKDOWN_SPECIAL.sub(lambda m: f"&#{ord(m.group(1))};", html.escape(text, quote=False))
     return escaped.replace(_WORD_JOINER, f"&#{ord(_WORD_JOINER)};")

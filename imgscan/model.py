@@ -166,7 +166,9 @@ class Step:
 
 @frozen
 class BuildFailure:
-    """Why a build failed: the step, the engine's words, the log lines that matter, and the cause when it is known."""
+    """Why a build failed: the step, the engine's words, the log lines that matter, and the cause when it is known.
+    `unreachable`: a registry did not give the engine a base image or a frontend, so that nothing was built and nothing
+    is said of the Dockerfile."""
 
     step: str
     line: int | None
@@ -174,6 +176,7 @@ class BuildFailure:
     log: tuple[str, ...]
     cause: str | None = None
     rule_id: str | None = None
+    unreachable: bool = False
 
 
 @frozen
@@ -341,7 +344,8 @@ class Target:
 class Report:
     """Everything imgscan found out; every output format is a view of this. `notes` tell what the user wrote that has no
     effect: entries of a baseline that match nothing, what has expired, marks that do not count. `proofs` are the
-    patches that were proposed, with what building them showed."""
+    patches that were proposed, with what building them showed. `forbidding` are the fingerprints of the findings that
+    forbid the merge by their severity (`--fail-on`)."""
 
     schema_version: str
     tool: Tool
@@ -363,6 +367,7 @@ class Report:
     verifications: tuple[Verification, ...] = ()
     excerpts: tuple[SourceExcerpt, ...] = ()
     proofs: tuple[PatchProof, ...] = ()
+    forbidding: tuple[str, ...] = ()
 
 
 @frozen

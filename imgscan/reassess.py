@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from imgscan.acceptance import accept, accepted_findings, is_about_baseline, open_findings
-from imgscan.assess import Gate, judge_report, sought_in
+from imgscan.assess import Gate, judge_report, sought_in, weighed_build
 from imgscan.model import AcceptedBy, Finding, Report, Risk
 from imgscan.risk.budgets import check_budgets
 from imgscan.risk.catalog import priority
@@ -45,6 +45,7 @@ def reassess(report: Report, gate: Gate) -> Report:
         budgets=budgets,
         verdict=judged.verdict,
         reasons=judged.reasons,
+        forbidding=judged.forbidding,
         notes=tuple(dict.fromkeys((*judged.notes, *notes, *older))),
     )
 
@@ -78,7 +79,7 @@ def _facts(report: Report, findings: tuple[Finding, ...]) -> Facts:
     """What the report says of itself, with these findings; nothing of what is at stake."""
     return Facts(
         findings=open_findings(findings),
-        build=report.build,
+        build=weighed_build(report.build),
         cache=report.cache,
         image_scanned=report.image is not None and report.complete,
         accepted=accepted_findings(findings),

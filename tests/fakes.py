@@ -215,7 +215,8 @@ def report(**changes: Any) -> Report:
         ),
         "complete": False,
         "verdict": Verdict.NO_GO,
-        "reasons": ("1 finding of severity high or above",),
+        "reasons": ("2 findings of severity high or above",),
+        "forbidding": ("0123456789abcdef", "1111111111111111"),
         "skipped": (Skipped(where="layer 3", reason="the gzip stream ends early"),),
         "image": image(),
         "findings": (

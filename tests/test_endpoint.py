@@ -92,6 +92,8 @@ def test_a_context_without_a_host_is_as_none(tmp_path: Path, endpoint: Any) -> N
     [
         (["/var/run/docker.sock: permission denied"], "usermod"),
         (["/var/run/docker.sock: connection refused"], "start the engine"),
+        (["tcp://127.0.0.1:1 (DOCKER_HOST): connection refused"], "correct DOCKER_HOST"),
+        (["tcp://127.0.0.1:1 (docker context work): connection refused"], "docker context use"),
         (["tcp://x (DOCKER_HOST): name not known"], "DOCKER_HOST"),
         (["/var/run/docker.sock (not there)"], "install"),
     ],

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import html
-import re
 import unicodedata
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdownmodel import rendered
 
-from imgscan.escape import log_lines, markdown, markdown_code, path_text, plain, shorten
+from imgscan.escape import (
+    log_lines,
+    markdown,
+    markdown_code,
+    markdown_html,
+    markdown_html_code,
+    path_text,
+    plain,
+    shorten,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,14 +50,103 @@ def test_plain_is_one_harmless_line(text: str) -> None:
     shown.encode()
 
 
-@given(st.text())
-def test_markdown_is_text_only(text: str) -> None:
-    shown = markdown(text)
-    assert not re.search(r"[<>|`*_\[\]@~\\]", shown)
-    assert html.unescape(shown).replace("\u2060", "") == plain(text)
+CONTEXTS = {
+    "line": "{}",
+    "sentence": "see {} there",
+    "item": "- {}",
+    "numbered": "1. {}\n2. x",
+    "below-a-line": "1. x  \n   {} (x)",
+    "heading": "### {}",
+    "quote": "> {}",
+    "cell": "| a | b |\n|---|---|\n| {} | {} |\n| x | y |",
+}
+SUMMARY = "<details><summary>{}</summary>\n\nx\n\n</details>"
+NASTY = st.one_of(
+    st.text(min_size=1, max_size=40),
+    st.lists(
+        st.sampled_from([
+            *"`|\\*_~[]()<>&#-+=!$%^{}:;@\"'./ \t\nx1", "``", "```", "**", "__", "~~", "\\|", "`|`", "`\\`", "`a b`", "1. ", "1) ",
+            "- ", "# ", "> ", "---", "===", ":--", "|-|", "    ", "&lt;", "&#64;", "<b>", "</code>", "<!--", "-->", "[x](y)", "![x](y)",
+            "[^1]", "[ ] ", "<http://x>", "@org", "a@b.example", "a#1", "GH-1", "www.evil.example", "https://", "{+x+}",
+            "mailto:a@b.c", "a_b", "\u2060", "\u00a0", "\u202e", "é",
+        ]),
+        min_size=1, max_size=10,
+    ).map("".join),
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("escape", [markdown, markdown_code])
+def without_code(structure: list[str]) -> list[str]:
+    return [tag for tag in structure if tag not in ("<code>", "</code>")]
+
+
+def is_text_only(template: str, escaped: str, text: str, *, code: bool | None) -> None:
+    """The page is as with a word in place of the text, of which every character is shown; `code`: all of it is code, or
+    what stands in backticks (None)."""
+    count = template.count("{}")
+    page, plainly = (rendered(template.format(*[each] * count)) for each in (escaped, "`w0rd`" if code else "w0rd"))
+    if code is None:
+        assert without_code(page.structure) == plainly.structure
+    else:
+        assert page.structure == plainly.structure
+    assert page.live() + page.links() + page.comments == []
+    drop = {ord("`"): None} if code is None else {}
+    shown = "".join(plainly.text).replace("w0rd", plain(text))
+    assert "".join(page.text).replace("\u2060", "").translate(drop) == shown.translate(drop)
+
+
+@pytest.mark.parametrize("template", CONTEXTS.values(), ids=CONTEXTS)
+@given(NASTY)
+@example("`")
+@example("a`b` `c|d`\\")
+@example("|\\|")
+@example("#")
+@example("0 #")
+@example("\\ ")
+def test_markdown_is_text_only(template: str, text: str) -> None:
+    is_text_only(template, markdown(text), text, code=None)
+
+
+@pytest.mark.parametrize("template", CONTEXTS.values(), ids=CONTEXTS)
+@given(NASTY)
+@example("a`b")
+@example("\\|")
+@example(" x ")
+def test_code_is_code_only(template: str, text: str) -> None:
+    is_text_only(template, markdown_code(text), text, code=True)
+
+
+@pytest.mark.parametrize("escape", [markdown_html, markdown_html_code])
+@given(NASTY)
+def test_a_summary_is_text_only(escape: Callable[[str], str], text: str) -> None:
+    page = rendered(SUMMARY.format(escape(text)))
+    assert without_code(page.structure) == rendered(SUMMARY.format("word")).structure
+    assert page.live() + page.links() + page.comments == []
+    assert plain(text) in "".join(page.text).replace("\u2060", "")
+
+
+READABLE = [
+    pytest.param("line 6 (COPY . .) takes 3.0 MB: x-y.", "line 6 (COPY . .) takes 3.0 MB: x-y.", id="a-sentence"),
+    pytest.param("layer 5 /app/a_b.env:2 + C#!", "layer 5 /app/a_b.env:2 + C#!", id="a-path"),
+    pytest.param("`# syntax` needs `RUN --mount`", "`# syntax` needs `RUN --mount`", id="code-of-our-own"),
+    pytest.param("add **/.git", r"add \*\*/.git", id="stars"),
+    pytest.param("- x", r"\- x", id="like-an-item"),
+    pytest.param("--budget", "--budget", id="an-option"),
+    pytest.param("---", r"\---", id="a-rule"),
+    pytest.param("12. x", r"12\. x", id="like-a-numbered-item"),
+    pytest.param("3.0 MB", "3.0 MB", id="a-number"),
+    pytest.param("a|b", r"a\|b", id="pipe"),
+    pytest.param("R&D <5 &amp;", "R&amp;D &lt;5 &amp;amp;", id="html"),
+    pytest.param("a ` b", r"a \` b", id="lone-backtick"),
+    pytest.param("`a|b`", r"\`a\|b\`", id="code-with-a-pipe"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), READABLE)
+def test_only_what_has_a_meaning_is_escaped(text: str, shown: str) -> None:
+    assert markdown(text) == shown
+
+
+@pytest.mark.parametrize("escape", [markdown, markdown_code, markdown_html, markdown_html_code])
 @pytest.mark.parametrize(
     "text",
     [
@@ -72,7 +169,8 @@ def test_nothing_in_markdown_is_alive(text: str, escape: Callable[[str], str]) -
 
 
 def test_a_path_in_code_can_be_copied() -> None:
-    assert html.unescape(markdown_code("node_modules/@types/node")) == "<code>node_modules/@types/node</code>"
+    assert markdown_code("node_modules/@types/node") == "`node_modules/@types/node`"
+    assert html.unescape(markdown_html_code("node_modules/@types/node")) == "<code>node_modules/@types/node</code>"
 
 
 @given(st.binary())

@@ -26,6 +26,14 @@ _MAX_MESSAGE: Final = 4000
 _PARSE_ERROR_LINE: Final = lazy_re(r"dockerfile parse error (?:on )?line (\d+)", re.IGNORECASE)
 _METADATA: Final = lazy_re(r"\[internal\] load metadata for (\S+)")
 _FRONTEND: Final = lazy_re(r"resolve image config for (?:docker-image://)?(\S+)")
+# What the engine needs from a registry before it looks at any other instruction, and what it says if there is none.
+_IMAGE_STEP: Final = lazy_re(r"FROM\s|# syntax=", re.IGNORECASE)
+_UNREACHABLE: Final = lazy_re(
+    r"dial tcp|no such host|i/o timeout|connection (?:refused|reset)|network is unreachable|TLS handshake timeout"
+    r"|name resolution|server misbehaving|deadline exceeded|Client\.Timeout|proxyconnect|toomanyrequests"
+    r"|\b(?:429 Too Many|50[0-4] [A-Z])|\bEOF$",
+    re.IGNORECASE,
+)
 _ANSI: Final = lazy_re(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _WRAPPING: Final = lazy_re(
     r"^(?:failed to solve(?: with frontend [\w.]+)?: |failed to create LLB definition: "
@@ -64,7 +72,8 @@ def make_failure(
     step, line = _where(failing, outcome, message, dockerfile, settings)
     lines = log_lines(log)
     cause = find_cause(message, "\n".join(lines), failing.instruction if failing else step)
-    return BuildFailure(step=clean(step), line=line, message=message, log=lines, cause=cause)
+    unreachable = bool(_IMAGE_STEP.match(step) and _UNREACHABLE.search(message))
+    return BuildFailure(step=clean(step), line=line, message=message, log=lines, cause=cause, unreachable=unreachable)
 
 
 def unwrap_message(message: str) -> str:
@@ -156,8 +165,17 @@ def _where(
     if name.startswith(("http://", "https://")):
         return _download(name, dockerfile)
     if frontend:
-        return f"# syntax={frontend[1]}", 1 if dockerfile and dockerfile.directives else None
+        return _syntax(frontend[1], dockerfile)
     return name or "starting the build", None
+
+
+def _syntax(image: str, dockerfile: Dockerfile | None) -> tuple[str, int | None]:
+    """The directive as it is written, where it is; the engine gives the image in its long form. Directives are the
+    first lines of the file, one each."""
+    for at, (name, value) in enumerate(dockerfile.directives if dockerfile else (), start=1):
+        if name == "syntax":
+            return f"# syntax={value}", at
+    return f"# syntax={image}", None
 
 
 def _download(url: str, dockerfile: Dockerfile | None) -> tuple[str, int | None]:

@@ -71,6 +71,18 @@ def read_commits(root: Path, count: int) -> tuple[Commit, ...]:
     return tuple(parse_commits(output))
 
 
+def why_so_few(root: Path, found: int, wanted: int) -> str:
+    """Why `read_commits` gave fewer than were asked for, if it is not that there are no more; "" otherwise."""
+    if found >= wanted:
+        return ""
+    if (_git(root, "rev-parse", ("--is-shallow-repository",), 16) or b"").strip() == b"true":
+        return (
+            "the clone is shallow: what its oldest commit changed is not known "
+            "(git fetch --unshallow brings the rest, fetch-depth: 0 in GitHub's checkout)"
+        )
+    return "" if found else "there are only merges and the first commit, which has none before it to compare with"
+
+
 def parse_commits(output: bytes) -> Iterator[Commit]:
     """The commits of `git log -z --name-only --format=%x00%H %ct %P`: an empty field, then the commit, then its paths,
     the first of them behind a line end. A path is never empty, so that whatever it holds, it is no field like that."""
@@ -89,7 +101,11 @@ def parse_commits(output: bytes) -> Iterator[Commit]:
 
 def _git_log(root: Path, options: Sequence[str], limit: int) -> bytes | None:
     """What `git log` prints, at most `limit` bytes of it and whole fields; None if it cannot be run or fails."""
-    command = ["git", "-C", str(root), "--no-pager", "--no-optional-locks", *_HARMLESS, "log", *options]
+    return _git(root, "log", options, limit)
+
+
+def _git(root: Path, verb: str, options: Sequence[str], limit: int) -> bytes | None:
+    command = ["git", "-C", str(root), "--no-pager", "--no-optional-locks", *_HARMLESS, verb, *options]
     try:
         process = subprocess.Popen(  # noqa: S603 - a fixed program; every argument but the directory is ours
             command,

@@ -248,10 +248,27 @@ def with_unreported(trace: BuildTrace, cold: BuildTrace) -> BuildTrace:
 
     BuildKit is silent on a step when a later one is found in the cache without asking for it: it did not run.
     """
-    told = {(step.stage, step.ordinal) for step in trace.steps}
+    steps = _named_alike(trace.steps, cold.steps)
+    told = {(step.stage, step.ordinal) for step in steps}
     silent = [step for step in cold.steps if (step.stage, step.ordinal) not in told and not is_from(step)]
-    cached = [replace(step, cached=True, seconds=0.0, intervals=(), inputs=(), log="") for step in silent]
-    return replace(trace, steps=(*trace.steps, *cached)) if cached else trace
+    cached = (replace(step, cached=True, seconds=0.0, intervals=(), inputs=(), log="") for step in silent)
+    return replace(trace, steps=(*steps, *cached))
+
+
+def _named_alike(steps: Sequence[Step], cold: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps, each called as in the first build. The same instruction at the head of two stages is one step to
+    BuildKit, which one build tells as the one stage's and the next as the other's."""
+    known, told = ({(step.stage, step.ordinal) for step in some} for some in (cold, steps))
+    free = [step for step in cold if (step.stage, step.ordinal) not in told and not is_from(step)]
+    named: list[Step] = []
+    for step in steps:
+        strange = (step.stage, step.ordinal) not in known
+        twin = next((one for one in free if strange and one.instruction == step.instruction), None)
+        if twin is not None:
+            free.remove(twin)
+            step = replace(step, stage=twin.stage, ordinal=twin.ordinal, line=twin.line)
+        named.append(step)
+    return tuple(named)
 
 
 def make_timing(name: str, touched: str | None, repeats: Sequence[BuildTrace]) -> Timing:

@@ -120,8 +120,8 @@ def _write(
     known = before.by_id.keys() & after.by_id.keys()
     count = len(after.entries)
     click.echo(
-        f"{output}: {count} {'finding' if count == 1 else 'findings'} accepted, {count - len(known)} new; "
-        f"{len(before.entries) - len(known)} went",
+        f"{output}: {count} {'finding' if count == 1 else 'findings'} accepted, {count - len(known)} added, "
+        f"{len(before.entries) - len(known)} removed",
         err=True,
     )
 

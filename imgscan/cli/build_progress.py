@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from imgscan.lazyre import lazy_re
 from imgscan.progress import Progress
 from imgscan.units import human_seconds
+
+_NUMBER: Final = lazy_re(r",? \d+/\d+$")
 
 if TYPE_CHECKING:
     from imgscan.build.estimate import Progress as BuildEvent
@@ -28,10 +31,14 @@ class BuildProgress:
         }.get(event.scenario, f"rebuild, {event.scenario} {event.repeat}/{event.repeats}")
         left = "" if event.seconds_left is None else f", about {human_seconds(event.seconds_left)} left"
         if event.step is None:
-            self._progress.stage(f"{build}{left}")
+            self._progress.phase(f"{build}{left}", event.scenario)
             return
         count = f"{event.steps_done}/{event.steps_total}" if event.steps_total else f"{event.steps_done}"
         self._progress.update(f"{build}: step {count} {event.state}{left}: {event.step}")
+
+    def tell(self, text: str) -> None:
+        """A build of a proof began; `text` ends in its number of how many, where it is one of several."""
+        self._progress.phase(text, _NUMBER.sub("", text))
 
     def finish(self, measured: Measured) -> None:
         """All builds are over."""

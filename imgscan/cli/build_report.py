@@ -121,7 +121,7 @@ class _Run:
 
 def _assemble(run: _Run, ref: str) -> Report:
     """The report of a build, of the image it made if it made one."""
-    from imgscan.assess import make_report
+    from imgscan.assess import configured_findings, make_report
     from imgscan.build.failure import explain_failure
     from imgscan.build.metrics import cache_metrics
     from imgscan.cli.measuring import build_info
@@ -152,7 +152,7 @@ def _assemble(run: _Run, ref: str) -> Report:
     if measured.image is None:
         return make_report(
             target=target,
-            findings=(*found, *secret_findings(run.hits)),
+            findings=(*found, *configured_findings(project), *secret_findings(run.hits)),
             skipped=(*project.context.skipped, *run.setup.setup.tree.skipped),
             coverage=run.coverage,
             **shared,

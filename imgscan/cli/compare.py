@@ -86,6 +86,10 @@ def _open(name: str, params: Mapping[str, Any]) -> Report:
         from imgscan.report.json import decode
 
         return decode(path.read_bytes(), name)
+    if path.suffix == ".json":
+        raise InputError(
+            f"no such file: {name}", next_step=f"--format json={name} of scan, lint or build-report writes it"
+        )
     from contextlib import closing
 
     from imgscan.cli.session import open_session, scan_target

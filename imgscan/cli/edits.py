@@ -6,12 +6,13 @@ import difflib
 import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from imgscan.assess import Project
 from imgscan.build.cachemodel.records import CacheBuilder
 from imgscan.build.forecast import Costs, predict
-from imgscan.build.gitlog import read_commits
+from imgscan.build.gitlog import read_commits, why_so_few
 from imgscan.build.reach import Reach
 from imgscan.build.replay import replay
 from imgscan.build.request import Builder
@@ -39,7 +40,10 @@ def edit_costs(
     history = None
     if params["commits"]:
         commits = read_commits(project.context.root, params["commits"])
-        history = replay(project.context, project.dockerfile, reruns, costs, commits, findings)
+        history = replace(
+            replay(project.context, project.dockerfile, reruns, costs, commits, findings),
+            left_out=why_so_few(project.context.root, len(commits), params["commits"]),
+        )
     if params["touched"]:
         edits = list(_asked_for(params["touched"], project.context))
     elif params["commits"] and not params["predict"]:

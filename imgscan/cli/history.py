@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imgscan.pastruns import Recorded
 
 _SHOWN = 20
+_RANKS = {severity.value: rank for rank, severity in enumerate(Severity)}
 _STORE = click.option(
     "--store",
     envvar="IMGSCAN_HISTORY",
@@ -137,7 +138,7 @@ def _say(target: str, recorded: Recorded) -> None:
     click.echo(f"{plain(target)}: {len(recorded.new)} new, {len(recorded.gone)} gone, {recorded.standing} as before")
     for finding in ordered(recorded.new)[:_SHOWN]:
         click.echo(f"  new   {finding.severity} {plain(finding.rule_id)} {plain(where(finding.location))}")
-    for gone in recorded.gone[:_SHOWN]:
+    for gone in sorted(recorded.gone, key=lambda each: _RANKS.get(each.severity, len(_RANKS)))[:_SHOWN]:
         click.echo(f"  gone  {plain(gone.severity)} {plain(gone.rule_id)} {plain(gone.message)}")
     for word, found in (("new", recorded.new), ("gone", recorded.gone)):
         if len(found) > _SHOWN:

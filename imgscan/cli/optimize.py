@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from imgscan.cli.build_options import measuring_options, project_options
+from imgscan.cli.build_progress import BuildProgress
 from imgscan.cli.options import GENERAL, Output, OutputType, merged_params
 from imgscan.errors import EXIT_FINDINGS, EXIT_GO, InputError
 from imgscan.frozen import frozen
@@ -162,7 +163,7 @@ def _settle(
             repeats=0 if params["no_timing"] else params["repeats"],
             touch_source_path=params["touch_source"],
         )
-        say, clean = session.progress.stage, session.redactor.clean
+        say, clean = BuildProgress(session.progress).tell, session.redactor.clean
         info = engine.info
         built = BuildInfo(
             builder=build.builder.value, engine=f"{info.kind} {info.version}", store=info.store, cpus=info.cpus

@@ -100,7 +100,9 @@ class PairType(click.ParamType[tuple[str, str]]):
 
 
 GENERAL: Final = (
-    click.option("-q", "--quiet", is_flag=True, envvar="IMGSCAN_QUIET", help="Only the reports asked for."),
+    click.option(
+        "-q", "--quiet", is_flag=True, envvar="IMGSCAN_QUIET", help="Only the reports asked for, no progress."
+    ),
     click.option(
         "-v", "--verbose", is_flag=True, envvar="IMGSCAN_VERBOSE", help="Every row, and progress line by line."
     ),

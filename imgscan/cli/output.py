@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 
 from imgscan.cli.options import Output, use_color
-from imgscan.errors import EXIT_FINDINGS, EXIT_GO, BuildError, IncompleteError, InputError
+from imgscan.errors import EXIT_FINDINGS, EXIT_GO, BuildError, EngineError, IncompleteError, InputError
 from imgscan.model import Report, Verdict
 from imgscan.report import Style, render
 
@@ -111,9 +111,9 @@ def _is_written_in_place(path: Path) -> bool:
 
 
 def exit_code(report: Report, *, exit_zero: bool, strict: bool) -> int:
-    """The code of design: 4 before 1 before 5 before 0."""
+    """The code of design: 3 or 4 before 1 before 5 before 0."""
     if report.build is not None and report.build.failure is not None:
-        return BuildError.exit_code
+        return EngineError.exit_code if report.build.failure.unreachable else BuildError.exit_code
     if exit_zero:
         return EXIT_GO
     if report.verdict is Verdict.NO_GO:

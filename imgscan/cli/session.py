@@ -187,9 +187,9 @@ def dive_limits(params: Mapping[str, Any], progress: Progress) -> tuple[Limit, .
 
 
 def make_progress(*, quiet: bool, verbose: bool) -> Progress:
-    """Progress as the terminal allows: a live line on a terminal, plain lines with --verbose."""
+    """Progress as the terminal allows: a live line on a terminal, plain lines with --verbose, few lines in a log."""
     terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
-    return Progress(sys.stderr, live=terminal and not quiet, lines=verbose and not quiet)
+    return Progress(sys.stderr, live=terminal and not quiet, lines=verbose and not quiet, beats=not quiet)
 
 
 def open_project(params: Mapping[str, Any], progress: Progress, *, name: str | None = None) -> Project:

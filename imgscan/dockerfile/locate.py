@@ -16,6 +16,7 @@ _MAX_DOCKERFILE_BYTES: Final = 16 << 20
 _SEARCH_DEPTH: Final = 3
 _SEARCH_ENTRIES: Final = 20_000
 _SEARCH_SHOWN: Final = 5
+_COMPOSE_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _NOT_SEARCHED: Final = frozenset({".git", "node_modules", ".venv", "venv", "vendor", "__pycache__"})
 
 
@@ -94,7 +95,7 @@ def _relative_to(path: Path, root: Path) -> str | None:
 def _missing(what: str, root: Path) -> InputError:
     found = find_dockerfiles(root)
     if not found:
-        return InputError(what, cause=f"no file in {root} looks like a Dockerfile", next_step="name it with -f")
+        return InputError(what, cause=f"no file in {root} looks like a Dockerfile", next_step=_without_any(root))
     shown = ", ".join(found[:_SEARCH_SHOWN])
     more = f" and {len(found) - _SEARCH_SHOWN} more" if len(found) > _SEARCH_SHOWN else ""
     return InputError(what, cause=f"found {shown}{more}", next_step=f"use -f, for instance -f {root / found[0]}")
@@ -133,3 +134,10 @@ def _search(root: str) -> Iterator[str]:
                 yield path
             elif entry.is_dir(follow_symlinks=False) and depth < _SEARCH_DEPTH and entry.name not in _NOT_SEARCHED:
                 waiting.append((path, depth + 1))
+
+
+def _without_any(root: Path) -> str:
+    """What to do where no Dockerfile is: a compose file alone is something to look at too."""
+    if any((root / name).is_file() for name in _COMPOSE_FILES):
+        return f"name it with -f; compose files need none: imgscan lint {root} checks them"
+    return "name it with -f"

@@ -100,7 +100,7 @@ class Explorer(App[None]):
         report = self.explored.report
         layers = self.query_one("#layers", DataTable)
         layers.border_title = plain(report.target.ref)
-        layers.add_columns("", "size", "in vain", "instruction")
+        layers.add_columns("", "size", "wasted", "instruction")
         for layer in report.image.layers if report.image else ():
             layers.add_row(*_layer_row(layer))
         findings = self.query_one("#findings", DataTable)
@@ -227,7 +227,7 @@ class Explorer(App[None]):
             plain(layer.instruction or "an unknown instruction"),
             *([f"{plain(line.file)}:{line.line}"] if line else []),
             *(["from the base image"] if layer.from_base else []),
-            f"{human_bytes(layer.size_bytes)}, {layer.entries} entries, {human_bytes(layer.reclaimable_bytes)} in vain",
+            f"{human_bytes(layer.size_bytes)}, {layer.entries} entries, {human_bytes(layer.reclaimable_bytes)} wasted",
             layer.diff_id,
             f"image: {human_bytes(image.size_bytes)}, {percent(image.efficiency)} efficient",
             "",

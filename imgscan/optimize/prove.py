@@ -23,7 +23,7 @@ from imgscan.build.reach import find_reach
 from imgscan.build.request import BuildOptions
 from imgscan.build.scenarios import Touch, choose_files, read_context_file
 from imgscan.build.touch import touch_lockfile, touch_source
-from imgscan.errors import BuildError
+from imgscan.errors import BuildError, EngineError
 from imgscan.frozen import frozen
 from imgscan.model import BuildFailure, BuildTrace
 from imgscan.optimize.built import Version, excuses_of, original_version, patched_version
@@ -62,7 +62,7 @@ def open_prover(
 ) -> Iterator[Prover]:
     """A prover for plans of these inputs, with the original built. Everything made goes when the block ends.
 
-    Raises BuildError when the original does not build, EngineError when the engine is gone.
+    Raises BuildError when the original does not build, EngineError when the engine or a registry is gone.
     """
     with ExitStack() as stack:
         prover = Prover(engine, plan, options, stack, say, clean)
@@ -135,6 +135,8 @@ class Prover:
             self._say(f"building the original, {number}/2")
             made = self._original.build("cold", cold=True)
             if made.trace.failure is not None:
+                if made.trace.failure.unreachable:
+                    raise EngineError("a registry does not answer the engine", cause=told(made.trace.failure))
                 raise BuildError(
                     "the image does not build as it is",
                     cause=told(made.trace.failure),

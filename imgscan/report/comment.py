@@ -15,7 +15,7 @@ from typing import Final
 from imgscan.acceptance import open_findings
 from imgscan.delta import Delta, compare
 from imgscan.errors import InputError
-from imgscan.escape import markdown, markdown_code, plain, shorten
+from imgscan.escape import markdown, markdown_code, markdown_html_code, plain, shorten
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
 from imgscan.model import Finding, Report, Severity, Status, Verdict
@@ -45,6 +45,7 @@ _MARK: Final = {
     Severity.LOW: "🔵",
     Severity.INFO: "⚪",
 }
+_TELLS_STATUS: Final = lazy_re(r"\b(?:still (?:in|downloaded|there)|(?:deleted|overwritten|removed) (?:by|later))\b")
 _MOST_LISTED: Final = 10
 _EACH: Final = 3
 _MOST_FOLDED: Final = 50
@@ -203,7 +204,10 @@ def _bullet(finding: Finding) -> str:
     text += f" in {', '.join(places)}" if places else ""
     text += f" — {_prose(finding.message)}"
     gone = finding.status if finding.status is not Status.VISIBLE else None
-    return f"{text}; {status_sentence(gone)}" if gone else text
+    # Many messages say it themselves, and by what.
+    if gone is None or _TELLS_STATUS.search(finding.message):
+        return text
+    return f"{text.removesuffix('.')}; {status_sentence(gone)}"
 
 
 def _fixed_bullet(finding: Finding) -> str:
@@ -255,7 +259,7 @@ def _patches(report: Report, delta: Delta | None) -> Iterator[_Block]:
             patches.setdefault(finding.fix.patch, []).append(finding)
     short = [(patch, mended) for patch, mended in patches.items() if patch.count("\n") <= _PATCH_LINES]
     for patch, mended in short[:_MOST_PATCHES]:
-        rules = dict.fromkeys(markdown_code(shorten(finding.rule_id, _TEXT)) for finding in mended)
+        rules = dict.fromkeys(markdown_html_code(shorten(finding.rule_id, _TEXT)) for finding in mended)
         fixes = dict.fromkeys(f"Fix: {_prose(finding.fix.text)}" for finding in mended)
         title = f"Suggested patch for {', '.join(list(rules)[:_MOST_PATCHES])}"
         lines = [line for fix in list(fixes)[:_MOST_PATCHES] for line in (fix, "")]

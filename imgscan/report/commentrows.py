@@ -10,6 +10,7 @@ from typing import Final
 from imgscan.delta import Delta, Figure, Unit, bytes_noise, compare
 from imgscan.escape import markdown, shorten
 from imgscan.model import Report, Severity, Verdict
+from imgscan.report.compared import amount_text, share_text
 from imgscan.report.summary import counts
 from imgscan.units import human_bytes, human_seconds, percent
 
@@ -92,7 +93,7 @@ def _label(text: str) -> str:
 
 
 def _shown(figures: Sequence[Figure]) -> list[Figure]:
-    """Findings are listed below the table one by one; efficiency says again what is shipped in vain."""
+    """Findings are listed below the table one by one; efficiency says again what is wasted."""
     return _ordered([f for f in figures if not f.key.startswith("findings-") and f.key != "efficiency"])
 
 
@@ -156,23 +157,11 @@ def _change(figure: Figure) -> str:
     if not is_news(figure):
         return "~"
     sign = "+" if figure.change > 0 else "−"
-    text = f"{sign}{_amount(figure, abs(figure.change))}"
-    if figure.unit is Unit.BYTES and figure.base > 0:
-        text += f" ({sign}{percent(abs(figure.change) / figure.base)})"
+    text = f"{sign}{amount_text(figure.unit, abs(figure.change))}"
+    if figure.unit is Unit.BYTES:
+        text += share_text(figure, sign)
     arrow = "" if figure.unit is Unit.COUNT else " 🔺" if figure.change > 0 else " 🔽"
     return f"**{text}**{arrow}" if figure.worse else f"{text}{arrow}"
-
-
-def _amount(figure: Figure, amount: float) -> str:
-    match figure.unit:
-        case Unit.BYTES:
-            return human_bytes(round(amount))
-        case Unit.SECONDS:
-            return human_seconds(amount)
-        case Unit.RATIO:
-            return percent(amount)
-        case Unit.COUNT:
-            return f"{amount:.0f}"
 
 
 def sign(report: Report, delta: Delta | None) -> str:

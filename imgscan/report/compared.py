@@ -15,6 +15,8 @@ from imgscan.units import human_bytes, human_seconds, percent
 
 _ROWS: Final = 20
 _LONGEST: Final = 70
+_LEAST_FACTOR: Final = 10
+_LARGEST_FACTOR: Final = 1000
 SAME: Final = "~"
 """What a change within noise is called."""
 
@@ -59,9 +61,25 @@ def change_text(figure: Figure) -> str:
     if not figure.differs:
         return SAME
     sign = "+" if change > 0 else "−"
-    text = f"{sign}{value_text(figure.unit, abs(change))}"
-    share = abs(change) / figure.base if figure.base and figure.unit in (Unit.BYTES, Unit.SECONDS) else 0.0
-    return f"{text} ({sign}{share * 100:.1f} %)" if share else text
+    return f"{sign}{amount_text(figure.unit, abs(change))}{share_text(figure, sign)}"
+
+
+def amount_text(unit: Unit, amount: float) -> str:
+    """How much a value changed, without a sign; a ratio by points, as a share of a share would mislead."""
+    return f"{amount * 100:.1f} points" if unit is Unit.RATIO else value_text(unit, amount)
+
+
+def share_text(figure: Figure, sign: str) -> str:
+    """A change as a share of what was before, in brackets: a factor where it is many times as much, nothing where there
+    was next to nothing before."""
+    if not figure.base or figure.head is None or figure.unit not in (Unit.BYTES, Unit.SECONDS):
+        return ""
+    factor = figure.head / figure.base
+    if factor > _LARGEST_FACTOR:
+        return ""
+    if factor >= _LEAST_FACTOR:
+        return f" (×{factor:,.0f})"
+    return f" ({sign}{abs(figure.head - figure.base) / figure.base * 100:.1f} %)"
 
 
 def signed_bytes(change: int) -> str:
@@ -124,7 +142,7 @@ class _Page:
         yield from self._list("Risks", [self._risk(change) for change in delta.risks])
         yield from self._list("Steps of rebuilds", [self._step(change) for change in delta.steps])
         yield from self._list("Bytes by directory", [self._directory(change) for change in delta.directories])
-        yield from self._list("Shipped in vain, by folder", [self._folder(change) for change in delta.folders])
+        yield from self._list("Wasted, by folder", [self._folder(change) for change in delta.folders])
 
     def _head(self, delta: Delta) -> Iterator[str]:
         verdict = delta.head_verdict.value

@@ -19,6 +19,7 @@ _SOURCES: Final = {
     "estimate": "from the seconds given with --estimate; steps without any take none",
 }
 _DAYS: Final = 10
+_HISTORY: Final = "What the latest commits cost (predicted)"
 
 
 @frozen
@@ -41,8 +42,7 @@ def edit_sections(edits: EditCosts) -> Iterator[EditSection]:
         yield _predictions(edits)
     if edits.history is not None:
         yield _history(edits.history, edits.basis)
-        yield _paths(edits.history)
-        yield _instructions(edits.history)
+        yield from (section for section in (_paths(edits.history), _instructions(edits.history)) if section.rows)
 
 
 def _predictions(edits: EditCosts) -> EditSection:
@@ -77,12 +77,18 @@ def _predictions(edits: EditCosts) -> EditSection:
 
 def _history(history: History, basis: Basis) -> EditSection:
     priced = history.commits - history.free
+    if not history.commits:
+        why = f": {history.left_out}" if history.left_out else ""
+        return EditSection(title=_HISTORY, notes=(f"No commit could be replayed{why}.",), headers=(), rows=())
+    noun = "commit" if history.commits == 1 else "commits"
     notes = [
         _basis(basis),
-        f"{history.commits} commits replayed with today's Dockerfile, merges left out: "
+        f"{history.commits} {noun} replayed with today's Dockerfile, merges left out: "
         f"{_range(history.seconds, history.low_s, history.high_s)} in all; {priced} re-run something, "
         f"{history.free} nothing.",
     ]
+    if history.left_out:
+        notes.append(f"Fewer than were asked for: {history.left_out}.")
     if history.unpriced:
         notes.append(
             f"{history.unpriced} of them changed the Dockerfile or its ignore file; what that re-ran is not counted."
@@ -97,7 +103,7 @@ def _history(history: History, basis: Basis) -> EditSection:
     ]
     worst = sorted(history.per_day, key=lambda day: (-day.seconds, day.day))[:_DAYS]
     return EditSection(
-        title="What the latest commits cost (predicted)",
+        title=_HISTORY,
         notes=tuple(notes),
         headers=("costliest days", "commits", "takes"),
         rows=tuple((day.day, str(day.commits), human_seconds(day.seconds)) for day in worst),

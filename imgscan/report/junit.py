@@ -1,6 +1,8 @@
-"""The report as JUnit XML, for CI servers that show nothing else: a suite for findings, risks and budgets each.
+"""The report as JUnit XML, for CI servers that show nothing else: a suite each for what there
+is of build, findings, risks and budgets.
 
-A finding, a risk that forbids the merge and a broken budget fail; the rest pass, accepted findings are skipped.
+What forbids the merge fails: a build that failed, findings that `--fail-on` counts, risks, broken budgets. Findings
+that do not count, and accepted ones, are skipped with what they say; the rest passes.
 """
 
 from __future__ import annotations
@@ -20,8 +22,13 @@ Case = tuple[str, str, str | None, str | None]
 
 
 def render(report: Report, style: Style | None = None) -> str:
-    """Three suites, the last two only where there is something in them."""
-    suites = [("findings", [*_findings(report)]), ("risks", [*_risks(report)]), ("budgets", [*_budgets(report)])]
+    """Four suites, of which only that of the findings is there in any case."""
+    suites = [
+        ("build", [*_build(report)]),
+        ("findings", [*_findings(report)]),
+        ("risks", [*_risks(report)]),
+        ("budgets", [*_budgets(report)]),
+    ]
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f"<testsuites name={_attribute(f'imgscan {report.target.ref}')}>",
@@ -32,15 +39,27 @@ def render(report: Report, style: Style | None = None) -> str:
     return "\n".join((*lines, "</testsuites>", ""))
 
 
+def _build(report: Report) -> Iterator[Case]:
+    failure = report.build.failure if report.build else None
+    if failure is not None:
+        line = f"line {failure.line}: " if failure.line else ""
+        first = "nothing was built" if failure.unreachable else "the image does not build"
+        told = f"{first}\n{line}{failure.step}\n{failure.message}\n{failure.cause or ''}".rstrip()
+        yield "imgscan.build", "the image builds", told, None
+
+
 def _findings(report: Report) -> Iterator[Case]:
+    counted = frozenset(report.forbidding)
     if not report.findings:
         yield "imgscan", "no findings", None, None
     for finding in ordered(report.findings):
         name = f"{finding.rule_id} {where(finding.location)} {finding.fingerprint}"
         if finding.accepted is not None:
             yield f"imgscan.{finding.rule_id}", name, None, f"accepted: {finding.accepted.reason}"
-        else:
+        elif finding.fingerprint in counted:
             yield f"imgscan.{finding.rule_id}", name, _failure(finding), None
+        else:
+            yield f"imgscan.{finding.rule_id}", name, None, f"does not count: {finding.severity}: {finding.message}"
 
 
 def _failure(finding: Finding) -> str:

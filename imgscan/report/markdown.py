@@ -10,7 +10,7 @@ from typing import Final
 
 from tabulate import tabulate
 
-from imgscan.escape import markdown, markdown_block, markdown_code, shorten
+from imgscan.escape import markdown, markdown_block, markdown_code, markdown_html, shorten
 from imgscan.model import BuildFailure, Finding, Report, Severity, Verdict
 from imgscan.report import Style
 from imgscan.report.edits import EditSection, edit_sections
@@ -28,15 +28,16 @@ from imgscan.report.summary import (
     dive_line,
     interesting_layers,
     left_out_count,
+    rebuild_notes,
     scenario_row,
     source_line,
     split_findings,
     status_text,
-    todos,
     unread_line,
     unread_text,
     where,
 )
+from imgscan.report.todos import todos
 from imgscan.units import human_bytes, human_seconds, percent
 
 MARK: Final = {
@@ -96,13 +97,15 @@ def table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> Iterator[str
 
 def _todo(report: Report) -> Iterator[str]:
     things = todos(report)
-    if not things:
+    if not things.shown:
         return
     yield "\n### What to do first\n"
-    for number, todo in enumerate(things, start=1):
+    for number, todo in enumerate(things.shown, start=1):
         places = ", ".join(markdown_code(place) for place in todo.where)
         yield f"{number}. {MARK[todo.severity]} {markdown(todo.headline)} ({places})  "
         yield f"   {markdown(' '.join(todo.fix.split()))} ({markdown_code('imgscan explain ' + todo.rule_id)})"
+    if things.more:
+        yield f"\n… {things.more}."
 
 
 def _budgets(report: Report) -> Iterator[str]:
@@ -125,7 +128,7 @@ def _failure(failure: BuildFailure) -> Iterator[str]:
         yield f"\n**Cause:** {markdown(failure.cause)}"
     if failure.log:
         yield "\n<pre>"
-        yield from (markdown(text) for text in failure.log)
+        yield from (markdown_html(text) for text in failure.log)
         yield "</pre>"
 
 
@@ -165,6 +168,7 @@ def _rebuilds(report: Report) -> Iterator[str]:
         for name, touched, cached, took, blamed in map(scenario_row, report.build.scenarios)
     ]
     yield from table(rows, ("Rebuild", "Touched", "Cached steps", "Takes", "Everything re-ran from line"))
+    yield from bullets(rebuild_notes(report.build.scenarios))
     busts = report.cache.busts if report.cache else ()
     yield from bullets(
         [
@@ -217,7 +221,7 @@ def _proofs(report: Report) -> Iterator[str]:
 
 def _mitigation(section: RiskSection) -> Iterator[str]:
     risk = section.risk
-    title = f"{risk.id}: {markdown(risk.description)}"
+    title = f"{risk.id}: {markdown_html(risk.description)}"
     yield f"\n<details><summary>Mitigation of {title} ({risk.score}, {risk.priority})</summary>"
     if section.places:
         yield "\n**Evidence**"
@@ -245,12 +249,13 @@ def _findings(title: str, findings: Sequence[Finding]) -> Iterator[str]:
             f"{MARK[f.severity]} {f.severity}",
             markdown_code(f.rule_id),
             markdown_code(shorten(where(f.location), CELL)),
-            markdown(status_text(f) or f.evidence.value),
+            markdown(status_text(f)) or "-",
+            f.evidence.value,
             markdown(shorten(f.message, 2 * CELL)) + (f" (and {more} like it)" if more else ""),
         )
         for f, more in shown[:_ROWS]
     ]
-    yield from table(rows, ("Severity", "Rule", "Where", "Status", "What"))
+    yield from table(rows, ("Severity", "Rule", "Where", "Status", "Evidence", "What"))
     left = len(findings) - sum(1 + more for _, more in shown[:_ROWS])
     if left > 0:
         yield f"\n{left} more in the JSON report."
@@ -284,7 +289,7 @@ def _image(report: Report) -> Iterator[str]:
     yield "\n### The image\n"
     yield (
         f"{human_bytes(image.size_bytes)} in {len(image.layers)} layers, "
-        f"{human_bytes(image.reclaimable_bytes)} reclaimable ({percent(image.efficiency)} efficient). "
+        f"{human_bytes(image.reclaimable_bytes)} wasted ({percent(image.efficiency)} efficient). "
         f"{markdown(base_line(report))}"
     )
     yield f"\nThe same {markdown(dive_line(image))}."

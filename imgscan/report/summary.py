@@ -1,5 +1,5 @@
-"""What a person reads first, computed once for every text format: the order of findings, what to do, the rows of the
-tables. In: a `Report`. Out: plain, unescaped values; the formats escape them at their sink."""
+"""What a person reads first, computed once for every text format: the order of findings, the rows of the tables.
+In: a `Report`. Out: plain, unescaped values; the formats escape them at their sink."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Final, Protocol, TypeVar
 
 from imgscan.acceptance import accepted_findings, open_findings
 from imgscan.coverage import count_left_out
-from imgscan.frozen import frozen
 from imgscan.model import (
     Accepted,
     AcceptedBy,
@@ -28,29 +27,16 @@ from imgscan.model import (
     Timing,
     Validity,
 )
+from imgscan.nestedpath import nested_path
 from imgscan.units import human_bytes, human_seconds, percent
 
-TODO_LIMIT: Final = 8
-_TODO_OF_ONE_SECTION: Final = 4
-"""Six leaked tokens must not hide that every edit installs again: no section fills the list alone."""
+_MOST_KEPT: Final = 3
 _EVIDENCE_RANK: Final = {evidence: index for index, evidence in enumerate(Evidence)}
 _STATUS_TEXT: Final = {
     Status.VISIBLE: "visible",
     Status.OVERWRITTEN: "overwritten later, still in the image",
     Status.DELETED: "deleted later, still in the image",
 }
-
-
-@frozen
-class Todo:
-    """One thing to do: what is wrong, where it comes from, how to mend it, how many findings it settles."""
-
-    severity: Severity
-    headline: str
-    where: tuple[str, ...]
-    fix: str
-    rule_id: str
-    findings: int
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
@@ -69,33 +55,6 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
     )
 
 
-def todos(report: Report, limit: int = TODO_LIMIT) -> list[Todo]:
-    """What to do first: the findings of one rule are one thing to do; only medium and above."""
-    groups: dict[str, list[Finding]] = {}
-    failure = report.build.failure if report.build else None
-    first = failure.rule_id if failure else None
-    for finding in sorted(ordered(open_findings(report.findings)), key=lambda f: f.rule_id != first):
-        if finding.severity.rank >= Severity.MEDIUM.rank:
-            groups.setdefault(finding.rule_id, []).append(finding)
-    kept: list[str] = []
-    for rule_id in groups:
-        same = sum(1 for other in kept if section_of(other) == section_of(rule_id))
-        if same < _TODO_OF_ONE_SECTION and len(kept) < limit:
-            kept.append(rule_id)
-    return [
-        Todo(
-            severity=group[0].severity,
-            headline=group[0].message if len(group) == 1 else f"{group[0].message} (and {len(group) - 1} more)",
-            where=tuple(dict.fromkeys(where(f.location) for f in group))[:3],
-            fix=group[0].fix.text,
-            rule_id=rule_id,
-            findings=len(group),
-        )
-        for rule_id in kept
-        for group in (groups[rule_id],)
-    ]
-
-
 def where(location: Location) -> str:
     """A place in words with its Dockerfile line: `layer 5 /app/.env:3 (Dockerfile:14)`."""
     place, line = place_text(location), source_line(location.dockerfile)
@@ -103,11 +62,12 @@ def where(location: Location) -> str:
 
 
 def place_text(location: Location) -> str:
-    """A place in words: `layer 5 /app/.env:3`, `history history[3]`, `backend/.env`, `Dockerfile:14`."""
+    """A place in words: `layer 5 /app/.env:3`, `history history[3]`, `backend/.env`, `Dockerfile:14`,
+    `a.tgz → b.env:2`."""
     parts: list[str] = []
     if location.layer is not None:
         parts.append(f"layer {location.layer}")
-    path = "!".join((location.path or "", *location.inside)).rstrip("!")
+    path = nested_path(location)
     if location.place not in (Place.FILE, Place.CONTEXT, Place.DOCKERFILE):
         parts.append(location.place.value)
     if path:
@@ -211,6 +171,16 @@ def scenario_row(timing: Timing) -> tuple[str, str, str, str, str]:
         f"{human_seconds(timing.median_s)}{spread}",
         "-" if blamed is None else f"{blamed.line or '?'}: {blamed.instruction}",
     )
+
+
+def rebuild_notes(timings: Sequence[Timing]) -> list[str]:
+    """What of the table of rebuilds would look wrong: a build without a cache that has cached steps."""
+    cold = next((timing for timing in timings if timing.name == "cold"), None)
+    kept = [step.instruction for step in cold.steps if step.cached] if cold is not None and cold.steps_cached else []
+    if not kept:
+        return []
+    named = ", ".join(dict.fromkeys(kept[:_MOST_KEPT])) + (", …" if len(kept) > _MOST_KEPT else "")
+    return [f"cold: the builder takes what needs no work from its cache even in a build without one ({named})."]
 
 
 def interesting_layers(layers: Sequence[LayerReport]) -> list[LayerReport]:

@@ -27,19 +27,21 @@ from imgscan.report.summary import (
     interesting_layers,
     left_out_count,
     place_text,
+    rebuild_notes,
     scenario_row,
     source_line,
     split_findings,
     status_text,
-    todos,
     unread_line,
     unread_text,
 )
 from imgscan.report.terminal import Pen
+from imgscan.report.todos import todos
 from imgscan.units import human_bytes, human_seconds, percent
 
 _EACH: Final = 3
 """Findings of a rule before they are cut; `--verbose` and JSON have all."""
+_REASON_LINES: Final = 20
 
 
 def render(report: Report, style: Style) -> str:
@@ -96,16 +98,18 @@ def _headline(report: Report, pen: Pen) -> Iterator[str]:
 
 def _todo(report: Report, pen: Pen) -> Iterator[str]:
     things = todos(report)
-    if not things:
+    if not things.shown:
         return
     yield pen.heading("What to do first")
-    for number, todo in enumerate(things, start=1):
-        first, *rest = pen.wrap(todo.headline, "     ") or [""]
+    for number, todo in enumerate(things.shown, start=1):
+        first, *rest = pen.wrap(f"{todo.headline} [{todo.rule_id}]", "     ") or [""]
         yield f"  {number}. {pen.severity(todo.severity)}: {first.strip()}"
         yield from rest
         yield from (pen.paint(line, "2") for line in pen.wrap("at " + "; ".join(todo.where), "     "))
         yield from pen.wrap(f"fix: {todo.fix}", "     ")
-    yield f"  More on any of these: imgscan explain {things[0].rule_id}"
+    if things.more:
+        yield f"  … {things.more}"
+    yield "  More on any of these: imgscan explain <rule>"
 
 
 def _budgets(report: Report, pen: Pen) -> Iterator[str]:
@@ -168,6 +172,8 @@ def _rebuilds(report: Report, timings: Sequence[Timing], pen: Pen) -> Iterator[s
         for name, touched, cached, took, blamed in map(scenario_row, timings)
     ]
     yield pen.table(rows, ("rebuild", "touched", "cached", "takes", "everything re-ran from line"), right=(2, 3))
+    for note in rebuild_notes(timings):
+        yield from pen.wrap(note, "  ")
     cache = report.cache
     if cache is None:
         return
@@ -198,13 +204,15 @@ def _findings(title: str, findings: Sequence[Finding], pen: Pen) -> Iterator[str
     shown = [(f, 0) for f in findings] if pen.style.verbose else collapse(findings, _EACH)
     shown = shown[: pen.rows(shown)]
     lines = [shorten(plain(source_line(f.location.dockerfile)), 24) for f, _ in shown]
-    states = [status_text(f) or f.evidence.value for f, _ in shown]
-    taken = 20 + max(len(f.rule_id) for f, _ in shown) + max(map(len, lines)) + max(map(len, states))
+    states = [status_text(f) for f, _ in shown]
+    taken = 32 + max(len(f.rule_id) for f, _ in shown) + max(map(len, lines)) + max(map(len, states))
     rows = [
-        (pen.severity(f.severity), f.rule_id, _place(f, more, pen.width - taken), line, state)
+        (pen.severity(f.severity), f.rule_id, _place(f, more, pen.width - taken), line, f.evidence.value, state)
         for (f, more), line, state in zip(shown, lines, states, strict=True)
     ]
-    yield pen.table(rows, ("severity", "rule", "where", "from", "status"))
+    # What is only in the project has no status, and no column for it.
+    width = 6 if any(states) else 5
+    yield pen.table([row[:width] for row in rows], ("severity", "rule", "where", "from", "evidence", "status")[:width])
     left = len(findings) - sum(1 + more for _, more in shown)
     if left > 0:
         yield f"  … and {left} more (-v shows all)"
@@ -215,9 +223,11 @@ def _accepted(report: Report, pen: Pen) -> Iterator[str]:
     if not rows:
         return
     yield pen.heading(f"Accepted ({len(rows)})")
-    room = max(20, (pen.width - 16 - max(len(rule) for _, rule, _, _ in rows)) // 2)
+    # The reason is why the list is read; the place can be found again by its ends.
+    room = max(40, pen.width - 16 - max(len(rule) for _, rule, _, _ in rows))
+    reason = min(max(len(plain(why)) for *_, why in rows), room * 2 // 3)
     shown = [
-        (pen.severity(severity), rule, shorten(plain(place), room), shorten(plain(why), room))
+        (pen.severity(severity), rule, shorten(plain(place), room - reason), pen.cell(why, reason, _REASON_LINES))
         for severity, rule, place, why in rows
     ]
     yield pen.table(shown, ("severity", "rule", "where", "accepted by"))
@@ -235,7 +245,7 @@ def _image(report: Report, image: ImageReport, pen: Pen) -> Iterator[str]:
     yield pen.heading("The image")
     yield (
         f"  {human_bytes(image.size_bytes)} in {len(image.layers)} layers, {human_bytes(image.visible_bytes)} visible, "
-        f"{human_bytes(image.reclaimable_bytes)} reclaimable ({percent(image.efficiency)} efficient)"
+        f"{human_bytes(image.reclaimable_bytes)} wasted ({percent(image.efficiency)} efficient)"
     )
     yield f"  {dive_line(image)}"
     if base := base_line(report):

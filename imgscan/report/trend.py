@@ -11,6 +11,7 @@ from tabulate import tabulate
 from imgscan.delta import Unit
 from imgscan.escape import log_lines, markdown, plain
 from imgscan.frozen import frozen
+from imgscan.model import Severity
 from imgscan.pastruns import Run
 from imgscan.report.compared import value_text
 
@@ -19,7 +20,7 @@ _GAP: Final = " "
 _WIDTH: Final = 30
 _NAMES: Final = {
     "size-bytes": ("Image size", Unit.BYTES),
-    "reclaimable-bytes": ("Shipped in vain", Unit.BYTES),
+    "reclaimable-bytes": ("Wasted", Unit.BYTES),
     "efficiency": ("Efficiency", Unit.RATIO),
     "seconds-cold": ("Build from nothing", Unit.SECONDS),
     "seconds-noop": ("Build with nothing changed", Unit.SECONDS),
@@ -42,9 +43,17 @@ class Trend:
 
 def trends(runs: Sequence[Run]) -> list[Trend]:
     """Every figure that a run has and that is not nothing all the time, those that people look for first."""
-    keys = [*_NAMES, *sorted({key for run in runs for key in run.figures} - set(_NAMES))]
+    keys = [*_NAMES, *sorted({key for run in runs for key in run.figures} - set(_NAMES), key=_rank)]
     found = [_trend(key, runs) for key in keys]
     return [trend for trend in found if any(trend.values)]
+
+
+def _rank(key: str) -> tuple[bool, int, str]:
+    """Findings by severity, behind all else."""
+    severity = key.removeprefix("findings-")
+    worst_first = [each.value for each in Severity]
+    is_count = severity != key and severity in worst_first
+    return is_count, worst_first.index(severity) if is_count else 0, key
 
 
 def _trend(key: str, runs: Sequence[Run]) -> Trend:

@@ -74,7 +74,7 @@ def verify(wanted: Wanted, progress: Progress, clean: Callable[[str], str] = str
     with work_folder() as work:
         copies = tuple(str(work / name) for name in ("project", "scripts", "canary"))
         proofs = Proofs(clean=clean, folders=copies)
-        progress.stage("copying the project")
+        progress.phase("copying the project")
         try:
             copy_project(wanted.root, work / "scripts")
         except OSError as error:
@@ -107,7 +107,7 @@ class _Run:
         prepare(scripts, project)
         room = self._room(scripts, setup)
         if room is not None and wrapper_candidates(setup):
-            self.progress.stage("trying the wrapper scripts in a sandbox")
+            self.progress.phase("trying the wrapper scripts in a sandbox")
             prove_wrappers(setup, room, self.proofs)
         try:
             with self.wanted.connect() as engine:
@@ -158,7 +158,7 @@ class _Run:
             self.work,
             bases=self.wanted.bases,
             network=self.wanted.network,
-            say=self.progress.stage,
+            say=self.progress.phase,
         ) as bench:
             _Staged(run=self, bench=bench, scene=scene, prepared=prepared, room=room).all()
 

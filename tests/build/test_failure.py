@@ -126,7 +126,7 @@ def outcome_failure(outcome: Outcome, text: str) -> BuildFailure:
                 failed="resolve image config for docker.io/docker/dockerfile:1",
             ),
             "# syntax=docker/dockerfile:1\nFROM x\n",
-            "# syntax=docker.io/docker/dockerfile:1",
+            "# syntax=docker/dockerfile:1",
             1,
             "remove the line",
             id="syntax-line",
@@ -161,6 +161,43 @@ def test_failures_outside_the_steps(outcome: Outcome, text: str, step: str, line
     failure = outcome_failure(outcome, text)
     assert (failure.step, failure.line) == (step, line)
     assert words in (failure.cause or "")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "unreachable"),
+    [
+        pytest.param(
+            Outcome(
+                error='failed to do request: Head "https://registry-1.docker.io/v2/": dial tcp: no such host',
+                failed="resolve image config for docker.io/docker/dockerfile:1",
+            ),
+            True,
+            id="frontend",
+        ),
+        pytest.param(
+            Outcome(error="net/http: TLS handshake timeout", failed="[internal] load metadata for r.example/a:1"),
+            True,
+            id="base-image",
+        ),
+        pytest.param(
+            Outcome(error="docker.io/library/node:99: not found", failed="[internal] load metadata for node:99"),
+            False,
+            id="no-such-image",
+        ),
+        pytest.param(
+            Outcome(error="pull access denied", failed="[internal] load metadata for docker.io/acme/app:latest"),
+            False,
+            id="denied",
+        ),
+        pytest.param(
+            Outcome(error="dial tcp: no such host", failed="https://example.org/x.tgz"),
+            False,
+            id="a-download-of-its-own",
+        ),
+    ],
+)
+def test_a_registry_out_of_reach_is_told_from_a_fault(outcome: Outcome, unreachable: bool) -> None:
+    assert outcome_failure(outcome, "# syntax=docker/dockerfile:1\nFROM x\n").unreachable is unreachable
 
 
 @pytest.mark.parametrize(

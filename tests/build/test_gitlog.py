@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgscan.build.gitlog import count_changes, parse_commits, read_commits
+from imgscan.build.gitlog import count_changes, parse_commits, read_commits, why_so_few
 from imgscan.errors import InputError
 
 HOSTILE = (
@@ -78,6 +78,19 @@ def test_the_end_of_a_shallow_clone_is_no_commit_that_changed_everything(reposit
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", "--depth", "2", f"file://{repository}", str(clone))
     assert [sorted(one.paths) for one in read_commits(clone, 10)] == [["app/main.py", "other/x"]]
+
+
+def test_why_there_are_so_few(repository: Path, tmp_path: Path) -> None:
+    clone, one = tmp_path / "clone", tmp_path / "one"
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repository}", str(clone))
+    one.mkdir()
+    git(one, "init", "-q")
+    commit(one, b"first")
+    assert read_commits(clone, 10) == read_commits(one, 10) == ()
+    assert "the clone is shallow" in why_so_few(clone, 0, 10)
+    assert "only merges and the first commit" in why_so_few(one, 0, 10)
+    assert why_so_few(repository, 3, 10) == ""
+    assert why_so_few(clone, 10, 10) == ""
 
 
 @pytest.mark.parametrize("prepare", [None, ("init", "-q")], ids=["no-repository", "no-commits"])

@@ -7,7 +7,7 @@ import re
 import signal
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -427,3 +427,14 @@ def test_a_step_that_the_engine_is_silent_on_was_cached() -> None:
     again = with_unreported(trace_of(ran(3, cached=False)), cold)
     assert [(step.ordinal, step.cached, step.seconds) for step in again.steps] == [(3, False, 1.0), (2, True, 0.0)]
     assert with_unreported(cold, cold) == cold
+
+
+def test_the_same_step_of_two_stages_is_counted_once_in_every_build() -> None:
+    workdir = ran(2, cached=True, instruction="WORKDIR /app")
+    first, second = replace(workdir, stage="deps", line=2), replace(workdir, stage="1", line=8)
+    copied = ran(3, cached=False, instruction="COPY . .")
+    cold = trace_of(copied, second)
+    again = with_unreported(trace_of(first, replace(copied, cached=True)), cold)
+    assert [(step.stage, step.line, step.cached) for step in again.steps] == [("1", 8, True), ("build", 3, True)]
+    both = trace_of(first, second, copied)
+    assert len(with_unreported(both, both).steps) == 3

@@ -209,7 +209,7 @@ def test_a_baseline_from_report_to_gate(project: Path, capsys: pytest.CaptureFix
     assert linted(project, capsys)[0] == 1
     file = project / ".imgscan-baseline.json"
     assert run(["baseline", str(project / "report.json"), "-o", str(file), "--reason", "to be rotated"]) == 0
-    assert "1 finding accepted, 1 new; 0 went" in capsys.readouterr().err
+    assert "1 finding accepted, 1 added, 0 removed" in capsys.readouterr().err
     assert TOKEN not in file.read_text()
 
     code, report, _ = linted(project, capsys, "--baseline", str(file))
@@ -228,7 +228,7 @@ def test_a_baseline_from_report_to_gate(project: Path, capsys: pytest.CaptureFix
     assert any("matches nothing any more" in note for note in report["notes"])
     assert "note:" in text
     assert run(["baseline", str(project / "report.json"), "-o", str(file)]) == 0
-    assert "1 went" in capsys.readouterr().err
+    assert "1 removed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_pull_request_from_the_first_run_to_the_last(actions: Job) -> None:
     assert (made.returncode, made.stdout) == (0, "")
     assert "comment 1001 on acme/shop#7 made" in made.stderr
     (body,) = fake.bodies()
-    assert body.startswith(f"{MARK}\n### 🔴 imgscan: NO-GO for <code>shop</code> — 2 new findings")
+    assert body.startswith(f"{MARK}\n### 🔴 imgscan: NO-GO for `shop` — 2 new findings")
     assert '<a href="https://github.example/acme/shop/actions/runs/42">whole report</a>' in body
     assert "| | main | this pull request | change |" in body
 
@@ -155,7 +155,7 @@ def test_a_fork_gets_the_summary_and_one_notice(actions: Job) -> None:
     assert done.stderr.startswith("::notice title=imgscan::")
     assert "Resource not accessible by integration" in done.stderr
     summary = (actions.folder / "summary.md").read_text()
-    assert summary.startswith("\n### 🔴 imgscan: NO-GO for <code>shop</code>")
+    assert summary.startswith("\n### 🔴 imgscan: NO-GO for `shop`")
     assert MARK not in summary
 
 

@@ -86,6 +86,13 @@ def test_a_file_that_is_no_report(
     assert told in capsys.readouterr().err
 
 
+def test_a_report_that_is_not_there_is_no_image(pair: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", pair[0], "out/nope.json"]) == 2
+    told = capsys.readouterr().err
+    assert "no such file: out/nope.json" in told
+    assert "--format json=out/nope.json" in told
+
+
 def test_a_format_that_a_comparison_has_not(pair: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compare", *pair, "--format", "sarif"]) == 2
     assert "choose from table, markdown, json" in capsys.readouterr().err

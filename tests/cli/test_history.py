@@ -158,6 +158,15 @@ def test_figures_that_are_nothing_all_the_time_are_left_out() -> None:
     assert [trend.key for trend in trends(runs)] == ["size-bytes", "seconds-other"]
 
 
+def test_findings_are_told_by_severity_last() -> None:
+    counts = {f"findings_{severity}": 1.0 for severity in ("low", "info", "critical", "medium", "high")}
+    keys = [trend.key for trend in trends([one_run(1, size_bytes=10, seconds_other=1.5, **counts)])]
+    assert keys == [
+        "size-bytes", "seconds-other",
+        "findings-critical", "findings-high", "findings-medium", "findings-low", "findings-info",
+    ]  # fmt: skip
+
+
 def test_a_trend_as_text() -> None:
     text = render_table("shop", [one_run(1, size_bytes=1_000_000), one_run(2, size_bytes=3_000_000)])
     assert "2 runs from 2026-05-01 to 2026-05-02, verdicts ++" in text

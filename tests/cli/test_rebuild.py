@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import subprocess
@@ -82,6 +83,20 @@ def test_the_history_is_replayed_and_names_nobody(project: Path, capsys: pytest.
     assert [(s["line"], s["commits"], s["seconds"]) for s in history["savings"]] == [(3, 1, 10.0)]
     assert report["edits"]["predictions"] == []
     assert "omebody" not in json.dumps(report)
+
+
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_a_history_of_one_commit_says_why_there_is_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "first")
+    args = ["--estimate", "4=10", "--git-log", "5", "--format", form, "--exit-zero"]
+    assert run(["rebuild", str(project), *args]) == 0
+    out = " ".join(html.unescape(capsys.readouterr().out).split())
+    assert "No commit could be replayed: there are only merges and the first commit" in out
+    assert "that cost most" not in out.lower()
 
 
 @pytest.mark.parametrize("form", ["table", "markdown"])

@@ -332,6 +332,13 @@ def test_directories_that_vanish_are_reported(tmp_path: Path, monkeypatch: pytes
             id="none",
         ),
         pytest.param(
+            ("docker-compose.yml",),
+            "there is no Dockerfile in {root}",
+            "no file in {root} looks like a Dockerfile",
+            "name it with -f; compose files need none: imgscan lint {root} checks them",
+            id="compose-alone",
+        ),
+        pytest.param(
             ("backend/Dockerfile",),
             "there is no Dockerfile in {root}",
             "found backend/Dockerfile",

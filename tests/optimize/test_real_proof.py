@@ -209,7 +209,7 @@ def test_the_report_of_a_sample_holds_what_its_builds_showed(engine: Engine, tmp
     assert source["after"]["median_s"] < source["before"]["median_s"]
     assert report["build"]["builder"] == "buildkit"
     for path in (files["html"], files["markdown"]):
-        assert "touch-lockfile" in path.read_text().replace("&#45;", "-")
+        assert "touch-lockfile" in path.read_text()
 
 
 def test_an_interrupt_leaves_nothing(engine: Engine, tmp_path: Path) -> None:

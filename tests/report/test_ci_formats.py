@@ -13,8 +13,20 @@ from fakes import HOSTILE, finding, report
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgscan.assess import Gate, judge_report
 from imgscan.escape import workflow_data, workflow_property
-from imgscan.model import Accepted, AcceptedBy, Finding, Location, Place, Report, Severity, Target
+from imgscan.model import (
+    Accepted,
+    AcceptedBy,
+    BuildFailure,
+    BuildInfo,
+    Finding,
+    Location,
+    Place,
+    Report,
+    Severity,
+    Target,
+)
 from imgscan.report import render
 
 ACCEPTED = Accepted(by=AcceptedBy.BASELINE, reason="known")
@@ -72,6 +84,33 @@ def test_junit_fails_what_is_open_and_skips_what_is_accepted() -> None:
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "1", "1")
     assert len(suite.findall("testcase/failure")) == 1
     assert suite.find("testcase/skipped[@message='accepted: known']") is not None
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "failed", "skipped"),
+    [
+        pytest.param(Severity.HIGH, ["critical", "high"], ["medium", "low", "info"], id="high"),
+        pytest.param(Severity.MEDIUM, ["critical", "high", "medium"], ["low", "info"], id="medium"),
+        pytest.param(None, [], ["critical", "high", "medium", "low", "info"], id="never"),
+    ],
+)
+def test_junit_fails_what_the_gate_counts(fail_on: Severity | None, failed: list[str], skipped: list[str]) -> None:
+    findings = several(list(Severity)).findings
+    judged = judge_report(Gate(fail_on=fail_on), findings, (), (), None)
+    root = ElementTree.fromstring(render(replace(of(*findings), forbidding=judged.forbidding), "junit"))
+    suite = root.find("testsuite[@name='findings']")
+    assert suite is not None
+    assert [(case.get("message") or "").split(":")[0] for case in suite.iter("failure")] == failed
+    assert [(case.get("message") or "").split(": ")[1] for case in suite.iter("skipped")] == skipped
+
+
+def test_junit_fails_where_the_image_does_not_build() -> None:
+    failure = BuildFailure(step="RUN make", line=3, message="exit code: 2", log=(), cause="no make")
+    build = BuildInfo(builder="buildkit", engine="20.10.24", store="overlay2", cpus=2, failure=failure)
+    root = ElementTree.fromstring(render(report(findings=(), build=build), "junit"))
+    (told,) = root.findall("testsuite[@name='build']/testcase/failure")
+    assert told.get("message") == "the image does not build"
+    assert "line 3: RUN make" in (told.text or "")
 
 
 def test_junit_of_nothing_is_a_pass() -> None:

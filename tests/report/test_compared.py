@@ -115,7 +115,10 @@ TEXTS = [
     pytest.param(figure(base=0), "+150 B", id="from-nothing"),
     pytest.param(figure(unit=Unit.SECONDS, base=2.0, head=3.0), "+1.0 s (+50.0 %)", id="seconds"),
     pytest.param(figure(unit=Unit.COUNT, base=2, head=3), "+1", id="count"),
-    pytest.param(figure(unit=Unit.RATIO, base=0.5, head=0.75), "+25.0 %", id="ratio"),
+    pytest.param(figure(unit=Unit.RATIO, base=0.5, head=0.75), "+25.0 points", id="ratio"),
+    pytest.param(figure(unit=Unit.RATIO, base=0.94, head=0.6), "−34.0 points", id="ratio-down"),
+    pytest.param(figure(head=1_250), "+1.15 kB (×12)", id="many-times-as-much"),
+    pytest.param(figure(base=3, head=32_774_604), "+32.8 MB", id="next-to-nothing-before"),
 ]
 
 

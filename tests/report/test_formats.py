@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from imgscan.model import (
     Severity,
     Skipped,
     SourceLine,
+    Step,
     Target,
     Verdict,
     Waste,
@@ -127,6 +129,47 @@ def test_a_proven_install_is_not_denied(evidence: Evidence) -> None:
     assert before.cache is not None
     text = render(replace(before, findings=(again,), cache=replace(before.cache, busts=())), "table", Style(width=110))
     assert ("A source edit re-runs no dependency install." in text) is (evidence is Evidence.DERIVED)
+
+
+def test_why_something_is_accepted_is_not_cut() -> None:
+    reason = "known since May, and rotated every night by the job that builds the nightly images; see the runbook"
+    accepted = Accepted(by=AcceptedBy.BASELINE, reason=reason, expires="2027-03-31")
+    place = replace(finding().location, path="/srv/app/a/very/long/path/that/nobody/reads/to/its/end/settings.env")
+    shown = report(findings=(finding(accepted=accepted, location=place),))
+    table = render(shown, "table", Style(verbose=True, width=110)).partition("ACCEPTED (1)")[2].partition("\n\n")[0]
+    said = " ".join(line[line.find("baseline") if "baseline" in line else 60 :].strip() for line in table.splitlines())
+    assert [word for word in f"{reason} (until 2027-03-31)".split() if word not in said] == []
+    assert all(len(line) <= 112 for line in table.splitlines())
+
+
+@pytest.mark.parametrize("name", ["table", "markdown", "html"])
+def test_a_cold_build_with_cached_steps_is_explained(name: str) -> None:
+    kept = Step(stage="1", ordinal=2, instruction="WORKDIR /app", line=2, cached=True, seconds=0.0)
+    cold = timing(name="cold", touched=None, steps=(kept,), steps_cached=1, steps_total=1)
+    build = report().build
+    assert build is not None
+    text = html.unescape(render(report(build=replace(build, scenarios=(cold,))), name))
+    assert "even in a build without one (WORKDIR /app)" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", ["table", "markdown"])
+def test_status_and_evidence_have_columns_of_their_own(name: str) -> None:
+    text = render(report(), name, Style(width=160))
+    head = next(line for line in text.lower().splitlines() if "severity" in line and "rule" in line)
+    assert head.index("status") != head.index("evidence")
+    row = next(
+        line for line in text.splitlines() if "secret-github-token" in line and "critical" in line and "layer" in line
+    )
+    assert "deleted" in row
+    assert "observed" in row
+
+
+@pytest.mark.parametrize("name", ["table", "markdown", "html"])
+def test_what_is_hidden_again_has_one_name(name: str) -> None:
+    text = render(report(), name, Style(verbose=True)).lower()
+    assert "wasted" in text
+    assert "in vain" not in text
+    assert "reclaimable" not in text
 
 
 def test_color_only_when_asked() -> None:

@@ -186,7 +186,7 @@ def test_layers_are_drawn_in_two_parts_with_their_directories() -> None:
     )
     assert drawn(made) == [
         [
-            (0, "all", 0, 999, "image: 1.00 kB, 200 B of it shipped in vain"),
+            (0, "all", 0, 999, "image: 1.00 kB, 200 B of it wasted"),
             (1, "base", 0, 399, "0 ADD rootfs"),
             (2, "base", 0, 299, "usr/lib"),
             (1, "own", 400, 399, "1 COPY . ."),

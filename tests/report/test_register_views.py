@@ -59,9 +59,9 @@ def test_markdown_is_a_review() -> None:
     for wanted in (
         "Risks identified: 2",
         "- By the evidence (residual): 2 critical (9), 0 high",
-        "**Recommendation:** NO&#45;GO. The change cannot proceed until the mitigation of DATA&#45;001",
-        "waived by Ada until 2027&#45;01&#45;31",
-        "not applicable&#58; there is one service only",
+        "**Recommendation:** NO-GO. The change cannot proceed until the mitigation of DATA-001",
+        "waived by Ada until 2027-01-31",
+        "not applicable: there is one service only",
         "**Evidence**",
         "**To do**",
         "1. Make it external.",

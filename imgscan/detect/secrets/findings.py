@@ -11,11 +11,12 @@ from imgscan.detect.packages.claims import Owner
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.joined import join
 from imgscan.detect.secrets.keypairs import KeyUse
-from imgscan.detect.secrets.places import Where
+from imgscan.detect.secrets.places import INSIDE, Where
 from imgscan.detect.secrets.redact import secret_fingerprint_parts
 from imgscan.detect.secrets.weighing import weigh, whose
 from imgscan.frozen import frozen
 from imgscan.model import Confidence, Evidence, Finding, Fix, Location, Place, Severity, Status, Validity
+from imgscan.nestedpath import nested_path
 from imgscan.rulebook import fingerprint
 
 RISK_ID: Final = "SEC-001"
@@ -104,10 +105,17 @@ def _weighed(located: Sequence[LocatedHit]) -> Iterator[_Weighed]:
         )
 
 
-def _order(item: _Weighed) -> tuple[int, int, str, int]:
+def _order(item: _Weighed) -> tuple[int, int, int, str, int]:
+    """Where it hurts most; of those, the file that a person opens; of those, the lowest layer and the first line."""
     location = item.location
     layer = -1 if location.layer is None else location.layer
-    return _PLACE_ORDER.get(location.place, len(_PLACE_ORDER)), layer, location.path or "", location.line or 0
+    place = _PLACE_ORDER.get(location.place, len(_PLACE_ORDER))
+    return place, _remoteness(location.path or ""), layer, location.path or "", location.line or 0
+
+
+def _remoteness(path: str) -> int:
+    """0 for a file as it lies, 1 for what is in an archive, 2 for git's own copies, which no one can open or mend."""
+    return 2 if ".git" in path.split(INSIDE)[0].split("/") else 1 if INSIDE in path else 0
 
 
 def _finding(group: list[_Weighed]) -> Finding:
@@ -171,8 +179,8 @@ def _message(group: list[_Weighed], location: Location, status: Status | None, s
     hit = first.hit
     detail = f" ({hit.detail})" if hit.detail else ""
     where = {
-        Place.FILE: f"in {location.path}",
-        Place.CONTEXT: f"in {location.path}, which reaches the build",
+        Place.FILE: f"in {nested_path(location)}",
+        Place.CONTEXT: f"in {nested_path(location)}, which is in the build context",
         Place.DOCKERFILE: f"written in {location.path}",
         Place.COMPOSE: f"written in {location.path}",
         Place.SCRIPT: f"written in {location.path}",

@@ -101,11 +101,15 @@ def _group(found: list[FleetFinding]) -> Group:
 def headline(report: FleetReport) -> tuple[str, str]:
     """A word for the state of the fleet, and how many findings are new, standing and fixed, of which severity."""
     found = by_told(report)
+    noun = "finding" if len(found[Told.FIRST]) == 1 else "findings"
     parts = [
         _counted(found[kind], words)
         for kind, words in (
             (Told.NEW, "new"),
-            (Told.FIRST, "in images seen for the first time"),
+            (
+                Told.FIRST,
+                f"{noun} in images seen for the first time",
+            ),
             (Told.STANDING, "standing"),
             (Told.FIXED, "fixed"),
         )

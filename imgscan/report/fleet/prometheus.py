@@ -126,7 +126,7 @@ def _images(gauges: _Gauges, images: Sequence[FleetImage]) -> None:
         {(image.name, image.team): float(image.size_bytes) for image in read},
     )  # fmt: skip
     gauges.put_all(
-        "image_reclaimable_bytes", "What the image ships in vain", labels,
+        "image_reclaimable_bytes", "What the image ships and hides again: wasted", labels,
         {(image.name, image.team): float(image.reclaimable_bytes) for image in read},
     )  # fmt: skip
 

@@ -19,7 +19,8 @@ from imgscan.report.html.page import directory_rows, facts, finding_rows, patch_
 from imgscan.report.patches import patch_counts, shown_counts
 from imgscan.report.proofs import proof_counts, proof_rows
 from imgscan.report.register import total_lines
-from imgscan.report.summary import todos, where
+from imgscan.report.summary import rebuild_notes, where
+from imgscan.report.todos import todos
 from imgscan.units import human_bytes, human_seconds, percent
 
 _HERE: Final = files("imgscan.report.html")
@@ -41,6 +42,7 @@ def render(report: Report, style: Style | None = None) -> str:
         bytes_charts=icicles(report.image) if report.image else [],
         directories=directory_rows(report),
         scenarios=[gantt(timing) for timing in report.build.scenarios] if report.build else [],
+        rebuild_notes=rebuild_notes(report.build.scenarios) if report.build else [],
         cells=matrix([risk for risk in report.risks if risk.applies]),
         totals=total_lines(report),
         patches=patch_rows(report),

@@ -1,7 +1,7 @@
 """The page's drawing of an image's bytes: layers side by side, below each its directories, inside out. In: an
 `ImageReport`. Out: boxes in drawing units. Pure.
 
-Every layer is drawn in two parts, what of it is visible and what is shipped in vain, so that all of one colour on a
+Every layer is drawn in two parts, what of it is visible and what is wasted, so that all of one colour on a
 line is what there is of it.
 """
 
@@ -60,7 +60,7 @@ def _drawing(image: ImageReport, layers: Sequence[LayerReport], name: str) -> Dr
     total = sum(layer.size_bytes for layer in layers)
     vain = sum(layer.reclaimable_bytes for layer in layers)
     scale = WIDTH / max(total, 1)
-    whole = f"{name}: {human_bytes(total)}" + (f", {human_bytes(vain)} of it shipped in vain" if vain else "")
+    whole = f"{name}: {human_bytes(total)}" + (f", {human_bytes(vain)} of it wasted" if vain else "")
     boxes = [_box(0.0, WIDTH, 0, whole, whole, "all", 0)]
     below = _children(image.directories)
     x = 0.0
@@ -96,7 +96,7 @@ def _part_boxes(part: _Part, below: dict[str, list[DirectoryReport]], x: float, 
     layer = part.layer
     instruction = layer.instruction or ("the base image" if layer.from_base else "unknown instruction")
     size = layer.reclaimable_bytes if part.wasted else layer.size_bytes - layer.reclaimable_bytes
-    what = "in vain: hidden by later layers" if part.wasted else "visible"
+    what = "wasted: hidden by later layers" if part.wasted else "visible"
     title = f"layer {layer.index}, {instruction}: {_figures(part, size)}, {what}"
     yield _box(x, end - x, 1, f"{layer.index} {instruction}", title, part.style, 0)
     yield from _directory_boxes(part, below, "/", (x, end), 2)
@@ -118,7 +118,7 @@ def _directory_boxes(
         while (only := [other for other in below.get(inner.path, ()) if part.size(other) == size]) and size:
             inner = only[0]
         name = inner.path[len(path) :].lstrip("/") or inner.path
-        what = f"in vain, of layer {part.layer.index}" if part.wasted else f"of layer {part.layer.index}"
+        what = f"wasted, of layer {part.layer.index}" if part.wasted else f"of layer {part.layer.index}"
         yield _box(x, stop - x, row, name, f"{inner.path}: {_figures(part, size)}, {what}", part.style, row - 1)
         yield from _directory_boxes(part, below, inner.path, (x, stop), row + 1)
         x = stop

@@ -92,7 +92,7 @@ def _sizes(report: Report) -> Iterator[Fact]:
     if image is not None:
         yield Fact(name="Image", value=human_bytes(image.size_bytes), remark=f"{len(image.layers)} layers")
         wasted = f"efficiency {percent(image.efficiency)}"
-        yield Fact(name="Shipped in vain", value=human_bytes(image.reclaimable_bytes), remark=wasted)
+        yield Fact(name="Wasted", value=human_bytes(image.reclaimable_bytes), remark=wasted)
     if report.coverage is not None:
         read = f"{report.coverage.entries} entries" + ("" if report.complete else ", not everything")
         yield Fact(name="Searched", value=human_bytes(report.coverage.bytes), remark=read)

@@ -49,6 +49,34 @@ def test_weak_secrets_of_one_file_are_told_apart() -> None:
     assert len({finding.fingerprint for finding in found}) == len(found)
 
 
+@pytest.mark.parametrize(
+    ("others", "first"),
+    [
+        pytest.param([".git/objects/9c/4797!/object"], "config/prod.env", id="before-an-object-of-git"),
+        pytest.param([".git/objects/fe/0f90!/object!/config/a.env"], "config/prod.env", id="before-what-git-packs"),
+        pytest.param([".git/config"], "config/prod.env", id="before-gits-settings"),
+        pytest.param(["backup.tgz!/config/prod.env"], "config/prod.env", id="before-a-member-of-an-archive"),
+        pytest.param(["sub/.git/objects/pack/a.pack!/object"], "config/prod.env", id="git-deeper-down"),
+        pytest.param([".gitlab/a.env"], ".gitlab/a.env", id="only-called-like-it"),
+        pytest.param(["app.jar!/.git/config", "b.env"], "b.env", id="git-in-an-archive"),
+    ],
+)
+@pytest.mark.parametrize("place", [Place.CONTEXT, Place.FILE])
+def test_a_file_that_one_can_open_is_told_first(others: list[str], first: str, place: Place) -> None:
+    paths = [*others, "config/prod.env"]
+    layer = 1 if place is Place.FILE else None
+    (finding,) = secret_findings(LocatedHit(hit=hit(), location=at(place, path, layer=layer)) for path in paths)
+    assert finding.location.path == first
+    assert f"in {first}" in finding.message
+
+
+def test_an_archive_of_the_project_is_told_before_git() -> None:
+    paths = [".git/objects/9c/4797!/object", "backup.tgz!/config/prod.env"]
+    (finding,) = secret_findings(LocatedHit(hit=hit(), location=at(Place.CONTEXT, path)) for path in paths)
+    assert finding.location.path == "backup.tgz!/config/prod.env"
+    assert "which is in the build context" in finding.message
+
+
 def test_visible_anywhere_is_visible() -> None:
     places = [
         at(Place.FILE, "/a", layer=1, status=Status.DELETED),
