@@ -53,7 +53,7 @@ class ReadAgain(Exception):
 
 
 class Results(Protocol):
-    """Keeps results of layers by their diffIDs; see `store.layercache`."""
+    """Keeps results of layers by their diffIDs, and what blobs were seen to be these; see `store.layercache`."""
 
     def find(self, diff_id: str) -> tuple[KeptLayer, BlockStore] | None:
         """What is kept of a layer, and its blocks."""
@@ -61,6 +61,14 @@ class Results(Protocol):
 
     def keep(self, diff_id: str, kept: KeptLayer, items: Blocks) -> None:
         """Keep the result of a layer."""
+        ...
+
+    def is_proven(self, diff_id: str, digest: str) -> bool:
+        """Whether the blob of that digest was seen to unpack to the layer, whose result is kept."""
+        ...
+
+    def prove(self, diff_id: str, digest: str) -> None:
+        """Note that it was."""
         ...
 
 
@@ -193,7 +201,7 @@ def _kept_or_read(blob: LayerBlob, diff_id: Digest | None, workers: Workers, mea
     results = means.results
     if results is not None and diff_id:
         found = results.find(diff_id)
-        scan = _reuse(blob, diff_id, *found, workers, means.scanner) if found is not None else None
+        scan = _reuse(blob, diff_id, *found, workers, means) if found is not None else None
         if scan is not None:
             return lambda: scan
     begun = begin_layer(blob, workers, means.scanner, means.progress)
@@ -202,40 +210,56 @@ def _kept_or_read(blob: LayerBlob, diff_id: Digest | None, workers: Workers, mea
 
 def _keep(scan: LayerScan, blob: LayerBlob, diff_id: Digest | None, means: Means) -> LayerScan:
     # What is kept is found under what the layer is, not under what an image says of it.
-    true_id = scan.listing.diff_id or (diff_id if blob.vouched else None)
+    listing = scan.listing
+    true_id = listing.diff_id or (diff_id if blob.vouched else None)
     if means.results is not None and true_id:
         with closing(PlacedFiles(blob.root)) as files:
             kept = keep_layer(scan, means.scanner.is_recognised, files.read_at)
         if kept is not None:
-            means.results.keep(true_id, kept, scan.listing.items)
+            means.results.keep(true_id, kept, listing.items)
+            if listing.digest:
+                means.results.prove(true_id, listing.digest)
     return scan
 
 
 def _reuse(
-    blob: LayerBlob, diff_id: Digest, kept: KeptLayer, store: BlockStore, workers: Workers, scanner: SecretScanner
+    blob: LayerBlob, diff_id: Digest, kept: KeptLayer, store: BlockStore, workers: Workers, means: Means
 ) -> LayerScan | None:
     """The kept result, if the blob is that layer; None if it has to be read for it. Raises ReadAgain if it is not."""
     if (kept.again or kept.places) and not (blob.vouched and blob.root):
         return None
-    digest: Digest | None = None
-    if not blob.vouched:
-        summary = open_layer(blob.stream, where=blob.name).finish()
-        if summary.diff_id != diff_id or summary.behind_bytes:
-            raise ReadAgain("a layer is not quite the one that was scanned before")
-        digest = summary.digest
+    digest = None if _is_known(blob, diff_id, means.results) else _see(blob, diff_id, means.results)
     try:
         found = _search_again(blob.root, kept, workers)
         with closing(PlacedFiles(blob.root)) as files:
             return restore_layer(
                 kept,
                 store,
-                scanner.rules,
+                means.scanner.rules,
                 digest=digest,
                 read_at=files.read_at,
                 found_again=found,
             )
     except (LookupError, StoreError):
         return None
+
+
+def _is_known(blob: LayerBlob, diff_id: Digest, results: Results | None) -> bool:
+    """Whether a blob is the layer that its image says it is, as far as can be known without reading it. Who hands out
+    blobs by their digests does not look into them: any image may say of any blob what it unpacks to."""
+    if blob.vouched or blob.digest is None or blob.digest == diff_id:
+        return blob.vouched or blob.digest is not None
+    return results is not None and results.is_proven(diff_id, blob.digest)
+
+
+def _see(blob: LayerBlob, diff_id: Digest, results: Results | None) -> Digest | None:
+    """Read a blob to see that it is that layer; its digest. Raises ReadAgain if it is not."""
+    summary = open_layer(blob.stream, where=blob.name).finish()
+    if summary.diff_id != diff_id or summary.behind_bytes:
+        raise ReadAgain("a layer is not quite the one that was scanned before")
+    if results is not None and summary.digest is not None:
+        results.prove(diff_id, summary.digest)
+    return summary.digest
 
 
 def _search_again(root: Path | None, kept: KeptLayer, workers: Workers) -> list[PathHit]:

@@ -82,6 +82,7 @@ class FakeReader:
     made: Made = IMAGE
     breaks_at: int | None = None
     vouched: bool = True
+    digests: Mapping[str, Digest] = field(default_factory=dict)
     ref: str = "app:1"
     kind: str = "image"
     is_known: bool = True
@@ -93,7 +94,7 @@ class FakeReader:
             name = f"sha256:{sha(tar)}"
             self.given.append(name)
             stream = BrokenStream(tar[:700]) if index == self.breaks_at else io.BytesIO(tar)
-            yield LayerBlob(name=name, stream=stream, vouched=self.vouched)
+            yield LayerBlob(name=name, stream=stream, vouched=self.vouched, digest=self.digests.get(name))
 
     def image(self) -> Image:
         diff_ids = [Digest(f"sha256:{sha(tar)}") for tar in self.made.layers]
@@ -134,6 +135,13 @@ class FakeResults:
     kept: dict[str, tuple[KeptLayer, Blocks]] = field(default_factory=dict)
     lose_blocks: bool = False
     found: list[str] = field(default_factory=list)
+    proven: set[tuple[str, str]] = field(default_factory=set)
+
+    def is_proven(self, diff_id: str, digest: str) -> bool:
+        return (diff_id, digest) in self.proven
+
+    def prove(self, diff_id: str, digest: str) -> None:
+        self.proven.add((diff_id, digest))
 
     def find(self, diff_id: str) -> tuple[KeptLayer, BlockStore] | None:
         if diff_id not in self.kept:
@@ -213,6 +221,46 @@ def test_kept_layers_give_the_same(vouched: bool, scanner: SecretScanner) -> Non
     found, _ = scan(FakeReader(vouched=vouched), scanner, results)
     assert len(results.found) == len(IMAGE.layers)
     assert facts(found) == facts(expected)
+
+
+@dataclass
+class LyingReader(FakeReader):
+    """A registry: what it hands out is what the digests say, but of one blob the image says that it is another layer."""
+
+    vouched: bool = False
+    lie: bytes = b""
+    reads: list[int] = field(default_factory=list)
+
+    def blobs(self) -> Iterator[LayerBlob]:
+        for tar in self.made.layers:
+            data = gzip.compress(self.lie or tar, mtime=0)
+            stream = io.BytesIO(data)
+            yield LayerBlob(name=f"sha256:{sha(tar)}", stream=stream, digest=Digest(f"sha256:{sha(data)}"))
+            self.reads.append(stream.tell())
+
+
+def test_a_registry_does_not_vouch_for_what_a_blob_unpacks_to(scanner: SecretScanner) -> None:
+    results = FakeResults()
+    secret = small_layer(b"token", f"{token_of('a')}\n".encode())
+    honest = Made(layers=(small_layer(b"harmless", b"x" * 100),))
+    expected, _ = scan(LyingReader(honest, lie=secret), scanner)
+    scan(LyingReader(honest), scanner, results)
+    found, _ = scan(LyingReader(honest, lie=secret), scanner, results)
+    assert facts(found) == facts(expected)
+    assert [note.reason[:60] for note in found.skipped] == [
+        "the layer's content is not what its diffID sha256:" + sha(honest.layers[0])[:10]
+    ]
+
+
+@pytest.mark.parametrize("first", [LyingReader, FakeReader], ids=["the-same-blob", "another-form"])
+def test_a_blob_is_read_once_to_see_what_it_is(first: Callable[..., FakeReader], scanner: SecretScanner) -> None:
+    results = FakeResults()
+    honest = Made(layers=(small_layer(b"harmless", b"x" * 100),))
+    scan(first(honest), scanner, results)
+    readers = [LyingReader(honest), LyingReader(honest)]
+    for reader in readers:
+        assert not scan(reader, scanner, results)[0].skipped
+    assert [any(reader.reads) for reader in readers] == [first is FakeReader, False]
 
 
 @given(st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(CONTENTS)), max_size=8), st.integers(0, 2))

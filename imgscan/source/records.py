@@ -96,14 +96,16 @@ class Image:
 class LayerBlob:
     """A layer's bytes as stored, maybe compressed. `stream` reads forwards and is valid until the next blob is asked
     for; nothing is opened before its first read. Without `verify` its digests are not worth computing: it is put
-    together from what an engine has unpacked. `vouched` says that whoever gets the image from there gets what the
-    digests say, or nothing, so that a layer need not be read to know it. `root` is the folder that its files lie in by
-    their paths, if they do. `size_bytes` is how large it is where it lies (0: not known)."""
+    together from what an engine has unpacked. `vouched` says that it is what its diffID says, since the engine saw to
+    that, so that it need not be read to know it. `digest` is what a registry or a content store vouches for: that its
+    bytes as stored are these. What they unpack to is the image's own word then. `root` is the folder that its files lie
+    in by their paths, if they do. `size_bytes` is how large it is where it lies (0: not known)."""
 
     name: str
     stream: ByteStream
     verify: bool = True
     vouched: bool = False
+    digest: Digest | None = None
     root: Path | None = None
     size_bytes: int = 0
 

@@ -153,7 +153,8 @@ class RegistryReader:
         for name in dict.fromkeys(layer.blob for layer in self._image.layers):
             if name in self._sizes:
                 digest, size = self._sizes[name]
-                yield LayerBlob(name=name, stream=self._stream(name, digest, size), vouched=True, size_bytes=size)
+                stream = self._stream(name, digest, size)
+                yield LayerBlob(name=name, stream=stream, digest=Digest(digest), size_bytes=size)
 
     def image(self) -> Image:
         """The image, valid at any time."""

@@ -110,12 +110,12 @@ class ContentReader:
 
     def blobs(self) -> Iterator[LayerBlob]:
         """Every layer blob once, base first. Raises StoreError when one is gone."""
-        for name in dict.fromkeys(layer.blob for layer in self._image.layers):
+        for name, digest in {layer.blob: layer.digest for layer in self._image.layers}.items():
             try:
                 stream = self._members.open(name)
             except (InputError, OSError) as error:
                 raise StoreError("a blob of the content store cannot be opened") from error
-            yield LayerBlob(name=name, stream=stream, vouched=True)
+            yield LayerBlob(name=name, stream=stream, digest=digest)
 
     def image(self) -> Image:
         """The image."""
