@@ -143,7 +143,7 @@ class RegistryReader:
         self._sizes = _layer_sizes(found.manifest.document, self.ref)
         documents = RegistryDocuments(client, found, self._configs[found.manifest.digest])
         selection = select_image(documents, ref=self.ref)
-        self._documents = selection.documents
+        self._documents = tuple(documents.own(selection.documents))
         self._skipped = (*selection.skipped, *documents.notes)
         self._image = replace(selection.image, ref=self.ref, digest=_digest(found))
 

@@ -46,12 +46,14 @@ class Manifest:
 
 @frozen
 class Found:
-    """The image that is meant: its manifest, the digest of the index it was chosen from, and the descriptors of its
-    attestations."""
+    """The image that is meant: its manifest, the digest of the index it was chosen from and that one's text, what it
+    says of the image's platform, and the descriptors of its attestations."""
 
     manifest: Manifest
     index_digest: str | None
     attestations: tuple[Json, ...] = ()
+    index: bytes = field(default=b"", repr=False)
+    platform: Json = None
 
 
 def fetch_manifest(client: RegistryClient, wanted: str) -> Manifest | None:
@@ -95,7 +97,13 @@ def find_image(
     attestations = [item for item, about in walk.attestations if about in (digest, "")]
     manifest = walk.fetch(digest)
     _check_kind(manifest, str(reference))
-    return Found(manifest=manifest, index_digest=top.digest, attestations=tuple(attestations))
+    return Found(
+        manifest=manifest,
+        index_digest=top.digest,
+        attestations=tuple(attestations),
+        index=top.data,
+        platform=member(chosen, "platform"),
+    )
 
 
 def images_of(client: RegistryClient, top: Manifest, name: str) -> tuple[tuple[str, str | None], ...] | None:

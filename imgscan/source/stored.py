@@ -122,8 +122,8 @@ class ContentReader:
         return self._image
 
     def documents(self) -> tuple[tuple[str, bytes], ...]:
-        """Attestations and other JSON of the image."""
-        return self._selection.documents
+        """Attestations and other JSON of the image; the index is none of it, it was made."""
+        return tuple(item for item in self._selection.documents if item[0] != "index.json")
 
     def skipped(self) -> tuple[Skipped, ...]:
         """What could not be read."""
