@@ -340,8 +340,9 @@ class Target:
 @frozen
 class Report:
     """Everything imgscan found out; every output format is a view of this. `notes` tell what the user wrote that has no
-    effect: entries of a baseline that match nothing, what has expired, marks that do not count. `proofs` are the
-    patches that were proposed, with what building them showed."""
+    effect (entries of a baseline that match nothing, what has expired, marks that do not count), or that could mean two
+    things (a file and an image of one name). `proofs` are the patches that were proposed, with what building them
+    showed."""
 
     schema_version: str
     tool: Tool

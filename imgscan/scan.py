@@ -29,8 +29,9 @@ from imgscan.frozen import frozen
 from imgscan.gleanings import sums_by_path
 from imgscan.layerresult import KeptLayer, LayerScan, PathHit, keep_layer, restore_layer, sort_hits
 from imgscan.layers.attribution import Attribution
-from imgscan.layers.blob import check_digests, open_layer
+from imgscan.layers.blob import open_layer
 from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError, ListedEntry
+from imgscan.layers.digests import check_digests
 from imgscan.layers.dive import dive_metrics
 from imgscan.layers.filesystem import Stacked, stack
 from imgscan.layers.listing import begin_listing, empty_listing
@@ -254,7 +255,7 @@ def _is_known(blob: LayerBlob, diff_id: Digest, results: Results | None) -> bool
 
 def _see(blob: LayerBlob, diff_id: Digest, results: Results | None) -> Digest | None:
     """Read a blob to see that it is that layer; its digest. Raises ReadAgain if it is not."""
-    summary = open_layer(blob.stream, where=blob.name).finish()
+    summary = open_layer(blob.stream, where=blob.name, hashes=blob.hashes).finish()
     if summary.diff_id != diff_id or summary.behind_bytes:
         raise ReadAgain("a layer is not quite the one that was scanned before")
     if results is not None and summary.digest is not None:
@@ -277,7 +278,7 @@ def begin_layer(
     asked for, which does not need the blob any more."""
     search = LayerSearch(workers, scanner, progress, where=blob.name)
     facts = FactsBuilder()
-    stream = open_layer(blob.stream, where=blob.name, verify=blob.verify)
+    stream = open_layer(blob.stream, where=blob.name, verify=blob.verify, hashes=blob.hashes)
     listing = begin_listing(stream, search, where=blob.name, observe=facts.observe)
     return lambda: LayerScan(
         listing=listing(),

@@ -21,7 +21,8 @@ from imgscan.errors import InputError
 from imgscan.fleets import BlobToRead, LayerOutcome, LayerTask
 from imgscan.frozen import frozen
 from imgscan.layerresult import LayerScan
-from imgscan.layers.blob import check_digests, open_layer
+from imgscan.layers.blob import open_layer
+from imgscan.layers.digests import algorithm_of, check_digests
 from imgscan.layers.tarwindow import ByteStream
 from imgscan.model import Digest
 from imgscan.progress import Progress
@@ -103,10 +104,13 @@ def _read_from_registry(reading: _Reading, blob: BlobToRead) -> LayerOutcome:
     wrong: list[str] = []
     layers = _layers_of(task.ref.partition("@")[0], task.insecure_hosts, task.bytes_per_s)
     with closing(layers.open(blob.digest or "", blob.size_bytes, wrong.append)) as stream:
+        hashes = algorithm_of(blob.digest), algorithm_of(blob.diff_id)
         if blob.is_kept:
-            return _check(blob, LayerBlob(name=blob.blob, stream=stream), wrong)
+            return _check(blob, LayerBlob(name=blob.blob, stream=stream, hashes=hashes), wrong)
         counted = _Counted(stream)
-        return _outcome(reading, blob, LayerBlob(name=blob.blob, stream=counted), lambda: counted.bytes, wrong)
+        return _outcome(
+            reading, blob, LayerBlob(name=blob.blob, stream=counted, hashes=hashes), lambda: counted.bytes, wrong
+        )
 
 
 def _read_from_image(reading: _Reading) -> list[LayerOutcome]:
@@ -164,7 +168,7 @@ def _check(wanted: BlobToRead, blob: LayerBlob, wrong: list[str]) -> LayerOutcom
     """Whether a layer is the one whose result is kept; `wrong` is what its source has against it, once it was read."""
     began = time.monotonic()
     counted = _Counted(blob.stream)
-    summary = open_layer(counted, where=blob.name).finish()
+    summary = open_layer(counted, where=blob.name, hashes=blob.hashes).finish()
     wrong += [note.reason for note in check_digests(summary, diff_id=Digest(""), digest=_digest(wanted), where="")]
     if summary.diff_id != wanted.diff_id or summary.behind_bytes:
         wrong.insert(0, "its content is not what the configuration says")

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from imgscan.frozen import frozen
 from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
+from imgscan.layers.digests import BY_SHA256, Hashes
 from imgscan.layers.tarheader import BLOCK_BYTES, TarFormatError, parse_header
 from imgscan.layers.tarwindow import ByteStream, ContentPlace, PassOver, can_seek, seek_forward
 from imgscan.model import Digest, Skipped
@@ -65,13 +66,13 @@ class LayerStream:
     `compression` is `none`, `gzip`, `zstd`, `bzip2` or `xz`. `failure` is None as long as nothing is wrong.
     """
 
-    def __init__(self, stream: ByteStream, *, where: str, limits: Limits, verify: bool) -> None:
+    def __init__(self, stream: ByteStream, *, where: str, limits: Limits, hashes: Hashes | None) -> None:
         self._source = stream
         self._source_read = stream.read
         self._where = where
         self._limits = limits
         self._most_bytes = limits.max_bytes
-        self._stored_hash = hashlib.sha256() if verify else None
+        self._stored_hash = hashlib.new(hashes[0]) if hashes else None
         self.stored_bytes = 0
         self.tar_bytes = 0
         self.failure: str | None = None
@@ -81,10 +82,11 @@ class LayerStream:
         head = _read_head(self._fetch)
         codec = sniff(head)
         self.compression = codec.name if codec is not None else "none"
-        self._tar_hash = hashlib.sha256() if verify and codec is not None else None
+        apart = codec is not None or (hashes is not None and hashes[0] != hashes[1])
+        self._tar_hash = hashlib.new(hashes[1]) if hashes and apart else None
         self._frames = Frames(codec, head, self._fetch) if codec is not None else None
         self._head = b"" if codec is not None else head
-        plain = codec is None and not verify
+        plain = codec is None and not hashes
         self.seeks = plain and (bool(getattr(stream, "seeks", False)) or can_seek(stream))
         """Whether skipping saves the reading: nothing is hashed, nothing compressed, and the source can seek."""
         self._passes = self._is_passing()
@@ -186,7 +188,7 @@ class LayerStream:
             stored_bytes=self.stored_bytes,
             tar_bytes=self.tar_bytes,
             digest=stored,
-            diff_id=stored if self._frames is None else _digest(self._tar_hash, self.failure),
+            diff_id=stored if self._tar_hash is None else _digest(self._tar_hash, self.failure),
             trailing_bytes=left,
             hidden_bytes=hidden,
             behind_bytes=behind if self.failure is None else 0,
@@ -346,36 +348,13 @@ def open_layer(
     where: str = "layer",
     limits: Limits = Limits(),  # noqa: B008 - immutable
     verify: bool = True,
+    hashes: Hashes = BY_SHA256,
 ) -> LayerStream:
     """A blob as the tar stream inside it, told apart by its first bytes. `where` names it in `Skipped` records.
 
     Without `verify` nothing is hashed, and a plain blob that can seek is not read where its content is not wanted.
     """
-    return LayerStream(stream, where=where, limits=limits, verify=verify)
-
-
-class Digested(Protocol):
-    """What was computed of a blob: a `BlobSummary`, or a `listing.LayerListing`."""
-
-    @property
-    def digest(self) -> Digest | None:
-        """Of the bytes as stored."""
-        ...
-
-    @property
-    def diff_id(self) -> Digest | None:
-        """Of the tar archive in it."""
-        ...
-
-
-def check_digests(found: Digested, *, diff_id: Digest, digest: Digest | None, where: str) -> tuple[Skipped, ...]:
-    """What the image says of a layer against what was read: one `Skipped` for each digest that differs."""
-    pairs = (("diffID", diff_id, found.diff_id), ("digest", digest, found.digest))
-    return tuple(
-        Skipped(where=where, reason=f"the layer's content is not what its {name} {stated} says: it is {computed}")
-        for name, stated, computed in pairs
-        if stated and computed and stated.startswith("sha256:") and stated != computed
-    )
+    return LayerStream(stream, where=where, limits=limits, hashes=hashes if verify else None)
 
 
 def _read_head(fetch: Callable[[int], bytes]) -> bytes:
@@ -386,4 +365,4 @@ def _read_head(fetch: Callable[[int], bytes]) -> bytes:
 
 
 def _digest(hashed: hashlib._Hash | None, failure: str | None) -> Digest | None:
-    return Digest(f"sha256:{hashed.hexdigest()}") if hashed is not None and failure is None else None
+    return Digest(f"{hashed.name}:{hashed.hexdigest()}") if hashed is not None and failure is None else None

@@ -50,11 +50,11 @@ class Readable:
 
 @frozen
 class Asked:
-    """What is asked of an archive: `ref` is what it is called in messages, `target` how a command line names it, so
-    that an image's name can follow."""
+    """What is asked of an archive: `ref` is what it is called in messages, `target` how a command line names it (""
+    as messages do), so that an image's name can follow."""
 
     ref: str
-    target: str
+    target: str = ""
     selector: str | None = None
     platform: Platform | None = None
     diff_ids: tuple[str, ...] = ()
@@ -62,7 +62,8 @@ class Asked:
     @property
     def step(self) -> str:
         """What to run where one of several is to be named."""
-        return f"name one of them after the file: {plain(self.target)}:NAME:TAG (or an id, or a platform: linux/arm64)"
+        target = plain(self.target or self.ref)
+        return f"name one of them after the file: {target}:NAME:TAG (or an id, or a platform such as linux/arm64)"
 
 
 def choose(

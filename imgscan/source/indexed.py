@@ -20,6 +20,7 @@ from imgscan.frozen import frozen
 from imgscan.layers.tar import TarEntry, read_entries
 from imgscan.layers.tarwindow import ByteStream, ContentPlace
 from imgscan.model import EntryKind, Skipped
+from imgscan.source.choice import Asked
 from imgscan.source.config import MAX_JSON_BYTES
 from imgscan.source.manifests import Documents
 from imgscan.source.members import (
@@ -31,7 +32,6 @@ from imgscan.source.members import (
     member_name,
     read_head,
 )
-from imgscan.source.platforms import Platform
 from imgscan.source.records import LayerBlob
 from imgscan.source.select import Held, Selection, held_images, select_image
 
@@ -59,31 +59,30 @@ class Members(Documents, Protocol):
 class Indexed:
     """An image whose members can be read at any time."""
 
-    def __init__(self, members: Members, *, ref: str, selector: str | None, platform: Platform | None = None) -> None:
+    def __init__(self, members: Members, asked: Asked) -> None:
         self._members = members
-        self._ref = ref
-        self._selector = selector
-        self._platform = platform
+        self._asked = asked
         self._selection: Selection | None = None
 
     def selection(self) -> Selection:
         """The image. Raises InputError as `select_image` does."""
         if self._selection is None:
-            found = select_image(self._members, ref=self._ref, selector=self._selector, platform=self._platform)
+            found = select_image(self._members, self._asked)
             self._selection = replace(found, skipped=(*found.skipped, *self._members.notes()))
         return self._selection
 
     def held(self) -> tuple[Held, ...]:
         """Every image that there is. Raises InputError as `held_images` does."""
-        return held_images(self._members, ref=self._ref)
+        return held_images(self._members, ref=self._asked.ref)
 
     def blobs(self) -> Iterator[LayerBlob]:
         """The image's layers, each blob once, in the order of the file."""
-        names = dict.fromkeys(layer.blob for layer in self.selection().image.layers)
+        image = self.selection().image
+        names = dict.fromkeys(layer.blob for layer in image.layers)
         places = ((self._members.position(name), name) for name in names)
         present = [(place, name) for place, name in places if place is not None]
         for _, name in sorted(present, key=operator.itemgetter(0)):
-            yield LayerBlob(name=name, stream=self._members.open(name))
+            yield LayerBlob(name=name, stream=self._members.open(name), hashes=image.hashes(name))
 
     def close(self) -> None:
         """Close the file."""

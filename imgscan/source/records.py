@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imgscan.frozen import frozen
+from imgscan.layers.digests import BY_SHA256, Hashes, algorithm_of
 from imgscan.layers.tarwindow import ByteStream
 from imgscan.model import Digest, Skipped
 
@@ -91,6 +92,11 @@ class Image:
     layers: tuple[Layer, ...]
     digest: Digest | None = None
 
+    def hashes(self, blob: str) -> Hashes:
+        """The algorithms by which the image states the digests of a blob."""
+        found = next((layer for layer in self.layers if layer.blob == blob), None)
+        return (algorithm_of(found.digest), algorithm_of(found.diff_id)) if found is not None else BY_SHA256
+
 
 @frozen
 class LayerBlob:
@@ -99,7 +105,8 @@ class LayerBlob:
     together from what an engine has unpacked. `vouched` says that it is what its diffID says, since the engine saw to
     that, so that it need not be read to know it. `digest` is what a registry or a content store vouches for: that its
     bytes as stored are these. What they unpack to is the image's own word then. `root` is the folder that its files lie
-    in by their paths, if they do. `size_bytes` is how large it is where it lies (0: not known)."""
+    in by their paths, if they do. `size_bytes` is how large it is where it lies (0: not known). `hashes` are what its
+    image states its digests by."""
 
     name: str
     stream: ByteStream
@@ -108,6 +115,7 @@ class LayerBlob:
     digest: Digest | None = None
     root: Path | None = None
     size_bytes: int = 0
+    hashes: Hashes = BY_SHA256
 
 
 class StoreError(Exception):

@@ -13,6 +13,7 @@ from typing import Final
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.layers.digests import ALGORITHMS
 from imgscan.lazyre import lazy_re
 
 SCHEME: Final = "registry://"
@@ -29,8 +30,6 @@ _REPOSITORY: Final = lazy_re(
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*", re.ASCII
 )
 _TAG: Final = lazy_re(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-DIGEST_SIZES: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
-"""The algorithms that can be computed here (image-spec, descriptor.md), with the length of their hexadecimal form."""
 
 
 @frozen
@@ -129,7 +128,7 @@ def parse_host(text: str) -> str:
 def is_digest(text: str) -> bool:
     """Whether a text is a digest that can be checked."""
     algorithm, _, digits = text.partition(":")
-    size = DIGEST_SIZES.get(algorithm)
+    size = ALGORITHMS.get(algorithm)
     return size is not None and re.fullmatch(rf"[0-9a-f]{{{size}}}", digits) is not None
 
 

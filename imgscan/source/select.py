@@ -14,6 +14,7 @@ from typing import Final
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.layers.digests import ALGORITHMS
 from imgscan.lazyre import lazy_re
 from imgscan.model import Digest, Skipped
 from imgscan.source.choice import Asked, Readable, choose, for_platform
@@ -28,10 +29,10 @@ from imgscan.source.manifests import (
     is_same,
     merge,
 )
-from imgscan.source.platforms import Platform
 from imgscan.source.records import Image, ImageConfig, Layer
 
-_SHA256: Final = lazy_re(r"[0-9a-f]{64}")
+_HEX: Final = lazy_re(r"(?<![0-9a-f])[0-9a-f]{64,128}(?![0-9a-f])")
+_BY_LENGTH: Final = {digits: algorithm for algorithm, digits in ALGORITHMS.items()}
 _MAX_LAYERS: Final = 1000
 """Engines take 127 at most (moby's layer store), and what has many layers is laid over itself as many times."""
 _MAX_READ_BYTES: Final = 256 << 20
@@ -77,20 +78,10 @@ class _Bounded:
         return data
 
 
-def select_image(
-    documents: Documents,
-    *,
-    ref: str,
-    target: str = "",
-    selector: str | None = None,
-    platform: Platform | None = None,
-    diff_ids: tuple[str, ...] = (),
-) -> Selection:
-    """The image asked for: by `diff_ids`, by `selector` (a name, tag, id or platform), by `platform`, or the only one.
-    `target` is how a command line names the archive (default: `ref`).
-
-    Raises InputError when there is none, more than one, or a part of it is missing.
-    """
+def select_image(documents: Documents, asked: Asked) -> Selection:
+    """The image asked for: by its diffIDs, by a selector (a name, tag, id, digest or platform), by platform, or the
+    only one. Raises InputError when there is none, more than one, or a part of it is missing."""
+    ref, platform = asked.ref, asked.platform
     documents = _Bounded(documents, ref)
     candidates, others, notes = _candidates(documents)
     if not candidates:
@@ -102,7 +93,6 @@ def select_image(
     readable = _readable(candidates, documents, ref)
     if platform is not None:
         readable, others = for_platform(platform, [*readable, *_readable(others, documents)], ref), []
-    asked = Asked(ref=ref, target=target or ref, selector=selector, diff_ids=diff_ids)
     chosen, told = choose(readable, lambda: _readable(others, documents), asked)
     return _selection(chosen, documents, ref, [*notes, *told])
 
@@ -207,10 +197,14 @@ def _selection(chosen: Readable, documents: Documents, ref: str, notes: list[Ski
 
 def _misnamed(what: str, name: str, data: bytes) -> list[Skipped]:
     """That a document is not what the digest it is named by says."""
-    stated, digest = _SHA256.search(name), hashlib.sha256(data).hexdigest()
-    if stated is None or stated[0] == digest:
+    stated = _HEX.search(name)
+    algorithm = _BY_LENGTH.get(len(stated[0])) if stated is not None else None
+    if stated is None or algorithm is None:
         return []
-    return [Skipped(where=what, reason=f"it is named sha256:{stated[0]}, but is sha256:{digest}")]
+    digest = hashlib.new(algorithm, data).hexdigest()
+    if stated[0] == digest:
+        return []
+    return [Skipped(where=what, reason=f"it is named {algorithm}:{stated[0]}, but is {algorithm}:{digest}")]
 
 
 def _layers(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgscan.errors import InputError
 from imgscan.model import Skipped
+from imgscan.source.choice import Asked
 from imgscan.source.config import Json, has_root_file_system, member, parse_config, parse_json, platform_of, text, texts
 from imgscan.source.content import ContentMembers, find_content
 from imgscan.source.graphdriver import StoredImage, find_stored_image
@@ -115,7 +116,7 @@ class ContentReader:
                 stream = self._members.open(name)
             except (InputError, OSError) as error:
                 raise StoreError("a blob of the content store cannot be opened") from error
-            yield LayerBlob(name=name, stream=stream, digest=digest)
+            yield LayerBlob(name=name, stream=stream, digest=digest, hashes=self._image.hashes(name))
 
     def image(self) -> Image:
         """The image."""
@@ -136,7 +137,7 @@ class ContentReader:
 
 def _open_content(ref: str, image_id: str, diff_ids: tuple[str, ...], members: ContentMembers) -> ContentReader | None:
     try:
-        selection = select_image(members, ref=ref, diff_ids=diff_ids)
+        selection = select_image(members, Asked(ref=ref, diff_ids=diff_ids))
     except InputError:
         return None
     names = tuple(layer.blob for layer in selection.image.layers)

@@ -19,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tarmaker import archive, member
 
-from imgscan.layers.blob import BlobSummary, Limits, check_digests, open_layer
+from imgscan.layers.blob import BlobSummary, Limits, open_layer
 from imgscan.layers.codec import CODECS, sniff
+from imgscan.layers.digests import check_digests
 from imgscan.layers.tar import TarEntry, read_entries
 from imgscan.model import Digest, Skipped
 
@@ -206,12 +207,23 @@ def test_without_verification_plain_blobs_are_skipped_over() -> None:
         pytest.param(digest(b"other"), None, 1, id="wrong-diff-id"),
         pytest.param(digest(TAR), digest(b"other"), 1, id="wrong-digest"),
         pytest.param(Digest(""), None, 0, id="nothing-stated"),
-        pytest.param(Digest("sha512:" + "0" * 128), None, 0, id="another-algorithm"),
+        pytest.param(Digest("sha512:" + "0" * 128), None, 1, id="another-algorithm-than-was-computed"),
     ],
 )
 def test_digests_are_compared(diff_id: Digest, blob_digest: Digest | None, wrong: int) -> None:
     summary = read(TAR)[2]
     assert len(check_digests(summary, diff_id=diff_id, digest=blob_digest, where="layer 1")) == wrong
+
+
+@pytest.mark.parametrize("stored", ["sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("unpacked", ["sha256", "sha512"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_digests_are_computed_as_they_are_stated(stored: str, unpacked: str, pack: Callable[[bytes], bytes]) -> None:
+    data = pack(TAR)
+    stream = open_layer(io.BytesIO(data), hashes=(stored, unpacked))
+    summary = stream.finish()
+    assert summary.digest == f"{stored}:{hashlib.new(stored, data).hexdigest()}"
+    assert summary.diff_id == f"{unpacked}:{hashlib.new(unpacked, TAR).hexdigest()}"
 
 
 class FramedDecoder:

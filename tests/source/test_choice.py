@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
+import tarfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -223,3 +227,47 @@ def test_annotations_of_an_index_are_searched(save: Save) -> None:
             with closing(open_image(target)) as reader:
                 text = b"".join(data for _, data in reader.documents())
                 assert all(note in text for note in notes)
+
+
+def hashed_by(algorithm: str, damaged: bytes = b"") -> list[bytes]:
+    """A layout whose blobs are named by an algorithm; `damaged` takes the place of the layer."""
+    files: dict[str, bytes] = {}
+
+    def add(data: bytes, kind: str, stored: bytes = b"") -> dict[str, Any]:
+        digest = hashlib.new(algorithm, data).hexdigest()
+        files[f"blobs/{algorithm}/{digest}"] = stored or data
+        return {"mediaType": kind, "digest": f"{algorithm}:{digest}", "size": len(data)}
+
+    layer = add(gzipped(ONE), "application/vnd.oci.image.layer.v1.tar+gzip", damaged)
+    manifest = {"schemaVersion": 2, "config": add(IMAGE.config, CONFIG_TYPE), "layers": [layer]}
+    index = index_json(add(dump(manifest), MANIFEST_TYPE))
+    # The names may be longer than a plain header has room for.
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+        end = tar.offset
+    return [packed.getvalue()[:end], index, OCI_LAYOUT]
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("way", ["file", "stream", "folder"])
+def test_layouts_of_every_algorithm_are_verified(
+    algorithm: str, way: str, tmp_path: Path, report: Callable[..., dict[str, Any]]
+) -> None:
+    def scan(parts: list[bytes]) -> list[str]:
+        path = tmp_path / "image.tar"
+        data = archive(*parts)
+        path.write_bytes(gzipped(data) if way == "stream" else data)
+        if way == "folder":
+            with tarfile.open(path) as tar:
+                tar.extractall(tmp_path / "layout", filter="data")
+            path = tmp_path / "layout"
+        return [note["reason"] for note in report(str(path))["skipped"]]
+
+    assert scan(hashed_by(algorithm)) == []
+    other = gzip.compress(ONE, 1, mtime=1)
+    notes = scan(hashed_by(algorithm, other))
+    assert [f"says: it is {algorithm}:{hashlib.new(algorithm, other).hexdigest()}" in note for note in notes] == [True]
