@@ -23,7 +23,7 @@ from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
 from imgscan.model import Coverage, Digest, NotRead
 
-RESULT_FORMAT: Final = 7
+RESULT_FORMAT: Final = 8
 """Of `KeptLayer` and of what it means: results of another format are not used."""
 
 

@@ -21,6 +21,7 @@ from imgscan.layers.directories import DirectoriesBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES
+from imgscan.layers.withinlayer import WithinLayer
 from imgscan.model import Digest, EntryKind, Skipped
 
 WHITEOUT_PREFIX: Final = b".wh."
@@ -250,12 +251,12 @@ def begin_listing(
     Without `search` nothing but the headers is looked at. Only what the stream's source and `search` raise is raised;
     damage is in `skipped`.
     """
-    builder = ListingBuilder(where, observe)
+    builder, layer = ListingBuilder(where, observe), WithinLayer()
     for item in read_entries(stream, where=where):
         if isinstance(item, Skipped):
             builder.skip(item)
             continue
-        entry = item.entry
+        entry = item.entry = layer.placed(item.entry)
         if search is None:
             builder.add(entry)
             continue

@@ -52,8 +52,9 @@ def open_image(
     archive (docker save or OCI, plain or compressed); `DIR` or `DIR:NAME` an OCI layout, or what skopeo and Podman
     write as `dir:`; `registry://HOST/REPOSITORY[:TAG]` an image in a registry, where `insecure_hosts` may do without
     TLS and from which no more than `bytes_per_s` are read (0: as much as comes), `docker://…` is the same, as skopeo
-    spells it; anything else, and what follows `docker-daemon:`, an image of `engine`, which is connected to when None. What may be both is the
-    engine's: whoever may put a file into a folder could have it looked at in place of an image; `./FILE` is the file.
+    spells it; anything else, and what follows `docker-daemon:`, an image of `engine`, which is connected to when None.
+    What may be both is the engine's: whoever may put a file into a folder could have it looked at in place of an image;
+    `./FILE` is the file.
     `platform` says which image where there are several; `say` is told what is being waited for, `note` what was taken
     where a name means more than one thing.
     Raises InputError for what is not there or no image, EngineError when engine or registry do not answer.
