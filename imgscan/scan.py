@@ -256,7 +256,8 @@ def _is_known(blob: LayerBlob, diff_id: Digest, results: Results | None) -> bool
 def _see(blob: LayerBlob, diff_id: Digest, results: Results | None) -> Digest | None:
     """Read a blob to see that it is that layer; its digest. Raises ReadAgain if it is not."""
     summary = open_layer(blob.stream, where=blob.name, hashes=blob.hashes).finish()
-    if summary.diff_id != diff_id or summary.behind_bytes:
+    known = results is not None and summary.digest is not None and results.is_proven(diff_id, summary.digest)
+    if summary.diff_id != diff_id or summary.behind_bytes or (summary.aside_bytes and not known):
         raise ReadAgain("a layer is not quite the one that was scanned before")
     if results is not None and summary.digest is not None:
         results.prove(diff_id, summary.digest)

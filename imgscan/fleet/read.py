@@ -172,6 +172,8 @@ def _check(wanted: BlobToRead, blob: LayerBlob, wrong: list[str]) -> LayerOutcom
     wrong += [note.reason for note in check_digests(summary, diff_id=Digest(""), digest=_digest(wanted), where="")]
     if summary.diff_id != wanted.diff_id or summary.behind_bytes:
         wrong.insert(0, "its content is not what the configuration says")
+    elif summary.aside_bytes:
+        wrong.append("there is more in it than the layer")
     return LayerOutcome(
         blob=wanted,
         sealed=None,
@@ -191,7 +193,7 @@ def _outcome(
     diff_id, why = _identity(scan, wanted, blob)
     sealed = seal_layer(scan, diff_id, reading.task.seal_key) if diff_id and not wrong and not why else None
     if sealed is None and not why:
-        why = wrong[0] if wrong else "a file's name in it holds a secret"
+        why = wrong[0] if wrong else "a file's name in it, or what lies beside its archive, holds a secret"
     return LayerOutcome(
         blob=wanted,
         sealed=sealed,

@@ -11,21 +11,15 @@ from functools import partial
 from typing import Final
 
 from imgscan.frozen import frozen
-from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
+from imgscan.layers.codec import SNIFF_BYTES, CodecMissingError, CorruptDataError, sniff
 from imgscan.layers.digests import BY_SHA256, Hashes
+from imgscan.layers.frames import Frames
 from imgscan.layers.tarheader import BLOCK_BYTES, TarFormatError, parse_header
 from imgscan.layers.tarwindow import ByteStream, ContentPlace, PassOver, can_seek, seek_forward
 from imgscan.model import Digest, Skipped
 
 CHUNK_BYTES: Final = 1 << 18
 _ESTARGZ_INDEX: Final = b"stargz.index.json"
-FEED_BYTES: Final = 1 << 16
-_FIRST_FEED_BYTES: Final = 1 << 9
-_FREE_FRAMES: Final = 10_000
-_LEAST_FRAME_BYTES: Final = 128
-"""More frames than that must unpack to so much each on average. Beginning one takes up to 0.1 ms, and an empty one nine
-bytes; the smallest that are of use, those of seekable formats, hold a file each with its header of 512 bytes."""
-
 
 _PlaceAt = Callable[[int, int], ContentPlace | None]
 
@@ -47,7 +41,8 @@ class BlobSummary:
     """What a drained blob was. `digest` is of the bytes as stored, `diff_id` of the tar archive; both are None when
     they were not computed or the blob failed. `trailing_bytes` counts what follows the end of the archive, and
     `hidden_bytes` what of it is not zero, inside the compressed data or behind it; `behind_bytes` what lies behind the
-    compressed data and is not zero, whether or not the archive in it was looked at."""
+    compressed data and is not zero, whether or not the archive in it was looked at; `aside_bytes` what else the
+    compression carries (see `frames`): it belongs to the blob, not to the layer that is in it."""
 
     compression: str
     stored_bytes: int
@@ -57,6 +52,7 @@ class BlobSummary:
     trailing_bytes: int
     hidden_bytes: int
     behind_bytes: int
+    aside_bytes: int
     skipped: tuple[Skipped, ...]
 
 
@@ -78,6 +74,7 @@ class LayerStream:
         self.failure: str | None = None
         self._failure_told = False
         self._archive_ended = False
+        self._passed = 0
         self._ready = b""
         head = _read_head(self._fetch)
         codec = sniff(head)
@@ -125,6 +122,26 @@ class LayerStream:
         self._passes = self._is_passing()
         self._archive_ended = archive_ended
         self._failure_told = not archive_ended
+
+    def at_index(self) -> bool:
+        """Behind the end of the archive: move over zeros, and say whether the index of an eStargz layer comes next. It
+        is an entry of its own there (stargz-snapshotter, docs/estargz.md), behind as many zeros as the writer of the
+        archive had put there, and may be read as one."""
+        while self._archive_ended and self.failure is None:
+            block = b""
+            while len(block) < BLOCK_BYTES and (data := self.read(BLOCK_BYTES - len(block))):
+                block += data
+            if len(block) < BLOCK_BYTES or any(block):
+                self.unread(block, archive_ended=True)
+                # Where its content lies is counted from the beginning of the archive.
+                self._place = None
+                return len(block) == BLOCK_BYTES and _is_index(block)
+            self._passed += BLOCK_BYTES
+        return False
+
+    def aside(self) -> tuple[bytes, ...]:
+        """What the compression carries besides its content, as far as it was read (see `frames`)."""
+        return tuple(self._frames.aside) if self._frames is not None else ()
 
     def skip(self, size: int, /) -> int:
         """Move `size` tar bytes on and say how many there were; seeks when nothing has to be hashed."""
@@ -181,7 +198,7 @@ class LayerStream:
             behind += len(data) - data.count(0)
         # Where the blob failed, what is left is what could not be unpacked.
         ended = self._archive_ended and self.failure is None
-        left, hidden = (trailing.bytes, trailing.hidden_bytes) if ended else (0, 0)
+        left, hidden = (self._passed + trailing.bytes, trailing.hidden_bytes) if ended else (0, 0)
         stored = _digest(self._stored_hash, self.failure)
         return BlobSummary(
             compression=self.compression,
@@ -192,6 +209,7 @@ class LayerStream:
             trailing_bytes=left,
             hidden_bytes=hidden,
             behind_bytes=behind if self.failure is None else 0,
+            aside_bytes=self._frames.aside_bytes if self._frames is not None else 0,
             skipped=self._notes(hidden),
         )
 
@@ -237,109 +255,31 @@ class LayerStream:
             notes.append(self.failure)
         if hidden:
             notes.append(f"{hidden:,} bytes of data lie hidden behind the end of the archive")
+        if self._frames is not None and self._frames.left_aside:
+            notes.append(f"{self._frames.left_aside:,} bytes beside the compressed data were not searched")
         return tuple(Skipped(where=self._where, reason=note) for note in notes)
 
 
-class Frames:
-    """The frames of compressed data one after the other; `garbage` is what follows the last one, once it is reached."""
-
-    def __init__(self, codec: Codec, head: bytes, fetch: Callable[[int], bytes]) -> None:
-        self._codec = codec
-        self._fetch = fetch
-        self._input = head
-        self._at = 0
-        self._feed = _FIRST_FEED_BYTES
-        self._decoder: FrameDecoder | None = None
-        self._frames = 0
-        self._given = 0
-        self._ended = False
-        self.garbage = b""
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` decompressed bytes, b"" after the last frame. Raises CorruptDataError, CodecMissingError."""
-        while not self._ended:
-            decoder = self._decoder
-            if decoder is None or decoder.eof:
-                self._begin_frame()
-                continue
-            data = self._decompress(decoder, self._next_piece() if decoder.needs_input else b"", size)
-            if data:
-                self._given += len(data)
-                return data
-        return b""
-
-    def _next_piece(self) -> bytes:
-        if self._at == len(self._input):
-            self._input, self._at = self._fetch(FEED_BYTES), 0
-            if not self._input:
-                raise CorruptDataError(f"the {self._codec.name} data ends too early")
-        piece = self._input[self._at : self._at + self._feed]
-        self._at += len(piece)
-        # What a decoder gets beyond the end of its frame is copied for the next one: small frames get small pieces.
-        self._feed = min(4 * self._feed, FEED_BYTES)
-        return piece
-
-    def _decompress(self, decoder: FrameDecoder, piece: bytes, size: int) -> bytes:
-        try:
-            data = decoder.decompress(piece, size)
-        except Exception as error:  # every codec has its own: zlib.error, OSError, LZMAError, EOFError, ZstdError
-            raise CorruptDataError(f"the {self._codec.name} data is damaged ({type(error).__name__})") from error
-        if decoder.eof:
-            self._at -= len(decoder.unused_data)
-        return data
-
-    def _begin_frame(self) -> None:
-        while len(self._input) - self._at < SNIFF_BYTES and (data := self._fetch(CHUNK_BYTES)):
-            self._input, self._at = self._input[self._at :] + data, 0
-        if not self._codec.starts(self._input[self._at : self._at + SNIFF_BYTES]):
-            self._ended, self.garbage = True, self._input[self._at :]
-            return
-        self._frames += 1
-        if self._frames > _FREE_FRAMES and self._given < self._frames * _LEAST_FRAME_BYTES:
-            raise CorruptDataError(
-                f"the {self._codec.name} data is made of {self._frames:,} frames with nothing in them"
-            )
-        self._decoder, self._feed = self._codec.begin(), _FIRST_FEED_BYTES
-
-
 class _Trailing:
-    """Counts what lies behind the end of an archive. The index of an eStargz layer has its place there: it is an entry
-    of its own behind the zero blocks (stargz-snapshotter, docs/estargz.md) and hides nothing."""
+    """Counts what lies behind the end of an archive."""
 
     def __init__(self) -> None:
         self.bytes = 0
-        self._hidden = 0
-        self._head = b""
-        self._index_bytes: int | None = None
-
-    @property
-    def hidden_bytes(self) -> int:
-        """What of it is neither zero nor such an index."""
-        return self._hidden + len(self._head) - self._head.count(0)
+        self.hidden_bytes = 0
 
     def add(self, data: bytes) -> None:
         """Count the next bytes."""
         self.bytes += len(data)
-        if self._index_bytes is None:
-            data = self._head + data
-            if len(data) < BLOCK_BYTES:
-                self._head = data
-                return
-            self._head = b""
-            self._index_bytes = _index_bytes(data[:BLOCK_BYTES])
-        known = min(self._index_bytes, len(data))
-        self._index_bytes -= known
-        rest = data[known:]
-        self._hidden += len(rest) - rest.count(0)
+        self.hidden_bytes += len(data) - data.count(0)
 
 
-def _index_bytes(block: bytes) -> int:
-    """How many bytes the index of an eStargz layer takes that begins with this block, 0 if none does."""
+def _is_index(block: bytes) -> bool:
+    """Whether the index of an eStargz layer begins with this block."""
     try:
         header = parse_header(block)
     except TarFormatError:
-        return 0
-    return BLOCK_BYTES + header.size if header.name == _ESTARGZ_INDEX and header.size > 0 else 0
+        return False
+    return header.name == _ESTARGZ_INDEX and header.size > 0
 
 
 def open_layer(

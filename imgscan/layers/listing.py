@@ -14,6 +14,7 @@ import msgspec
 from blake3 import blake3
 
 from imgscan.coverage import MOST_SKIPPED
+from imgscan.layers.beside import search_aside, search_index
 from imgscan.layers.blob import LayerStream
 from imgscan.layers.blocks import Blocks, BlockWriter, ListedEntry, key_of
 from imgscan.layers.contents import DUPLICATE_MIN_BYTES, ContentsBuilder
@@ -267,10 +268,12 @@ def begin_listing(
             if entry.link_target is not None and entry.link_target.startswith(AUFS_LINKS):
                 search.finish()  # the content that it links to must be known
             builder.add(entry)
-    if search is not None:
-        search.flush()
+    beside = search_index(stream, search, where)
     summary = stream.finish()
-    for skipped in summary.skipped:
+    if search is not None:
+        search_aside(stream, search)
+        search.flush()
+    for skipped in (*beside, *summary.skipped):
         builder.skip(skipped)
 
     def listing() -> LayerListing:

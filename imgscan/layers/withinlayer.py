@@ -20,7 +20,7 @@ _MOST_LINKS: Final = 40
 _MOST_STEPS: Final = 1024
 _MOST_FOLDERS: Final = 4096
 _MOST_NODES: Final = 500_000
-"""Paths of links and folders around them: an archive of deep names could make millions of them. No image has as many."""
+"""Paths of links, and folders around them: an archive of deep names could make millions. No image has as many."""
 _HERE: Final = frozenset((b"", b"."))
 _DIRECTORY, _HARDLINK, _SYMLINK = EntryKind.DIRECTORY, EntryKind.HARDLINK, EntryKind.SYMLINK
 

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tarmaker import archive, member
 
+from imgscan.layers.beside import search_index
 from imgscan.layers.blob import BlobSummary, Limits, open_layer
 from imgscan.layers.codec import CODECS, sniff
 from imgscan.layers.digests import check_digests
@@ -45,6 +46,7 @@ def read(
             names.append(item.entry.path)
         else:
             skipped.append(item)
+    skipped += search_index(stream, None, "layer 1")
     return names, skipped, stream.finish()
 
 
@@ -102,13 +104,15 @@ def test_data_behind_the_end_is_flagged_with_its_size(blob: bytes, hidden: int) 
         pytest.param(archive(member(b"stargz.index.json", b'{"version": 1}')), 0, id="index"),
         pytest.param(archive(member(b"stargz.index.json", b"x" * 900_000)), 0, id="large-index"),
         pytest.param(archive(member(b"stargz.index.json", b"{}")) + b"more", 4, id="more-behind-the-index"),
+        pytest.param(bytes(9 * 512) + archive(member(b"stargz.index.json", b"{}")), 0, id="index-behind-padding"),
+        pytest.param(archive(member(b"stargz.index.json", b"{}")) * 2, 0, id="two-indexes"),
         pytest.param(archive(member(b"other.json", b"{}"))[:1024], None, id="another-entry"),
     ],
 )
 def test_the_index_of_an_estargz_layer_hides_nothing(trailing: bytes, hidden: int | None) -> None:
-    summary = read(members_of_gzip(TAR, 3) + gzip.compress(trailing))[2]
-    expected = len(trailing) - trailing.count(0) if hidden is None else hidden
-    assert (summary.trailing_bytes, summary.hidden_bytes) == (len(trailing), expected)
+    _, skipped, summary = read(members_of_gzip(TAR, 3) + gzip.compress(trailing))
+    assert summary.hidden_bytes == (len(trailing) - trailing.count(0) if hidden is None else hidden)
+    assert len(skipped) == (trailing.count(b"stargz.index.json") > 1), "there is one index"
 
 
 @pytest.mark.parametrize(
