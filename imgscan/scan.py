@@ -36,9 +36,9 @@ from imgscan.layers.dive import dive_metrics
 from imgscan.layers.filesystem import Stacked, stack
 from imgscan.layers.listing import begin_listing, empty_listing
 from imgscan.layersearch import LayerSearch
-from imgscan.model import Coverage, Digest, DiveMetrics, Location, Place, Skipped, Status
+from imgscan.model import Coverage, Digest, DiveMetrics, Location, NotRead, Place, Skipped, Status
 from imgscan.progress import Progress
-from imgscan.source import Image, ImageReader, LayerBlob
+from imgscan.source import Image, ImageReader, Layer, LayerBlob
 from imgscan.source.placed import PlacedFiles
 from imgscan.source.records import StoreError
 from imgscan.workers import FileJob, SearchedBefore, Workers
@@ -102,15 +102,24 @@ class ImageScan:
     @property
     def coverage(self) -> Coverage:
         """Bytes and entries that were searched; a layer that the image holds twice was searched once."""
-        # By what a layer is: one may lie in the image twice, compressed in two ways.
-        indices = {layer.diff_id or f"{layer.index}": layer.index for layer in reversed(self.image.layers)}
+        # By what a layer is, not by what it claims to be: one may lie in the image twice, compressed in two ways.
+        indices = {self._identity(layer): layer.index for layer in reversed(self.image.layers)}
         return join_coverage(self._coverage(index) for index in sorted(indices.values()))
+
+    def _identity(self, layer: Layer) -> str:
+        if self.layers[layer.index].coverage.not_read == _missing(layer):
+            return f"{layer.index}"
+        return self.layers[layer.index].listing.diff_id or layer.diff_id or f"{layer.index}"
 
     def _coverage(self, index: int) -> Coverage:
         """A layer's, with its number in the places."""
         found = self.layers[index].coverage
         return replace(
-            found, not_read=tuple(replace(item, where=f"layer {index}: {item.where}") for item in found.not_read)
+            found,
+            not_read=tuple(
+                replace(item, where=f"layer {index}: {item.where}" if item.where else f"layer {index}")
+                for item in found.not_read
+            ),
         )
 
 
@@ -344,6 +353,13 @@ def _made_by(attribution: Attribution) -> str:
     return f" ({told})" if told else ""
 
 
+def _missing(layer: Layer) -> tuple[NotRead, ...]:
+    """What is told of a layer that the source does not have."""
+    if layer.elsewhere_bytes is None:
+        return (NotRead(where="", bytes=0, reason="the source has no bytes of this layer"),)
+    return (NotRead(where="", bytes=layer.elsewhere_bytes, reason="it is distributed by URL and not read from there"),)
+
+
 def _in_order(image: Image, by_blob: Mapping[str, LayerScan]) -> tuple[tuple[LayerScan, ...], tuple[Skipped, ...]]:
     """The layers' scans base first, and what is wrong between the image's words and the blobs' content."""
     layers: list[LayerScan] = []
@@ -354,7 +370,10 @@ def _in_order(image: Image, by_blob: Mapping[str, LayerScan]) -> tuple[tuple[Lay
         if found is not None:
             wrong += check_digests(found.listing, diff_id=layer.diff_id, digest=layer.digest, where=where)
         else:
-            wrong.append(Skipped(where=where, reason="the source has no bytes of this layer"))
-            found = LayerScan(listing=empty_listing(layer.diff_id), facts=LayerFacts(), hits=(), read_bytes=0)
+            (missing,) = _missing(layer)
+            size = f" ({missing.bytes:,} bytes)" if missing.bytes else ""
+            wrong.append(Skipped(where=where, reason=f"{missing.reason}{size}"))
+            listing = empty_listing(layer.diff_id)
+            found = LayerScan(listing=listing, facts=LayerFacts(), hits=(), read_bytes=0, not_read=(missing,))
         layers.append(found)
     return tuple(layers), tuple(wrong)

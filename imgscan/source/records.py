@@ -52,7 +52,8 @@ class Layer:
     """One layer of an image, `index` from the base upwards.
 
     `diff_id` is what the configuration says of its content ("" if it says nothing), `digest` what the manifest says of
-    the blob, if it does. `blob` is the `LayerBlob.name` that holds it; two layers may share one.
+    the blob, if it does. `blob` is the `LayerBlob.name` that holds it; two layers may share one. `elsewhere_bytes` is
+    the size of one that is to be had from a URL only, and is not read (0: not known); None for any other.
     """
 
     index: int
@@ -61,6 +62,7 @@ class Layer:
     blob: str
     media_type: str
     created_by: str | None = field(repr=False)
+    elsewhere_bytes: int | None = None
 
 
 def layers_of_store(config: ImageConfig, diff_ids: Sequence[str], *, have_blobs: bool) -> tuple[Layer, ...]:

@@ -189,7 +189,7 @@ def _selection(chosen: Readable, documents: Documents, ref: str, notes: list[Ski
         platform=chosen.platform,
         config=config,
         raw_config=chosen.raw_config,
-        layers=tuple(_layers(candidate, config, documents, ref, notes)),
+        layers=tuple(_layers(candidate, config, documents, ref)),
     )
     found = _documents(candidate, documents, chosen.raw_config, notes)
     return Selection(image=image, documents=found, skipped=tuple(notes))
@@ -207,9 +207,7 @@ def _misnamed(what: str, name: str, data: bytes) -> list[Skipped]:
     return [Skipped(where=what, reason=f"it is named {algorithm}:{stated[0]}, but is {algorithm}:{digest}")]
 
 
-def _layers(
-    candidate: Candidate, config: ImageConfig, documents: Documents, ref: str, notes: list[Skipped]
-) -> list[Layer]:
+def _layers(candidate: Candidate, config: ImageConfig, documents: Documents, ref: str) -> list[Layer]:
     made_by = config.made_by(len(candidate.layers))
     layers: list[Layer] = []
     for index, source in enumerate(candidate.layers):
@@ -218,7 +216,8 @@ def _layers(
                 index=index,
                 diff_id=config.diff_ids[index] if index < len(config.diff_ids) else Digest(""),
                 digest=source.digest,
-                blob=_find_blob(index, source, documents, ref, notes),
+                blob=(blob := _find_blob(index, source, documents, ref)) or source.name,
+                elsewhere_bytes=None if blob else max(source.size_bytes or 0, 0),
                 media_type=source.media_type,
                 created_by=made_by[index],
             )
@@ -226,12 +225,11 @@ def _layers(
     return layers
 
 
-def _find_blob(index: int, source: LayerSource, documents: Documents, ref: str, notes: list[Skipped]) -> str:
+def _find_blob(index: int, source: LayerSource, documents: Documents, ref: str) -> str | None:
+    """The file of a layer; None for one that lies elsewhere. Raises InputError for one that is missing."""
     found = documents.resolve(source.name) if source.name else None
     if found is None and source.is_elsewhere:
-        size = f" ({source.size_bytes:,} bytes)" if source.size_bytes is not None else ""
-        notes.append(Skipped(where=f"layer {index}", reason=f"it is distributed by URL and not read from there{size}"))
-        return source.name
+        return None
     if found is None:
         raise InputError(
             f"{plain(ref)} is incomplete: layer {index} ({plain(shorten(source.name, 100))}) is missing",
