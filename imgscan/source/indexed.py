@@ -253,7 +253,8 @@ class _SparseMember:
 
 
 class DirectoryMembers:
-    """The files of an OCI layout directory. Symbolic links are followed as long as they stay inside."""
+    """The files of an OCI layout directory. Symbolic links are followed as long as they stay inside: InputError for one
+    that does not."""
 
     _MAX_NAME_BYTES: Final = 4096
 
@@ -313,7 +314,13 @@ class DirectoryMembers:
             return None
         try:
             path = (self._root / clean).resolve()
-            inside = path.is_relative_to(self._root) and path.is_file()
+            is_file = path.is_file()
         except (OSError, RuntimeError):
             return None
-        return path if inside else None
+        if is_file and not path.is_relative_to(self._root):
+            raise InputError(
+                f"{plain(name)} is a symbolic link to outside of the layout, which is not followed",
+                cause="a layout that anybody may have made could name any file of this machine",
+                next_step=f"copy it with what its links lead to: cp -rL {plain(self._root.name)} COPY",
+            )
+        return path if is_file else None

@@ -77,6 +77,8 @@ def parse_reference(text: str) -> Reference:
                 next_step="docker login HOST, then registry://HOST/REPOSITORY[:TAG]",
             )
         raise _refused(digest, "the digest is not sha256:, sha384: or sha512: with its hexadecimal digits")
+    if text.startswith(SCHEME) and _is_host_alone(whole):
+        raise _refused(text, "no repository is named")
     name, tag = _split_tag(whole)
     if tag is not None and not _TAG.fullmatch(tag):
         raise _refused(
@@ -149,6 +151,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_host_alone(whole: str) -> bool:
+    """Whether what would be an image of Docker Hub is rather a registry: by its dots, or as this machine's name."""
+    match = _HOST.fullmatch(whole)
+    if match is None or not _is_host(match):
+        return False
+    return match["host"].startswith("[") or "." in match["host"] or match["host"].lower() == "localhost"
 
 
 def _split_tag(whole: str) -> tuple[str, str | None]:

@@ -61,6 +61,12 @@ def fetch_manifest(client: RegistryClient, wanted: str) -> Manifest | None:
     found = client.manifest(wanted)
     if found is None:
         return None
+    if found.data.lstrip()[:1] == b"<":
+        raise InputError(
+            f"what {client.host} sent as a manifest is not valid JSON, but a web page",
+            cause="it may be the login page of the registry, or of a proxy on the way to it",
+            next_step=f"docker login {client.host}, or check the proxy's settings and the registry's address",
+        )
     algorithm = wanted.partition(":")[0] if is_digest(wanted) else "sha256"
     digest = f"{algorithm}:{hashlib.new(algorithm, found.data).hexdigest()}"
     if is_digest(wanted) and digest != wanted:

@@ -719,7 +719,12 @@ def test_a_layout_s_links_do_not_lead_out(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     blob.rename(outside)
     blob.symlink_to(outside)
-    with pytest.raises(InputError, match=r"layer 0 .* is missing"):
+    with pytest.raises(InputError, match=rf"{blob.name} is a symbolic link to outside of the layout"):
+        open_image(str(root)).image()
+    gone = root / "blobs/sha256" / sha(IMAGE.config)
+    gone.rename(tmp_path / "configuration")
+    gone.symlink_to(tmp_path / "configuration")
+    with pytest.raises(InputError, match=rf"{gone.name} is a symbolic link to outside of the layout"):
         open_image(str(root)).image()
 
 
