@@ -45,13 +45,15 @@ class NotListed:
 class BlobToRead(msgspec.Struct, frozen=True, kw_only=True):
     """One layer of a task. `blob` is the `LayerBlob.name` ("": it has none before it was read), `diff_id` what the
     image's configuration says it is, `digest` what the manifest says, `size_bytes` how large it is where it lies (0:
-    not known). `is_kept`: its result is there, and all that is to be seen is whether it is that layer."""
+    not known). `is_kept`: its result is there, or is to be had of another blob, and all that is to be seen is whether
+    it is that layer; `proof` then says by whose word it is so far (see `plan.proof_of`)."""
 
     blob: str
     diff_id: str
     digest: str | None
     size_bytes: int
     is_kept: bool = False
+    proof: str = ""
 
 
 class LayerTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,13 +98,14 @@ class SealedLayer(msgspec.Struct, frozen=True, kw_only=True):
 class LayerOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one layer of a task. `sealed` is None where the result is kept already, and where there is none that
     other images may use, and `why`: a secret in a file's name, content that is not what the configuration says; images
-    with that layer are then scanned one by one. `read_bytes` were read where it lies."""
+    with that layer are then scanned one by one. `read_bytes` were read where it lies, `digest` is what they were."""
 
     blob: BlobToRead
     sealed: SealedLayer | None
     read_bytes: int
     seconds: float
     why: str = ""
+    digest: str | None = None
 
 
 class Origin(StrEnum):

@@ -18,12 +18,13 @@ from imgscan.detect.secrets.hits import Form, PackedHit, SecretHit, pack_hit, un
 from imgscan.detect.secrets.rules import SecretRule
 from imgscan.frozen import frozen
 from imgscan.gleanings import LayerGleanings
+from imgscan.layers.beside import ASIDE
 from imgscan.layers.blocks import BlockInfo, Blocks, BlockStore
 from imgscan.layers.links import HardLink
 from imgscan.layers.listing import LayerListing
 from imgscan.model import Coverage, Digest, NotRead
 
-RESULT_FORMAT: Final = 7
+RESULT_FORMAT: Final = 8
 """Of `KeptLayer` and of what it means: results of another format are not used."""
 
 
@@ -103,8 +104,9 @@ def keep_layer(scan: LayerScan, is_recognised: Callable[[bytes], bool], read_at:
     """What may be kept of a scan; None if something of the layer could not be read, which another run may do better, or
     if its very names hold a secret."""
     listing = scan.listing
-    if listing.skipped or any(item.in_name for item in scan.hits):
-        # With a secret in a name the list of the layer's entries would hold it.
+    if listing.skipped or any(item.in_name or item.path == ASIDE for item in scan.hits):
+        # With a secret in a name the list of the layer's entries would hold it; and one beside the compressed data is
+        # not in other blobs that unpack to this layer.
         return None
     weak = [item for item in scan.hits if not _is_known_by_digest(item.hit, is_recognised)]
     sizes = {path: _size_of(listing, path) for path in {item.path for item in weak}}

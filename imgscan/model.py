@@ -343,9 +343,9 @@ class Target:
 @frozen
 class Report:
     """Everything imgscan found out; every output format is a view of this. `notes` tell what the user wrote that has no
-    effect: entries of a baseline that match nothing, what has expired, marks that do not count. `proofs` are the
-    patches that were proposed, with what building them showed. `forbidding` are the fingerprints of the findings that
-    forbid the merge by their severity (`--fail-on`)."""
+    effect (entries of a baseline that match nothing, what has expired, marks that do not count), or that could mean two
+    things (a file and an image of one name). `proofs` are the patches that were proposed, with what building them
+    showed. `forbidding` are the fingerprints of the findings that forbid the merge by their severity (`--fail-on`)."""
 
     schema_version: str
     tool: Tool

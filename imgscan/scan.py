@@ -29,15 +29,16 @@ from imgscan.frozen import frozen
 from imgscan.gleanings import sums_by_path
 from imgscan.layerresult import KeptLayer, LayerScan, PathHit, keep_layer, restore_layer, sort_hits
 from imgscan.layers.attribution import Attribution
-from imgscan.layers.blob import check_digests, open_layer
+from imgscan.layers.blob import open_layer
 from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError, ListedEntry
+from imgscan.layers.digests import check_digests
 from imgscan.layers.dive import dive_metrics
 from imgscan.layers.filesystem import Stacked, stack
 from imgscan.layers.listing import begin_listing, empty_listing
 from imgscan.layersearch import LayerSearch
-from imgscan.model import Coverage, Digest, DiveMetrics, Location, Place, Skipped, Status
+from imgscan.model import Coverage, Digest, DiveMetrics, Location, NotRead, Place, Skipped, Status
 from imgscan.progress import Progress
-from imgscan.source import Image, ImageReader, LayerBlob
+from imgscan.source import Image, ImageReader, Layer, LayerBlob
 from imgscan.source.placed import PlacedFiles
 from imgscan.source.records import StoreError
 from imgscan.workers import FileJob, SearchedBefore, Workers
@@ -53,7 +54,7 @@ class ReadAgain(Exception):
 
 
 class Results(Protocol):
-    """Keeps results of layers by their diffIDs; see `store.layercache`."""
+    """Keeps results of layers by their diffIDs, and what blobs were seen to be these; see `store.layercache`."""
 
     def find(self, diff_id: str) -> tuple[KeptLayer, BlockStore] | None:
         """What is kept of a layer, and its blocks."""
@@ -61,6 +62,14 @@ class Results(Protocol):
 
     def keep(self, diff_id: str, kept: KeptLayer, items: Blocks) -> None:
         """Keep the result of a layer."""
+        ...
+
+    def is_proven(self, diff_id: str, digest: str) -> bool:
+        """Whether the blob of that digest was seen to unpack to the layer, whose result is kept."""
+        ...
+
+    def prove(self, diff_id: str, digest: str) -> None:
+        """Note that it was."""
         ...
 
 
@@ -93,15 +102,24 @@ class ImageScan:
     @property
     def coverage(self) -> Coverage:
         """Bytes and entries that were searched; a layer that the image holds twice was searched once."""
-        # By what a layer is: one may lie in the image twice, compressed in two ways.
-        indices = {layer.diff_id or f"{layer.index}": layer.index for layer in reversed(self.image.layers)}
+        # By what a layer is, not by what it claims to be: one may lie in the image twice, compressed in two ways.
+        indices = {self._identity(layer): layer.index for layer in reversed(self.image.layers)}
         return join_coverage(self._coverage(index) for index in sorted(indices.values()))
+
+    def _identity(self, layer: Layer) -> str:
+        if self.layers[layer.index].coverage.not_read == _missing(layer):
+            return f"{layer.index}"
+        return self.layers[layer.index].listing.diff_id or layer.diff_id or f"{layer.index}"
 
     def _coverage(self, index: int) -> Coverage:
         """A layer's, with its number in the places."""
         found = self.layers[index].coverage
         return replace(
-            found, not_read=tuple(replace(item, where=f"layer {index}: {item.where}") for item in found.not_read)
+            found,
+            not_read=tuple(
+                replace(item, where=f"layer {index}: {item.where}" if item.where else f"layer {index}")
+                for item in found.not_read
+            ),
         )
 
 
@@ -193,7 +211,7 @@ def _kept_or_read(blob: LayerBlob, diff_id: Digest | None, workers: Workers, mea
     results = means.results
     if results is not None and diff_id:
         found = results.find(diff_id)
-        scan = _reuse(blob, diff_id, *found, workers, means.scanner) if found is not None else None
+        scan = _reuse(blob, diff_id, *found, workers, means) if found is not None else None
         if scan is not None:
             return lambda: scan
     begun = begin_layer(blob, workers, means.scanner, means.progress)
@@ -202,40 +220,57 @@ def _kept_or_read(blob: LayerBlob, diff_id: Digest | None, workers: Workers, mea
 
 def _keep(scan: LayerScan, blob: LayerBlob, diff_id: Digest | None, means: Means) -> LayerScan:
     # What is kept is found under what the layer is, not under what an image says of it.
-    true_id = scan.listing.diff_id or (diff_id if blob.vouched else None)
+    listing = scan.listing
+    true_id = listing.diff_id or (diff_id if blob.vouched else None)
     if means.results is not None and true_id:
         with closing(PlacedFiles(blob.root)) as files:
             kept = keep_layer(scan, means.scanner.is_recognised, files.read_at)
         if kept is not None:
-            means.results.keep(true_id, kept, scan.listing.items)
+            means.results.keep(true_id, kept, listing.items)
+            if listing.digest:
+                means.results.prove(true_id, listing.digest)
     return scan
 
 
 def _reuse(
-    blob: LayerBlob, diff_id: Digest, kept: KeptLayer, store: BlockStore, workers: Workers, scanner: SecretScanner
+    blob: LayerBlob, diff_id: Digest, kept: KeptLayer, store: BlockStore, workers: Workers, means: Means
 ) -> LayerScan | None:
     """The kept result, if the blob is that layer; None if it has to be read for it. Raises ReadAgain if it is not."""
     if (kept.again or kept.places) and not (blob.vouched and blob.root):
         return None
-    digest: Digest | None = None
-    if not blob.vouched:
-        summary = open_layer(blob.stream, where=blob.name).finish()
-        if summary.diff_id != diff_id or summary.behind_bytes:
-            raise ReadAgain("a layer is not quite the one that was scanned before")
-        digest = summary.digest
+    digest = None if _is_known(blob, diff_id, means.results) else _see(blob, diff_id, means.results)
     try:
         found = _search_again(blob.root, kept, workers)
         with closing(PlacedFiles(blob.root)) as files:
             return restore_layer(
                 kept,
                 store,
-                scanner.rules,
+                means.scanner.rules,
                 digest=digest,
                 read_at=files.read_at,
                 found_again=found,
             )
     except (LookupError, StoreError):
         return None
+
+
+def _is_known(blob: LayerBlob, diff_id: Digest, results: Results | None) -> bool:
+    """Whether a blob is the layer that its image says it is, as far as can be known without reading it. Who hands out
+    blobs by their digests does not look into them: any image may say of any blob what it unpacks to."""
+    if blob.vouched or blob.digest is None or blob.digest == diff_id:
+        return blob.vouched or blob.digest is not None
+    return results is not None and results.is_proven(diff_id, blob.digest)
+
+
+def _see(blob: LayerBlob, diff_id: Digest, results: Results | None) -> Digest | None:
+    """Read a blob to see that it is that layer; its digest. Raises ReadAgain if it is not."""
+    summary = open_layer(blob.stream, where=blob.name, hashes=blob.hashes).finish()
+    known = results is not None and summary.digest is not None and results.is_proven(diff_id, summary.digest)
+    if summary.diff_id != diff_id or summary.behind_bytes or (summary.aside_bytes and not known):
+        raise ReadAgain("a layer is not quite the one that was scanned before")
+    if results is not None and summary.digest is not None:
+        results.prove(diff_id, summary.digest)
+    return summary.digest
 
 
 def _search_again(root: Path | None, kept: KeptLayer, workers: Workers) -> list[PathHit]:
@@ -253,7 +288,7 @@ def begin_layer(
     asked for, which does not need the blob any more."""
     search = LayerSearch(workers, scanner, progress, where=blob.name)
     facts = FactsBuilder()
-    stream = open_layer(blob.stream, where=blob.name, verify=blob.verify)
+    stream = open_layer(blob.stream, where=blob.name, verify=blob.verify, hashes=blob.hashes)
     listing = begin_listing(stream, search, where=blob.name, observe=facts.observe)
     return lambda: LayerScan(
         listing=listing(),
@@ -318,6 +353,13 @@ def _made_by(attribution: Attribution) -> str:
     return f" ({told})" if told else ""
 
 
+def _missing(layer: Layer) -> tuple[NotRead, ...]:
+    """What is told of a layer that the source does not have."""
+    if layer.elsewhere_bytes is None:
+        return (NotRead(where="", bytes=0, reason="the source has no bytes of this layer"),)
+    return (NotRead(where="", bytes=layer.elsewhere_bytes, reason="it is distributed by URL and not read from there"),)
+
+
 def _in_order(image: Image, by_blob: Mapping[str, LayerScan]) -> tuple[tuple[LayerScan, ...], tuple[Skipped, ...]]:
     """The layers' scans base first, and what is wrong between the image's words and the blobs' content."""
     layers: list[LayerScan] = []
@@ -328,7 +370,10 @@ def _in_order(image: Image, by_blob: Mapping[str, LayerScan]) -> tuple[tuple[Lay
         if found is not None:
             wrong += check_digests(found.listing, diff_id=layer.diff_id, digest=layer.digest, where=where)
         else:
-            wrong.append(Skipped(where=where, reason="the source has no bytes of this layer"))
-            found = LayerScan(listing=empty_listing(layer.diff_id), facts=LayerFacts(), hits=(), read_bytes=0)
+            (missing,) = _missing(layer)
+            size = f" ({missing.bytes:,} bytes)" if missing.bytes else ""
+            wrong.append(Skipped(where=where, reason=f"{missing.reason}{size}"))
+            listing = empty_listing(layer.diff_id)
+            found = LayerScan(listing=listing, facts=LayerFacts(), hits=(), read_bytes=0, not_read=(missing,))
         layers.append(found)
     return tuple(layers), tuple(wrong)

@@ -19,6 +19,7 @@ from imgscan.detect.secrets.hits import Form, pack_hit, seal_hit
 from imgscan.detect.secrets.rules import SecretRule
 from imgscan.fleets import SealedLayer
 from imgscan.layerresult import RESULT_FORMAT, KeptLayer, LayerScan, restore_layer, with_hits
+from imgscan.layers.beside import ASIDE
 from imgscan.layers.blocks import BlockStore
 from imgscan.model import Digest, NotRead, Skipped
 from imgscan.redaction import swept_parts
@@ -49,8 +50,9 @@ class SealedSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def seal_layer(scan: LayerScan, diff_id: Digest, key: bytes) -> SealedLayer | None:
-    """The scan of the layer that is `diff_id`; None if a name in it holds a secret: its list of entries would too."""
-    if any(item.in_name for item in scan.hits):
+    """The scan of the layer that is `diff_id`; None if a name in it holds a secret: its list of entries would too; or
+    if what lies beside the compressed data does, which is not in every blob of that layer."""
+    if any(item.in_name or item.path == ASIDE for item in scan.hits):
         return None
     listing = scan.listing
     kept = with_hits(scan, tuple((item.path, pack_hit(seal_hit(item.hit, key), Form.DIGEST)) for item in scan.hits))

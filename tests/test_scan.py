@@ -15,7 +15,7 @@ import pytest
 from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imagemaker import Made, gzipped, oci, plain, sha, small_layer
+from imagemaker import Blobs, Made, dump, gzipped, index_json, oci, plain, sha, small_layer
 from keymaker import pair
 from secretmaker import token_of
 from tarmaker import archive, header, member
@@ -24,7 +24,7 @@ from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.errors import InputError
 from imgscan.layerresult import KeptLayer
 from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError
-from imgscan.model import Digest, Skipped
+from imgscan.model import Digest, NotRead, Skipped
 from imgscan.progress import Progress, silent
 from imgscan.scan import ImageScan, Means, scan_image
 from imgscan.source import open_image
@@ -82,6 +82,7 @@ class FakeReader:
     made: Made = IMAGE
     breaks_at: int | None = None
     vouched: bool = True
+    digests: Mapping[str, Digest] = field(default_factory=dict)
     ref: str = "app:1"
     kind: str = "image"
     is_known: bool = True
@@ -93,7 +94,7 @@ class FakeReader:
             name = f"sha256:{sha(tar)}"
             self.given.append(name)
             stream = BrokenStream(tar[:700]) if index == self.breaks_at else io.BytesIO(tar)
-            yield LayerBlob(name=name, stream=stream, vouched=self.vouched)
+            yield LayerBlob(name=name, stream=stream, vouched=self.vouched, digest=self.digests.get(name))
 
     def image(self) -> Image:
         diff_ids = [Digest(f"sha256:{sha(tar)}") for tar in self.made.layers]
@@ -134,6 +135,13 @@ class FakeResults:
     kept: dict[str, tuple[KeptLayer, Blocks]] = field(default_factory=dict)
     lose_blocks: bool = False
     found: list[str] = field(default_factory=list)
+    proven: set[tuple[str, str]] = field(default_factory=set)
+
+    def is_proven(self, diff_id: str, digest: str) -> bool:
+        return (diff_id, digest) in self.proven
+
+    def prove(self, diff_id: str, digest: str) -> None:
+        self.proven.add((diff_id, digest))
 
     def find(self, diff_id: str) -> tuple[KeptLayer, BlockStore] | None:
         if diff_id not in self.kept:
@@ -213,6 +221,46 @@ def test_kept_layers_give_the_same(vouched: bool, scanner: SecretScanner) -> Non
     found, _ = scan(FakeReader(vouched=vouched), scanner, results)
     assert len(results.found) == len(IMAGE.layers)
     assert facts(found) == facts(expected)
+
+
+@dataclass
+class LyingReader(FakeReader):
+    """A registry: what it hands out is what the digests say, but of one blob the image says that it is another layer."""
+
+    vouched: bool = False
+    lie: bytes = b""
+    reads: list[int] = field(default_factory=list)
+
+    def blobs(self) -> Iterator[LayerBlob]:
+        for tar in self.made.layers:
+            data = gzip.compress(self.lie or tar, mtime=0)
+            stream = io.BytesIO(data)
+            yield LayerBlob(name=f"sha256:{sha(tar)}", stream=stream, digest=Digest(f"sha256:{sha(data)}"))
+            self.reads.append(stream.tell())
+
+
+def test_a_registry_does_not_vouch_for_what_a_blob_unpacks_to(scanner: SecretScanner) -> None:
+    results = FakeResults()
+    secret = small_layer(b"token", f"{token_of('a')}\n".encode())
+    honest = Made(layers=(small_layer(b"harmless", b"x" * 100),))
+    expected, _ = scan(LyingReader(honest, lie=secret), scanner)
+    scan(LyingReader(honest), scanner, results)
+    found, _ = scan(LyingReader(honest, lie=secret), scanner, results)
+    assert facts(found) == facts(expected)
+    assert [note.reason[:60] for note in found.skipped] == [
+        "the layer's content is not what its diffID sha256:" + sha(honest.layers[0])[:10]
+    ]
+
+
+@pytest.mark.parametrize("first", [LyingReader, FakeReader], ids=["the-same-blob", "another-form"])
+def test_a_blob_is_read_once_to_see_what_it_is(first: Callable[..., FakeReader], scanner: SecretScanner) -> None:
+    results = FakeResults()
+    honest = Made(layers=(small_layer(b"harmless", b"x" * 100),))
+    scan(first(honest), scanner, results)
+    readers = [LyingReader(honest), LyingReader(honest)]
+    for reader in readers:
+        assert not scan(reader, scanner, results)[0].skipped
+    assert [any(reader.reads) for reader in readers] == [first is FakeReader, False]
 
 
 @given(st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(CONTENTS)), max_size=8), st.integers(0, 2))
@@ -301,3 +349,47 @@ def test_a_layer_in_two_compressions_is_counted_once(tmp_path: Path, scanner: Se
     found = from_archive(tmp_path / "twice.tar", oci(twice, compress=lambda data: next(ways)(data)), scanner)
     assert len({layer.blob for layer in found.image.layers}) == 2
     assert (found.coverage.bytes, found.coverage.entries) == (900, 2)
+
+
+def test_a_layer_that_lies_elsewhere_is_told_once(tmp_path: Path, scanner: SecretScanner) -> None:
+    blobs = Blobs()
+    made = Made(layers=(PLAIN.layers[0], PLAIN.layers[0]))
+    far = {"digest": f"sha256:{'1' * 64}", "size": 1_234_567, "urls": ["https://example.invalid/base"]}
+    manifest = {"config": blobs.add(made.config, "c"), "layers": [far, blobs.add(PLAIN.layers[0], "")]}
+    data = archive(index_json(blobs.add(dump(manifest), "m")), blobs.members())
+    found = from_archive(tmp_path / "far.tar", data, scanner)
+    reason = "it is distributed by URL and not read from there"
+    assert [(note.where, note.reason) for note in found.skipped] == [("layer 0", f"{reason} (1,234,567 bytes)")]
+    assert found.coverage.not_read == (NotRead(where="layer 0", bytes=1_234_567, reason=reason),)
+    assert (found.coverage.bytes, found.coverage.entries) == (900, 2), (
+        "the other one, although it claims to be the same"
+    )
+
+
+def test_layers_are_counted_by_what_they_are(tmp_path: Path, scanner: SecretScanner) -> None:
+    """Both claim to be the first."""
+    claimed = Made(layers=(PLAIN.layers[0], PLAIN.layers[0]))
+    ways = itertools.cycle([PLAIN.layers[0], PLAIN.layers[1]])
+    found = from_archive(tmp_path / "two.tar", oci(claimed, compress=lambda _: next(ways)), scanner)
+    assert [note.where for note in found.skipped] == ["layer 1"]
+    assert (found.coverage.bytes, found.coverage.entries) == (1600, 4)
+
+
+@pytest.mark.parametrize("clean", [False, True], ids=["a-secret", "words"])
+def test_what_a_kept_layer_s_blob_carries_besides_is_searched(
+    clean: bool, tmp_path: Path, scanner: SecretScanner
+) -> None:
+    """It is not in the layer, and not in what is kept of it: another blob of the same layer may carry a secret."""
+    results = FakeResults()
+    text = b"words" if clean else token_of("aside").encode()
+    from_archive(tmp_path / "first.tar", oci(PLAIN, compress=plain), scanner, results)
+    carrying = oci(
+        PLAIN,
+        compress=lambda data: gzipped(data)[:3] + b"\x10" + gzipped(data)[4:10] + text + b"\0" + gzipped(data)[10:],
+    )
+    secrets = [] if clean else [text, text]
+    for _ in range(2):
+        found = from_archive(tmp_path / "second.tar", carrying, scanner, results)
+        assert [hit.hit.secret for layer in found.layers for hit in layer.hits] == secrets
+    plainly = from_archive(tmp_path / "third.tar", oci(PLAIN, compress=plain), scanner, results)
+    assert not any(layer.hits for layer in plainly.layers)

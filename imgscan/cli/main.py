@@ -118,7 +118,9 @@ def main() -> NoReturn:
 def run(args: list[str]) -> int:
     """Run `args` and give the exit code; every error ends here as one clear message on stderr."""
     try:
-        result = cli.main(args=args, prog_name="imgscan", standalone_mode=False)
+        # An image of the archive on standard input; it would be taken for an option.
+        spelled = [f"stdin://{arg[2:]}" if arg.startswith("-:") else arg for arg in args]
+        result = cli.main(args=spelled, prog_name="imgscan", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.ClickException as error:

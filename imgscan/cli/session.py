@@ -272,9 +272,9 @@ def scan_for_report(
     from imgscan.scan import locate_hits, scan_image
     from imgscan.source import open_image
 
-    say = session.progress.stage
+    say, told = session.progress.stage, list[str]()
     say(f"opening {target}")
-    opened = open_image(target, platform=platform, insecure_hosts=insecure_registries, say=say)
+    opened = open_image(target, platform=platform, insecure_hosts=insecure_registries, say=say, note=told.append)
     with closing(opened) as reader:
         scan = scan_image(reader, session.means)
     attributed = attribute(scan.image)
@@ -297,7 +297,9 @@ def scan_for_report(
         coverage=scan.coverage,
         unpacked=session.scanner.unpack,
     )
-    return scan, session.redactor.sweep(report)
+    for note in told:
+        session.progress.note(note)
+    return scan, session.redactor.sweep(replace(report, notes=(*told, *report.notes)))
 
 
 def _shown_name(context: BuildContext) -> str:

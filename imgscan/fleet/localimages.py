@@ -42,8 +42,8 @@ def list_engine(pattern: str, listing: Listing) -> Iterator[Found]:
     with closing(listing.world.connect()) as engine:
         known = engine.tags()
         for tag in _chosen(known, fits, test, engine, listing):
-            # A name that reads as a path is taken for one.
-            ref = known[tag] if looks_like_a_path(tag) else tag
+            # A name that reads as a path, or is a file's here, is taken for that.
+            ref = known[tag] if local_file(tag) is not None or looks_like_a_path(tag) else tag
             yield listing.wanted(ref, plain(tag))
         if listing.options.dangling and not pattern:
             for image_id in _dangling(engine):

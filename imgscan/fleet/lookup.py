@@ -45,7 +45,8 @@ class Resolving:
 @frozen
 class Resolved:
     """An image that is there. `ref` is pinned to its digest in a registry, `key` is the same for the same image
-    wherever it lies. `blobs` are its layers' bytes; `vouched` says that these need not be read to know what they are.
+    wherever it lies. `blobs` are its layers' bytes, each once; `vouched` says that the source gives what digests say
+    or nothing: of a blob with a digest, that it is what is stored; of one without, that it is what it unpacks to.
     Without `in_parts` its layers cannot be had one by one: it is read as a whole."""
 
     wanted: Wanted
@@ -161,7 +162,7 @@ def _resolved(wanted: Wanted, reader: ImageReader, resolving: Resolving) -> Reso
     documents = reader.documents()
     stored = {blob.name: blob for blob in reader.blobs()} if reader.is_known else {}
     blobs = {
-        layer.diff_id: BlobToRead(
+        (layer.diff_id, layer.blob): BlobToRead(
             blob=layer.blob,
             diff_id=layer.diff_id,
             digest=layer.digest,
@@ -183,7 +184,7 @@ def _resolved(wanted: Wanted, reader: ImageReader, resolving: Resolving) -> Reso
         team=_team(wanted, image, resolving),
         created=_created(image),
         insecure_hosts=resolving.insecure_hosts,
-        vouched=all(blob.vouched for blob in stored.values()) if stored else reader.kind == "image",
+        vouched=all(blob.vouched or blob.digest for blob in stored.values()) if stored else reader.kind == "image",
         # A layer without a diffID cannot be told from another one.
         in_parts=all(layer.diff_id for layer in image.layers),
     )

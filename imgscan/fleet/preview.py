@@ -54,7 +54,8 @@ def preview(wanted: Sequence[Wanted], fleet: FleetMeans) -> Preview:
             whole += 1
     kept = fleet.store.known_layers({blob.diff_id for image in left for blob in image.blobs})
     tally.layers_kept = len(kept)
-    tasks = layer_tasks(left, kept, fleet.make_task())
+    proven = fleet.store.proven(blob.digest or "" for image in left for blob in image.blobs)
+    tasks = layer_tasks(left, kept, fleet.make_task(), proven)
     return Preview(figures=tally.figures(), tasks=tuple(tasks), whole=whole, failed=tuple(failed))
 
 

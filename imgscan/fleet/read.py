@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import lru_cache
@@ -20,7 +21,8 @@ from imgscan.errors import InputError
 from imgscan.fleets import BlobToRead, LayerOutcome, LayerTask
 from imgscan.frozen import frozen
 from imgscan.layerresult import LayerScan
-from imgscan.layers.blob import check_digests, open_layer
+from imgscan.layers.blob import open_layer
+from imgscan.layers.digests import algorithm_of, check_digests
 from imgscan.layers.tarwindow import ByteStream
 from imgscan.model import Digest
 from imgscan.progress import Progress
@@ -102,9 +104,12 @@ def _read_from_registry(reading: _Reading, blob: BlobToRead) -> LayerOutcome:
     wrong: list[str] = []
     layers = _layers_of(task.ref.partition("@")[0], task.insecure_hosts, task.bytes_per_s)
     with closing(layers.open(blob.digest or "", blob.size_bytes, wrong.append)) as stream:
+        hashes = algorithm_of(blob.digest), algorithm_of(blob.diff_id)
+        if blob.is_kept:
+            return _check(blob, LayerBlob(name=blob.blob, stream=stream, hashes=hashes), wrong)
         counted = _Counted(stream)
         return _outcome(
-            reading, blob, LayerBlob(name=blob.blob, stream=counted, vouched=True), lambda: counted.bytes, wrong
+            reading, blob, LayerBlob(name=blob.blob, stream=counted, hashes=hashes), lambda: counted.bytes, wrong
         )
 
 
@@ -123,16 +128,19 @@ def _read_all(reading: _Reading, reader: ImageReader) -> list[LayerOutcome]:
     """Every layer of a source that says only at its end which is which."""
     by_name = {blob.name: _read_blob(reading, _unnamed(blob), blob) for blob in reader.blobs()}
     wanted = {blob.diff_id: blob for blob in reading.task.blobs}
-    outcomes = []
+    claimed: dict[str, list[LayerOutcome]] = defaultdict(list)
     for layer in reader.image().layers:
-        found = by_name.get(layer.blob)
-        if layer.diff_id not in wanted or found is None:
-            continue
-        sealed = found.sealed if found.sealed is not None and found.sealed.diff_id == layer.diff_id else None
+        if layer.blob in by_name:
+            claimed[layer.diff_id].append(by_name[layer.blob])
+    outcomes = []
+    for diff_id in [diff_id for diff_id in claimed if diff_id in wanted]:
+        # Two blobs may claim to be one layer: the first that is not spoils it.
+        found = min(claimed[diff_id], key=lambda one: one.sealed is not None and one.sealed.diff_id == diff_id)
+        sealed = found.sealed if found.sealed is not None and found.sealed.diff_id == diff_id else None
         why = found.why if sealed is not None or found.why else "its content is not what the configuration says"
         outcomes.append(
             LayerOutcome(
-                blob=wanted.pop(layer.diff_id),
+                blob=wanted.pop(diff_id),
                 sealed=sealed,
                 read_bytes=found.read_bytes,
                 seconds=found.seconds,
@@ -152,22 +160,27 @@ def _gone(blobs: Iterable[BlobToRead]) -> list[LayerOutcome]:
 
 def _read_blob(reading: _Reading, wanted: BlobToRead, blob: LayerBlob) -> LayerOutcome:
     if wanted.is_kept:
-        return _check(wanted, blob)
+        return _check(wanted, blob, [])
     return _outcome(reading, wanted, blob, None, [])
 
 
-def _check(wanted: BlobToRead, blob: LayerBlob) -> LayerOutcome:
-    """Whether a layer is the one whose result is kept."""
+def _check(wanted: BlobToRead, blob: LayerBlob, wrong: list[str]) -> LayerOutcome:
+    """Whether a layer is the one whose result is kept; `wrong` is what its source has against it, once it was read."""
     began = time.monotonic()
     counted = _Counted(blob.stream)
-    summary = open_layer(counted, where=blob.name).finish()
-    same = summary.diff_id == wanted.diff_id and not summary.behind_bytes
+    summary = open_layer(counted, where=blob.name, hashes=blob.hashes).finish()
+    wrong += [note.reason for note in check_digests(summary, diff_id=Digest(""), digest=_digest(wanted), where="")]
+    if summary.diff_id != wanted.diff_id or summary.behind_bytes:
+        wrong.insert(0, "its content is not what the configuration says")
+    elif summary.aside_bytes:
+        wrong.append("there is more in it than the layer")
     return LayerOutcome(
         blob=wanted,
         sealed=None,
         read_bytes=counted.bytes,
         seconds=time.monotonic() - began,
-        why="" if same else "its content is not what the configuration says",
+        why=wrong[0] if wrong else "",
+        digest=summary.digest,
     )
 
 
@@ -180,25 +193,29 @@ def _outcome(
     diff_id, why = _identity(scan, wanted, blob)
     sealed = seal_layer(scan, diff_id, reading.task.seal_key) if diff_id and not wrong and not why else None
     if sealed is None and not why:
-        why = wrong[0] if wrong else "a file's name in it holds a secret"
+        why = wrong[0] if wrong else "a file's name in it, or what lies beside its archive, holds a secret"
     return LayerOutcome(
         blob=wanted,
         sealed=sealed,
         read_bytes=scan.read_bytes if read_bytes is None else read_bytes(),
         seconds=time.monotonic() - began,
         why=why,
+        digest=scan.listing.digest,
     )
 
 
 def _identity(scan: LayerScan, wanted: BlobToRead, blob: LayerBlob) -> tuple[Digest, str]:
     """What the layer is, and what is wrong with that."""
     stated = Digest(wanted.diff_id)
-    digest = Digest(wanted.digest) if wanted.digest else None
-    wrong = check_digests(scan.listing, diff_id=stated, digest=digest, where="")
+    wrong = check_digests(scan.listing, diff_id=stated, digest=_digest(wanted), where="")
     true_id = scan.listing.diff_id or (stated if blob.vouched and not blob.verify else Digest(""))
     if wrong:
         return true_id, wrong[0].reason
     return true_id, "" if true_id else "it could not be read to its end"
+
+
+def _digest(wanted: BlobToRead) -> Digest | None:
+    return Digest(wanted.digest) if wanted.digest else None
 
 
 def _quiet() -> Progress:

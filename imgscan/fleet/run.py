@@ -124,7 +124,8 @@ class _Run:
     def _read(self, images: Sequence[Resolved]) -> None:
         kept = self._store.known_layers({blob.diff_id for image in images for blob in image.blobs})
         self._count.layers_kept = len(kept)
-        tasks = layer_tasks(images, kept, self._fleet.make_task())
+        proven = self._store.proven(blob.digest or "" for image in images for blob in image.blobs)
+        tasks = layer_tasks(images, kept, self._fleet.make_task(), proven)
         waiting = Waiting(images, kept, tasks)
         for image in waiting.ready():
             self._put_together(image)
@@ -175,9 +176,11 @@ class _Run:
             if outcome.sealed is not None:
                 self._store.put_layer(outcome.sealed)
             if outcome.why:
-                self._alone += [(image, outcome.why) for image in waiting.spoil(done.task, outcome.blob)]
+                self._alone += [(image, outcome.why) for image in waiting.spoil(outcome.blob)]
             else:
-                waiting.arrived(done.task, outcome.blob)
+                if outcome.digest:
+                    self._store.prove(outcome.blob.diff_id, outcome.digest)
+                waiting.arrived(outcome.blob)
 
     def _put_together(self, image: Resolved) -> None:
         try:

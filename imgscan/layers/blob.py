@@ -8,23 +8,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from imgscan.frozen import frozen
-from imgscan.layers.codec import SNIFF_BYTES, Codec, CodecMissingError, CorruptDataError, FrameDecoder, sniff
+from imgscan.layers.codec import SNIFF_BYTES, CodecMissingError, CorruptDataError, sniff
+from imgscan.layers.digests import BY_SHA256, Hashes
+from imgscan.layers.frames import Frames
 from imgscan.layers.tarheader import BLOCK_BYTES, TarFormatError, parse_header
 from imgscan.layers.tarwindow import ByteStream, ContentPlace, PassOver, can_seek, seek_forward
 from imgscan.model import Digest, Skipped
 
 CHUNK_BYTES: Final = 1 << 18
 _ESTARGZ_INDEX: Final = b"stargz.index.json"
-FEED_BYTES: Final = 1 << 16
-_FIRST_FEED_BYTES: Final = 1 << 9
-_FREE_FRAMES: Final = 10_000
-_LEAST_FRAME_BYTES: Final = 128
-"""More frames than that must unpack to so much each on average. Beginning one takes up to 0.1 ms, and an empty one nine
-bytes; the smallest that are of use, those of seekable formats, hold a file each with its header of 512 bytes."""
-
 
 _PlaceAt = Callable[[int, int], ContentPlace | None]
 
@@ -46,7 +41,8 @@ class BlobSummary:
     """What a drained blob was. `digest` is of the bytes as stored, `diff_id` of the tar archive; both are None when
     they were not computed or the blob failed. `trailing_bytes` counts what follows the end of the archive, and
     `hidden_bytes` what of it is not zero, inside the compressed data or behind it; `behind_bytes` what lies behind the
-    compressed data and is not zero, whether or not the archive in it was looked at."""
+    compressed data and is not zero, whether or not the archive in it was looked at; `aside_bytes` what else the
+    compression carries (see `frames`): it belongs to the blob, not to the layer that is in it."""
 
     compression: str
     stored_bytes: int
@@ -56,6 +52,7 @@ class BlobSummary:
     trailing_bytes: int
     hidden_bytes: int
     behind_bytes: int
+    aside_bytes: int
     skipped: tuple[Skipped, ...]
 
 
@@ -65,26 +62,28 @@ class LayerStream:
     `compression` is `none`, `gzip`, `zstd`, `bzip2` or `xz`. `failure` is None as long as nothing is wrong.
     """
 
-    def __init__(self, stream: ByteStream, *, where: str, limits: Limits, verify: bool) -> None:
+    def __init__(self, stream: ByteStream, *, where: str, limits: Limits, hashes: Hashes | None) -> None:
         self._source = stream
         self._source_read = stream.read
         self._where = where
         self._limits = limits
         self._most_bytes = limits.max_bytes
-        self._stored_hash = hashlib.sha256() if verify else None
+        self._stored_hash = hashlib.new(hashes[0]) if hashes else None
         self.stored_bytes = 0
         self.tar_bytes = 0
         self.failure: str | None = None
         self._failure_told = False
         self._archive_ended = False
+        self._passed = 0
         self._ready = b""
         head = _read_head(self._fetch)
         codec = sniff(head)
         self.compression = codec.name if codec is not None else "none"
-        self._tar_hash = hashlib.sha256() if verify and codec is not None else None
+        apart = codec is not None or (hashes is not None and hashes[0] != hashes[1])
+        self._tar_hash = hashlib.new(hashes[1]) if hashes and apart else None
         self._frames = Frames(codec, head, self._fetch) if codec is not None else None
         self._head = b"" if codec is not None else head
-        plain = codec is None and not verify
+        plain = codec is None and not hashes
         self.seeks = plain and (bool(getattr(stream, "seeks", False)) or can_seek(stream))
         """Whether skipping saves the reading: nothing is hashed, nothing compressed, and the source can seek."""
         self._passes = self._is_passing()
@@ -123,6 +122,26 @@ class LayerStream:
         self._passes = self._is_passing()
         self._archive_ended = archive_ended
         self._failure_told = not archive_ended
+
+    def at_index(self) -> bool:
+        """Behind the end of the archive: move over zeros, and say whether the index of an eStargz layer comes next. It
+        is an entry of its own there (stargz-snapshotter, docs/estargz.md), behind as many zeros as the writer of the
+        archive had put there, and may be read as one."""
+        while self._archive_ended and self.failure is None:
+            block = b""
+            while len(block) < BLOCK_BYTES and (data := self.read(BLOCK_BYTES - len(block))):
+                block += data
+            if len(block) < BLOCK_BYTES or any(block):
+                self.unread(block, archive_ended=True)
+                # Where its content lies is counted from the beginning of the archive.
+                self._place = None
+                return len(block) == BLOCK_BYTES and _is_index(block)
+            self._passed += BLOCK_BYTES
+        return False
+
+    def aside(self) -> tuple[bytes, ...]:
+        """What the compression carries besides its content, as far as it was read (see `frames`)."""
+        return tuple(self._frames.aside) if self._frames is not None else ()
 
     def skip(self, size: int, /) -> int:
         """Move `size` tar bytes on and say how many there were; seeks when nothing has to be hashed."""
@@ -179,17 +198,18 @@ class LayerStream:
             behind += len(data) - data.count(0)
         # Where the blob failed, what is left is what could not be unpacked.
         ended = self._archive_ended and self.failure is None
-        left, hidden = (trailing.bytes, trailing.hidden_bytes) if ended else (0, 0)
+        left, hidden = (self._passed + trailing.bytes, trailing.hidden_bytes) if ended else (0, 0)
         stored = _digest(self._stored_hash, self.failure)
         return BlobSummary(
             compression=self.compression,
             stored_bytes=self.stored_bytes,
             tar_bytes=self.tar_bytes,
             digest=stored,
-            diff_id=stored if self._frames is None else _digest(self._tar_hash, self.failure),
+            diff_id=stored if self._tar_hash is None else _digest(self._tar_hash, self.failure),
             trailing_bytes=left,
             hidden_bytes=hidden,
             behind_bytes=behind if self.failure is None else 0,
+            aside_bytes=self._frames.aside_bytes if self._frames is not None else 0,
             skipped=self._notes(hidden),
         )
 
@@ -235,109 +255,31 @@ class LayerStream:
             notes.append(self.failure)
         if hidden:
             notes.append(f"{hidden:,} bytes of data lie hidden behind the end of the archive")
+        if self._frames is not None and self._frames.left_aside:
+            notes.append(f"{self._frames.left_aside:,} bytes beside the compressed data were not searched")
         return tuple(Skipped(where=self._where, reason=note) for note in notes)
 
 
-class Frames:
-    """The frames of compressed data one after the other; `garbage` is what follows the last one, once it is reached."""
-
-    def __init__(self, codec: Codec, head: bytes, fetch: Callable[[int], bytes]) -> None:
-        self._codec = codec
-        self._fetch = fetch
-        self._input = head
-        self._at = 0
-        self._feed = _FIRST_FEED_BYTES
-        self._decoder: FrameDecoder | None = None
-        self._frames = 0
-        self._given = 0
-        self._ended = False
-        self.garbage = b""
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` decompressed bytes, b"" after the last frame. Raises CorruptDataError, CodecMissingError."""
-        while not self._ended:
-            decoder = self._decoder
-            if decoder is None or decoder.eof:
-                self._begin_frame()
-                continue
-            data = self._decompress(decoder, self._next_piece() if decoder.needs_input else b"", size)
-            if data:
-                self._given += len(data)
-                return data
-        return b""
-
-    def _next_piece(self) -> bytes:
-        if self._at == len(self._input):
-            self._input, self._at = self._fetch(FEED_BYTES), 0
-            if not self._input:
-                raise CorruptDataError(f"the {self._codec.name} data ends too early")
-        piece = self._input[self._at : self._at + self._feed]
-        self._at += len(piece)
-        # What a decoder gets beyond the end of its frame is copied for the next one: small frames get small pieces.
-        self._feed = min(4 * self._feed, FEED_BYTES)
-        return piece
-
-    def _decompress(self, decoder: FrameDecoder, piece: bytes, size: int) -> bytes:
-        try:
-            data = decoder.decompress(piece, size)
-        except Exception as error:  # every codec has its own: zlib.error, OSError, LZMAError, EOFError, ZstdError
-            raise CorruptDataError(f"the {self._codec.name} data is damaged ({type(error).__name__})") from error
-        if decoder.eof:
-            self._at -= len(decoder.unused_data)
-        return data
-
-    def _begin_frame(self) -> None:
-        while len(self._input) - self._at < SNIFF_BYTES and (data := self._fetch(CHUNK_BYTES)):
-            self._input, self._at = self._input[self._at :] + data, 0
-        if not self._codec.starts(self._input[self._at : self._at + SNIFF_BYTES]):
-            self._ended, self.garbage = True, self._input[self._at :]
-            return
-        self._frames += 1
-        if self._frames > _FREE_FRAMES and self._given < self._frames * _LEAST_FRAME_BYTES:
-            raise CorruptDataError(
-                f"the {self._codec.name} data is made of {self._frames:,} frames with nothing in them"
-            )
-        self._decoder, self._feed = self._codec.begin(), _FIRST_FEED_BYTES
-
-
 class _Trailing:
-    """Counts what lies behind the end of an archive. The index of an eStargz layer has its place there: it is an entry
-    of its own behind the zero blocks (stargz-snapshotter, docs/estargz.md) and hides nothing."""
+    """Counts what lies behind the end of an archive."""
 
     def __init__(self) -> None:
         self.bytes = 0
-        self._hidden = 0
-        self._head = b""
-        self._index_bytes: int | None = None
-
-    @property
-    def hidden_bytes(self) -> int:
-        """What of it is neither zero nor such an index."""
-        return self._hidden + len(self._head) - self._head.count(0)
+        self.hidden_bytes = 0
 
     def add(self, data: bytes) -> None:
         """Count the next bytes."""
         self.bytes += len(data)
-        if self._index_bytes is None:
-            data = self._head + data
-            if len(data) < BLOCK_BYTES:
-                self._head = data
-                return
-            self._head = b""
-            self._index_bytes = _index_bytes(data[:BLOCK_BYTES])
-        known = min(self._index_bytes, len(data))
-        self._index_bytes -= known
-        rest = data[known:]
-        self._hidden += len(rest) - rest.count(0)
+        self.hidden_bytes += len(data) - data.count(0)
 
 
-def _index_bytes(block: bytes) -> int:
-    """How many bytes the index of an eStargz layer takes that begins with this block, 0 if none does."""
+def _is_index(block: bytes) -> bool:
+    """Whether the index of an eStargz layer begins with this block."""
     try:
         header = parse_header(block)
     except TarFormatError:
-        return 0
-    return BLOCK_BYTES + header.size if header.name == _ESTARGZ_INDEX and header.size > 0 else 0
+        return False
+    return header.name == _ESTARGZ_INDEX and header.size > 0
 
 
 def open_layer(
@@ -346,36 +288,13 @@ def open_layer(
     where: str = "layer",
     limits: Limits = Limits(),  # noqa: B008 - immutable
     verify: bool = True,
+    hashes: Hashes = BY_SHA256,
 ) -> LayerStream:
     """A blob as the tar stream inside it, told apart by its first bytes. `where` names it in `Skipped` records.
 
     Without `verify` nothing is hashed, and a plain blob that can seek is not read where its content is not wanted.
     """
-    return LayerStream(stream, where=where, limits=limits, verify=verify)
-
-
-class Digested(Protocol):
-    """What was computed of a blob: a `BlobSummary`, or a `listing.LayerListing`."""
-
-    @property
-    def digest(self) -> Digest | None:
-        """Of the bytes as stored."""
-        ...
-
-    @property
-    def diff_id(self) -> Digest | None:
-        """Of the tar archive in it."""
-        ...
-
-
-def check_digests(found: Digested, *, diff_id: Digest, digest: Digest | None, where: str) -> tuple[Skipped, ...]:
-    """What the image says of a layer against what was read: one `Skipped` for each digest that differs."""
-    pairs = (("diffID", diff_id, found.diff_id), ("digest", digest, found.digest))
-    return tuple(
-        Skipped(where=where, reason=f"the layer's content is not what its {name} {stated} says: it is {computed}")
-        for name, stated, computed in pairs
-        if stated and computed and stated.startswith("sha256:") and stated != computed
-    )
+    return LayerStream(stream, where=where, limits=limits, hashes=hashes if verify else None)
 
 
 def _read_head(fetch: Callable[[int], bytes]) -> bytes:
@@ -386,4 +305,4 @@ def _read_head(fetch: Callable[[int], bytes]) -> bytes:
 
 
 def _digest(hashed: hashlib._Hash | None, failure: str | None) -> Digest | None:
-    return Digest(f"sha256:{hashed.hexdigest()}") if hashed is not None and failure is None else None
+    return Digest(f"{hashed.name}:{hashed.hexdigest()}") if hashed is not None and failure is None else None

@@ -6,8 +6,10 @@ of the listings. Out: `LinkGroups`, told of every name that goes, which says in 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -53,8 +55,10 @@ def resolve_in_layer(links: Sequence[HardLink], items: Iterable[ListedEntry]) ->
             there.setdefault(entry.path, []).append(entry)
     resolved: dict[int, HardLink] = {}
     for link in sorted(links, key=lambda one: one.order):
-        before = [entry for entry in there.get(link.target, ()) if entry.order < link.order]
-        found = max(before, key=lambda entry: entry.order) if before else None
+        # Entries of a path come in their order.
+        entries = there.get(link.target, [])
+        before = bisect_left(entries, link.order, key=_order)
+        found = entries[before - 1] if before else None
         if found is not None and found.kind is EntryKind.FILE:
             link = msgspec.structs.replace(link, via=found.order, digest=found.digest, size_bytes=found.size_bytes)
         elif found is not None and (other := resolved.get(found.order)) is not None and other.via is not None:
@@ -63,27 +67,29 @@ def resolve_in_layer(links: Sequence[HardLink], items: Iterable[ListedEntry]) ->
     return tuple(resolved.values())
 
 
+_order = attrgetter("order")
+
+
 @dataclass(slots=True)
 class _Name:
     """One name of a group. `via` is the name it links to, None for the file itself; `gone` when and why it went.
-    `inside`: it lies below the path it links to, so it comes to be only once that is a directory."""
+    `inside`: it lies below the path it links to, so it comes to be only once that is a directory. `counts`: it really
+    shares the content."""
 
     time: Time
     via: _Name | None
     inside: bool = False
     gone: tuple[Time, Loss] | None = None
+    counts: bool = True
 
-    @property
-    def counts(self) -> bool:
-        """Whether it really shares the content: what it links to was still there."""
-        name = self
-        while name.via is not None:
-            gone = name.via.gone
-            # A file may be replaced by a link to itself: both happen at once.
-            if gone is not None and (gone[0] < name.time or (name.inside and gone[0] == name.time)):
-                return False
-            name = name.via
-        return True
+    def settle(self) -> None:
+        """See whether it counts: what it links to does, and was still there. That one is settled."""
+        if self.via is None:
+            return
+        gone = self.via.gone
+        # A file may be replaced by a link to itself: both happen at once.
+        went = gone is not None and (gone[0] < self.time or (self.inside and gone[0] == self.time))
+        self.counts = self.via.counts and not went
 
 
 @dataclass(slots=True)
@@ -129,6 +135,9 @@ class LinkGroups:
         lost: list[tuple[Time, int, Loss]] = []
         kept: set[Time] = set()
         for group in self._groups:
+            # A name joins after the one it links to.
+            for name in group.names:
+                name.settle()
             names = [name for name in group.names if name.counts]
             ends = [name.gone for name in names if name.gone is not None]
             if len(ends) < len(names):

@@ -14,6 +14,7 @@ import msgspec
 from blake3 import blake3
 
 from imgscan.coverage import MOST_SKIPPED
+from imgscan.layers.beside import search_aside, search_index
 from imgscan.layers.blob import LayerStream
 from imgscan.layers.blocks import Blocks, BlockWriter, ListedEntry, key_of
 from imgscan.layers.contents import DUPLICATE_MIN_BYTES, ContentsBuilder
@@ -21,6 +22,7 @@ from imgscan.layers.directories import DirectoriesBuilder
 from imgscan.layers.links import HardLink, resolve_in_layer
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES
+from imgscan.layers.withinlayer import WithinLayer
 from imgscan.model import Digest, EntryKind, Skipped
 
 WHITEOUT_PREFIX: Final = b".wh."
@@ -250,12 +252,12 @@ def begin_listing(
     Without `search` nothing but the headers is looked at. Only what the stream's source and `search` raise is raised;
     damage is in `skipped`.
     """
-    builder = ListingBuilder(where, observe)
+    builder, layer = ListingBuilder(where, observe), WithinLayer()
     for item in read_entries(stream, where=where):
         if isinstance(item, Skipped):
             builder.skip(item)
             continue
-        entry = item.entry
+        entry = item.entry = layer.placed(item.entry)
         if search is None:
             builder.add(entry)
             continue
@@ -266,10 +268,12 @@ def begin_listing(
             if entry.link_target is not None and entry.link_target.startswith(AUFS_LINKS):
                 search.finish()  # the content that it links to must be known
             builder.add(entry)
-    if search is not None:
-        search.flush()
+    beside = search_index(stream, search, where)
     summary = stream.finish()
-    for skipped in summary.skipped:
+    if search is not None:
+        search_aside(stream, search)
+        search.flush()
+    for skipped in (*beside, *summary.skipped):
         builder.skip(skipped)
 
     def listing() -> LayerListing:

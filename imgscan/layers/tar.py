@@ -28,6 +28,8 @@ _DOT: Final = ord(".")
 _NO_NAMES: Final = frozenset((b".", b".."))
 _MOST_FOLDERS: Final = 1024
 _LONGEST_FOLDER: Final = 1024
+_OWNERS_AT, _OWNERS_END = 265, 329
+_LONG_OWNER_BYTES: Final = 12
 _ZERO_BLOCK: Final = bytes(BLOCK_BYTES)
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK, _OLD_SPARSE = b"xgLKS"
 _NO_RECORDS: Final[Mapping[bytes, bytes]] = {}
@@ -127,6 +129,7 @@ def read_entries(stream: ByteStream, *, where: str = "layer") -> Iterator[TarEnt
 def _next_entry(window: Window) -> Entry | None:
     records = _NO_RECORDS
     long_name = long_link = b""
+    said: list[bytes] = []
     while True:
         block = window.block()
         # A name may begin with a NUL; whether it is the end is looked at closely only then.
@@ -139,19 +142,34 @@ def _next_entry(window: Window) -> Entry | None:
         if flag not in _META:
             if records:
                 header = merge_pax(Header(*header), records)
-            return _start_entry(window, block, header, long_name, long_link, records)
+            entry = _start_entry(window, block, header, long_name, long_link, records)
+            return _with_texts(window, block, entry, said)
         body = window.body(size)
         # As in Go, each extension replaces an earlier one of its type whole, and a global header (which no engine
         # applies) parts those before it from the entry behind it.
         if flag == _PAX:
+            said += records.values()
             records = parse_pax(body)
         elif flag == _LONG_NAME:
             long_name = body.partition(b"\0")[0]
         elif flag == _LONG_LINK:
             long_link = body.partition(b"\0")[0]
         else:
-            parse_pax(body)
+            said += (*parse_pax(body).values(), *records.values())
             records, long_name, long_link = _NO_RECORDS, b"", b""
+
+
+def _with_texts(window: Window, block: bytes, entry: Entry, said: list[bytes]) -> Entry:
+    """The entry with what was said before it and is no part of it, and the names of its owners where they are others
+    than those of the entry before: long ones, which no system's accounts have."""
+    owners = block[_OWNERS_AT:_OWNERS_END]
+    if owners != window.owners:
+        window.owners = owners
+        said += [name for name in owners.split(b"\0") if len(name) >= _LONG_OWNER_BYTES]
+    if not said:
+        return entry
+    texts = b"\0\n".join(filter(None, (*said, entry.attributes)))
+    return msgspec.structs.replace(entry, attributes=texts or None)
 
 
 def _is_end(window: Window, block: bytes) -> bool:

@@ -58,7 +58,7 @@ class ByteStream(Protocol):
 
 class Window:
     """A position in a tar stream and the entry that lies there. `serial` grows with every entry, so that a handle on an
-    earlier one can see that it is stale."""
+    earlier one can see that it is stale; `owners` are the names of the latest entry's, as its reader noted them."""
 
     __slots__ = (
         "_at",
@@ -77,6 +77,7 @@ class Window:
         "_skip_spare",
         "_sparse",
         "_stream",
+        "owners",
         "serial",
     )
 
@@ -99,6 +100,7 @@ class Window:
         self._holes_given = 0
         self._problem: str | None = None
         self.serial = 0
+        self.owners = b""
 
     def offset(self) -> int:
         """How many bytes of the stream lie before the position."""

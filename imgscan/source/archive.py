@@ -5,6 +5,7 @@ What a file is, its first bytes say; names and endings are not looked at.
 
 from __future__ import annotations
 
+import io
 import stat
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from imgscan.escape import plain
 from imgscan.layers.blob import open_layer
 from imgscan.layers.codec import SNIFF_BYTES, CodecMissingError, sniff
 from imgscan.model import Skipped
+from imgscan.source import looks_like_a_path
+from imgscan.source.choice import Asked
 from imgscan.source.indexed import DirectoryMembers, Indexed, TarMembers
 from imgscan.source.members import read_head
 from imgscan.source.platforms import Platform
@@ -25,23 +28,23 @@ from imgscan.source.select import Held, Selection
 from imgscan.source.stream import OnePass
 
 
-def open_archive(path: Path, selector: str | None = None, platform: Platform | None = None) -> ImageReader:
+def open_archive(
+    path: Path, selector: str | None = None, platform: Platform | None = None
+) -> IndexedReader | OnePassReader:
     """An archive file, or an OCI layout directory. `selector` and `platform` say which image where there are several.
 
     Raises InputError: no such file, not an image, damaged, no such image in it.
     """
-    ref = str(path)
+    asked = Asked(ref=str(path), target=_as_target(path), selector=selector, platform=platform)
+    ref = asked.ref
     try:
         if path.is_dir():
-            members = DirectoryMembers(path)
-            return IndexedReader(
-                Indexed(members, ref=ref, selector=selector, platform=platform), ref=ref, kind="layout"
-            )
+            return IndexedReader(Indexed(DirectoryMembers(path), asked), ref=ref, kind="layout")
         file = path.open("rb")
     except OSError as error:
         raise InputError(f"{plain(ref)} cannot be read", cause=error.strerror or plain(str(error))) from error
     try:
-        return _open(file, ref, selector, platform)
+        return _open(file, asked)
     except BaseException:
         file.close()
         raise
@@ -51,22 +54,41 @@ def list_archive(path: Path) -> tuple[Held, ...]:
     """The images of an archive file or a layout directory; none where it is a tar archive of something else. One that
     is compressed is read to its end. Raises InputError: it cannot be read, is damaged, or its image is incomplete."""
     with closing(open_archive(path)) as reader:
-        if isinstance(reader, OnePassReader):
-            return reader.held()
-        return reader.held() if isinstance(reader, IndexedReader) else ()
+        return reader.held()
 
 
 def open_stdin(selector: str | None = None, platform: Platform | None = None) -> ImageReader:
     """The archive that standard input brings. Raises InputError."""
-    if sys.stdin.buffer.isatty():
-        raise InputError("standard input is a terminal", next_step="docker save IMAGE | imgscan scan -")
-    return OnePassReader(sys.stdin.buffer, ref="standard input", selector=selector, platform=platform, owns_file=False)
+    # Python has none where it was closed before.
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.buffer.isatty():
+        state = "a terminal" if sys.stdin is not None and not sys.stdin.closed else "closed"
+        raise InputError(f"standard input is {state}", next_step="docker save IMAGE | imgscan scan -")
+    asked = Asked(ref="standard input", target="-", selector=selector, platform=platform)
+    return OnePassReader(sys.stdin.buffer, asked, owns_file=False)
 
 
-def _open(file: BinaryIO, ref: str, selector: str | None, platform: Platform | None) -> ImageReader:
-    regular = stat.S_ISREG(Path(ref).stat().st_mode)
-    if not regular:
-        return OnePassReader(file, ref=ref, selector=selector, platform=platform)
+def _as_target(path: Path) -> str:
+    """A path as a command line names it where an image's name is to follow."""
+    from shlex import quote
+
+    text = str(path)
+    return quote(text if looks_like_a_path(text) else f"./{text}")
+
+
+def _can_seek(file: BinaryIO) -> bool:
+    """Whether any place of a file can be had: the kernel's own have no end that is known."""
+    try:
+        file.seek(0, io.SEEK_END)
+        file.seek(0)
+    except OSError:
+        return False
+    return True
+
+
+def _open(file: BinaryIO, asked: Asked) -> IndexedReader | OnePassReader:
+    ref = asked.ref
+    if not stat.S_ISREG(Path(ref).stat().st_mode) or not _can_seek(file):
+        return OnePassReader(file, asked)
     try:
         head = read_head(file, SNIFF_BYTES)
     except OSError as error:
@@ -77,12 +99,12 @@ def _open(file: BinaryIO, ref: str, selector: str | None, platform: Platform | N
     codec = sniff(head)
     if codec is None:
         members = TarMembers(file, ref)
-        return IndexedReader(Indexed(members, ref=ref, selector=selector, platform=platform), ref=ref, kind="archive")
+        return IndexedReader(Indexed(members, asked), ref=ref, kind="archive")
     try:
         codec.begin()
     except CodecMissingError as error:
         raise InputError(f"{plain(ref)} cannot be unpacked: {error}", next_step="install that package") from error
-    return OnePassReader(file, ref=ref, selector=selector, platform=platform)
+    return OnePassReader(file, asked)
 
 
 class IndexedReader:
@@ -126,27 +148,18 @@ class OnePassReader:
     kind = "archive"
     is_known = False
 
-    def __init__(
-        self,
-        file: BinaryIO,
-        *,
-        ref: str,
-        selector: str | None,
-        platform: Platform | None = None,
-        owns_file: bool = True,
-    ) -> None:
-        self.ref = ref
+    def __init__(self, file: BinaryIO, asked: Asked, *, owns_file: bool = True) -> None:
+        self.ref = asked.ref
         self._file = file
         self._owns_file = owns_file
-        self._selector = selector
-        self._platform = platform
+        self._asked = asked
         self._selection: Selection | None = None
 
     def blobs(self) -> Iterator[LayerBlob]:
         """Every layer of the archive as it comes by. Raises InputError."""
         source = self._one_pass()
         yield from source.blobs()
-        self._selection = source.select(ref=self.ref, selector=self._selector, platform=self._platform)
+        self._selection = source.select(self._asked)
 
     def held(self) -> tuple[Held, ...]:
         """Every image that there is; reads the archive to its end, instead of `blobs`. Raises InputError."""

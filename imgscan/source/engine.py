@@ -16,6 +16,7 @@ from urllib.parse import quote
 from imgscan.errors import EngineError, ImgscanError, InputError
 from imgscan.escape import plain, shorten
 from imgscan.model import Skipped
+from imgscan.source.choice import Asked
 from imgscan.source.config import Json, member, parse_config, platform_of, text, texts
 from imgscan.source.platforms import Platform, best, read_platform
 from imgscan.source.records import Image, ImageReader, LayerBlob, layers_of_store
@@ -133,7 +134,7 @@ class EngineReader:
         finally:
             self._close_response()
         try:
-            self._selection = source.select(ref=self.ref, diff_ids=self._diff_ids)
+            self._selection = source.select(Asked(ref=self.ref, diff_ids=self._diff_ids))
         except InputError as error:
             if source.has_manifest:
                 raise

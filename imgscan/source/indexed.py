@@ -20,6 +20,7 @@ from imgscan.frozen import frozen
 from imgscan.layers.tar import TarEntry, read_entries
 from imgscan.layers.tarwindow import ByteStream, ContentPlace
 from imgscan.model import EntryKind, Skipped
+from imgscan.source.choice import Asked
 from imgscan.source.config import MAX_JSON_BYTES
 from imgscan.source.manifests import Documents
 from imgscan.source.members import (
@@ -31,7 +32,6 @@ from imgscan.source.members import (
     member_name,
     read_head,
 )
-from imgscan.source.platforms import Platform
 from imgscan.source.records import LayerBlob
 from imgscan.source.select import Held, Selection, held_images, select_image
 
@@ -59,31 +59,30 @@ class Members(Documents, Protocol):
 class Indexed:
     """An image whose members can be read at any time."""
 
-    def __init__(self, members: Members, *, ref: str, selector: str | None, platform: Platform | None = None) -> None:
+    def __init__(self, members: Members, asked: Asked) -> None:
         self._members = members
-        self._ref = ref
-        self._selector = selector
-        self._platform = platform
+        self._asked = asked
         self._selection: Selection | None = None
 
     def selection(self) -> Selection:
         """The image. Raises InputError as `select_image` does."""
         if self._selection is None:
-            found = select_image(self._members, ref=self._ref, selector=self._selector, platform=self._platform)
+            found = select_image(self._members, self._asked)
             self._selection = replace(found, skipped=(*found.skipped, *self._members.notes()))
         return self._selection
 
     def held(self) -> tuple[Held, ...]:
         """Every image that there is. Raises InputError as `held_images` does."""
-        return held_images(self._members, ref=self._ref)
+        return held_images(self._members, ref=self._asked.ref)
 
     def blobs(self) -> Iterator[LayerBlob]:
         """The image's layers, each blob once, in the order of the file."""
-        names = dict.fromkeys(layer.blob for layer in self.selection().image.layers)
+        image = self.selection().image
+        names = dict.fromkeys(layer.blob for layer in image.layers)
         places = ((self._members.position(name), name) for name in names)
         present = [(place, name) for place, name in places if place is not None]
         for _, name in sorted(present, key=operator.itemgetter(0)):
-            yield LayerBlob(name=name, stream=self._members.open(name))
+            yield LayerBlob(name=name, stream=self._members.open(name), hashes=image.hashes(name))
 
     def close(self) -> None:
         """Close the file."""
@@ -254,7 +253,8 @@ class _SparseMember:
 
 
 class DirectoryMembers:
-    """The files of an OCI layout directory. Symbolic links are followed as long as they stay inside."""
+    """The files of an OCI layout directory. Symbolic links are followed as long as they stay inside: InputError for one
+    that does not."""
 
     _MAX_NAME_BYTES: Final = 4096
 
@@ -314,7 +314,13 @@ class DirectoryMembers:
             return None
         try:
             path = (self._root / clean).resolve()
-            inside = path.is_relative_to(self._root) and path.is_file()
+            is_file = path.is_file()
         except (OSError, RuntimeError):
             return None
-        return path if inside else None
+        if is_file and not path.is_relative_to(self._root):
+            raise InputError(
+                f"{plain(name)} is a symbolic link to outside of the layout, which is not followed",
+                cause="a layout that anybody may have made could name any file of this machine",
+                next_step=f"copy it with what its links lead to: cp -rL {plain(self._root.name)} COPY",
+            )
+        return path if is_file else None

@@ -23,6 +23,16 @@ _MAX_MANIFESTS: Final = 10_000
 ATTESTATION: Final = "vnd.docker.reference.type"
 ATTESTED: Final = "vnd.docker.reference.digest"
 _NAME_KEYS: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+CONFIG_TYPES: Final = frozenset(
+    {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
+)
+_COSIGN_KIND: Final = "kind"
+_COSIGN_KINDS: Final = tuple(f"dev.cosignproject.cosign/{kind}" for kind in ("sigs", "atts", "sboms"))
+"""What `cosign save` marks what it keeps beside an image with."""
+_EMPTY_TYPE: Final = "application/vnd.oci.empty.v1+json"
+_NO_ARCHIVE: Final = lazy_re(
+    r"[/+]json$|^application/vnd\.(dev\.cosign|dev\.sigstore|dsse|in-toto)[.+]|^application/wasm$|^text/"
+)
 _DIGEST: Final = lazy_re(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([0-9a-zA-Z=_-]{32,128})")
 
 
@@ -52,7 +62,8 @@ class LayerSource:
 
 @frozen
 class Candidate:
-    """One image of an archive, before anything of it but its manifest was read. `attestations` are document names."""
+    """One image of an archive, before anything of it but its manifest was read. `attestations` are document names,
+    `indexes` those of the indexes that it was found by. One that `is_artifact` (a signature, say) is no image."""
 
     names: tuple[str, ...]
     config_name: str
@@ -60,6 +71,20 @@ class Candidate:
     platform: str | None = None
     manifest: str | None = None
     attestations: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+    is_artifact: bool = False
+
+
+def is_artifact(manifest: Json, annotations: Json = None) -> bool:
+    """Whether a manifest with a configuration is something else than an image's. Signatures of cosign have one that
+    looks like an image's, but none of their layers is an archive."""
+    if text(member(annotations, _COSIGN_KIND)) in _COSIGN_KINDS:
+        return True
+    kind = text(member(member(manifest, "config"), "mediaType"))
+    if kind not in CONFIG_TYPES and (kind == _EMPTY_TYPE or isinstance(member(manifest, "subject"), dict)):
+        return True
+    types = [text(member(layer, "mediaType")) for layer in objects(member(manifest, "layers"))]
+    return bool(types) and all(_NO_ARCHIVE.search(kind) for kind in types)
 
 
 def blob_name(digest: str) -> str | None:
@@ -124,18 +149,24 @@ def from_directory(documents: Documents) -> tuple[list[Candidate], list[Skipped]
     return [_from_manifest(manifest, "manifest.json", (), None, _DIRECTORY)], []
 
 
-def merge(saved: Candidate, indexed: list[Candidate]) -> Candidate:
+def merge(saved: Candidate, indexed: list[Candidate], documents: Documents) -> Candidate:
     """A candidate of manifest.json with what only the index knows of it: blob digests, media types, attestations."""
     for other in indexed:
-        if other.config_name != saved.config_name:
-            continue
-        same = [layer.name for layer in other.layers] == [layer.name for layer in saved.layers]
-        return replace(
-            other,
-            names=tuple(dict.fromkeys((*saved.names, *other.names))),
-            layers=other.layers if same or not saved.layers else saved.layers,
-        )
+        if is_same(other, saved, documents):
+            return replace(other, names=tuple(dict.fromkeys((*saved.names, *other.names))))
     return saved
+
+
+def is_same(indexed: Candidate, saved: Candidate, documents: Documents) -> bool:
+    """Whether an index and manifest.json mean the same image: one configuration, the same files as its layers. Early
+    engines of version 25 wrote a manifest.json without layers (moby#47065)."""
+    if indexed.config_name != saved.config_name:
+        return False
+    return not saved.layers or _files_of(indexed, documents) == _files_of(saved, documents)
+
+
+def _files_of(candidate: Candidate, documents: Documents) -> list[str]:
+    return [documents.resolve(layer.name) or layer.name for layer in candidate.layers]
 
 
 class _IndexWalk:
@@ -148,6 +179,7 @@ class _IndexWalk:
         self._where = where
         self._found: dict[str, Candidate] = {}
         self._attestations: list[tuple[str, str]] = []
+        self._within = [where]
         self._seen: set[str] = set()
 
     def index(self, index: Json, names: tuple[str, ...], depth: int) -> None:
@@ -191,9 +223,20 @@ class _IndexWalk:
         manifest = self._parse(data, name)
         if isinstance(member(manifest, "manifests"), list):
             if depth < MAX_INDEX_DEPTH:
+                self._within.append(name)
                 self.index(manifest, names, depth + 1)
+                self._within.pop()
         elif isinstance(member(manifest, "config"), dict):
-            self._found[digest] = _from_manifest(manifest, name, names, platform, self._naming)
+            self._image(manifest, digest, name, names, descriptor)
+
+    def _image(self, manifest: Json, digest: str, name: str, names: tuple[str, ...], descriptor: Json) -> None:
+        annotations = member(descriptor, "annotations")
+        found = _from_manifest(manifest, name, names, platform_of(member(descriptor, "platform")), self._naming)
+        about = text(member(member(manifest, "subject"), "digest"))
+        no_image = is_artifact(manifest, annotations)
+        self._found[digest] = replace(found, indexes=tuple(self._within), is_artifact=no_image)
+        if no_image:
+            self._attestations.append((name, about))
 
     def _parse(self, data: bytes, name: str) -> Json:
         """What only the index names may be broken without harm to the rest."""
@@ -221,6 +264,7 @@ def _from_manifest(
         layers=tuple(_from_descriptors(objects(member(manifest, "layers")), naming)),
         platform=platform,
         manifest=name,
+        is_artifact=is_artifact(manifest),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imgscan.frozen import frozen
+from imgscan.layers.digests import BY_SHA256, Hashes, algorithm_of
 from imgscan.layers.tarwindow import ByteStream
 from imgscan.model import Digest, Skipped
 
@@ -51,7 +52,8 @@ class Layer:
     """One layer of an image, `index` from the base upwards.
 
     `diff_id` is what the configuration says of its content ("" if it says nothing), `digest` what the manifest says of
-    the blob, if it does. `blob` is the `LayerBlob.name` that holds it; two layers may share one.
+    the blob, if it does. `blob` is the `LayerBlob.name` that holds it; two layers may share one. `elsewhere_bytes` is
+    the size of one that is to be had from a URL only, and is not read (0: not known); None for any other.
     """
 
     index: int
@@ -60,6 +62,7 @@ class Layer:
     blob: str
     media_type: str
     created_by: str | None = field(repr=False)
+    elsewhere_bytes: int | None = None
 
 
 def layers_of_store(config: ImageConfig, diff_ids: Sequence[str], *, have_blobs: bool) -> tuple[Layer, ...]:
@@ -91,21 +94,30 @@ class Image:
     layers: tuple[Layer, ...]
     digest: Digest | None = None
 
+    def hashes(self, blob: str) -> Hashes:
+        """The algorithms by which the image states the digests of a blob."""
+        found = next((layer for layer in self.layers if layer.blob == blob), None)
+        return (algorithm_of(found.digest), algorithm_of(found.diff_id)) if found is not None else BY_SHA256
+
 
 @frozen
 class LayerBlob:
     """A layer's bytes as stored, maybe compressed. `stream` reads forwards and is valid until the next blob is asked
     for; nothing is opened before its first read. Without `verify` its digests are not worth computing: it is put
-    together from what an engine has unpacked. `vouched` says that whoever gets the image from there gets what the
-    digests say, or nothing, so that a layer need not be read to know it. `root` is the folder that its files lie in by
-    their paths, if they do. `size_bytes` is how large it is where it lies (0: not known)."""
+    together from what an engine has unpacked. `vouched` says that it is what its diffID says, since the engine saw to
+    that, so that it need not be read to know it. `digest` is what a registry or a content store vouches for: that its
+    bytes as stored are these. What they unpack to is the image's own word then. `root` is the folder that its files lie
+    in by their paths, if they do. `size_bytes` is how large it is where it lies (0: not known). `hashes` are what its
+    image states its digests by."""
 
     name: str
     stream: ByteStream
     verify: bool = True
     vouched: bool = False
+    digest: Digest | None = None
     root: Path | None = None
     size_bytes: int = 0
+    hashes: Hashes = BY_SHA256
 
 
 class StoreError(Exception):

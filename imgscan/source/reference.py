@@ -13,6 +13,7 @@ from typing import Final
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.layers.digests import ALGORITHMS
 from imgscan.lazyre import lazy_re
 
 SCHEME: Final = "registry://"
@@ -29,8 +30,6 @@ _REPOSITORY: Final = lazy_re(
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*", re.ASCII
 )
 _TAG: Final = lazy_re(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-DIGEST_SIZES: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
-"""The algorithms that can be computed here (image-spec, descriptor.md), with the length of their hexadecimal form."""
 
 
 @frozen
@@ -78,6 +77,8 @@ def parse_reference(text: str) -> Reference:
                 next_step="docker login HOST, then registry://HOST/REPOSITORY[:TAG]",
             )
         raise _refused(digest, "the digest is not sha256:, sha384: or sha512: with its hexadecimal digits")
+    if text.startswith(SCHEME) and _is_host_alone(whole):
+        raise _refused(text, "no repository is named")
     name, tag = _split_tag(whole)
     if tag is not None and not _TAG.fullmatch(tag):
         raise _refused(
@@ -129,7 +130,7 @@ def parse_host(text: str) -> str:
 def is_digest(text: str) -> bool:
     """Whether a text is a digest that can be checked."""
     algorithm, _, digits = text.partition(":")
-    size = DIGEST_SIZES.get(algorithm)
+    size = ALGORITHMS.get(algorithm)
     return size is not None and re.fullmatch(rf"[0-9a-f]{{{size}}}", digits) is not None
 
 
@@ -150,6 +151,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_host_alone(whole: str) -> bool:
+    """Whether what would be an image of Docker Hub is rather a registry: by its dots, or as this machine's name."""
+    match = _HOST.fullmatch(whole)
+    if match is None or not _is_host(match):
+        return False
+    return match["host"].startswith("[") or "." in match["host"] or match["host"].lower() == "localhost"
 
 
 def _split_tag(whole: str) -> tuple[str, str | None]:

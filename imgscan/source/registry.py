@@ -18,6 +18,7 @@ from imgscan.escape import plain, shorten
 from imgscan.layers.blob import Limits
 from imgscan.model import Digest, Skipped
 from imgscan.source.backoff import Effects
+from imgscan.source.choice import Asked
 from imgscan.source.config import Json, member, objects, parse_json, text, texts
 from imgscan.source.credentials import find_login
 from imgscan.source.manifests import blob_name
@@ -142,8 +143,8 @@ class RegistryReader:
         self._config(found.manifest)
         self._sizes = _layer_sizes(found.manifest.document, self.ref)
         documents = RegistryDocuments(client, found, self._configs[found.manifest.digest])
-        selection = select_image(documents, ref=self.ref)
-        self._documents = selection.documents
+        selection = select_image(documents, Asked(ref=self.ref))
+        self._documents = tuple(documents.own(selection.documents))
         self._skipped = (*selection.skipped, *documents.notes)
         self._image = replace(selection.image, ref=self.ref, digest=_digest(found))
 
@@ -153,7 +154,9 @@ class RegistryReader:
         for name in dict.fromkeys(layer.blob for layer in self._image.layers):
             if name in self._sizes:
                 digest, size = self._sizes[name]
-                yield LayerBlob(name=name, stream=self._stream(name, digest, size), vouched=True, size_bytes=size)
+                stream = self._stream(name, digest, size)
+                hashes = self._image.hashes(name)
+                yield LayerBlob(name=name, stream=stream, digest=Digest(digest), size_bytes=size, hashes=hashes)
 
     def image(self) -> Image:
         """The image, valid at any time."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from imgscan.errors import EngineError, InputError
 from imgscan.escape import plain, shorten
 from imgscan.model import Skipped
 from imgscan.source.config import MAX_JSON_BYTES, Json, has_root_file_system, member, objects, parse_json, text, texts
-from imgscan.source.manifests import ATTESTATION, ATTESTED, blob_name
+from imgscan.source.manifests import ATTESTATION, ATTESTED, CONFIG_TYPES, blob_name, is_artifact
 from imgscan.source.members import MAX_DOCUMENTS_BYTES
 from imgscan.source.reference import is_digest
 from imgscan.source.registryclient import RegistryClient
@@ -23,9 +24,6 @@ from imgscan.source.registryindex import Found, Manifest, fetch_manifest
 
 _MAX_ATTACHED: Final = 200
 """How many documents may be attached to one image."""
-_CONFIG_TYPES: Final = frozenset(
-    {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
-)
 
 
 def read_config(client: RegistryClient, manifest: Manifest, name: str) -> bytes:
@@ -41,10 +39,10 @@ def read_config(client: RegistryClient, manifest: Manifest, name: str) -> bytes:
     try:
         is_image = has_root_file_system(parse_json(data, "the configuration"))
     except InputError:
-        if kind in _CONFIG_TYPES:
+        if kind in CONFIG_TYPES:
             raise
         is_image = False
-    if not is_image:
+    if not is_image or is_artifact(manifest.document):
         artifact = text(member(manifest.document, "artifactType")) or kind
         raise InputError(
             f"{name} holds an artifact, but no container image",
@@ -72,6 +70,7 @@ class RegistryDocuments:
             for layer in objects(member(manifest, "layers"))
             if not _elsewhere(layer)
         }
+        self._found_index = found.index
         self._known["index.json"] = self._index(found)
         self._known["manifest.json"] = None
 
@@ -84,6 +83,14 @@ class RegistryDocuments:
     def resolve(self, name: str) -> str | None:
         """A layer by name; whether the registry has it shows when it is read."""
         return name if name in self._layers else None
+
+    def own(self, documents: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+        """Documents with the registry's own index in place of the one that was made."""
+        for name, data in documents:
+            if name != "index.json":
+                yield name, data
+            elif self._found_index:
+                yield "index", self._found_index
 
     def _index(self, found: Found) -> bytes:
         """An index of the one image, its attestations, and what else refers to it."""
@@ -98,7 +105,8 @@ class RegistryDocuments:
             if is_digest(digest)
         ]
         self._manifests = {_name(digest) for digest in digests}
-        return json.dumps({"manifests": [{"digest": found.manifest.digest}, *marked]}).encode()
+        image = {"digest": found.manifest.digest, "platform": found.platform}
+        return json.dumps({"manifests": [image, *marked]}).encode()
 
     def _referrers(self, digest: str) -> list[Json]:
         try:

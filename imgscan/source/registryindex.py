@@ -46,12 +46,14 @@ class Manifest:
 
 @frozen
 class Found:
-    """The image that is meant: its manifest, the digest of the index it was chosen from, and the descriptors of its
-    attestations."""
+    """The image that is meant: its manifest, the digest of the index it was chosen from and that one's text, what it
+    says of the image's platform, and the descriptors of its attestations."""
 
     manifest: Manifest
     index_digest: str | None
     attestations: tuple[Json, ...] = ()
+    index: bytes = field(default=b"", repr=False)
+    platform: Json = None
 
 
 def fetch_manifest(client: RegistryClient, wanted: str) -> Manifest | None:
@@ -59,6 +61,12 @@ def fetch_manifest(client: RegistryClient, wanted: str) -> Manifest | None:
     found = client.manifest(wanted)
     if found is None:
         return None
+    if found.data.lstrip()[:1] == b"<":
+        raise InputError(
+            f"what {client.host} sent as a manifest is not valid JSON, but a web page",
+            cause="it may be the login page of the registry, or of a proxy on the way to it",
+            next_step=f"docker login {client.host}, or check the proxy's settings and the registry's address",
+        )
     algorithm = wanted.partition(":")[0] if is_digest(wanted) else "sha256"
     digest = f"{algorithm}:{hashlib.new(algorithm, found.data).hexdigest()}"
     if is_digest(wanted) and digest != wanted:
@@ -95,7 +103,13 @@ def find_image(
     attestations = [item for item, about in walk.attestations if about in (digest, "")]
     manifest = walk.fetch(digest)
     _check_kind(manifest, str(reference))
-    return Found(manifest=manifest, index_digest=top.digest, attestations=tuple(attestations))
+    return Found(
+        manifest=manifest,
+        index_digest=top.digest,
+        attestations=tuple(attestations),
+        index=top.data,
+        platform=member(chosen, "platform"),
+    )
 
 
 def images_of(client: RegistryClient, top: Manifest, name: str) -> tuple[tuple[str, str | None], ...] | None:

@@ -1,21 +1,23 @@
 """Which image of an archive is meant, and which files are its layers: candidates -> `Image`.
 
 manifest.json wins over index.json where both are there: engines write it for the image that was asked for, while the
-index may list platforms without bytes, no layers, or nothing at all (moby#47065, moby#49473).
+index may list platforms without bytes, no layers, or nothing at all (moby#47065, moby#49473). Where they name different
+images, that is told.
 """
 
 from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Callable
 from typing import Final
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
 from imgscan.frozen import frozen
+from imgscan.layers.digests import ALGORITHMS
 from imgscan.lazyre import lazy_re
 from imgscan.model import Digest, Skipped
+from imgscan.source.choice import Asked, Readable, choose, for_platform
 from imgscan.source.config import Json, further_texts, has_root_file_system, parse_config, parse_json, platform_of
 from imgscan.source.manifests import (
     Candidate,
@@ -24,14 +26,13 @@ from imgscan.source.manifests import (
     from_directory,
     from_index,
     from_manifest_json,
+    is_same,
     merge,
 )
-from imgscan.source.platforms import Platform, best, own_platform, read_platform
 from imgscan.source.records import Image, ImageConfig, Layer
 
-_SHA256: Final = lazy_re(r"[0-9a-f]{64}")
-_MAX_LISTED: Final = 20
-_NAMED_BY: Final = "NAME:TAG (or an id, or a platform such as linux/arm64)"
+_HEX: Final = lazy_re(r"(?<![0-9a-f])[0-9a-f]{64,128}(?![0-9a-f])")
+_BY_LENGTH: Final = {digits: algorithm for algorithm, digits in ALGORITHMS.items()}
 _MAX_LAYERS: Final = 1000
 """Engines take 127 at most (moby's layer store), and what has many layers is laid over itself as many times."""
 _MAX_READ_BYTES: Final = 256 << 20
@@ -77,28 +78,10 @@ class _Bounded:
         return data
 
 
-@frozen
-class _Readable:
-    """A candidate whose configuration is there and is an image's."""
-
-    candidate: Candidate
-    raw_config: bytes
-    config: ImageConfig
-    platform: str | None
-
-
-def select_image(
-    documents: Documents,
-    *,
-    ref: str,
-    selector: str | None = None,
-    platform: Platform | None = None,
-    diff_ids: tuple[str, ...] = (),
-) -> Selection:
-    """The image asked for: by `diff_ids`, by `selector` (a name, tag, id or platform), by `platform`, or the only one.
-
-    Raises InputError when there is none, more than one, or a part of it is missing.
-    """
+def select_image(documents: Documents, asked: Asked) -> Selection:
+    """The image asked for: by its diffIDs, by a selector (a name, tag, id, digest or platform), by platform, or the
+    only one. Raises InputError when there is none, more than one, or a part of it is missing."""
+    ref, platform = asked.ref, asked.platform
     documents = _Bounded(documents, ref)
     candidates, others, notes = _candidates(documents)
     if not candidates:
@@ -109,9 +92,9 @@ def select_image(
         )
     readable = _readable(candidates, documents, ref)
     if platform is not None:
-        readable, others = _for(platform, [*readable, *_readable(others, documents)], ref), []
-    chosen = _choose(readable, lambda: _readable(others, documents), ref, selector, diff_ids)
-    return _selection(chosen, documents, ref, notes)
+        readable, others = for_platform(platform, [*readable, *_readable(others, documents)], ref), []
+    chosen, told = choose(readable, lambda: _readable(others, documents), asked)
+    return _selection(chosen, documents, ref, [*notes, *told])
 
 
 def held_images(documents: Documents, *, ref: str) -> tuple[Held, ...]:
@@ -123,7 +106,7 @@ def held_images(documents: Documents, *, ref: str) -> tuple[Held, ...]:
     return tuple(
         Held(
             names=image.candidate.names,
-            image_id=hashlib.sha256(image.raw_config).hexdigest(),
+            image_id=image.config_id,
             platform=image.platform,
         )
         for image in readable
@@ -137,18 +120,20 @@ def _candidates(documents: Documents) -> tuple[list[Candidate], list[Candidate],
     if not saved and not indexed:
         indexed, notes = from_directory(documents)
     if not any(candidate.layers for candidate in saved) and indexed:
-        return indexed, [], [] if saved else notes
-    listed = {candidate.config_name for candidate in saved}
-    others = [candidate for candidate in indexed if candidate.config_name not in listed]
-    return [merge(candidate, indexed) for candidate in saved], others, [] if saved else notes
+        known = {candidate.config_name for candidate in indexed}
+        return indexed, [one for one in saved if one.config_name not in known], [] if saved else notes
+    others = [candidate for candidate in indexed if not any(is_same(candidate, one, documents) for one in saved)]
+    return [merge(candidate, indexed, documents) for candidate in saved], others, [] if saved else notes
 
 
-def _readable(candidates: list[Candidate], documents: Documents, ref: str | None = None) -> list[_Readable]:
+def _readable(candidates: list[Candidate], documents: Documents, ref: str | None = None) -> list[Readable]:
     """The candidates that are images, each configuration once. Raises InputError if none is, where `ref` is given."""
-    found: dict[str, _Readable] = {}
+    found: dict[tuple[object, ...], Readable] = {}
     missing = ""
     broken: InputError | None = None
     for candidate in candidates:
+        if candidate.is_artifact:
+            continue
         raw = documents.read(candidate.config_name) if candidate.config_name else None
         if raw is None:
             missing = missing or candidate.config_name or "no name"
@@ -160,12 +145,12 @@ def _readable(candidates: list[Candidate], documents: Documents, ref: str | None
             continue
         if has_root_file_system(document):
             found.setdefault(
-                f"{candidate.config_name} {candidate.names}",
-                _Readable(
+                (candidate.names, candidate.config_name, *candidate.layers),
+                Readable(
                     candidate=candidate,
                     raw_config=raw,
                     config=parse_config(document),
-                    platform=platform_of(document) or candidate.platform,
+                    platform=candidate.platform or platform_of(document),
                 ),
             )
     if found or ref is None:
@@ -180,95 +165,7 @@ def _readable(candidates: list[Candidate], documents: Documents, ref: str | None
     raise InputError(f"{plain(ref)} holds artifacts, but no container image")
 
 
-def _choose(
-    images: list[_Readable],
-    others: Callable[[], list[_Readable]],
-    ref: str,
-    selector: str | None,
-    diff_ids: tuple[str, ...],
-) -> _Readable:
-    """One of the images; of the others, which only the index lists (further platforms), where they alone are meant."""
-    left = images
-    if diff_ids:
-        same = [image for image in images if tuple(image.config.diff_ids) == diff_ids]
-        left = same or [image for image in others() if tuple(image.config.diff_ids) == diff_ids] or left
-    if selector:
-        known = left
-        left = [image for image in known if _matches(image, selector)]
-        if not left:
-            known = [*known, *others()]
-            left = [image for image in known if _matches(image, selector)]
-        if not left:
-            raise InputError(
-                f"{plain(ref)} holds no image {plain(shorten(selector, 200))}",
-                cause=f"it holds {_listed(known)}",
-                next_step=f"name one of these after the file: {plain(ref)}:{_NAMED_BY}",
-            )
-    if diff_ids or len({image.candidate.config_name for image in left}) == 1:
-        return left[0]
-    # One image for several platforms is no choice for the user to make: the one an engine here would run is taken.
-    mine = _fitting(own_platform(), left)
-    if len({image.candidate.names for image in left}) == 1 and len(mine) == 1:
-        return mine[0]
-    raise InputError(
-        f"{plain(ref)} holds several images: {_listed(left)}",
-        next_step=f"name one of them after the file: {plain(ref)}:{_NAMED_BY}",
-    )
-
-
-def _matches(image: _Readable, selector: str) -> bool:
-    names = {form for name in image.candidate.names for form in _forms(name)}
-    config_digest = hashlib.sha256(image.raw_config).hexdigest()
-    identifier = selector.removeprefix("sha256:").lower()
-    is_id = len(identifier) >= 12 and (
-        config_digest.startswith(identifier)
-        or posixpath.basename(image.candidate.manifest or "").startswith(identifier)
-    )
-    platform = read_platform(selector)
-    is_platform = platform is not None and platform == read_platform(image.platform)
-    return is_id or is_platform or not names.isdisjoint(_forms(selector))
-
-
-def _forms(name: str) -> set[str]:
-    """The spellings of one image name: without the default registry, with the default tag."""
-    for prefix in ("docker.io/library/", "docker.io/", "localhost/"):
-        name = name.removeprefix(prefix)
-    has_tag = ":" in name.rpartition("/")[2] or "@" in name
-    return {name} if has_tag else {name, f"{name}:latest"}
-
-
-def _for(platform: Platform, images: list[_Readable], ref: str) -> list[_Readable]:
-    """The images for the platform that was asked for. Raises InputError that lists the platforms there are."""
-    fitting = _fitting(platform, images)
-    if not fitting:
-        there = sorted({image.platform for image in images if image.platform})[:_MAX_LISTED]
-        raise InputError(
-            f"{plain(ref)} holds no image for {platform}",
-            cause=f"it holds {', '.join(plain(name) for name in there)}" if there else "it does not say for what it is",
-            next_step=f"--platform {plain(there[0])}" if there else "",
-        )
-    return fitting
-
-
-def _fitting(platform: Platform, images: list[_Readable]) -> list[_Readable]:
-    """The images for the one platform that fits best."""
-    offers = [(read_platform(image.platform), image) for image in images]
-    chosen = best([offer for offer, _ in offers], platform)
-    return [image for offer, image in offers if chosen is not None and offer == chosen]
-
-
-def _listed(images: list[_Readable]) -> str:
-    """The images by name, by id where they have none, with the platform where it tells them apart."""
-    several = len({image.platform for image in images}) > 1
-    shown: list[str] = []
-    for image in images[:_MAX_LISTED]:
-        name = ", ".join(image.candidate.names[:3]) or hashlib.sha256(image.raw_config).hexdigest()[:12]
-        shown.append(plain(shorten(name, 200)) + (f" ({plain(image.platform)})" if several and image.platform else ""))
-    more = len(images) - len(shown)
-    return "; ".join(shown) + (f"; and {more} more" if more else "")
-
-
-def _selection(chosen: _Readable, documents: Documents, ref: str, notes: list[Skipped]) -> Selection:
+def _selection(chosen: Readable, documents: Documents, ref: str, notes: list[Skipped]) -> Selection:
     candidate, config = chosen.candidate, chosen.config
     if len(candidate.layers) > _MAX_LAYERS:
         raise InputError(
@@ -292,22 +189,25 @@ def _selection(chosen: _Readable, documents: Documents, ref: str, notes: list[Sk
         platform=chosen.platform,
         config=config,
         raw_config=chosen.raw_config,
-        layers=tuple(_layers(candidate, config, documents, ref, notes)),
+        layers=tuple(_layers(candidate, config, documents, ref)),
     )
-    return Selection(image=image, documents=_documents(candidate, documents, chosen.raw_config), skipped=tuple(notes))
+    found = _documents(candidate, documents, chosen.raw_config, notes)
+    return Selection(image=image, documents=found, skipped=tuple(notes))
 
 
 def _misnamed(what: str, name: str, data: bytes) -> list[Skipped]:
     """That a document is not what the digest it is named by says."""
-    stated, digest = _SHA256.search(name), hashlib.sha256(data).hexdigest()
-    if stated is None or stated[0] == digest:
+    stated = _HEX.search(name)
+    algorithm = _BY_LENGTH.get(len(stated[0])) if stated is not None else None
+    if stated is None or algorithm is None:
         return []
-    return [Skipped(where=what, reason=f"it is named sha256:{stated[0]}, but is sha256:{digest}")]
+    digest = hashlib.new(algorithm, data).hexdigest()
+    if stated[0] == digest:
+        return []
+    return [Skipped(where=what, reason=f"it is named {algorithm}:{stated[0]}, but is {algorithm}:{digest}")]
 
 
-def _layers(
-    candidate: Candidate, config: ImageConfig, documents: Documents, ref: str, notes: list[Skipped]
-) -> list[Layer]:
+def _layers(candidate: Candidate, config: ImageConfig, documents: Documents, ref: str) -> list[Layer]:
     made_by = config.made_by(len(candidate.layers))
     layers: list[Layer] = []
     for index, source in enumerate(candidate.layers):
@@ -316,7 +216,8 @@ def _layers(
                 index=index,
                 diff_id=config.diff_ids[index] if index < len(config.diff_ids) else Digest(""),
                 digest=source.digest,
-                blob=_find_blob(index, source, documents, ref, notes),
+                blob=(blob := _find_blob(index, source, documents, ref)) or source.name,
+                elsewhere_bytes=None if blob else max(source.size_bytes or 0, 0),
                 media_type=source.media_type,
                 created_by=made_by[index],
             )
@@ -324,12 +225,11 @@ def _layers(
     return layers
 
 
-def _find_blob(index: int, source: LayerSource, documents: Documents, ref: str, notes: list[Skipped]) -> str:
+def _find_blob(index: int, source: LayerSource, documents: Documents, ref: str) -> str | None:
+    """The file of a layer; None for one that lies elsewhere. Raises InputError for one that is missing."""
     found = documents.resolve(source.name) if source.name else None
     if found is None and source.is_elsewhere:
-        size = f" ({source.size_bytes:,} bytes)" if source.size_bytes is not None else ""
-        notes.append(Skipped(where=f"layer {index}", reason=f"it is distributed by URL and not read from there{size}"))
-        return source.name
+        return None
     if found is None:
         raise InputError(
             f"{plain(ref)} is incomplete: layer {index} ({plain(shorten(source.name, 100))}) is missing",
@@ -339,11 +239,30 @@ def _find_blob(index: int, source: LayerSource, documents: Documents, ref: str, 
     return found
 
 
-def _documents(candidate: Candidate, documents: Documents, raw_config: bytes) -> tuple[tuple[str, bytes], ...]:
-    """Attestations and the manifest; and of the records that old docker save wrote beside each layer what they say over
-    and above the configuration, of which they are copies."""
-    names = [candidate.manifest or "", *candidate.attestations]
+def _attached(name: str, documents: Documents, notes: list[Skipped]) -> bytes | None:
+    """What is attached to the image; that it is there and could not be read is noted."""
+    try:
+        data = documents.read(name)
+    except InputError as error:
+        notes.append(
+            Skipped(where=plain(name), reason=f"it is attached to the image and was not searched: {error.what}")
+        )
+        return None
+    if data is None and documents.resolve(name) is not None:
+        notes.append(
+            Skipped(where=plain(name), reason="it is attached to the image and was not searched: it is no text")
+        )
+    return data
+
+
+def _documents(
+    candidate: Candidate, documents: Documents, raw_config: bytes, notes: list[Skipped]
+) -> tuple[tuple[str, bytes], ...]:
+    """Attestations, the manifest and the indexes; and of the records that old docker save wrote beside each layer what
+    they say over and above the configuration, of which they are copies."""
+    names = [*candidate.indexes, candidate.manifest or ""]
     found = {name: data for name in names if name and (data := documents.read(name)) is not None}
+    found |= {name: data for name in candidate.attestations if (data := _attached(name, documents, notes)) is not None}
     for folder in dict.fromkeys(posixpath.dirname(layer.name) for layer in candidate.layers if "/" in layer.name):
         name = f"{folder}/json"
         data = documents.read(name)

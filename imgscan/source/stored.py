@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgscan.errors import InputError
 from imgscan.model import Skipped
+from imgscan.source.choice import Asked
 from imgscan.source.config import Json, has_root_file_system, member, parse_config, parse_json, platform_of, text, texts
 from imgscan.source.content import ContentMembers, find_content
 from imgscan.source.graphdriver import StoredImage, find_stored_image
@@ -110,20 +111,20 @@ class ContentReader:
 
     def blobs(self) -> Iterator[LayerBlob]:
         """Every layer blob once, base first. Raises StoreError when one is gone."""
-        for name in dict.fromkeys(layer.blob for layer in self._image.layers):
+        for name, digest in {layer.blob: layer.digest for layer in self._image.layers}.items():
             try:
                 stream = self._members.open(name)
             except (InputError, OSError) as error:
                 raise StoreError("a blob of the content store cannot be opened") from error
-            yield LayerBlob(name=name, stream=stream, vouched=True)
+            yield LayerBlob(name=name, stream=stream, digest=digest, hashes=self._image.hashes(name))
 
     def image(self) -> Image:
         """The image."""
         return self._image
 
     def documents(self) -> tuple[tuple[str, bytes], ...]:
-        """Attestations and other JSON of the image."""
-        return self._selection.documents
+        """Attestations and other JSON of the image; the index is none of it, it was made."""
+        return tuple(item for item in self._selection.documents if item[0] != "index.json")
 
     def skipped(self) -> tuple[Skipped, ...]:
         """What could not be read."""
@@ -136,7 +137,7 @@ class ContentReader:
 
 def _open_content(ref: str, image_id: str, diff_ids: tuple[str, ...], members: ContentMembers) -> ContentReader | None:
     try:
-        selection = select_image(members, ref=ref, diff_ids=diff_ids)
+        selection = select_image(members, Asked(ref=ref, diff_ids=diff_ids))
     except InputError:
         return None
     names = tuple(layer.blob for layer in selection.image.layers)

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 
 from imgscan.errors import ImgscanError
 from imgscan.frozen import frozen
+from imgscan.layers.digests import BY_SHA256, algorithm_of
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES, ByteStream
 from imgscan.model import EntryKind, Skipped
+from imgscan.source.choice import Asked
 from imgscan.source.config import MAX_JSON_BYTES
 from imgscan.source.members import (
     HEAD_BYTES,
@@ -25,7 +27,6 @@ from imgscan.source.members import (
     member_name,
     read_head,
 )
-from imgscan.source.platforms import Platform
 from imgscan.source.records import LayerBlob
 from imgscan.source.select import Held, Selection, held_images, select_image
 
@@ -96,18 +97,11 @@ class OnePass:
         """Whether a list of images has come by."""
         return any(self._collected.read(name) is not None for name in ("manifest.json", "index.json"))
 
-    def select(
-        self,
-        *,
-        ref: str,
-        selector: str | None = None,
-        platform: Platform | None = None,
-        diff_ids: tuple[str, ...] = (),
-    ) -> Selection:
+    def select(self, asked: Asked) -> Selection:
         """The image, once all of `blobs` was taken. Raises InputError as `select_image` does."""
         if not self._done:
             raise RuntimeError("the image is known only after its last blob")
-        found = select_image(self._collected, ref=ref, selector=selector, platform=platform, diff_ids=diff_ids)
+        found = select_image(self._collected, asked)
         notes = (*found.skipped, *self._collected.members.notes(_same), *self._skipped)
         return Selection(image=found.image, documents=found.documents, skipped=notes)
 
@@ -130,7 +124,9 @@ class OnePass:
         blob = name if name not in collected.layers else f"/{number}/{name}"
         collected.layers.add(blob)
         collected.members.add(item.entry, _Member(layer=blob))
-        return LayerBlob(name=blob, stream=PrefixedStream(head, item))
+        # How its diffID is stated is known only once the configuration has come by.
+        stored = algorithm_of(name.removeprefix("blobs/").replace("/", ":", 1))
+        return LayerBlob(name=blob, stream=PrefixedStream(head, item), hashes=(stored, BY_SHA256[1]))
 
     def _read_document(self, name: str, entry: Entry, head: bytes, item: TarEntry) -> bytes | None:
         collected = self._collected

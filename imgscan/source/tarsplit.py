@@ -15,8 +15,8 @@ from typing import Final
 
 import msgspec
 
-from imgscan.layers.blob import Frames
 from imgscan.layers.codec import SNIFF_BYTES, CorruptDataError, sniff
+from imgscan.layers.frames import Frames
 from imgscan.layers.tarwindow import ContentPlace
 from imgscan.source.placed import Directory
 from imgscan.source.records import StoreError

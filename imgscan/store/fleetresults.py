@@ -16,7 +16,7 @@ from imgscan.layers.codec import zstd_pair
 from imgscan.lazyre import lazy_re
 from imgscan.store.checks import checked, with_check
 from imgscan.store.database import parts
-from imgscan.store.fleettables import BLOCKS, IMAGES, LAYERS, RULESETS, SETTINGS
+from imgscan.store.fleettables import BLOCKS, IMAGES, LAYERS, PROOFS, RULESETS, SETTINGS
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -78,6 +78,25 @@ def known_layers(connection: Connection, ruleset: int, diff_ids: Iterable[str]) 
         query = sa.select(LAYERS.c.diff_id, LAYERS.c.id).where(LAYERS.c.ruleset == ruleset, LAYERS.c.diff_id.in_(part))
         found |= {row.diff_id: row.id for row in connection.execute(query)}
     return found
+
+
+def proven(connection: Connection, ruleset: int, digests: Iterable[str]) -> set[tuple[str, str]]:
+    """DiffID and digest of those blobs that were seen to unpack to a layer that is kept."""
+    found: set[tuple[str, str]] = set()
+    for part in parts([digest for digest in digests if is_diff_id(digest)]):
+        query = (
+            sa.select(LAYERS.c.diff_id, PROOFS.c.digest)
+            .join(PROOFS, PROOFS.c.layer == LAYERS.c.id)
+            .where(LAYERS.c.ruleset == ruleset, PROOFS.c.digest.in_(part))
+        )
+        found |= {(row.diff_id, row.digest) for row in connection.execute(query)}
+    return found
+
+
+def prove(connection: Connection, ruleset: int, diff_id: str, digest: str) -> None:
+    """Note that a blob was seen to unpack to a layer, if that is kept."""
+    layer = sa.select(LAYERS.c.id, sa.literal(digest)).where(LAYERS.c.ruleset == ruleset, LAYERS.c.diff_id == diff_id)
+    connection.execute(insert(connection, PROOFS).from_select(["layer", "digest"], layer).on_conflict_do_nothing())
 
 
 def put_layer(connection: Connection, ruleset: int, sealed: SealedLayer, day: int) -> None:

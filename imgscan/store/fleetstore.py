@@ -120,6 +120,17 @@ class FleetStore:
         self._database.write(lambda connection: fleetresults.put_layer(connection, ruleset, sealed, day))
         return True
 
+    def proven(self, digests: Iterable[str]) -> set[tuple[str, str]]:
+        """DiffID and digest of those blobs that were seen to unpack to a layer whose result is kept."""
+        wanted = sorted(set(digests))
+        return self._with_ruleset(lambda connection, rules: fleetresults.proven(connection, rules, wanted)) or set()
+
+    def prove(self, diff_id: str, digest: str) -> None:
+        """Note that a blob was, for as long as the layer's result is kept."""
+        if fleetresults.is_diff_id(diff_id) and fleetresults.is_diff_id(digest):
+            ruleset = self._ruleset()
+            self._database.write(lambda connection: fleetresults.prove(connection, ruleset, diff_id, digest))
+
     def layer(self, diff_id: str) -> tuple[bytes, StoredBlocks] | None:
         """A layer's summary and its blocks, which are read one at a time; None if it is not kept, or damaged."""
         if not fleetresults.is_diff_id(diff_id):

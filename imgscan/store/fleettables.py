@@ -49,6 +49,13 @@ BLOCKS: Final = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
+PROOFS: Final = sa.Table(
+    "imgscan_fleet_proofs",
+    METADATA,
+    sa.Column("layer", _ID, sa.ForeignKey("imgscan_fleet_layers.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+)
+"""The blobs that were seen to unpack to a layer."""
 IMAGES: Final = sa.Table(
     "imgscan_fleet_images",
     METADATA,

@@ -32,6 +32,7 @@ _LARGEST_SHARE: Final = 4
 _FILE: Final = "layers.sqlite3"
 _BUSY_S: Final = 5.0
 _USED_AGAIN_S: Final = 3600
+_MARK_BYTES: Final = 8
 _NO_DAMAGE: Final = frozenset(
     (
         sqlite3.SQLITE_BUSY,
@@ -53,6 +54,9 @@ CREATE TABLE IF NOT EXISTS layers (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blocks (
     key TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (key, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS proven (
+    key TEXT NOT NULL, digest TEXT NOT NULL, mark BLOB NOT NULL, PRIMARY KEY (key, digest)
 ) WITHOUT ROWID;
 """
 
@@ -133,6 +137,24 @@ class LayerCache:
                 row = (key, summary, size, int(self._clock()))
                 connection.execute("INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?)", row)
             self._shrink(connection)
+
+    def is_proven(self, diff_id: str, digest: str) -> bool:
+        """Whether the blob of that digest was seen to unpack to the layer, whose result is kept."""
+        key = self._key(diff_id)
+        with _Forgiving(self):
+            row = self._execute("SELECT mark FROM proven WHERE key = ? AND digest = ?", (key, digest)).fetchone()
+            return row is not None and row[0] == _mark(key, digest)
+        return False
+
+    def prove(self, diff_id: str, digest: str) -> None:
+        """Note that it was, for as long as the result is kept."""
+        key = self._key(diff_id)
+        with _Forgiving(self):
+            if self._connection is not None:
+                with self._connection as connection:
+                    connection.execute(
+                        "INSERT OR REPLACE INTO proven VALUES (?, ?, ?)", (key, digest, _mark(key, digest))
+                    )
 
     def forget(self, diff_id: str) -> None:
         """Remove what is kept of a layer."""
@@ -254,6 +276,7 @@ class _Forgiving:
 def _remove(connection: sqlite3.Connection, key: str) -> None:
     connection.execute("DELETE FROM layers WHERE key = ?", (key,))
     connection.execute("DELETE FROM blocks WHERE key = ?", (key,))
+    connection.execute("DELETE FROM proven WHERE key = ?", (key,))
 
 
 def _is_damage(error: Exception) -> bool:
@@ -261,6 +284,11 @@ def _is_damage(error: Exception) -> bool:
     mistake in a statement."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return not isinstance(error, _NoCacheError) and code & 0xFF not in _NO_DAMAGE
+
+
+def _mark(key: str, digest: str) -> bytes:
+    """What a row that was written has, and one that came of damage has not."""
+    return hashlib.sha256(f"{key} {digest}".encode()).digest()[:_MARK_BYTES]
 
 
 def _block_name(key: str, number: int) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from imgscan.store.database import Database
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The latest revision of `migrations/versions`."""
 VERSION_TABLE: Final = "imgscan_alembic_version"
 _OLD_TABLE: Final = "imgscan_versions"

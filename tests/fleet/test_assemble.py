@@ -102,7 +102,7 @@ def test_a_secret_in_a_name_does_not_leave(tmp_path: Path) -> None:
     layers.read([image])
     (outcome,) = layers.outcomes
     assert outcome.sealed is None
-    assert outcome.why == "a file's name in it holds a secret"
+    assert outcome.why == "a file's name in it, or what lies beside its archive, holds a secret"
     with pytest.raises(LayerGoneError):
         put_together(image, layers)
     alone = judged(scan_alone(image, means(), redactor_for(SCANNER), KEY), image, Gate(fail_on=Severity.HIGH))

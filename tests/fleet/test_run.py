@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from fleetregistry import APPS, NOISE, SECRETS, blob_requests, fill, layer_digests
 from fleetruns import SCANNER, scanned, want
-from imagemaker import Made, docker25
-from registries import running
+from imagemaker import Blobs, Made, add_manifest, docker25, gzipped
+from registries import Pusher, running
 from tarmaker import archive, member
 
 from imgscan.assess import Gate
@@ -122,6 +122,27 @@ def test_one_new_image_costs_its_new_layers(registry: tuple[str, Path], tmp_path
     assert set(asked) == layer_digests({"": (fresh,)})
     assert {one.image for one in report.findings if one.change is Change.NEW} == {new}
     assert all(one.first_run for one in report.findings if one.change is Change.NEW)
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one-run", "two-runs"])
+@pytest.mark.parametrize("twice", [False, True], ids=["alone", "beside-the-layer-it-claims-to-be"])
+def test_a_layer_that_claims_to_be_another_ones(apart: bool, twice: bool, tmp_path: Path) -> None:
+    """A registry vouches for a blob's digest; what it unpacks to is the image's own word."""
+    honest = Made(layers=(NOISE[0],) * (2 if twice else 1))
+    with running(tmp_path) as host:
+        fill(host, {"honest:1": (NOISE[0],)})
+        blobs, secret = Blobs(), archive(member(b"opt/settings.py", f"TOKEN = '{SECRETS[0]}'\n".encode()))
+        ways = iter([NOISE[0], secret] if twice else [secret])
+        top = add_manifest(blobs, honest, lambda _: gzipped(next(ways)))
+        Pusher(host, "liar").push(blobs, top, "1")
+        refs = [f"registry://{host}/honest:1", f"registry://{host}/liar:1"]
+        with opened(tmp_path) as store:
+            if apart:
+                run(store, refs[:1], "2026-01-01T00:00:00Z")
+            told = run(store, refs, "2026-01-02T00:00:00Z")
+    good, bad = told.images
+    assert (good.complete, bad.complete) == (True, False)
+    assert [finding.rule_id for finding in told.findings if finding.image == bad.name and "secret" in finding.rule_id]
 
 
 def test_the_layer_that_leaks_into_many_is_told_once(registry: tuple[str, Path], tmp_path: Path) -> None:

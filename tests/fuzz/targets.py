@@ -44,6 +44,7 @@ from imgscan.progress import silent
 from imgscan.report import REPORTERS, render
 from imgscan.scan import ImageScan, Means, locate_hits, scan_image
 from imgscan.source.archive import IndexedReader, OnePassReader, open_archive
+from imgscan.source.choice import Asked
 from imgscan.source.indexed import Indexed, TarMembers
 from imgscan.source.members import clean_name
 from imgscan.source.records import ImageReader
@@ -225,12 +226,12 @@ Open = Callable[[bytes], ImageReader]
 
 def indexed(data: bytes) -> ImageReader:
     """An archive that is read by its index."""
-    return IndexedReader(Indexed(TarMembers(io.BytesIO(data), "a"), ref="a", selector=None), ref="a", kind="archive")
+    return IndexedReader(Indexed(TarMembers(io.BytesIO(data), "a"), Asked(ref="a")), ref="a", kind="archive")
 
 
 def one_pass(data: bytes) -> ImageReader:
     """The same from front to back."""
-    return OnePassReader(cast("BinaryIO", Piecemeal(data, 60_000)), ref="a", selector=None, owns_file=False)
+    return OnePassReader(cast("BinaryIO", Piecemeal(data, 60_000)), Asked(ref="a"), owns_file=False)
 
 
 def scanned(reader: Callable[[], ImageReader]) -> ImageScan | None:
@@ -306,7 +307,7 @@ def manifest(data: bytes) -> None:
     """Manifest, index and configuration: an image with all that is said of it in encodable text, or an error."""
     files = documents(data)
     try:
-        found = select_image(files, ref="a")
+        found = select_image(files, Asked(ref="a"))
     except ImgscanError as error:
         told = f"{error.what}{error.cause}{error.next_step}"
         assert plain(told) == told
@@ -315,7 +316,7 @@ def manifest(data: bytes) -> None:
     missing = sum(any(words in note.reason for words in NOT_THERE) for note in found.skipped)
     assert sum(files.resolve(layer.blob) is None for layer in found.image.layers) <= missing
     assert _sha256(found.image.raw_config) == found.image.image_id
-    assert found == select_image(files, ref="a")
+    assert found == select_image(files, Asked(ref="a"))
     for document in image_documents(found.image.config, found.documents):
         "".join(itertools.chain.from_iterable(document.assignments)).encode("utf-8", "surrogateescape")
     for entry in found.image.config.history:

@@ -19,8 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tarmaker import archive, member
 
-from imgscan.layers.blob import BlobSummary, Limits, check_digests, open_layer
+from imgscan.layers.beside import search_index
+from imgscan.layers.blob import BlobSummary, Limits, open_layer
 from imgscan.layers.codec import CODECS, sniff
+from imgscan.layers.digests import check_digests
 from imgscan.layers.tar import TarEntry, read_entries
 from imgscan.model import Digest, Skipped
 
@@ -44,6 +46,7 @@ def read(
             names.append(item.entry.path)
         else:
             skipped.append(item)
+    skipped += search_index(stream, None, "layer 1")
     return names, skipped, stream.finish()
 
 
@@ -101,13 +104,15 @@ def test_data_behind_the_end_is_flagged_with_its_size(blob: bytes, hidden: int) 
         pytest.param(archive(member(b"stargz.index.json", b'{"version": 1}')), 0, id="index"),
         pytest.param(archive(member(b"stargz.index.json", b"x" * 900_000)), 0, id="large-index"),
         pytest.param(archive(member(b"stargz.index.json", b"{}")) + b"more", 4, id="more-behind-the-index"),
+        pytest.param(bytes(9 * 512) + archive(member(b"stargz.index.json", b"{}")), 0, id="index-behind-padding"),
+        pytest.param(archive(member(b"stargz.index.json", b"{}")) * 2, 0, id="two-indexes"),
         pytest.param(archive(member(b"other.json", b"{}"))[:1024], None, id="another-entry"),
     ],
 )
 def test_the_index_of_an_estargz_layer_hides_nothing(trailing: bytes, hidden: int | None) -> None:
-    summary = read(members_of_gzip(TAR, 3) + gzip.compress(trailing))[2]
-    expected = len(trailing) - trailing.count(0) if hidden is None else hidden
-    assert (summary.trailing_bytes, summary.hidden_bytes) == (len(trailing), expected)
+    _, skipped, summary = read(members_of_gzip(TAR, 3) + gzip.compress(trailing))
+    assert summary.hidden_bytes == (len(trailing) - trailing.count(0) if hidden is None else hidden)
+    assert len(skipped) == (trailing.count(b"stargz.index.json") > 1), "there is one index"
 
 
 @pytest.mark.parametrize(
@@ -206,12 +211,23 @@ def test_without_verification_plain_blobs_are_skipped_over() -> None:
         pytest.param(digest(b"other"), None, 1, id="wrong-diff-id"),
         pytest.param(digest(TAR), digest(b"other"), 1, id="wrong-digest"),
         pytest.param(Digest(""), None, 0, id="nothing-stated"),
-        pytest.param(Digest("sha512:" + "0" * 128), None, 0, id="another-algorithm"),
+        pytest.param(Digest("sha512:" + "0" * 128), None, 1, id="another-algorithm-than-was-computed"),
     ],
 )
 def test_digests_are_compared(diff_id: Digest, blob_digest: Digest | None, wrong: int) -> None:
     summary = read(TAR)[2]
     assert len(check_digests(summary, diff_id=diff_id, digest=blob_digest, where="layer 1")) == wrong
+
+
+@pytest.mark.parametrize("stored", ["sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("unpacked", ["sha256", "sha512"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_digests_are_computed_as_they_are_stated(stored: str, unpacked: str, pack: Callable[[bytes], bytes]) -> None:
+    data = pack(TAR)
+    stream = open_layer(io.BytesIO(data), hashes=(stored, unpacked))
+    summary = stream.finish()
+    assert summary.digest == f"{stored}:{hashlib.new(stored, data).hexdigest()}"
+    assert summary.diff_id == f"{unpacked}:{hashlib.new(unpacked, TAR).hexdigest()}"
 
 
 class FramedDecoder:

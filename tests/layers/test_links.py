@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from itertools import pairwise
 
 import pytest
 from tarmaker import archive, directory, hardlink, header, member, symlink
@@ -82,3 +84,23 @@ def test_only_files_with_several_names_are_known() -> None:
     assert [(0, order) in groups for order in (1, 2, 3)] == [True, True, False]
     assert groups.digest((0, 2)) == groups.digest((0, 1)) is not None
     assert groups.digest((0, 3)) is None
+
+
+@pytest.mark.parametrize("width", [1, 400], ids=["one-layer", "many-layers"])
+def test_long_chains_take_linear_time(width: int) -> None:
+    """Each name links to the one before; then the file goes."""
+    names = [b"n%d" % number for number in range(20_000)]
+    links = [hardlink(name, before) for before, name in pairwise(names)]
+    parts = [links[start::width] if width == 1 else links[start : start + 50] for start in range(0, 50 * width, 50)]
+    began = time.monotonic()
+    stacked = stack([layer(member(names[0], DATA), *parts[0]), *(layer(*part) for part in parts[1:])])
+    assert stacked.visible_bytes == 100
+    assert time.monotonic() - began < 30
+
+
+def test_a_chain_counts_as_far_as_its_links_were_there() -> None:
+    first = layer(member(b"a", DATA), hardlink(b"b", b"a"), hardlink(b"c", b"b"))
+    assert stack([first, layer(header(b".wh.a"), header(b".wh.b"))]).visible_bytes == 100
+    gone = layer(header(b".wh.a"), header(b".wh.b"), header(b".wh.c"))
+    assert stack([first, gone]).visible_bytes == 0
+    assert stack([first, layer(header(b".wh.c"), hardlink(b"d", b"b")), gone]).visible_bytes == 100

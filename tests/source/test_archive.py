@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -40,11 +41,12 @@ from imagemaker import (
 )
 from tarmaker import archive, directory, hardlink, header, member, sparse_1, symlink
 
-from imgscan.errors import InputError
+from imgscan.errors import EngineError, InputError
 from imgscan.layers.blob import open_layer
 from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
 from imgscan.source import HistoryEntry, Image, ImageConfig, ImageReader, open_image
 from imgscan.source.archive import OnePassReader
+from imgscan.source.choice import Asked
 from imgscan.source.config import MAX_JSON_BYTES
 
 ONE, TWO = small_layer(b"passwd", b"root"), small_layer(b"hosts", b"127.0.0.1 localhost")
@@ -108,6 +110,7 @@ class Pipe:
 
     def __init__(self, data: bytes) -> None:
         self.buffer = io.BytesIO(data)
+        self.closed = False
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -562,7 +565,8 @@ def test_layers_from_elsewhere_are_skipped(save: Callable[[bytes], str]) -> None
     reader = open_image(save(data))
     image, listings = read(reader)
     assert [layer.blob in listings for layer in image.layers] == [False, True]
-    assert "by URL" in reader.skipped()[0].reason
+    assert [layer.elsewhere_bytes for layer in image.layers] == [9, None]
+    assert reader.skipped() == ()
 
 
 def test_manifest_json_without_layers_gives_way_to_the_index(save: Callable[[bytes], str]) -> None:
@@ -715,7 +719,12 @@ def test_a_layout_s_links_do_not_lead_out(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     blob.rename(outside)
     blob.symlink_to(outside)
-    with pytest.raises(InputError, match=r"layer 0 .* is missing"):
+    with pytest.raises(InputError, match=rf"{blob.name} is a symbolic link to outside of the layout"):
+        open_image(str(root)).image()
+    gone = root / "blobs/sha256" / sha(IMAGE.config)
+    gone.rename(tmp_path / "configuration")
+    gone.symlink_to(tmp_path / "configuration")
+    with pytest.raises(InputError, match=rf"{gone.name} is a symbolic link to outside of the layout"):
         open_image(str(root)).image()
 
 
@@ -736,14 +745,18 @@ def test_targets_that_are_nothing(target: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("target", "is_file"),
     [
-        pytest.param("saved", True, id="archive-without-ending"),
+        pytest.param("saved", False, id="an-image-called-like-the-archive"),
+        pytest.param("only-a-file", True, id="archive-without-ending"),
+        pytest.param("./saved", True, id="a-path"),
+        pytest.param("app", False, id="a-web-application-has-a-manifest-too"),
         pytest.param("saved:1", False, id="a-selector-needs-a-path"),
         pytest.param("./saved:app:1", True, id="path-and-selector"),
         pytest.param("sub/saved.tar:app:1", True, id="ending-and-selector"),
         pytest.param("notes", False, id="a-file-that-is-no-archive"),
         pytest.param("./notes", True, id="but-a-path-is-meant"),
         pytest.param("folder", False, id="a-folder"),
-        pytest.param("layout", True, id="a-layout"),
+        pytest.param("only-a-layout", True, id="a-layout"),
+        pytest.param("layout", False, id="an-image-called-like-the-layout-itself"),
         pytest.param("layout:1", False, id="an-image-called-like-the-layout"),
         pytest.param("team/app:1", False, id="an-image"),
     ],
@@ -757,12 +770,25 @@ def test_what_is_a_file_and_what_an_image(
     (tmp_path / "notes").write_text("some words")
     (tmp_path / "folder").mkdir()
     layout_directory(tmp_path / "layout", IMAGE)
+    layout_directory(tmp_path / "only-a-layout", IMAGE)
+    (tmp_path / "only-a-file").write_bytes(legacy(IMAGE))
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/manifest.json").write_text('{"name": "an application", "icons": []}')
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("imgscan.source.engine.open_engine_image", lambda ref, engine, platform: f"image {ref}")
+
+    def engine(ref: str, *_: object) -> str:
+        if ref.startswith("only-"):
+            raise InputError(f"no image {ref}")
+        return f"image {ref}"
+
+    monkeypatch.setattr("imgscan.source.engine.open_engine_image", engine)
     opened: Any = None
+    notes: list[str] = []
     with suppress(InputError):
-        opened = open_image(target)
+        opened = open_image(target, note=notes.append)
     assert (opened == f"image {target}") is not is_file
+    both = {"saved": "file", "layout": "folder"}.get(target)
+    assert notes == ([f"{target} is the engine's image; the {both} of that name here is ./{target}"] if both else [])
     if hasattr(opened, "close"):
         opened.close()
 
@@ -781,7 +807,10 @@ def test_a_directory_that_is_no_layout(tmp_path: Path) -> None:
         pytest.param("empty/", "docker save", id="nothing-to-build"),
         pytest.param("docker-archive:saved", "imgscan scan saved", id="as-skopeo-names-it"),
         pytest.param("docker-archive://sub/x.tar", "imgscan scan sub/x.tar", id="as-dive-names-it"),
+        pytest.param("docker-archive:saved:app:1", "imgscan scan ./saved:app:1", id="an-image-of-it"),
         pytest.param("oci-archive:gone.tar", "", id="but-nothing-is-there"),
+        pytest.param("sub/x:app:1", "imgscan scan ./sub/x:app:1", id="an-image-of-what-is-no-path"),
+        pytest.param("containers-storage:x.tar", "podman save", id="podman-s-own-store"),
     ],
 )
 def test_what_to_run_instead(target: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -791,7 +820,7 @@ def test_what_to_run_instead(target: str, said: str, tmp_path: Path, monkeypatch
         (root / "Dockerfile").write_text("FROM scratch")
     for folder in ("empty", "sub"):
         (project / folder).mkdir()
-    for name in ("saved", "sub/x.tar"):
+    for name in ("saved", "sub/x.tar", "sub/x"):
         (project / name).write_bytes(legacy(IMAGE))
     monkeypatch.chdir(project)
     with pytest.raises(InputError) as caught:
@@ -854,7 +883,7 @@ class Failing(io.RawIOBase):
 
 
 def test_a_failing_disk_is_an_input_error() -> None:
-    reader = OnePassReader(Failing(legacy(IMAGE)[:4000]), ref="x.tar", selector=None)  # type: ignore[arg-type]
+    reader = OnePassReader(Failing(legacy(IMAGE)[:4000]), Asked(ref="x.tar"))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="cannot be read"):
         read(reader)
 
@@ -864,7 +893,7 @@ def test_damaged_archives_raise_nothing_else(place: int, noise: bytes, layout: s
     data = bytearray(LAYOUTS[layout](IMAGE))
     place %= len(data)
     data[place : place + len(noise)] = noise
-    reader = OnePassReader(io.BytesIO(bytes(data)), ref="x.tar", selector=None)
+    reader = OnePassReader(io.BytesIO(bytes(data)), Asked(ref="x.tar"))
     with suppress(InputError):
         read(reader)
 
@@ -874,3 +903,64 @@ def _nothing_is_left_open(tmp_path: Path) -> Iterator[None]:
     yield
     held = [str(found.readlink()) for found in Path("/proc/self/fd").iterdir() if found.is_symlink()]
     assert not [name for name in held if name.startswith(str(tmp_path))]
+
+
+def test_an_engine_that_does_not_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise EngineError("no engine answers")
+
+    (tmp_path / "saved").write_bytes(legacy(IMAGE))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("imgscan.source.engine.open_engine_image", refuse)
+    notes: list[str] = []
+    with closing(open_image("saved", note=notes.append)) as reader:
+        assert reader.kind == "archive"
+    assert notes == ["saved is the file of that name here, not an image of the engine (no engine answers)"]
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        pytest.param("docker-daemon:app:1", "app:1", id="engine"),
+        pytest.param("docker-daemon:1", "docker-daemon:1", id="an-image-of-that-name"),
+        pytest.param("docker://Host.example/App:1", "registry://Host.example/App:1", id="registry"),
+    ],
+)
+def test_names_as_skopeo_spells_them(target: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgscan.source.engine.open_engine_image", lambda ref, *_: ref)
+    monkeypatch.setattr("imgscan.source.registry.open_registry_image", lambda ref, **_: ref)
+    opened: Any = open_image(target)
+    assert opened == meant
+
+
+@pytest.mark.parametrize("folder", ["", "sub/"], ids=["beside", "below"])
+@pytest.mark.parametrize("name", ["saved", "a file.tar", "saved.tar"])
+def test_what_to_name_an_image_by_works(
+    folder: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / folder / name).write_bytes(bundle(IMAGE, OTHER))
+    monkeypatch.chdir(tmp_path)
+    with closing(open_image(f"./{folder}{name}")) as reader, pytest.raises(InputError) as caught:
+        reader.image()
+    (said,) = shlex.split(caught.value.next_step.partition(": ")[2].partition(" (")[0])
+    with closing(open_image(said.replace("NAME:TAG", "app:1"))) as reader:
+        assert len(reader.image().layers) == 3
+
+
+@pytest.mark.parametrize("target", ["-:app:1", "stdin://app:1"])
+def test_an_image_of_what_standard_input_brings(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Pipe(bundle(IMAGE, OTHER)))
+    image, _ = read(open_image(target))
+    assert len(image.layers) == 3
+
+
+def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="standard input is closed"):
+        open_image("-")
+
+
+def test_a_file_without_an_end() -> None:
+    with pytest.raises(InputError, match="no image archive"):
+        read(open_image("/proc/cpuinfo"))

@@ -22,7 +22,8 @@ from tarmaker import archive, member
 
 from imgscan.engine import Engine
 from imgscan.errors import EngineError, InputError
-from imgscan.layers.blob import check_digests, open_layer
+from imgscan.layers.blob import open_layer
+from imgscan.layers.digests import check_digests
 from imgscan.layers.filesystem import Stacked, stack
 from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
 from imgscan.model import Status

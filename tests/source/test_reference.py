@@ -56,6 +56,10 @@ def test_parts(text: str, host: str, repository: str, tag: str | None, digest: s
     [
         pytest.param("", "no repository", id="empty"),
         pytest.param("r.example/", "no repository", id="host-only"),
+        *(
+            pytest.param(f"registry://{host}", "no repository", id=f"no-slash-{host}")
+            for host in ("127.0.0.1:5000", "localhost:5000", "r.example", "r.example:5000", "[::1]:5000")
+        ),
         pytest.param("r.example/App", "capital", id="capitals"),
         pytest.param("r.example/a//b", "small letters", id="empty-part"),
         pytest.param("r.example/c-_d", "small letters", id="mixed-separators"),

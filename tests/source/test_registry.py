@@ -39,7 +39,8 @@ def test_platforms_of_archives(tmp_path: Path) -> None:
     ("made", "said"),
     [
         pytest.param(top_of({"schemaVersion": 1, "fsLayers": []}), "schema 1", id="schema-1"),
-        pytest.param(top_of(b"<html>"), "not valid JSON", id="no-json"),
+        pytest.param(top_of(b"{<"), "not valid JSON", id="no-json"),
+        pytest.param(top_of(b"<!DOCTYPE html>"), "not valid JSON, but a web page", id="a-login-page"),
         pytest.param(top_of(b"[" * 200_000), "nested too deeply|not valid JSON", id="deep"),
         pytest.param(top_of(b" " * (17 << 20)), "larger than", id="too-large"),
         pytest.param(top_of({}), "no container image", id="nothing"),

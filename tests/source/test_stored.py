@@ -15,7 +15,8 @@ from tarsplits import Store
 
 from imgscan.engine import Engine
 from imgscan.enginerecords import EngineInfo
-from imgscan.layers.blob import check_digests, open_layer
+from imgscan.layers.blob import open_layer
+from imgscan.layers.digests import check_digests
 from imgscan.layers.listing import LayerListing, ReadingSearch, list_layer
 from imgscan.source.content import find_content
 from imgscan.source.records import ImageReader, StoreError

@@ -12,7 +12,7 @@ from postgres import PASSWORD, Server
 from store.fleets import DAY_S, at, diff_id, found, image, letters, sealed, told
 
 from imgscan.errors import EngineError, ImgscanError, InputError
-from imgscan.fleets import Change, FleetFigures, FleetFinding, Origin
+from imgscan.fleets import Change, FleetFigures, FleetFinding, Origin, SealedLayer
 from imgscan.layers.blocks import CacheDamagedError
 from imgscan.model import Severity
 from imgscan.store.fleetrecords import RecordedImage
@@ -67,6 +67,15 @@ def test_layers_are_kept_with_their_blocks(store: FleetStore) -> None:
     summary, blocks = got
     assert summary == sealed(1).summary
     assert [blocks.read(number) for number in (2, 0, 1)] == [sealed(1).blocks[number] for number in (2, 0, 1)]
+
+
+def test_what_was_proven_is_kept_with_the_layer(store: FleetStore) -> None:
+    one, two = (SealedLayer(diff_id=f"sha256:{digit * 64}", summary=b"s", blocks=()) for digit in "12")
+    store.put_layer(one)
+    for layer in (one, one, two):
+        store.prove(layer.diff_id, "sha256:aa")
+    store.prove(one.diff_id, "no digest")
+    assert store.proven(["sha256:aa", "sha256:bb", "no digest", ""]) == {(one.diff_id, "sha256:aa")}
 
 
 def test_a_block_that_is_not_there_is_damage(store: FleetStore) -> None:

@@ -97,6 +97,20 @@ def test_what_was_kept_is_found_by_the_next_process(folder: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_what_was_proven_goes_with_the_result(folder: Path) -> None:
+    with closing(LayerCache(folder, "1")) as cache:
+        keep(cache, "one", "two")
+        cache.prove("one", "sha256:a")
+        cache.prove("one", "sha256:a")
+    with closing(LayerCache(folder, "1")) as cache:
+        asked = [("one", "sha256:a"), ("one", "sha256:b"), ("two", "sha256:a"), ("three", "sha256:a")]
+        assert [cache.is_proven(*pair) for pair in asked] == [True, False, False, False]
+        cache.forget("one")
+        assert not cache.is_proven("one", "sha256:a")
+    with closing(LayerCache(folder, "2")) as cache:
+        assert not cache.is_proven("one", "sha256:a")
+
+
 def test_results_of_other_rules_are_not_seen(folder: Path) -> None:
     with opened(folder, "1") as cache:
         keep(cache, "one")

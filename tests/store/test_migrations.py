@@ -115,7 +115,7 @@ def test_what_others_keep_beside_it_is_left_alone(url: str) -> None:
 
 NEWER = [
     pytest.param(
-        f"UPDATE {VERSION_TABLE} SET version_num = '0003'", "is of version 3, this imgscan knows 2", id="next"
+        f"UPDATE {VERSION_TABLE} SET version_num = '0004'", "is of version 4, this imgscan knows 3", id="next"
     ),
     pytest.param(f"UPDATE {VERSION_TABLE} SET version_num = '0100'", "is of version 100", id="far"),
     pytest.param(f"UPDATE {VERSION_TABLE} SET version_num = 'ae1027a6acf'", "is of version ae1027a6acf", id="name"),
