@@ -107,6 +107,11 @@ class LayerSearch:
         else:
             self._search_here(item, done)
 
+    def search_beside(self, item: TarEntry) -> None:
+        """Take what is no file of the layer's; it does not count as read of it."""
+        self.search(item, lambda _: None)
+        self.read_bytes -= item.entry.size_bytes
+
     def flush(self) -> None:
         """Send what is left. Batches that need no slot then run on while the next layer is read."""
         self._names.finish()

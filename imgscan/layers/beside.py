@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from imgscan.layers.blob import LayerStream
@@ -26,8 +25,8 @@ class Search(Protocol):
         """Look at an entry of whatever kind."""
         ...
 
-    def search(self, item: TarEntry, done: Callable[[bytes | None], None]) -> None:
-        """Look at a regular file."""
+    def search_beside(self, item: TarEntry) -> None:
+        """Look at what reads like a regular file and is none of the layer's."""
         ...
 
 
@@ -63,4 +62,4 @@ def search_aside(stream: LayerStream, search: Search) -> None:
 def _search_only(item: TarEntry, search: Search) -> None:
     search.see(item.entry)
     if item.entry.kind is EntryKind.FILE:
-        search.search(item, lambda _: None)
+        search.search_beside(item)

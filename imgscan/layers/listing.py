@@ -63,6 +63,10 @@ class Search(Protocol):
         `finish` at the latest."""
         ...
 
+    def search_beside(self, item: TarEntry) -> None:
+        """Look at what reads like a regular file and is none of the layer's (see `beside`)."""
+        ...
+
     def flush(self) -> None:
         """No further file of the layer comes: begin with whatever was put off."""
         ...
@@ -308,6 +312,10 @@ class ReadingSearch:
         if self._visit is not None:
             self._visit(item.entry, content.read)
         done(content.finish())
+
+    def search_beside(self, item: TarEntry) -> None:
+        """Read it."""
+        self.search(item, lambda _: None)
 
     def flush(self) -> None:
         """Nothing is put off."""
