@@ -69,12 +69,15 @@ def _deletion(
         return
     command, copies = run.command, list(dict.fromkeys(t.command for t in found.values()))
     paths = sorted(found)
-    lines = ", ".join(str(line) for line in dict.fromkeys(c.instruction.line for c in copies))
+    lines = sorted({c.instruction.line for c in copies})
+    copied, where = f"line {lines[0]}", "that layer"
+    if len(lines) > 1:
+        copied, where = f"lines {', '.join(map(str, lines[:-1]))} and {lines[-1]}", "those layers"
     yield make_finding(
         "context-copy-then-delete",
         message=(
-            f"line {command.instruction.line} deletes {_listed(paths)}, which line {lines} copied: "
-            f"{'it is' if len(paths) == 1 else 'they are'} still in that layer."
+            f"line {command.instruction.line} deletes {_listed(paths)}, copied by {copied}: "
+            f"{'it is' if len(paths) == 1 else 'they are'} still in {where}."
         ),
         location=dockerfile_line(command),
         places=tuple(dict.fromkeys((dockerfile_line(command), *map(dockerfile_line, copies)))),

@@ -27,6 +27,7 @@ from imgscan.report.summary import (
     counts,
     dive_line,
     interesting_layers,
+    layer_count,
     left_out_count,
     rebuild_notes,
     scenario_row,
@@ -288,7 +289,7 @@ def _image(report: Report) -> Iterator[str]:
         return
     yield "\n### The image\n"
     yield (
-        f"{human_bytes(image.size_bytes)} in {len(image.layers)} layers, "
+        f"{human_bytes(image.size_bytes)} in {layer_count(image)}, "
         f"{human_bytes(image.reclaimable_bytes)} wasted ({percent(image.efficiency)} efficient). "
         f"{markdown(base_line(report))}"
     )

@@ -188,6 +188,11 @@ def interesting_layers(layers: Sequence[LayerReport]) -> list[LayerReport]:
     return [layer for layer in layers if not layer.from_base]
 
 
+def layer_count(image: ImageReport) -> str:
+    """`17 layers`."""
+    return f"{len(image.layers)} {'layer' if len(image.layers) == 1 else 'layers'}"
+
+
 def base_line(report: Report) -> str:
     """The base image in one line."""
     image = report.image

@@ -25,6 +25,7 @@ from imgscan.report.summary import (
     dive_line,
     installs_again,
     interesting_layers,
+    layer_count,
     left_out_count,
     place_text,
     rebuild_notes,
@@ -244,7 +245,7 @@ def _place(finding: Finding, more: int, room: int) -> str:
 def _image(report: Report, image: ImageReport, pen: Pen) -> Iterator[str]:
     yield pen.heading("The image")
     yield (
-        f"  {human_bytes(image.size_bytes)} in {len(image.layers)} layers, {human_bytes(image.visible_bytes)} visible, "
+        f"  {human_bytes(image.size_bytes)} in {layer_count(image)}, {human_bytes(image.visible_bytes)} visible, "
         f"{human_bytes(image.reclaimable_bytes)} wasted ({percent(image.efficiency)} efficient)"
     )
     yield f"  {dive_line(image)}"
