@@ -223,10 +223,9 @@ def make_report(
     secrets_sought: bool = True,
     earlier: Earlier | None = None,
 ) -> Report:
-    """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives
-    inside files were not opened; `stakes` are those of the project's container set-up, if it was read, `verifications`
-    what running it showed, `ignores` the comments of its files; `secrets_sought` is False if nobody looked for any.
-    `earlier` is what was measured in another run, for the risks to go by; the report does not show it as its own."""
+    """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives in
+    files were not opened, `secrets_sought` if nobody looked for any; `stakes` are of the project's container set-up,
+    `verifications` what running it showed, `earlier` what another run measured, for the risks alone to go by."""
     coverage = _not_unpacked(coverage, target.ref) if coverage is not None and not unpacked else coverage
     left_out = limit_skipped(tuple(skipped))
     whole = not left_out and is_whole(coverage)
