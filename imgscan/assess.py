@@ -226,8 +226,7 @@ def make_report(
     """Everything together, with the verdict. The same input gives the same report. `unpacked` is False if archives in
     files were not opened, `secrets_sought` if nobody looked for any; `stakes` are of the project's container set-up,
     `verifications` what running it showed, `earlier` what another run measured, for the risks alone to go by."""
-    coverage = _not_unpacked(coverage, target.ref) if coverage is not None and not unpacked else coverage
-    left_out = limit_skipped(tuple(skipped))
+    left_out, coverage = limit_skipped(tuple(skipped)), _coverage(coverage, target.ref, unpacked=unpacked)
     whole = not left_out and is_whole(coverage)
     sought = sought_in(target, image, whole=whole, verified=bool(verifications))
     kept, notes = accept(_ordered(findings), gate.acceptance, sought=sought, ignores=ignores)
@@ -331,7 +330,10 @@ def _forbids(finding: Finding, risks: Sequence[Risk], fail_on: Severity | None, 
     return judge((finding,), waived, (), fail_on=fail_on, new=new)[0] is Verdict.NO_GO
 
 
-def _not_unpacked(coverage: Coverage, ref: str) -> Coverage:
+def _coverage(coverage: Coverage | None, ref: str, *, unpacked: bool) -> Coverage | None:
+    """What was read, with what was closed to the scan on purpose."""
+    if coverage is None or unpacked:
+        return coverage
     closed = NotRead(where=ref, bytes=0, reason="archives inside files were not opened (--no-unpack)")
     return replace(coverage, not_read=(closed, *coverage.not_read))
 
