@@ -37,7 +37,7 @@ _BLOCK: Final = lazy_re(r"\A(?:(?=>|[-+](?:\s|\Z)|[-=][-=:|\\\s]*\Z|#{1,6}(?:\s|
 _HEADING_END: Final = lazy_re(r"(?<=\s)(?=#+\s*\Z)")
 # Code in our own messages. A pipe ends a cell of a table in code too, and a backslash before one cannot be told from
 # the one that keeps it.
-_CODE: Final = lazy_re(r"(?<!`)`(?=[^\s`])([^`\\|]*)(?<=[^\s`])`(?!`)")
+_CODE: Final = lazy_re(r"(?<![`\w])`(?=[^\s`])([^`\\|]*)(?<=[^\s`])`(?![`\w])")
 # A wrapped line of a report may begin with what some file is called.
 _LOG_COMMAND: Final = lazy_re(r"^[^\S\n]*(?=::)", re.MULTILINE)
 _WORD_JOINER: Final = "\u2060"

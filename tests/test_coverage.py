@@ -92,7 +92,7 @@ def test_limits_of_the_search_are_told() -> None:
     documents = {
         "texts of its shape": specimens,
         "beginnings of tokens": b"Z2hwXzA " * 6_000,
-        "stretches of base64": b"Z2hwXzA " * 2_500,
+        "stretches of base64": (b"Z2hwXzA " * 4_000 + b" " * 4_000) * 3,
         "more than 1000 hits": b"".join(token_of(str(number)).encode() + b"\n" for number in range(1_200)),
     }
     for told, data in documents.items():
