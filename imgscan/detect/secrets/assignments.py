@@ -56,7 +56,7 @@ _COMPOUND_PASSWORD: Final = lazy_re(
     r"|(?:control|remote|user|db|mysql|sql|root|admin|smtp|mail|ftp|auth|ldap|bind|dn|ssl|redis|http|login|key|store)pass$"
 )
 _NO_LITERAL: Final = lazy_re(
-    rb"\{[\w.:$-]*\}|\{\{|\$[({]|<[a-z/!]|\[[\w-]*\]$|\w\(\)|^[\w.]+\(.*\)$|%[sdvr]|%\(\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|\[\^|\[[^\]]*\w-\w[^\]]*\]|"
+    rb"\{[\w.:$-]*\}|\{\{|\$[({]|<[a-z/!]|\[[\w-]*\]$|\w\(\)|^[\w.]+\(.*\)$|%[sdvr]|%\(\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|\[\^|\[[^\[\]]{0,60}?\w-\w|"
     rb"^[#.@][A-Za-z][\w-]*$|=>|&\w+;|\\u[0-9a-f]{4}|^[\w.@-]+(?:/[\w.@-]+)+\.[a-z]{2,4}$|^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$",
     re.IGNORECASE,
 )

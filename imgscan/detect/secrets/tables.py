@@ -23,6 +23,7 @@ MOST_CELLS: Final = 100
 """A dump of a table of users needs no more to be told from one without."""
 _Cell: TypeAlias = tuple[str, int, int]
 """The name of a column, and where a text under it begins and ends."""
+_Row: TypeAlias = Sequence[tuple[int, int]]
 _MOST_ROWS: Final = 2_000
 _MOST_COLUMNS: Final = 200
 _NOWHERE: Final = (0, 0)
@@ -75,7 +76,7 @@ def _separated(data: bytes) -> Iterator[_Cell]:
         yield from _under(names, rows)
 
 
-def _rows(data: bytes, start: int, separator: bytes) -> Iterator[list[tuple[int, int]]]:
+def _rows(data: bytes, start: int, separator: bytes) -> Iterator[_Row]:
     """Where the fields of each row lie, up to the first row that is not formed like one."""
     field, at = _FIELDS[separator], start
     for _ in range(_MOST_ROWS):
@@ -94,14 +95,16 @@ def _rows(data: bytes, start: int, separator: bytes) -> Iterator[list[tuple[int,
             return
 
 
-def _under(names: Sequence[str], rows: Iterable[Sequence[tuple[int, int]]]) -> Iterator[_Cell]:
-    sensitive = [(index, name) for index, name in enumerate(names) if is_sensitive_name(name)]
-    if not sensitive:
-        return
-    for row in rows:
+def _under(names: Sequence[str], rows: Iterable[_Row]) -> Iterator[_Cell]:
+    sensitive = _sensitive(names)
+    for row in rows if sensitive else ():
         for index, name in sensitive:
             if len(row) == len(names):
                 yield name, *row[index]
+
+
+def _sensitive(names: Sequence[str]) -> list[tuple[int, str]]:
+    return [(index, name) for index, name in enumerate(names) if is_sensitive_name(name)]
 
 
 def _of_sql(data: bytes) -> Iterator[_Cell]:
@@ -113,11 +116,17 @@ def _of_sql(data: bytes) -> Iterator[_Cell]:
         columns = _columns(written) if written is not None else tables.get(table, [])
         if found["create"] is not None:
             tables[table] = columns
-        elif found["insert"] is not None and (values := _VALUES.match(data, at)) is not None:
-            yield from _under(columns, _value_lists(data, values.end()))
+        if found["create"] is not None or not _sensitive(columns):
+            continue
+        rows: list[_Row] = []
+        # What is read as rows is not looked through for statements once more.
+        if found["insert"] is not None and (values := _VALUES.match(data, at)) is not None:
+            rows, at = _value_lists(data, values.end())
         elif found["copy"] is not None and (begin := _STDIN.match(data, at)) is not None:
-            rows = itertools.takewhile(lambda row: data[row[0][0] :][:2] != b"\\.", _rows(data, begin.end(), b"\t"))
-            yield from _under(columns, rows)
+            copied = _rows(data, begin.end(), b"\t")
+            rows = list(itertools.takewhile(lambda row: data[row[0][0] : row[0][0] + 2] != b"\\.", copied))
+            at = rows[-1][-1][1] if rows else at
+        yield from _under(columns, rows)
 
 
 def _columns(written: bytes) -> list[str]:
@@ -129,11 +138,14 @@ def _columns(written: bytes) -> list[str]:
     return [name for name in names if name not in _NO_COLUMNS]
 
 
-def _value_lists(data: bytes, start: int) -> Iterator[list[tuple[int, int]]]:
-    """The lists behind VALUES: where each value's text in quotes lies, nowhere for a value that is none."""
+def _value_lists(data: bytes, start: int) -> tuple[list[_Row], int]:
+    """The lists behind VALUES, and where they end: where each value's text in quotes lies, nowhere for a value that is
+    none."""
+    rows: list[_Row] = []
     row: list[tuple[int, int]] = []
-    depth, rows, text = 0, 0, _NOWHERE
+    depth, text, end = 0, _NOWHERE, start
     for found in _TOKEN.finditer(data, start):
+        end = found.end()
         sign = b"'" if found.start(1) >= 0 else data[found.start() : found.start() + 1]
         if sign == b"(":
             depth += 1
@@ -144,8 +156,8 @@ def _value_lists(data: bytes, start: int) -> Iterator[list[tuple[int, int]]]:
             row.append(text)
             text = _NOWHERE
         if sign == b")":
-            depth, rows = depth - 1, rows + (depth == 1)
-            if depth == 0:
-                yield row
-        if rows >= _MOST_ROWS or depth < 0 or (sign == b";" and depth == 0):
-            return
+            depth -= 1
+            rows += [row] if depth == 0 else []
+        if len(rows) >= _MOST_ROWS or depth < 0 or (sign == b";" and depth == 0):
+            break
+    return rows, end
