@@ -128,7 +128,7 @@ class Redactor:
 
 def redactor_for(scanner: SecretScanner) -> Redactor:
     """One that takes out of a text whatever the scanner finds in it."""
-    from imgscan.detect.secrets.assignments import ALONE
+    from imgscan.detect.secrets.filekinds import ALONE
 
     def recognise(text: str) -> Iterator[tuple[str, str]]:
         data = text.encode("utf-8", "surrogatepass")

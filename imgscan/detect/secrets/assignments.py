@@ -1,7 +1,7 @@
 """`NAME=value` with a name that promises a secret: what is left when no known token format fits.
 
 This is the rule that finds most and errs most, so it is gated: by the words of the name, by what the value looks like,
-and by where it stands (configuration-like files and image configuration, never vendored code).
+and by where it stands (see `filekinds`; and image configuration, never vendored code).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from enum import Enum
 from typing import Final
 
 from imgscan.detect.secrets import filters
-from imgscan.detect.secrets.places import is_other_peoples, is_vendored
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
@@ -20,31 +19,12 @@ from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity
 
 ENV_ASSIGNMENT: Final = "secret-env-assignment"
-ALONE: Final = "text.unknown"
-"""The path of a text of which nothing is known: none that rules for configuration, or for files of a name, are for."""
-_STRUCTURED: Final = frozenset({"yml", "yaml", "json", "toml", "xml"})
-CONFIG_LIMIT_BYTES: Final = 8 * 1024 * 1024
-_SCRIPT_LIMIT_BYTES: Final = 64 * 1024
-"""What has no file name extension, as `start` and `.bashrc`, is a script, settings or a value, if it is small."""
 _SHORTEST: Final = 4
 _LONGEST: Final = 4096
 _LONGEST_NAME: Final = 100
 _NAME_WORDS: Final = lazy_re(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Names whose only word is one of these mean something else: a directory, a pass, a path, a cooking recipe.
 _ALONE_HARMLESS: Final = frozenset({"pwd", "pw", "oldpwd", "pass", "pat", "salt", "pepper", "tokens"})
-_SECRET_PATHS: Final = (
-    "/.docker/config.json",
-    "/.kube/config",
-    "/.git/config",
-    "/.aws/config",
-    "/.aws/credentials",
-)
-_SECRET_ENDS: Final = (".secrets", "-secrets", "password", "passwd", "secret", "token", ".cookie", "keyfile")
-_SECRET_LAST: Final = frozenset(path.rpartition("/")[2] for path in _SECRET_PATHS)
-_PUT_ASIDE: Final = lazy_re(
-    r"(?:\.(?:bak|backup|old|orig|save|copy|tmp|swp|dist|dpkg-old|rpmsave|j2|tpl|tmpl|erb)|~)+$"
-)
-_PAGES: Final = frozenset({"html", "htm", "md", "markdown", "rst", "adoc"})
 _LONE: Final = frozenset({"pass", "pw", "pwd"})
 _COMPOUND: Final = lazy_re(
     r"(?:pswr?d|secret"
@@ -56,8 +36,10 @@ _COMPOUND_PASSWORD: Final = lazy_re(
     r"|(?:control|remote|user|db|mysql|sql|root|admin|smtp|mail|ftp|auth|ldap|bind|dn|ssl|redis|http|login|key|store)pass$"
 )
 _NO_LITERAL: Final = lazy_re(
-    rb"\{[\w.:$-]*\}|\{\{|\$[({]|<[a-z/!]|\[[\w-]*\]$|\w\(\)|^[\w.]+\(.*\)$|%[sdvr]|%\(\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|\[\^|\[[^\[\]]{0,60}?\w-\w|"
-    rb"^[#.@][A-Za-z][\w-]*$|=>|&\w+;|\\u[0-9a-f]{4}|^[\w.@-]+(?:/[\w.@-]+)+\.[a-z]{2,4}$|^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$",
+    rb"\{[\w.:$-]*\}|\{\{|\$[({]|<[a-z/!]|%[sdvr]|%\(\w|&\w+;|\\u[0-9a-f]{4}|"
+    rb"\[[\w-]*\]$|\[\^|\[[^\[\]]{0,60}?\w-\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|"
+    rb"\w\(\)|^[\w.]+\(.*\)$|=>|^[#.@][A-Za-z][\w-]*$|^[\w.@-]+(?:/[\w.@-]+)+\.[a-z]{2,4}$|"
+    rb"^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$",
     re.IGNORECASE,
 )
 """A template, a pattern, a selector, a call, a line of /etc/passwd, a colour: in quotes, too."""
@@ -80,73 +62,6 @@ _RANDOM_LENGTH: Final = 16
 _SHORTEST_OF_LETTERS: Final = 10
 _RARE: Final = 2.0
 _RANDOM_BITS: Final = 3.0
-
-
-def is_config_like(path: str, size: int | None) -> bool:
-    """True for small files whose names promise configuration or a project's own code, and for files that exist to hold
-    credentials wherever they lie."""
-    if size is not None and size > CONFIG_LIMIT_BYTES:
-        return False
-    folder, _, written = path.rpartition("/")
-    name = written.lower()
-    if name in words("secret_names") or name.endswith(_SECRET_ENDS) or ("env" in name and _is_env_name(name)):
-        return True
-    if name in _SECRET_LAST and f"/{path}".endswith(_SECRET_PATHS):
-        return True
-    if is_other_peoples(folder):
-        return False
-    known = (
-        _ending(name) in words("config_ends")
-        or is_code(name)
-        or is_shell(name)
-        or name.partition(".")[0] in words("config_names")
-        or f"/{folder}/".startswith("/etc/")
-        or (is_bare(name) and not written.isupper() and (size or 0) <= _SCRIPT_LIMIT_BYTES)
-    )
-    return known and not is_vendored(path)
-
-
-def is_bare(path: str) -> bool:
-    """True for names without an extension: scripts and settings have them, and programs."""
-    name = path.rpartition("/")[2]
-    return name != "" and "." not in name[1:]
-
-
-def is_env_file(path: str) -> bool:
-    """True for `.env` and its kin (`.env.production`, `app.env`), whose lines become environment variables."""
-    return _is_env_name(path.rpartition("/")[2].lower())
-
-
-def _is_env_name(name: str) -> bool:
-    # `env.ts` and `env.yml` are about the environment, but written in another language.
-    other_language = _ending(name) in _STRUCTURED or is_code(name)
-    named_so = name in (".env", ".envrc", "env") or name.startswith((".env.", "env.")) or name.endswith(".env")
-    return named_so and not other_language
-
-
-def is_code(path: str) -> bool:
-    """True for program text, where `token = next_token` is no secret."""
-    return _ending(path).lower() in words("code_ends")
-
-
-def has_macros(path: str) -> bool:
-    """True for program text whose macros, names in capitals before others, look like those of keys."""
-    return _ending(path).lower() in words("macro_ends")
-
-
-def is_page(path: str) -> bool:
-    """True for pages of text with links, which are as rare as keys."""
-    return _ending(path).lower() in _PAGES
-
-
-def is_shell(path: str) -> bool:
-    """True for shell scripts, where `NAME=value` without spaces is a literal, quoted or not."""
-    return _ending(path).lower() in words("shell_ends")
-
-
-def _ending(path: str) -> str:
-    """The file name extension, also of a copy that was put aside: `php` of `config.php.bak`."""
-    return _PUT_ASIDE.sub("", path).rpartition(".")[2]
 
 
 def is_sensitive_name(name: str) -> bool:

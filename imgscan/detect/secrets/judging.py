@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from imgscan.detect.secrets import assignments, filters, generic, glued, kubernetes, uris
+from imgscan.detect.secrets import assignments, filekinds, filters, generic, glued, kubernetes, uris
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.places import is_vendored, may_be_own
@@ -171,16 +171,16 @@ def _assigned_in(path: str) -> tuple[frozenset[bytes] | None, bool]:
     before: frozenset[bytes] | None = None
     if is_vendored(path) and not may_be_own(path):
         before = frozenset()
-    elif assignments.is_code(path):
+    elif filekinds.is_code(path):
         before = frozenset((b'"', b"'", b"`", b">"))
-    elif assignments.is_shell(path):
+    elif filekinds.is_shell(path):
         before = frozenset((b'"', b"'", b"="))
-    return before, assignments.is_env_file(path)
+    return before, filekinds.is_env_file(path)
 
 
 def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
     """A value of a Kubernetes Secret, or a rare one under a name that hints at a secret."""
-    is_rare_anyway = assignments.has_macros(path) or assignments.is_page(path) or _is_in_arn(match, data)
+    is_rare_anyway = filekinds.has_macros(path) or filekinds.is_page(path) or _is_in_arn(match, data)
     if match.rule.id == kubernetes.KUBERNETES_SECRET:
         verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
     elif is_vendored(path) or is_rare_anyway or not generic.is_generic_secret(match.name, match.secret):

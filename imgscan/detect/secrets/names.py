@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
-from imgscan.detect.secrets.assignments import ALONE
+from imgscan.detect.secrets.filekinds import ALONE
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.scanner import SecretScanner
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from imgscan import __version__
 from imgscan.cachedir import cache_dir
-from imgscan.detect.secrets import assignments
+from imgscan.detect.secrets import assignments, filekinds
 from imgscan.detect.secrets.blocksearch import BlockSearch, Job, RuleSet
 from imgscan.detect.secrets.confirm import MOST_MATCHES
 from imgscan.detect.secrets.glued import is_binary, may_touch
@@ -116,7 +116,7 @@ class SecretScanner:
 
     def is_recognised(self, secret: bytes) -> bool:
         """Whether a secret is found in any text by itself alone, without the name or place that gave it away."""
-        found = self.scan_bytes(secret, path=assignments.ALONE)
+        found = self.scan_bytes(secret, path=filekinds.ALONE)
         return any(hit.secret == secret for hit in found)
 
     def scan(
@@ -208,7 +208,7 @@ class SecretScanner:
     def is_clean(self, data: bytes, path: str) -> bool:
         """Whether a document that fits in a window holds nothing that any rule begins with: true of nearly all."""
         return (
-            not assignments.is_config_like(path, len(data))
+            not filekinds.is_config_like(path, len(data))
             and not self.has_rules_by_name(path, len(data))
             and not self.blocks.everywhere.matcher.regions(data)
             and (b"\0" not in data or not holds_utf16(data))
@@ -271,7 +271,7 @@ class _Search:
         self._scanner = scanner
         self._path = path
         self._named = scanner.has_rules_by_name(path, size)
-        self._config = literal or self._named or assignments.is_config_like(path, size)
+        self._config = literal or self._named or filekinds.is_config_like(path, size)
         self._literal = literal
         self._note = note
         self._see = see
@@ -286,7 +286,7 @@ class _Search:
         counts = self._counts
         if window.first:
             self._glued = not self._literal and may_touch(window.data)
-            if assignments.is_bare(self._path) and is_binary(window.data) and not holds_utf16(window.data):
+            if filekinds.is_bare(self._path) and is_binary(window.data) and not holds_utf16(window.data):
                 self._config = self._literal
         if window.first and not self._literal:
             self._found += keystore_candidates(self._scanner.rules, window.data)
