@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from imgscan.model import Confidence, Finding, Place, Severity, Validity
+from imgscan.risk.wastedtime import is_nuisance
 from imgscan.risk.weights import (
     NOT_LOOKED_AT,
     Facts,
@@ -23,7 +24,6 @@ from imgscan.risk.weights import (
     quiet,
     strong,
 )
-from imgscan.wastedtime import is_nuisance
 
 _IMAGE_PLACES: Final = frozenset(
     set(Place) - {Place.CONTEXT, Place.DOCKERFILE, Place.COMPOSE, Place.SCRIPT, Place.BUILD}

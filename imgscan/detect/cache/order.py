@@ -24,7 +24,6 @@ from imgscan.escape import shorten
 from imgscan.model import Confidence, Evidence, Finding, Fix, Severity, Timing
 from imgscan.rulebook import load_rules, make_finding
 from imgscan.units import human_seconds
-from imgscan.wastedtime import is_nuisance
 
 RULE: Final = "cache-copy-before-install"
 _TEXT_WIDTH: Final = 80
@@ -147,7 +146,7 @@ def _finding(simulation: Simulation, group: _Group, timings: Sequence[Timing]) -
     first = group.brings[0].transfer.command
     lines = [run for run, _ in group.installs]
     _, call = group.worst
-    seconds, touched, whole = _measured(lines, timings)
+    seconds, touched = _measured(lines, timings)
     files = sum(b.files for b in group.brings)
     message = (
         f"{_what(group.brings)} {'brings' if len(group.brings) == 1 else 'bring'} {files} "
@@ -168,7 +167,7 @@ def _finding(simulation: Simulation, group: _Group, timings: Sequence[Timing]) -
         places=tuple(dict.fromkeys(places)),
         evidence=Evidence.PROVEN if seconds else Evidence.DERIVED,
         identity=(first.instruction.file, first.instruction.text, call.label),
-        severity=Severity.MEDIUM if seconds and is_nuisance(seconds, whole) else _severity(group),
+        severity=_severity(group),
         confidence=Confidence.MEDIUM if call.needs_sources else None,
         fix=_fix(simulation, group),
     )
@@ -231,15 +230,14 @@ def lines_text(numbers: Iterable[int]) -> str:
     return ("line " if len(lines) == 1 else "lines ") + ", ".join(map(str, lines[:_NAMED]))
 
 
-def _measured(runs: Sequence[RunStep], timings: Sequence[Timing]) -> tuple[float, str, float]:
-    """The seconds that the installs cost after a source edit (0 if they were cached), the file that was edited, and the
-    seconds of that rebuild."""
+def _measured(runs: Sequence[RunStep], timings: Sequence[Timing]) -> tuple[float, str]:
+    """The seconds that the installs cost after a source edit, and the file that was edited; 0 if they were cached."""
     lines = {run.command.instruction.line for run in runs}
     for timing in timings:
         if timing.name == "touch-source":
             seconds = sum(step.seconds for step in timing.steps if step.line in lines and not step.cached)
-            return seconds, timing.touched or "a source file", timing.median_s
-    return 0.0, "", 0.0
+            return seconds, timing.touched or "a source file"
+    return 0.0, ""
 
 
 def chain_stages(simulation: Simulation, stage: int) -> frozenset[int]:
