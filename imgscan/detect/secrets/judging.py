@@ -137,6 +137,7 @@ def _judge_assignment(
     severity, confidence = verdict
     if not (env_file or literal):
         settled = before is None and assignments.is_made_or_chosen(match.name, match.secret)
+        settled = settled and not _is_in_comment(match, data)
         severity, confidence = severity if settled else Severity.LOW, confidence.lowered
     return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
 

@@ -209,6 +209,11 @@ def test_what_is_no_password(name: str, text: str, scanner: SecretScanner) -> No
     assert not scanner.scan_bytes(text.encode() + b"\n", path=f"srv/{name}")
 
 
+def test_in_a_comment_it_is_a_hint(scanner: SecretScanner) -> None:
+    (hit,) = scanner.scan_bytes(b";secret_key = " + _random(20).encode() + b"7\n", path="etc/grafana/grafana.ini")
+    assert hit.severity is Severity.LOW
+
+
 @pytest.mark.parametrize(
     ("path", "name", "value", "severity"),
     [
