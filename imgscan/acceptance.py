@@ -8,11 +8,11 @@ image, so alone it counts only where the user says so; otherwise it counts where
 from __future__ import annotations
 
 import datetime
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from imgscan.alike import alike
 from imgscan.allowlist import AllowEntry
 from imgscan.frozen import frozen
 from imgscan.ignores import NO_IGNORES, Ignore, Ignores
@@ -216,7 +216,7 @@ def _unknown_rules(acceptance: Acceptance) -> Iterator[str]:
     for allow in acceptance.allow if acceptance.rule_ids else ():
         rule = allow.rule
         if rule is not None and not {"*", "?", "["} & set(rule) and rule not in acceptance.rule_ids:
-            near = difflib.get_close_matches(rule, acceptance.rule_ids, n=1)
+            near = alike(rule, acceptance.rule_ids)
             yield f"{allow.where}: there is no rule {rule!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
@@ -225,7 +225,7 @@ def _unknown_ignored(ignores: Ignores, rule_ids: Collection[str]) -> list[str]:
     unknown = [(e.where, rule) for e in ignores.entries for rule in e.rules if rule_ids and rule not in rule_ids]
     notes = []
     for number, (where, rule) in enumerate(unknown):
-        near = difflib.get_close_matches(rule, rule_ids, n=1) if number < _MOST_NOTES else []
+        near = alike(rule, rule_ids) if number < _MOST_NOTES else []
         notes.append(f"{where}: there is no rule {rule!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     return notes
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from imgscan.alike import alike
 from imgscan.config import Table
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
@@ -64,9 +65,7 @@ def _entry(value: Any, where: str) -> AllowEntry:  # noqa: ANN401 - a TOML value
         raise InputError(f"{where}: allow is a list of tables", next_step="write [[allow]], then a line for each key")
     for key in value:
         if key not in KEYS:
-            import difflib
-
-            near = difflib.get_close_matches(key, KEYS, n=1)
+            near = alike(key, KEYS)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(KEYS)}"
             raise InputError(f"{where}: unknown key {key!r} in [[allow]]", next_step=hint)
     texts = {key: _text(value, key, where) for key in (*CRITERIA, "reason")}

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from imgscan.alike import alike
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
 
@@ -118,7 +119,5 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _suggest(key: str, names: list[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(key.replace("_", "-"), names, n=1)
+    near = alike(key.replace("_", "-"), names)
     return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(names)}"

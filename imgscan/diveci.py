@@ -7,12 +7,12 @@ looks like one that holds.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from imgscan.alike import alike
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
 from imgscan.risk.budgets import Limit, ratio, size_bytes
@@ -158,11 +158,11 @@ _EXAMPLE: Final = "write rules: with lowestEfficiency, highestWastedBytes, highe
 def _outside_hint(key: str) -> str:
     if key in _RULES:
         return f"indent {key} under `rules:`"
-    return "did you mean 'rules'?" if difflib.get_close_matches(key.lower(), ["rules"], n=1) else _EXAMPLE
+    return "did you mean 'rules'?" if alike(key.lower(), ["rules"]) else _EXAMPLE
 
 
 def _rule_hint(key: str) -> str:
     plain = {name.lower(): name for name in _RULES}
     folded = key.replace("-", "").replace("_", "").lower().removesuffix("threshold")
-    near = difflib.get_close_matches(folded, list(plain), n=1)
+    near = alike(folded, list(plain))
     return f"did you mean {plain[near[0]]!r}?" if near else f"rules: {', '.join(_RULES)}"

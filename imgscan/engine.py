@@ -14,13 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, cast
-from urllib.parse import quote
 
 from imgscan.endpoint import Endpoint, advise, find_endpoints
 from imgscan.enginerecords import CacheRecord, EngineInfo, ImageRecord, read_info, read_time, short_tag
 from imgscan.errors import EngineError, InputError
 from imgscan.escape import plain, shorten
-from imgscan.quickget import quick_get, quick_gets
+from imgscan.quickget import ABOUT_ENGINE, about_image, quick_get, quick_gets
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -91,7 +90,7 @@ class Engine:
 
     @classmethod
     def _open(cls, endpoint: Endpoint) -> Self:
-        version, info = quick_gets(endpoint.host, ("/version", "/info"))
+        version, info = quick_gets(endpoint.host, ABOUT_ENGINE)
         if version and info:
             return cls(None, endpoint.host, endpoint=endpoint, info=read_info(version, info))
         client = open_client(endpoint)
@@ -150,7 +149,7 @@ class Engine:
     def inspect_image(self, ref: str) -> dict[str, Any]:
         """The engine's record of an image."""
         if self._api is None:
-            found = quick_get(self.host, f"/images/{quote(ref, safe=':/@')}/json")
+            found = quick_get(self.host, about_image(ref))
             if found is not None and found.get("Id"):
                 return found
         with self.calling("reading an image's configuration", ref):

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -80,6 +79,8 @@ def _check_of(packed: bytes) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     """Written beside its place and renamed, so that a reader sees all of it or nothing; the oldest make room."""
+    import tempfile
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
     with os.fdopen(handle, "wb") as stream:

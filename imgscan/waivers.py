@@ -4,10 +4,10 @@ TOML values. Out: `WaiverEntry`, and those that count today."""
 from __future__ import annotations
 
 import datetime
-import difflib
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
+from imgscan.alike import alike
 from imgscan.allowlist import LONGEST_REASON, read_date
 from imgscan.config import Table
 from imgscan.errors import InputError
@@ -65,12 +65,12 @@ def _entry(value: Any, where: str, known: Collection[str]) -> WaiverEntry:  # no
         raise InputError(f"{where}: waiver is a list of tables", next_step="write [[waiver]], then a line for each key")
     for key in value:
         if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1)
+            near = alike(key, KEYS)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(KEYS)}"
             raise InputError(f"{where}: unknown key {key!r} in [[waiver]]", next_step=hint)
     risk, owner, reason = (_text(value, key, where) for key in ("risk", "owner", "reason"))
     if risk not in known:
-        near = difflib.get_close_matches(risk.upper(), known, n=1)
+        near = alike(risk.upper(), known)
         hint = f"did you mean {near[0]!r}?" if near else f"risks: {', '.join(known)}"
         raise InputError(f"{where}: there is no risk {risk!r}", next_step=hint)
     expires = read_date(value.get("expires"), where)

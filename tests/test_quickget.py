@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imgscan.quickget import quick_get, quick_gets
+from imgscan.quickget import asked_ahead, quick_get, quick_gets
 
 
 @contextmanager
@@ -89,3 +89,27 @@ def test_several_are_asked_before_one_is_answered(tmp_path: Path) -> None:
         answers = quick_gets(f"unix://{tmp_path}/d.sock", ("/a", "/b", "/no such", "/c"))
         thread.join()
     assert answers == [{"Id": "/a"}, None, None, {"Id": "/c"}]
+
+
+def test_what_was_asked_ahead_is_not_asked_again(tmp_path: Path) -> None:
+    host = f"unix://{tmp_path}/d.sock"
+    with answering(tmp_path / "d.sock", ok(b'{"Id": "x"}')) as asked, asked_ahead(host, ("/info", "/no such")):
+        assert quick_get(host, "/info") == {"Id": "x"}
+    assert len(asked) == 1
+    assert quick_get(host, "/info") is None, "an answer is good for one question, and nobody listens any more"
+
+
+def test_what_nobody_takes_is_closed(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "d.sock"))
+        listener.listen()
+        with asked_ahead(f"unix://{tmp_path}/d.sock", ("/info",)):
+            connection = listener.accept()[0]
+        with connection:
+            assert connection.recv(1 << 16).startswith(b"GET /info ")
+            assert connection.recv(1) == b""
+
+
+def test_nobody_there_is_no_error(tmp_path: Path) -> None:
+    with asked_ahead(f"unix://{tmp_path}/nowhere.sock", ("/info",)):
+        assert quick_get(f"unix://{tmp_path}/nowhere.sock", "/info") is None

@@ -7,13 +7,13 @@ measured.
 
 from __future__ import annotations
 
-import difflib
 import os
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from imgscan.alike import alike
 from imgscan.build.candidates import (
     choose_argument,
     choose_lockfile,
@@ -208,7 +208,7 @@ def _given(context: BuildContext, path: str | None, option: str) -> str | None:
     files = [file.path for file in context.files if file.kind is EntryKind.FILE]
     if normal in files:
         return normal
-    near = difflib.get_close_matches(normal, files[:20_000], n=3)
+    near = alike(normal, files[:20_000], most=3)
     near += [file for file in files if posixpath.basename(file) == posixpath.basename(normal) and file not in near][:3]
     raise InputError(
         f"{option}: there is no file {path} in the build context",

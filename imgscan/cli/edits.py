@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from imgscan.alike import alike
 from imgscan.assess import Project
 from imgscan.build.cachemodel.records import CacheBuilder
 from imgscan.build.forecast import Costs, predict
@@ -106,7 +106,7 @@ def _relative(path: str, context: BuildContext) -> str:
         if os.path.lexists(normal) and normal.startswith(root.rstrip("/") + "/"):
             return os.path.relpath(normal, root)
     files = [file.path for file in context.files[:20_000]]
-    near = difflib.get_close_matches(posixpath.normpath(path), files, n=3)
+    near = alike(posixpath.normpath(path), files, most=3)
     raise InputError(
         f"--touch: there is no {path} in {context.root}",
         next_step=f"did you mean {', '.join(near)}?" if near else "give a path relative to the build context",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imgscan.alike import alike
 from imgscan.cli.options import FAIL_ON_CHOICES
 from imgscan.errors import EXIT_FINDINGS, EXIT_GO, InputError
 from imgscan.model import Severity
@@ -104,9 +105,7 @@ def show(target: str | None, store: str | None, last: int, style: str) -> None:
     with open_history(store or default_url()) as opened:
         targets = [name for name, _, _ in opened.targets()]
         if target is not None and target not in targets:
-            import difflib
-
-            near = difflib.get_close_matches(target, targets, n=3)
+            near = alike(target, targets, most=3)
             hint = f"did you mean {' or '.join(near)}?" if near else "imgscan history show lists all"
             raise InputError(f"the history has no target {target!r}", next_step=hint)
         chosen = [target] if target is not None else targets

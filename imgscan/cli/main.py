@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 import click
 
 from imgscan import __version__
+from imgscan.alike import alike
 from imgscan.errors import EXIT_INTERNAL, ImgscanError, Interrupted
 
 _OBJECTS_BETWEEN_SEARCHES: Final = 50_000
@@ -77,9 +78,7 @@ class LazyGroup(click.Group):
 
 
 def _suggestion(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, list(COMMANDS), n=1)
+    near = alike(name, list(COMMANDS))
     return f" Did you mean {near[0]!r}?" if near else ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from imgscan.alike import alike
 from imgscan.errors import InputError
 from imgscan.model import Rule
 
@@ -73,7 +73,7 @@ def explain(rule_id: str, rule_files: tuple[Path, ...]) -> None:
         click.echo(risk_explanation(kind, [rule for rule in book.values() if rule.risk_id == kind.id]))
         return
     if rule_id not in book:
-        near = difflib.get_close_matches(rule_id, [*book, *risks], n=3)
+        near = alike(rule_id, [*book, *risks], most=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "imgscan rules lists all"
         raise InputError(f"there is no rule {rule_id!r}", next_step=hint)
     click.echo(explanation(book[rule_id]))

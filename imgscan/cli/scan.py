@@ -36,10 +36,18 @@ def scan(ctx: click.Context, /, **_: Any) -> int:  # noqa: ANN401 - click's own 
     Finds secrets in every layer, also in files that a later layer deletes, wasted bytes, and what is wrong with the
     configuration. With several targets the exit code is the worst one's.
     """
-    from contextlib import closing
     from pathlib import Path
 
+    from imgscan.cli.ahead import asking_for
+
     params = merged_params(ctx, Path())
+    with asking_for(params["targets"]):
+        return _scan_all(params)
+
+
+def _scan_all(params: dict[str, Any]) -> int:
+    from contextlib import closing
+
     from imgscan.cli.output import exit_code, plan_outputs, write_reports
     from imgscan.cli.session import open_session, scan_target
     from imgscan.errors import InputError

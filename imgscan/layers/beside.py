@@ -7,7 +7,6 @@ In: a layer's stream, read to the end of its archive. Out: whatever is found goe
 from __future__ import annotations
 
 import io
-import tarfile
 from typing import Final, Protocol
 
 from imgscan.layers.blob import LayerStream
@@ -52,6 +51,8 @@ def search_index(stream: LayerStream, search: Search | None, where: str) -> list
 def search_aside(stream: LayerStream, search: Search) -> None:
     """Search what the compression carries besides its content, once all of it was read."""
     for data in stream.aside():
+        import tarfile
+
         info = tarfile.TarInfo(ASIDE.decode())
         info.size = len(data)
         for item in read_entries(io.BytesIO(info.tobuf() + data + bytes(-len(data) % tarfile.BLOCKSIZE))):

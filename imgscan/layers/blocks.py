@@ -8,7 +8,6 @@ held as objects but one block for each layer, and blocks beyond a bound lie in a
 from __future__ import annotations
 
 import heapq
-import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice, pairwise
@@ -217,6 +216,8 @@ class HeldBlocks:
             self._held_bytes += len(data)
             return
         if self._file is None:
+            import tempfile
+
             self._file = tempfile.TemporaryFile(prefix="imgscan-")  # noqa: SIM115 - it lives as long as this object
         offset = self._file.seek(0, 2)
         self._file.write(data)

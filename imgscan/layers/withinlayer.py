@@ -42,20 +42,25 @@ class WithinLayer:
         self._root = _Node()
         self._nodes = 0
         self._folders: dict[bytes, tuple[bytes, _Node | None]] = {}
+        self._plain = b""  # the folder of the entry before and a slash, where neither above nor below it is any link
 
     def placed(self, entry: Entry) -> Entry:
         """The entry as it comes to lie; the same object where it lies as its name says."""
-        if not self._root.below and entry.kind is not _SYMLINK:
+        kind = entry.kind
+        if kind is not _SYMLINK and (
+            not self._root.below or (kind is not _HARDLINK and self._plain and entry.path.startswith(self._plain))
+        ):
             return entry
         folder, _, name = entry.path.rpartition(b"/")
         there, node = self._folder(folder)
+        self._plain = b"" if node is not None or there != folder or not folder else folder + b"/"
         path = there + b"/" + name if there else name
-        if entry.kind is _SYMLINK and entry.link_target is not None and name:
+        if kind is _SYMLINK and entry.link_target is not None and name:
             self._enter(path, entry.link_target)
         elif node is not None and name in node.below:
-            self._replace(node, name, is_directory=entry.kind is _DIRECTORY)
+            self._replace(node, name, is_directory=kind is _DIRECTORY)
         target = entry.link_target
-        if entry.kind is _HARDLINK and target is not None:
+        if kind is _HARDLINK and target is not None:
             target = self._path(target)
         if path == entry.path and target == entry.link_target:
             return entry
@@ -108,6 +113,7 @@ class WithinLayer:
 
     def _enter(self, path: bytes, target: bytes) -> None:
         node = self._root
+        self._plain = b""
         if self._nodes > _MOST_NODES:
             return
         for part in path.split(b"/"):

@@ -5,12 +5,12 @@ In: `KEY=VALUE` pairs and what was measured. Out: `Budget` records. A value that
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from imgscan.alike import alike
 from imgscan.errors import InputError
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
@@ -45,7 +45,7 @@ def parse_budgets(pairs: Iterable[tuple[str, str]], found: Iterable[Limit] = ())
     limits = {limit.key: limit for limit in found}
     for key, text in pairs:
         if key not in _KINDS:
-            near = difflib.get_close_matches(key, list(_KINDS), n=1)
+            near = alike(key, list(_KINDS))
             hint = f"did you mean {near[0]}?" if near else f"budgets: {', '.join(_KINDS)}"
             raise InputError(f"unknown budget {key!r}", next_step=hint)
         limits[key] = Limit(key=key, value=_KINDS[key].read(key, text.strip()))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from imgscan.alike import alike
 from imgscan.errors import EngineError, ImgscanError, InputError
 from imgscan.escape import plain, shorten
 from imgscan.model import Skipped
@@ -248,9 +249,7 @@ def _inspect(engine: Engine, ref: str) -> Json:
     try:
         return engine.inspect_image(ref)
     except InputError as error:
-        import difflib
-
-        similar = difflib.get_close_matches(ref, sorted(engine.tags()), n=_MAX_SIMILAR, cutoff=0.5)
+        similar = alike(ref, sorted(engine.tags()), most=_MAX_SIMILAR, cutoff=0.5)
         names = ", ".join(plain(shorten(name, 100)) for name in similar)
         raise InputError(
             error.what, cause=f"there are: {names}" if names else error.cause, next_step=error.next_step

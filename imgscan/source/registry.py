@@ -6,13 +6,13 @@ known before the first layer is asked for; a layer that is not read costs nothin
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from imgscan.alike import alike
 from imgscan.errors import ImgscanError, InputError
 from imgscan.escape import plain, shorten
 from imgscan.layers.blob import Limits
@@ -209,7 +209,7 @@ def _top(client: RegistryClient, reference: Reference) -> Manifest:
     except ImgscanError:
         tags = []
     wanted = reference.tag if reference.digest is None else None
-    near = difflib.get_close_matches(wanted, tags, n=_MAX_SIMILAR, cutoff=0.5) if wanted else []
+    near = alike(wanted, tags, most=_MAX_SIMILAR, cutoff=0.5) if wanted else []
     listed = ", ".join(plain(shorten(tag, 100)) for tag in (near or tags[-_MAX_LISTED:]))
     if near:
         cause = f"there are similar tags: {listed}"

@@ -14,7 +14,6 @@ import datetime
 import hashlib
 import hmac
 import json
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -72,6 +71,8 @@ class Baseline:
 
 def new_baseline(file: str) -> Baseline:
     """An empty one, with a key of its own."""
+    import secrets
+
     return Baseline(key=secrets.token_bytes(_KEY_BYTES), entries=(), file=file)
 
 

@@ -52,6 +52,16 @@ def listed(*parts: bytes) -> LayerListing:
             (symlink(b"a", b"b"), symlink(b"a", b"c"), member(b"a/x", b"1")), {b"a", b"c/x"}, id="another-target"
         ),
         pytest.param(
+            (symlink(b"q", b"r"), member(b"a/x", b"1"), symlink(b"a/l", b"/c"), member(b"a/l/y", b"1")),
+            {b"q", b"a/x", b"a/l", b"c/y"},
+            id="a-link-in-the-folder-of-the-entry-before",
+        ),
+        pytest.param(
+            (symlink(b"q", b"r"), member(b"a/b/x", b"1"), symlink(b"a", b"z"), member(b"a/b/y", b"1")),
+            {b"q", b"a", b"a/b/x", b"z/b/y"},
+            id="a-link-for-a-folder-above-the-entry-before",
+        ),
+        pytest.param(
             (member(b"b/x", b"1"), symlink(b"a", b"b"), hardlink(b"y", b"a/x")), {b"a", b"b/x", b"y"}, id="hard-link"
         ),
     ],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from imgscan.detect.secrets.assignments import ENV_ASSIGNMENT
 from imgscan.detect.secrets.beside import Neighbours, with_beside
@@ -27,10 +27,12 @@ from imgscan.detect.secrets.seenkeys import is_public_match, seen_key
 from imgscan.detect.secrets.tables import cell_matches
 from imgscan.detect.secrets.windows import NulIndex, Window, holds_utf16, without_nuls
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 
 _ENCODED_BYTES: Final = 64
 _DEEPEST_BASE64: Final = 2
 _NEVER: Final = r"\z."
+_COUNTED: Final = lazy_re(r"\{([0-9]+),[0-9]*\}")
 
 
 class RuleSet:
@@ -62,15 +64,21 @@ class RuleSet:
 
     def has_rule_for(self, path: str) -> bool:
         """Whether any of the rules is for documents of this path and not for all."""
-        return self._paths.search(path) is not None
+        return self._paths.search(path) is not None and any(rule.is_for(path) for rule in self._for_paths)
+
+    @cached_property
+    def _for_paths(self) -> list[SecretRule]:
+        return [rule for rule in self._rules if rule.path is not None]
 
     @cached_property
     def _paths(self) -> Any:  # noqa: ANN401 - a pattern of re2, which has no types
+        # All paths in one pattern that fits a few more: each that a part may be repeated makes a program longer, and
+        # most files are for none of the rules.
         import re2
 
         options = re2.Options()
         options.case_sensitive = False
-        paths = [rule.path.pattern for rule in self._rules if isinstance(rule.path, re.Pattern)]
+        paths = [_COUNTED.sub(_uncounted, cast("re.Pattern[str]", rule.path).pattern) for rule in self._for_paths]
         return re2.compile("|".join(paths) if paths else _NEVER, options)
 
     @cached_property
@@ -103,6 +111,10 @@ class RuleSet:
             apart = {(match.rule.id, match.start) for match in found}
             found += [match for match in touching if (match.rule.id, match.start) not in apart]
         return found, encoded
+
+
+def _uncounted(repetition: re.Match[str]) -> str:
+    return "*" if repetition[1] == "0" else "+"
 
 
 @frozen

@@ -14,7 +14,6 @@ import platform
 import re
 import stat
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -163,6 +162,8 @@ def _read_trusted(path: Path) -> bytes | None:
 
 def _write(cache: Path, key: str, database: Database, refused: tuple[int, ...]) -> None:
     """Keep a database: written beside its place and renamed, so a reader sees all of it or nothing."""
+    import tempfile
+
     import hyperscan
 
     body = b" ".join(str(i).encode() for i in refused) + b"\n" + hyperscan.dumpb(database)

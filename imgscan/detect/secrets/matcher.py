@@ -26,6 +26,7 @@ Region = tuple[int, int, int]
 _FLOOD: Final = 20_000
 _SLACK: Final = 2
 _OPTIONAL_TAIL: Final = lazy_re(rb"(?<!\\)(?:=|\[[^\[\]\\]+\])(?:\{0,[0-9]*\}|\?|\*)(\)*)$")
+_TAIL_ENDS: Final = (b"}", b"?", b"*", b"+")
 _OPEN_TAIL: Final = lazy_re(rb"(?<!\\)(?:\{([0-9]+),[0-9]*\}|(\+))(\)*)$")
 
 
@@ -174,6 +175,8 @@ class _Local(threading.local):
 def shortest(pattern: bytes) -> bytes:
     """The pattern without what its last repetition may take beyond the least it must: it matches wherever the pattern
     does, and reports that once instead of at every byte of the tail. Where a match ends is for `confirm` to say."""
+    if pattern.rstrip(b")")[-1:] not in _TAIL_ENDS:
+        return pattern
     while (tail := _OPTIONAL_TAIL.search(pattern)) is not None:
         pattern = pattern[: tail.start()] + tail[1]
     tail = _OPEN_TAIL.search(pattern)

@@ -7,7 +7,6 @@ one that anybody can use; the key itself is never used.
 from __future__ import annotations
 
 import re
-import string
 from typing import Final
 
 from imgscan.detect.secrets.der import INTEGER, OCTETS, SEQUENCE, element
@@ -23,7 +22,7 @@ _LINE_END: Final = lazy_re(rb"(?:\\+[rn]|[\r\n])+")
 _KEY_LINE: Final = lazy_re(rb"^[\s#*>|]*(?://\s)?[\"'`]?([A-Za-z0-9+/=\s]*?)(?:[\"'`][\s+.,;)\\]*|\\)?\s*$")
 _BASE64: Final = lazy_re(rb"[A-Za-z0-9+/]+={0,2}(?:=[A-Za-z0-9+/]{4})?")  # with the checksum of OpenPGP's armour
 _SIGNS: Final = b"+/="
-_PLAIN_BODY: Final = string.ascii_letters.encode() + string.digits.encode() + _SIGNS + b"\r\n"
+_PLAIN_BODY: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + _SIGNS + b"\r\n"
 _SHORTEST_BODY: Final = 40
 _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
 _BROKEN: Final = Checked(validity=Validity.INVALID, severity=Severity.MEDIUM)

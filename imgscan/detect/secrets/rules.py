@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from imgscan.errors import ImgscanError
 from imgscan.frozen import frozen
+from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Rule, Severity
 from imgscan.rulebook import load_rules, load_yaml, rules_dir
 
@@ -183,7 +184,7 @@ def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> Se
         validators=tuple(record.get("validators", ())),
         filters=filters,
         reveal=record.get("reveal", True),
-        path=re.compile(record["path"], re.IGNORECASE) if "path" in record else None,
+        path=lazy_re(record["path"], re.IGNORECASE) if "path" in record else None,
         file=record.get("file", ".env"),
         examples=tuple(tuple(parts) for parts in record.get("examples", ())),
         near_misses=tuple(tuple(parts) for parts in record.get("near_misses", ())),

@@ -10,8 +10,9 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ from imgscan.detect.secrets.matcher import re2_options
 from imgscan.detect.secrets.places import is_other_peoples, is_vendored
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.redact import redact, secret_fingerprint_parts
-from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, default_rules, load_packs
+from imgscan.detect.secrets.rules import LONGEST_MATCH, Pack, Scope, SecretRule, default_rules, load_packs
 from imgscan.detect.secrets.seenkeys import PUBLIC_RULES
 from imgscan.detect.secrets.unpack.magic import recognise
 from imgscan.detect.secrets.unpack.search import Feed, search_opened
@@ -50,14 +51,14 @@ from imgscan.detect.secrets.windows import (
     read_windows,
 )
 from imgscan.detect.secrets.wordlists import load_lists
-from imgscan.model import Confidence, Rule, Severity
 
 __all__ = ["SecretHit", "SecretScanner", "default_rules", "load_scanner", "redact", "secret_fingerprint_parts"]
 
 _HARMLESS: Final = ""
-_SAYS_NOTHING: Final = Rule(
-    id="", title="", severity=Severity.INFO, confidence=Confidence.LOW, why="", fix="", bad="", good=""
+_finds: Final = attrgetter(
+    *(each.name for each in fields(SecretRule) if each.name not in ("about", "examples", "near_misses"))
 )
+"""What of a rule has a part in what it finds."""
 OVERLAP: Final = LONGEST_MATCH + 2 * REACH
 """What a window sees beyond its own part: a match that begins at its end, and the mark beside it, in UTF-16, too."""
 _CONTEXT: Final = 2 * REACH + 64
@@ -94,8 +95,7 @@ class SecretScanner:
         digest = hashlib.sha256(f"{__version__} {self.unpack}".encode())
         for rule_id in sorted(self.rules):
             rule = self.rules[rule_id]
-            finds = replace(rule, about=_SAYS_NOTHING, examples=(), near_misses=())
-            digest.update(repr((rule_id, rule.severity, rule.confidence, finds)).encode())
+            digest.update(repr((rule_id, rule.severity, rule.confidence, _finds(rule))).encode())
         return digest.hexdigest()
 
     @cached_property

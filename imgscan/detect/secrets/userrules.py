@@ -7,13 +7,13 @@ filters, max_length, reveal, why, fix, examples, near_misses`. Examples are chec
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from imgscan.alike import alike
 from imgscan.detect.secrets.examples import assemble
 from imgscan.detect.secrets.filters import FILTERS
 from imgscan.detect.secrets.rules import LONGEST_MATCH, RISK_ID, Pack, SecretRule
@@ -141,7 +141,7 @@ class _Record:
             name = str(key.value)
             self._nodes[name] = value
             if name not in _KEYS:
-                near = difflib.get_close_matches(name, _KEYS, n=1)
+                near = alike(name, _KEYS)
                 hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(_KEYS)}"
                 raise self.error(f"unknown key {name!r}", name, next_step=hint)
         for name in _REQUIRED:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from imgscan.alike import alike
 from imgscan.diff import Edit
 from imgscan.model import Evidence, Finding, Fix, Severity
 from imgscan.project.knownimages import STORES
@@ -189,7 +190,7 @@ def _unknown(view: View, edge: Edge, client: Scene) -> Iterator[Finding]:
 def _near(view: View, host: str, client: str) -> str | None:
     names = {name: service for service in view.project.services for name in names_of(view.project.services[service])}
     names = {name: service for name, service in names.items() if service != client}
-    found = difflib.get_close_matches(host.lower()[:100], list(names)[:500], n=3, cutoff=_LIKE)
+    found = alike(host.lower()[:100], list(names)[:500], most=3, cutoff=_LIKE)
     return next((names[name] for name in found if _is_misspelt(host.lower()[:100], name)), None)
 
 
