@@ -42,6 +42,7 @@ PARTS: Final = (
         "secret-aws-session-token",
         "session token",
     ),
+    Parts("secret-razorpay-key-id", "key id", "secret-razorpay-secret", "secret"),
 )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from imgscan.detect.secrets import assignments, filekinds, filters, generic, glued, kubernetes, uris
+from imgscan.detect.secrets import assignments, filekinds, filters, generic, glued, kubernetes, publishable, uris
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.places import is_vendored, may_be_own
 from imgscan.detect.secrets.rarity import letters_per_piece
-from imgscan.detect.secrets.redact import excerpt
+from imgscan.detect.secrets.redact import assigned_name, excerpt
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.validators import Checked, check
 from imgscan.lazyre import lazy_re
@@ -35,6 +36,25 @@ _DEFAULT: Final = b"${"
 def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool = False) -> SecretHit | None:
     """The hit that a match in block `data` of document `path` is, None when it is no secret. `literal`: the document is
     image configuration or build instructions, so an assignment is an environment's."""
+    if publishable.is_no_secret(data, match.start, match.secret):
+        return None
+    hit = _judge(match, data, path, line=line, offset=offset, literal=literal)
+    if hit is None or hit.proven:
+        return hit
+    if publishable.is_web_key(data, match.start, match.secret):
+        return _as_public(hit, publishable.MADE_PUBLIC)
+    before = bytes(data[max(match.start - _BEFORE_BYTES, 0) : match.start])
+    return _as_public(hit, publishable.why_public(match.name or assigned_name(before), match.secret))
+
+
+def _as_public(hit: SecretHit, why: str) -> SecretHit:
+    """The hit, low and with the reason if there is one why it is no secret."""
+    if not why:
+        return hit
+    return replace(hit, severity=min(hit.severity, Severity.LOW, key=lambda each: each.rank), detail=hit.detail or why)
+
+
+def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool) -> SecretHit | None:
     rule, secret = match.rule, match.secret
     if rule.id == assignments.ENV_ASSIGNMENT:
         return _judge_assignment(match, data, path, line=line, offset=offset, literal=literal)
@@ -197,7 +217,7 @@ def assignment_hit(
     rule: SecretRule, name: str, value: bytes, verdict: tuple[Severity, Confidence], *, line: int, offset: int
 ) -> SecretHit:
     """The hit for a literal value under a sensitive name."""
-    return SecretHit(
+    hit = SecretHit(
         rule=rule,
         secret=value,
         line=line,
@@ -207,3 +227,4 @@ def assignment_hit(
         confidence=verdict[1],
         severity=verdict[0],
     )
+    return _as_public(hit, publishable.why_public(name, value))

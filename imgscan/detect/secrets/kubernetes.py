@@ -7,7 +7,9 @@ from typing import Final
 
 from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.assignments import is_sensitive_name
+from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
+from imgscan.detect.secrets.uris import judge_uri
 from imgscan.detect.secrets.validators import decode_base64
 from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity
@@ -24,6 +26,14 @@ _REACH: Final = 32 << 10
 _RANDOM_BITS: Final = 3.0
 _LONG: Final = 12
 _SHORTEST: Final = 4
+_WORDS: Final = 2.4
+"""Letters per piece of what is made of words: `eu-central-1`, the name of a host or a database."""
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+_PRIVATE: Final = b"PRIVATE KEY-----"
+_URI: Final = lazy_re(
+    rb"\b[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s:@/?#\"'`<>]{0,80}:[^\s@/?#\"'`<>]{1,160}@"
+    rb"(?:[A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]{2,40}\])"
+)
 
 
 def judge_kubernetes(name: str, value: bytes, data: bytes, start: int) -> tuple[Severity, Confidence] | None:
@@ -37,10 +47,17 @@ def judge_kubernetes(name: str, value: bytes, data: bytes, start: int) -> tuple[
     decoded = decode_base64(value)
     if decoded is None or len(decoded) < _SHORTEST or (decoded.isascii() and _is_harmless(decoded.strip())):
         return None
+    if _CERTIFICATE in decoded and _PRIVATE not in decoded:
+        return None
+    uri = _URI.search(decoded)
+    if uri is not None:
+        return judge_uri(uri[0])
     random = len(decoded) >= _LONG and shannon_bits(decoded) >= _RANDOM_BITS and not filters.lacks_digits(decoded)
+    named = is_sensitive_name(name)
+    random = random and (named or letters_per_piece(decoded) < _WORDS)
     if random and not filters.is_path(decoded) and b"://" not in decoded[:16]:
         return Severity.HIGH, Confidence.MEDIUM
-    return (Severity.MEDIUM, Confidence.LOW) if is_sensitive_name(name) else None
+    return (Severity.MEDIUM, Confidence.LOW) if named else None
 
 
 def _is_harmless(text: bytes) -> bool:

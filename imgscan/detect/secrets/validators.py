@@ -21,6 +21,7 @@ from imgscan.model import Severity, Validity
 BASE62: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BASE36: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
 _LARGEST_JSON: Final = 16 * 1024
+_URL64_OR_DOT: Final = frozenset(b"-_.")
 _DISCORD_EPOCH_MS: Final = 1420070400000
 
 
@@ -164,6 +165,8 @@ def check_jwt(secret: bytes) -> Checked:
         return Checked(validity=Validity.INVALID, detail="expired", severity=Severity.INFO)
     if claims.get("role") == "service_role":
         return Checked(validity=Validity.VALID, detail="role service_role: full access", severity=Severity.CRITICAL)
+    if claims.get("role") == "anon":
+        return Checked(validity=Validity.VALID, detail="role anon: made to be shown to users", severity=Severity.LOW)
     return Checked(validity=Validity.VALID, detail="" if expires is not None else "never expires")
 
 
@@ -178,12 +181,15 @@ def check_gcp_service_account(secret: bytes) -> Checked:
 
 
 def check_basic_auth(secret: bytes) -> Checked:
-    """Base64 of `user:password`, as in a registry's `auth` and in a Basic header; placeholders are invalid."""
+    """Base64 of `user:password`, as in a registry's `auth` and in a Basic header; placeholders are invalid. Services
+    that take a token for the password take any user, none too (Azure DevOps). What base64 of text has no characters
+    for, as a registry's `identitytoken`, is not judged."""
+    if not _URL64_OR_DOT.isdisjoint(secret):
+        return UNKNOWN
     raw = decode_base64(secret)
     if raw is None or b":" not in raw or not all(0x20 <= c < 0x7F for c in raw):
         return INVALID
-    user, _, password = raw.partition(b":")
-    return VALID if user and password else INVALID
+    return VALID if raw.partition(b":")[2] else INVALID
 
 
 def check_azure_storage(secret: bytes) -> Checked:

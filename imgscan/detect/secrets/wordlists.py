@@ -1,8 +1,8 @@
-"""The word lists of the filters, from `rules/secrets/lists/`: words by list, and digests of published keys."""
+"""The lists of the filters, from `rules/secrets/lists/`: words by list, published keys, what is made public."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from imgscan.rulebook import load_yaml, rules_dir
@@ -12,6 +12,7 @@ def load_lists() -> None:
     """Load all that is otherwise loaded when first needed."""
     _lists()
     public_digests()
+    publishable()
 
 
 @cache
@@ -40,3 +41,10 @@ def public_digests() -> Mapping[str, str]:
         for what, digests in load_yaml(rules_dir() / "secrets" / "lists" / "public_keys.yml").items()
         for digest in digests
     }
+
+
+@cache
+def publishable() -> Mapping[str, Sequence[str]]:
+    """Patterns of keys and ids that are made to be seen, by what they are held against, from `publishable.yml`."""
+    lists: Mapping[str, Sequence[str]] = load_yaml(rules_dir() / "secrets" / "lists" / "publishable.yml")
+    return lists

@@ -79,6 +79,10 @@ def test_keys_of_services() -> None:
     assert not is_service_secret("GITHUB_TOKEN", b"release-bot-for-main-2")
 
 
+CERTIFICATE = f"-----BEGIN CERTIFICATE-----\n{RANDOM * 8}\n-----END CERTIFICATE-----\n"
+KEY = f"-----BEGIN PRIVATE {'KEY'}-----\n{RANDOM * 8}\n-----END PRIVATE {'KEY'}-----\n"
+
+
 def manifest(kind: str, value: str, *, name: str = "password", block: str = "data") -> bytes:
     return f"apiVersion: v1\nkind: {kind}\nmetadata:\n  name: a\n{block}:\n  user: YXBw\n  {name}: {value}\n".encode()
 
@@ -98,6 +102,24 @@ def encoded(text: str) -> str:
         pytest.param(manifest("SecretStore", encoded(RANDOM)), None, id="other-kind"),
         pytest.param(manifest("Secret", encoded(RANDOM), block="labels"), None, id="no-data"),
         pytest.param(manifest("Secret", encoded("a-database-host"), name="host"), None, id="harmless"),
+        pytest.param(manifest("Secret", encoded("eu-central-1"), name="region"), None, id="region"),
+        pytest.param(manifest("Secret", encoded("db-1.orders.corp.internal"), name="addr"), None, id="host"),
+        pytest.param(
+            manifest("Secret", encoded(f"postgresql://app:{RANDOM}@db:5432/x"), name="url"), Severity.HIGH, id="uri"
+        ),
+        pytest.param(
+            manifest("Secret", encoded(f"mongodb+srv://app:{RANDOM}@c0.mongodb.net/x"), name="DATABASE_URL"),
+            Severity.HIGH,
+            id="srv-uri",
+        ),
+        pytest.param(
+            manifest("Secret", encoded("https://corp.internal/a1b2"), name="url"), None, id="uri-without-password"
+        ),
+        pytest.param(
+            manifest("Secret", encoded("postgres://user:password@localhost/a"), name="url"), None, id="specimen"
+        ),
+        pytest.param(manifest("Secret", encoded(CERTIFICATE), name="tls.crt"), None, id="certificate"),
+        pytest.param(manifest("Secret", encoded(CERTIFICATE + KEY), name="tls.pem"), Severity.HIGH, id="with-its-key"),
         pytest.param(b"kind: Secret\n---\n" + manifest("ConfigMap", encoded(RANDOM)), None, id="other-document"),
     ],
 )

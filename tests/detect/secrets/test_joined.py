@@ -53,6 +53,13 @@ def test_each_id_has_the_nearest_secret() -> None:
     assert "its secret key is on line 7" in messages[6]
 
 
+def test_an_id_that_is_public_with_its_secret_is_critical() -> None:
+    key_id, secret = "rzp" + "_live_" + SECRET[:14], SECRET[:24]
+    assert found(f"RAZORPAY_KEY_ID={key_id}\n")["secret-razorpay-key-id"].severity is Severity.LOW
+    findings = found(f"RAZORPAY_KEY_ID={key_id}\nRAZORPAY_KEY_SECRET={secret}\n")
+    assert {finding.severity for finding in findings.values()} == {Severity.CRITICAL}
+
+
 def _all(text: str, path: str) -> list[Finding]:
     hits = SCANNER.scan_bytes(text.encode(), path=path.lstrip("/"))
     return secret_findings(

@@ -173,3 +173,22 @@ def test_bodies_take_any_bytes(body: bytes) -> None:
 @given(st.text("aZ9+/=\r\n", max_size=80).map(str.encode))
 def test_a_plain_body_is_read_as_one_with_spaces_is(body: bytes) -> None:
     assert body_of(body) == body_of(body + b" ")
+
+
+@pytest.mark.parametrize(
+    ("secret", "validity"),
+    [
+        pytest.param(base64.b64encode(b"ci:a-password"), Validity.VALID, id="both"),
+        pytest.param(base64.b64encode(b":a-token"), Validity.VALID, id="no-user"),
+        pytest.param(base64.b64encode(b"ci:"), Validity.INVALID, id="no-password"),
+        pytest.param(base64.b64encode(b"no-colon"), Validity.INVALID, id="neither"),
+        pytest.param(b"an.identity-token_of-a.registry", Validity.UNKNOWN, id="no-base64-of-text"),
+    ],
+)
+def test_basic_credentials(secret: bytes, validity: Validity) -> None:
+    assert check(("basic-auth",), secret).validity is validity
+
+
+def test_a_token_of_anybody_is_low() -> None:
+    checked = check_jwt(jwt({"role": "anon", "iss": "supabase"}))
+    assert (checked.validity, checked.severity) == (Validity.VALID, Severity.LOW)

@@ -1,0 +1,144 @@
+"""Keys that are made to be shown, ids alone, digests and declarations: tables."""
+
+from __future__ import annotations
+
+import base64
+import random
+import string
+
+import pytest
+
+from imgscan.detect.secrets.publishable import ID_ALONE, MADE_PUBLIC, is_no_secret, is_web_key, why_public
+from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.model import Severity
+
+_CHANCE = random.Random(11)
+
+
+def chars(length: int, alphabet: str = string.ascii_letters + string.digits) -> str:
+    return "".join(_CHANCE.choices(alphabet, k=length))
+
+
+HEX32, HEX40, HEX64 = (chars(n, "0123456789abcdef") for n in (32, 40, 64))
+SHA512 = base64.b64encode(_CHANCE.randbytes(64)).decode()
+UUID = f"{HEX32[:8]}-{HEX32[8:12]}-4{HEX32[13:16]}-a{HEX32[17:20]}-{HEX32[20:]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        pytest.param("", "pk_" + "live_51" + chars(97), MADE_PUBLIC, id="stripe"),
+        pytest.param("", "pk_" + "test_" + chars(30), MADE_PUBLIC, id="stripe-test"),
+        pytest.param("", "ph" + "c_" + chars(43), MADE_PUBLIC, id="posthog"),
+        pytest.param("", "sb_" + "publishable_" + chars(31), MADE_PUBLIC, id="supabase"),
+        pytest.param("", "sub" + "-c-" + UUID, MADE_PUBLIC, id="pubnub"),
+        pytest.param("", "mob" + "-" + UUID, MADE_PUBLIC, id="launchdarkly-mobile"),
+        pytest.param("", "pub" + HEX32, MADE_PUBLIC, id="datadog-client"),
+        pytest.param("", "rzp" + "_live_" + chars(14), MADE_PUBLIC, id="razorpay-id"),
+        pytest.param("ALGOLIA_SEARCH_KEY", HEX32, MADE_PUBLIC, id="algolia-search"),
+        pytest.param("NEXT_PUBLIC_ALGOLIA_SEARCH_API_KEY", HEX32, MADE_PUBLIC, id="algolia-search-in-a-page"),
+        pytest.param("ALGOLIA_ADMIN_KEY", HEX32, "", id="algolia-admin"),
+        pytest.param("AZURE_SEARCH_KEY", HEX32, "", id="a-search-that-is-paid-for"),
+        pytest.param("segmentWriteKey", HEX32, MADE_PUBLIC, id="segment"),
+        pytest.param("MIXPANEL_TOKEN", HEX32, MADE_PUBLIC, id="mixpanel"),
+        pytest.param("MIXPANEL_API_SECRET", HEX32, "", id="mixpanel-secret"),
+        pytest.param("AMPLITUDE_API_KEY", HEX32, MADE_PUBLIC, id="amplitude"),
+        pytest.param("AMPLITUDE_SECRET_KEY", HEX32, "", id="amplitude-secret"),
+        pytest.param("BUGSNAG_API_KEY", HEX32, MADE_PUBLIC, id="bugsnag"),
+        pytest.param("PUSHER_APP_KEY", HEX32[:20], MADE_PUBLIC, id="pusher"),
+        pytest.param("PUSHER_APP_SECRET", HEX32[:20], "", id="pusher-secret"),
+        pytest.param("RECAPTCHA_SITE_KEY", "6L" + chars(38), MADE_PUBLIC, id="site-key"),
+        pytest.param("STATSIG_SERVER_KEY", HEX32, "", id="server-key"),
+        pytest.param("DD_CLIENT_TOKEN", HEX32, MADE_PUBLIC, id="client-token"),
+        pytest.param("OVH_APPLICATION_KEY", HEX32[:16], MADE_PUBLIC, id="ovh"),
+        pytest.param("OVH_APPLICATION_SECRET", HEX32, "", id="ovh-secret"),
+        pytest.param("FIREBASE_API_KEY", "AIza" + chars(35), MADE_PUBLIC, id="firebase"),
+        pytest.param("NEXT_PUBLIC_STRIPE_SECRET_KEY", HEX32, "", id="a-secret-in-a-page"),
+        pytest.param("access_key", chars(20, string.ascii_uppercase), ID_ALONE, id="access-key-id"),
+        pytest.param("TENCENT_ACCESS_KEY", "AK" + "ID" + chars(32), ID_ALONE, id="tencent"),
+        pytest.param("access_key", chars(40), "", id="not-of-an-ids-form"),
+        pytest.param("secret_access_key", chars(20, string.ascii_uppercase), "", id="the-other-half"),
+        pytest.param("", "SCW" + chars(17, string.ascii_uppercase), MADE_PUBLIC, id="scaleway"),
+    ],
+)
+def test_why_a_key_is_public(name: str, value: str, why: str) -> None:
+    assert why_public(name, value.encode()) == why
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "expected"),
+    [
+        pytest.param('"contentHash": "', SHA512, True, id="nuget"),
+        pytest.param('"sha512": "', SHA512, True, id="assets"),
+        pytest.param('"sha512": "sha512-', SHA512, True, id="deps"),
+        pytest.param('"integrity": "sha512-', SHA512, True, id="npm"),
+        pytest.param("  integrity sha512-", SHA512, False, id="not-assigned"),
+        pytest.param("digest: ", HEX64, True, id="digest"),
+        pytest.param("checksum/secret: ", HEX64, True, id="helm"),
+        pytest.param('"checksum/my-secrets": "', HEX64, True, id="helm-quoted"),
+        pytest.param("password_hash: ", HEX64, False, id="hash-of-a-password"),
+        pytest.param("secret: ", HEX64, False, id="secret"),
+        pytest.param("hash: ", "gh" + "p_" + chars(36), False, id="no-digest"),
+        pytest.param("sha512:\n  key: ", SHA512, False, id="another-line"),
+        pytest.param("\tsigningkey = ", HEX40.upper()[:16], True, id="gpg-id"),
+        pytest.param("\tsigningkey = ", chars(30), False, id="no-gpg-id"),
+        pytest.param("RUN --secret ", "NPM_TOKEN=npm_token", True, id="earthly"),
+        pytest.param("RUN --secret ", "TOKEN=+secrets/token", True, id="earthly-path"),
+        pytest.param("docker build --secret ", "id=token,env=TOKEN", True, id="buildkit"),
+        pytest.param("tool --secret ", chars(20), False, id="a-secret"),
+        pytest.param("tool --token ", "TOKEN=abcdef", False, id="another-flag"),
+    ],
+)
+def test_what_is_no_secret_for_what_stands_before(before: str, value: str, *, expected: bool) -> None:
+    data = (before + value + '"').encode()
+    assert is_no_secret(data, len(before), value.encode()) is expected
+
+
+def test_a_key_of_google_in_a_web_config() -> None:
+    key = "AIza" + chars(35)
+    web = f'{{apiKey: "{key}", authDomain: "a.firebaseapp.com"}}'.encode()
+    plain = f'{{apiKey: "{key}", region: "eu"}}'.encode()
+    assert is_web_key(web, web.index(b"AIza"), key.encode())
+    assert not is_web_key(plain, plain.index(b"AIza"), key.encode())
+    assert not is_web_key(web, 0, b"other")
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "severity"),
+    [
+        pytest.param("app/.env", f"NEXT_PUBLIC_STRIPE_KEY=pk_{'live_'}{chars(99)}\n", Severity.LOW, id="stripe"),
+        pytest.param("app/a.js", f'posthog.init("ph{"c_"}{chars(43)}", {{}})\n', Severity.LOW, id="posthog"),
+        pytest.param("app/.env", f"DD_CLIENT_TOKEN=pub{HEX32}\n", Severity.LOW, id="datadog"),
+        pytest.param("app/.env", f"ALGOLIA_ADMIN_KEY={HEX32}\n", Severity.HIGH, id="algolia-admin"),
+        pytest.param(
+            "app/.env", f"AWS_WASABI_ACCESS_KEY={chars(20, string.ascii_uppercase + '2345')}\n", Severity.LOW, id="id"
+        ),
+    ],
+)
+def test_what_is_public_is_low(scanner: SecretScanner, path: str, text: str, severity: Severity) -> None:
+    hits = scanner.scan_bytes(text.encode(), path=path)
+    assert [hit.severity for hit in hits] == [severity]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        pytest.param(
+            "app/packages.lock.json",
+            f'{{"Azure.Core": {{"resolved": "1.2.3", "contentHash": "{SHA512}"}}}}',
+            id="packages.lock.json",
+        ),
+        pytest.param("obj/project.assets.json", f'{{"Azure.Identity/1.1": {{"sha512": "{SHA512}"}}}}', id="assets"),
+        pytest.param("k8s/pod.yaml", f"  annotations:\n    checksum/secret: {HEX64}\n", id="helm"),
+        pytest.param("app/.git/config", f"[user]\n\tsigningkey = {HEX40.upper()}\n", id="signingkey"),
+        pytest.param("app/Earthfile", "build:\n    RUN --secret NPM_TOKEN=npm_token npm ci\n", id="earthly"),
+        pytest.param("app/Dockerfile", "RUN --mount=type=secret,id=token,env=TOKEN ./x\n", id="mount"),
+    ],
+)
+def test_what_is_no_secret_is_not_told(scanner: SecretScanner, path: str, text: str) -> None:
+    assert [hit.rule.id for hit in scanner.scan_bytes(text.encode(), path=path)] == []
+
+
+def test_the_environment_of_an_image(scanner: SecretScanner) -> None:
+    hits = scanner.scan_assignment("PADDLE_CLIENT_TOKEN", "live_" + chars(27), path="env/PADDLE_CLIENT_TOKEN")
+    assert {hit.severity for hit in hits} == {Severity.LOW}
