@@ -43,6 +43,17 @@ def check_nkey(secret: bytes) -> Checked:
     return PROVEN if binascii.crc_hqx(raw[:-2], 0).to_bytes(2, "little") == raw[-2:] else INVALID
 
 
+def check_ed25519_pair(secret: bytes) -> Checked:
+    """A key pair of Solana as its tools write it: a JSON list of the 64 bytes of an Ed25519 seed and its public key."""
+    from imgscan.detect.secrets.curves import ed25519_public
+
+    try:
+        raw = bytes(map(int, secret.strip(b"[] \t\r\n").split(b",")))
+    except ValueError:
+        return INVALID
+    return PROVEN if len(raw) == 64 and ed25519_public(raw[:32]) == raw[32:] else INVALID
+
+
 def to_base58(data: bytes) -> bytes:
     """Bytes in base 58."""
     number, digits = int.from_bytes(data, "big"), bytearray()

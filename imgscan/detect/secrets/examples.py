@@ -3,7 +3,7 @@
 A rule's record holds examples as parts, so that no token stands in the repository (push protection would stop it) and
 checksums are right by construction. A part is text, or a mapping with one of: `random` (an alphabet's name, with
 `length`), `crc` (a checksum over what stands before it), `base64` (parts), `jwt` (claims), `pem`, `openssh`, `pgp`,
-`bech32`, `nkey`, `wif`, `mnemonic`, `hex`, `bytes`, `keystore`.
+`bech32`, `nkey`, `wif`, `ed25519`, `mnemonic`, `hex`, `bytes`, `keystore`.
 The same rule always gives the same example.
 """
 
@@ -102,6 +102,8 @@ def _part(part: Mapping[str, Any], before: bytes, source: Iterator[int]) -> byte
             return _pgp(bytes(next(source) for _ in range(length)))
         case {"wif": int(version)}:
             return _wif(bytes((version, *(next(source) for _ in range(32)))))
+        case {"ed25519": "numbers"}:
+            return _numbers_of_a_pair(bytes(next(source) for _ in range(32)))
         case {"mnemonic": int(words)}:
             return _mnemonic(bytes(next(source) for _ in range(words * 4 // 3)))
         case _:
@@ -201,6 +203,13 @@ def _wif(payload: bytes) -> bytes:
     from imgscan.detect.secrets.checksums import double_sha256, to_base58
 
     return to_base58(payload + double_sha256(payload)[:4])
+
+
+def _numbers_of_a_pair(seed: bytes) -> bytes:
+    """A key pair as Solana's tools write it."""
+    from imgscan.detect.secrets.curves import ed25519_public
+
+    return json.dumps(list(seed + ed25519_public(seed)), separators=(",", ":")).encode()
 
 
 def _mnemonic(entropy: bytes) -> bytes:

@@ -243,6 +243,11 @@ def is_not_bip39(value: bytes) -> bool:
     return check(("bip39",), value).validity is Validity.INVALID
 
 
+def is_not_ed25519_pair(value: bytes) -> bool:
+    """True when 64 numbers are no key pair: any table of them."""
+    return check(("ed25519-pair",), value).validity is Validity.INVALID
+
+
 def has_too_little_entropy(value: bytes, least: float | None) -> bool:
     """True when the value has fewer bits per byte than a rule asks for."""
     return least is not None and shannon_bits(value) < least
@@ -268,4 +273,5 @@ FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "not-discord": is_not_discord,
     "not-base58check": is_not_base58check,
     "not-bip39": is_not_bip39,
+    "not-ed25519-pair": is_not_ed25519_pair,
 }

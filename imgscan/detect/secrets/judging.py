@@ -44,7 +44,14 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     if publishable.is_web_key(data, match.start, match.secret):
         return _as_public(hit, publishable.MADE_PUBLIC)
     before = bytes(data[max(match.start - _BEFORE_BYTES, 0) : match.start])
-    return _as_public(hit, publishable.why_public(match.name or assigned_name(before), match.secret))
+    why = publishable.why_public(match.name or assigned_name(before), match.secret)
+    if (
+        why == publishable.ID_ALONE
+        and hit.rule.weight is Weight.SPECIFIC
+        and publishable.has_other_half(data, match.end)
+    ):
+        return hit
+    return _as_public(hit, why)
 
 
 def _as_public(hit: SecretHit, why: str) -> SecretHit:

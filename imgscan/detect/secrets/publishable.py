@@ -41,6 +41,9 @@ _WEB_CONFIG: Final = lazy_re(
     rb"authDomain|messagingSenderId|measurementId|firebaseapp\.com|firebaseio\.com|GCM_SENDER_ID|GOOGLE_APP_ID|"
     rb"\"current_key\"|mobilesdk_app_id"
 )
+_OTHER_HALF: Final = lazy_re(
+    rb"secret[\w.-]{0,20}[\"']{0,2}[ \t]{0,4}(?:=>|[=:,])[ \t]{0,4}[\"']?[A-Za-z0-9]", re.IGNORECASE
+)
 _GOOGLE_KEY: Final = b"AIza"
 
 
@@ -64,6 +67,11 @@ def why_public(name: str, secret: bytes) -> str:
         return MADE_PUBLIC
     is_id = _patterns("ids").fullmatch(plain) is not None and _patterns("id_forms").fullmatch(text) is not None
     return ID_ALONE if is_id else ""
+
+
+def has_other_half(data: bytes, end: int) -> bool:
+    """True when a secret is assigned close behind an id that ends at `end`."""
+    return _OTHER_HALF.search(bytes(data[end : end + _AROUND_BYTES])) is not None
 
 
 def is_web_key(data: bytes, start: int, secret: bytes) -> bool:

@@ -290,6 +290,7 @@ VALIDATORS: Final[Mapping[str, Callable[[bytes], Checked]]] = {
     "private-key": _check_private_key,
     "deno": check_crc_deno,
     "base58check": _checksum("check_base58check"),
+    "ed25519-pair": _checksum("check_ed25519_pair"),
     "bip39": _checksum("check_bip39"),
     "nkey": _checksum("check_nkey"),
     "pgp-crc24": _checksum("check_pgp_crc24"),
