@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from imgscan.detect.secrets import assignments, filekinds, filters, generic, glued, kubernetes, publishable, uris
+from imgscan.detect.secrets import assignments, filekinds, filters, generic, glued, kubernetes, named, publishable, uris
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.places import is_vendored, may_be_own
@@ -25,6 +25,7 @@ _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b
 _OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
 """In front of a value under a lone `pass`: what a test printed, or an element of a list."""
 _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
+_NAMED_BY_ANY: Final = frozenset((assignments.ENV_ASSIGNMENT, generic.GENERIC))
 _LANGUAGE: Final = 2.8
 _COMMENT: Final = lazy_re(rb"^[ \t]{0,40}(?:#|//|;|--|\*|<!--)")
 _LINE_BYTES: Final = 400
@@ -44,6 +45,8 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     if publishable.is_web_key(data, match.start, match.secret):
         return _as_public(hit, publishable.MADE_PUBLIC)
     before = bytes(data[max(match.start - _BEFORE_BYTES, 0) : match.start])
+    if hit.severity is Severity.LOW and hit.rule.id in _NAMED_BY_ANY and not _is_in_comment(match, data):
+        hit = _with_service(hit, match, data)
     why = publishable.why_public(match.name or assigned_name(before), match.secret)
     if (
         why == publishable.ID_ALONE
@@ -52,6 +55,13 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     ):
         return hit
     return _as_public(hit, why)
+
+
+def _with_service(hit: SecretHit, match: Match, data: bytes) -> SecretHit:
+    """The hit under a name that any secret has, as bad as one of a service where that is named beside it."""
+    if not named.is_named_beside(match.name, match.secret, data, match.start, match.end):
+        return hit
+    return replace(hit, severity=Severity.MEDIUM, confidence=Confidence.MEDIUM)
 
 
 def _as_public(hit: SecretHit, why: str) -> SecretHit:

@@ -13,6 +13,7 @@ def load_lists() -> None:
     _lists()
     public_digests()
     publishable()
+    services("names")
 
 
 @cache
@@ -48,3 +49,10 @@ def publishable() -> Mapping[str, Sequence[str]]:
     """Patterns of keys and ids that are made to be seen, by what they are held against, from `publishable.yml`."""
     lists: Mapping[str, Sequence[str]] = load_yaml(rules_dir() / "secrets" / "lists" / "publishable.yml")
     return lists
+
+
+@cache
+def services(kind: str) -> frozenset[str]:
+    """Names of services, of one kind of `services.yml`."""
+    lists: Mapping[str, str] = load_yaml(rules_dir() / "secrets" / "lists" / "services.yml")
+    return frozenset(lists[kind].split())

@@ -8,7 +8,14 @@ import string
 
 import pytest
 
-from imgscan.detect.secrets.publishable import ID_ALONE, MADE_PUBLIC, is_no_secret, is_web_key, why_public
+from imgscan.detect.secrets.publishable import (
+    ID_ALONE,
+    MADE_PUBLIC,
+    has_other_half,
+    is_no_secret,
+    is_web_key,
+    why_public,
+)
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.model import Severity
 
@@ -137,6 +144,16 @@ def test_what_is_public_is_low(scanner: SecretScanner, path: str, text: str, sev
 )
 def test_what_is_no_secret_is_not_told(scanner: SecretScanner, path: str, text: str) -> None:
     assert [hit.rule.id for hit in scanner.scan_bytes(text.encode(), path=path)] == []
+
+
+def test_an_id_is_worth_more_with_its_secret(scanner: SecretScanner) -> None:
+    key_id, secret = "LT" + "AI" + chars(20), chars(30)
+    alone = scanner.scan_bytes(f'{{"access_key_id": "{key_id}"}}'.encode(), path="app/config.json")
+    both = f'{{"access_key_id": "{key_id}", "access_key_secret": "{secret}"}}'.encode()
+    assert has_other_half(both, both.index(key_id.encode()) + len(key_id))
+    whole = scanner.scan_bytes(both, path="app/config.json")
+    assert [hit.severity for hit in alone] == [Severity.LOW]
+    assert max(hit.severity.rank for hit in whole if hit.secret == key_id.encode()) > Severity.LOW.rank
 
 
 def test_the_environment_of_an_image(scanner: SecretScanner) -> None:
