@@ -43,6 +43,7 @@ PARTS: Final = (
         "session token",
     ),
     Parts("secret-razorpay-key-id", "key id", "secret-razorpay-secret", "secret"),
+    Parts("secret-tencent-key", "secret id", "secret-tencent-secret", "secret key"),
 )
 
 

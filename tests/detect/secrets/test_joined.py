@@ -60,6 +60,13 @@ def test_an_id_that_is_public_with_its_secret_is_critical() -> None:
     assert {finding.severity for finding in findings.values()} == {Severity.CRITICAL}
 
 
+def test_an_id_of_tencent_with_its_key() -> None:
+    key_id, secret = "AK" + "ID" + SECRET[:32], SECRET[32:] + SECRET[:24]
+    assert found(f'"secretId": "{key_id}"\n')["secret-tencent-key"].severity is Severity.LOW
+    findings = found(f'"secretId": "{key_id}",\n"secretKey": "{secret}"\n')
+    assert findings["secret-tencent-key"].severity is Severity.CRITICAL
+
+
 def _all(text: str, path: str) -> list[Finding]:
     hits = SCANNER.scan_bytes(text.encode(), path=path.lstrip("/"))
     return secret_findings(
