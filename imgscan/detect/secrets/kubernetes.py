@@ -29,6 +29,7 @@ _SHORTEST: Final = 4
 _WORDS: Final = 2.4
 """Letters per piece of what is made of words: `eu-central-1`, the name of a host or a database."""
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+_FILE_SIGNS: Final = frozenset(b'\n="')
 _PRIVATE: Final = b"PRIVATE KEY-----"
 _URI: Final = lazy_re(
     rb"\b[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s:@/?#\"'`<>]{0,80}:[^\s@/?#\"'`<>]{1,160}@"
@@ -54,10 +55,15 @@ def judge_kubernetes(name: str, value: bytes, data: bytes, start: int) -> tuple[
         return judge_uri(uri[0])
     random = len(decoded) >= _LONG and shannon_bits(decoded) >= _RANDOM_BITS and not filters.lacks_digits(decoded)
     named = is_sensitive_name(name)
-    random = random and (named or letters_per_piece(decoded) < _WORDS)
+    random = random and (named or _is_file(decoded) or letters_per_piece(decoded) < _WORDS)
     if random and not filters.is_path(decoded) and b"://" not in decoded[:16]:
         return Severity.HIGH, Confidence.MEDIUM
     return (Severity.MEDIUM, Confidence.LOW) if named else None
+
+
+def _is_file(decoded: bytes) -> bool:
+    """True for a whole file of settings, which may hold anything."""
+    return not _FILE_SIGNS.isdisjoint(decoded.strip())
 
 
 def _is_harmless(text: bytes) -> bool:

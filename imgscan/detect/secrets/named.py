@@ -13,12 +13,16 @@ from typing import Final
 
 from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.generic import is_service_secret
+from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import services
 from imgscan.lazyre import lazy_re
 
 _SHORTEST: Final = 16
 _LEAST_BITS: Final = 3.0
+_RARE: Final = 2.2
+_JOINED: Final = lazy_re(rb"[A-Za-z]+(?:[_. -][A-Za-z]+)+[_. -]?[0-9]{0,4}")
+"""Words, maybe with a number behind them: `tok_visa_debit_2`."""
 _BEFORE_BYTES: Final = 240
 _BEHIND_BYTES: Final = 120
 _BLOCK_BYTES: Final = 1200
@@ -33,7 +37,7 @@ def is_named_beside(name: str, secret: bytes, data: bytes, start: int, end: int)
     """Whether a value at start..end of a block is random, and the service that it is for stands around it."""
     if len(secret) < _SHORTEST or shannon_bits(secret) < _LEAST_BITS or filters.is_number(secret):
         return False
-    if not is_service_secret(name, secret):
+    if not is_service_secret(name, secret) or letters_per_piece(secret) >= _RARE or _JOINED.fullmatch(secret):
         return False
     line_start, line_end = data.rfind(b"\n", 0, start) + 1, data.find(b"\n", end)
     line_end = len(data) if line_end < 0 else line_end

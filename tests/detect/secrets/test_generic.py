@@ -118,6 +118,11 @@ def encoded(text: str) -> str:
         pytest.param(
             manifest("Secret", encoded("postgres://user:password@localhost/a"), name="url"), None, id="specimen"
         ),
+        pytest.param(
+            manifest("Secret", encoded(f"db:\n  host: orders1\n  password: {RANDOM}\n"), name="a.yaml"),
+            Severity.HIGH,
+            id="file",
+        ),
         pytest.param(manifest("Secret", encoded(CERTIFICATE), name="tls.crt"), None, id="certificate"),
         pytest.param(manifest("Secret", encoded(CERTIFICATE + KEY), name="tls.pem"), Severity.HIGH, id="with-its-key"),
         pytest.param(b"kind: Secret\n---\n" + manifest("ConfigMap", encoded(RANDOM)), None, id="other-document"),

@@ -54,6 +54,7 @@ def test_what_names_a_service(text: str, *, expected: bool) -> None:
         pytest.param(HEX, True, id="hexadecimal"),
         pytest.param(RARE[:12], False, id="short"),
         pytest.param("mailgun-api-key-of-production-2", False, id="words"),
+        pytest.param("tok_visa_debit_of_2", False, id="joined-words"),
         pytest.param("1234567890123456", False, id="number"),
     ],
 )
