@@ -13,7 +13,7 @@ from imgscan.model import Confidence, Severity
 
 URI_CREDENTIALS: Final = "secret-uri-credentials"
 _URI: Final = lazy_re(
-    rb"([A-Za-z][A-Za-z0-9+.-]{1,30})://([^:@/\s]{0,80}):(.{1,200})@([A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]+\])$"
+    rb"([A-Za-z][A-Za-z0-9+.-]{1,30})(?:\\?://|:\\/\\/)([^:@/\s]{0,80}):(.{1,200})@([A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]+\])$"
 )
 _SPECIMEN_HOST: Final = lazy_re(
     rb"(?:^|\.)(?:example|test|invalid)(?:\.(?:com|org|net|io|local))?$|^(?:host|hostname|server|servername|domain|address|"
