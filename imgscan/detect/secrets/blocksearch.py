@@ -294,7 +294,7 @@ class BlockSearch:
     def _matches_in_wide(
         self, data: bytes, hits: Sequence[tuple[int, int]], job: Job
     ) -> Iterator[tuple[Match, bytes, int, int]]:
-        for run in wide_runs(data, hits):
+        for run in wide_runs(data, hits, cut=job.cut):
             for match in self.everywhere.find(run.data, job.spent, job.cut)[0]:
                 yield match, run.data, *run.span(match.start, match.end)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from imgscan.detect.secrets.confirm import Cut
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
 
@@ -39,13 +40,17 @@ def wide_pattern(prefixes: Iterable[str]) -> bytes:
     return b"|".join(sorted(wide))
 
 
-def wide_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[WideRun]:
-    """The runs around `hits`, sorted stretches that look like such a beginning: 2,000 runs at most, 16 KiB of each."""
+def wide_runs(data: bytes, hits: Iterable[tuple[int, int]], *, cut: Cut) -> Iterator[WideRun]:
+    """The runs around `hits`, sorted stretches that look like such a beginning: 2,000 runs at most, 16 KiB of each;
+    `cut` is told of more."""
     covered = runs = 0
     for low, _ in hits:
-        if low < covered or runs >= _MOST_RUNS:
+        if low < covered:
             continue
         runs += 1
+        if runs > _MOST_RUNS:
+            cut(f"more than {_MOST_RUNS} beginnings of tokens in UTF-16 close together, the rest was not read")
+            return
         reversed_before = _BACKWARDS.match(data[max(low - _BEFORE, covered) : low][::-1])
         start = low - (reversed_before.end() if reversed_before is not None else 0)
         run = _RUN.match(data, start, start + _LONGEST_RUN)

@@ -47,7 +47,7 @@ def test_a_run_is_the_text_and_its_places(text: str, big_endian: bool) -> None:
     wide = text.encode("utf-16-be" if big_endian else "utf-16-le")
     data = b"\xff\xfe\xff" + wide + b"\xff\xff"
     at = data.index(text[len(text) // 2].encode(), 3 + 2 * (len(text) // 2))
-    (run,) = wide_runs(data, [(at, at + 1)])
+    (run,) = wide_runs(data, [(at, at + 1)], cut=lambda _: None)
     assert run.data.decode() == text
     for index, character in enumerate(text):
         start, end = run.span(index, index + 1)
@@ -57,7 +57,9 @@ def test_a_run_is_the_text_and_its_places(text: str, big_endian: bool) -> None:
 def test_a_flood_of_beginnings_is_bounded() -> None:
     data = b"\1a\0b\0" * 10_000
     hits = [(at, at + 3) for at in range(1, len(data), 5)]
-    assert len(list(wide_runs(data, hits))) == 2000
+    told: list[str] = []
+    assert len(list(wide_runs(data, hits, cut=told.append))) == 2000
+    assert len(told) == 1
 
 
 def test_the_pattern_of_nothing_is_nothing() -> None:
