@@ -27,7 +27,7 @@ _NAME_WORDS: Final = lazy_re(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ALONE_HARMLESS: Final = frozenset({"pwd", "pw", "oldpwd", "pass", "pat", "salt", "pepper", "tokens"})
 _LONE: Final = frozenset({"pass", "pw", "pwd"})
 _COMPOUND: Final = lazy_re(
-    r"(?:pswr?d|secret"
+    r"(?:pswr?d|secret|(?:password|auth|secure)salt"
     r"|(?:api|secret|private|access|auth|encryption|signing|master)keys?|(?:access|auth|api|refresh|bearer|secret|bot)token)$"
 )
 """What ends a name whose words are written as one: `mysqlpassword`."""
@@ -46,10 +46,13 @@ _NO_LITERAL: Final = lazy_re(
 _NO_PLAIN: Final = lazy_re(rb"^[({\[&*|>!]|[)\]}]$|\s\+\s")
 """What begins and ends so, without quotes, is written in the language of its file."""
 _DOTTED: Final = lazy_re(rb"[A-Za-z_]\w*(?:\.\w+)+")
-_GROUPS_OF_FOUR: Final = lazy_re(rb"[a-z]{4}(?: [a-z]{4}){3}")
-"""A password that Google makes for an application."""
+_GROUPS_OF_FOUR: Final = lazy_re(rb"[a-z]{4}(?: [a-z]{4}){3}|[a-z]{4}(?:-[a-z]{4}){3}")
+"""A password that Google or Apple makes for an application."""
 _DEFAULT: Final = lazy_re(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s*")
-_OBJECT: Final = lazy_re(rb"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)+")
+_YEAR_END: Final = lazy_re(rb"\.[0-9]{2,8}[^\w.]?$")
+_OBJECT: Final = lazy_re(rb"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_KEY_ID: Final = lazy_re(rb"[A-Z0-9]{16,24}")
+_SIGNER: Final = lazy_re(rb"(?:0x)?[0-9A-Fa-f]{8,40}!?|[^\s@]+@[^\s@]+")
 _LANGUAGE: Final = 2.8
 _LANGUAGE_OF_OBJECTS: Final = 2.6
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -133,18 +136,25 @@ def judge_value(name: str, value: bytes, written: Written) -> tuple[Severity, Co
         return None
     if filters.is_number(value) and len(value) < _RANDOM_LENGTH:
         return None
-    if code and (_is_no_literal(value, quoted=written is Written.QUOTED) or _is_name_of_secret(name, value)):
+    if names_signer(name, value):
+        return None
+    if code and (_is_no_literal(name, value, quoted=written is Written.QUOTED) or _is_name_of_secret(name, value)):
         return None
     if _looks_random(value):
         return Severity.MEDIUM, Confidence.MEDIUM
     return None if code and _is_language(value) else (Severity.MEDIUM, Confidence.LOW)
 
 
-def _is_no_literal(value: bytes, *, quoted: bool) -> bool:
+def names_signer(name: str, value: bytes) -> bool:
+    """Whether a value says whose key to sign with, as git's `signingkey` does."""
+    return _words_of(name)[-1:] == ["signingkey"] and _SIGNER.fullmatch(value) is not None
+
+
+def _is_no_literal(name: str, value: bytes, *, quoted: bool) -> bool:
     """True for what stands for another value, and for prose."""
     if _NO_LITERAL.search(value) is not None or (b" " in value and not _is_made_of_groups(value)):
         return True
-    if _DOTTED.fullmatch(value) is not None and not _is_made_of_parts(value):
+    if _DOTTED.fullmatch(value) is not None and not (_is_made_of_parts(value) or _is_chosen(name, value)):
         return True
     if not value.isascii() and (filters.lacks_digits(value) or not quoted):
         return True
@@ -152,9 +162,20 @@ def _is_no_literal(value: bytes, *, quoted: bool) -> bool:
 
 
 def _is_made_of_parts(value: bytes) -> bool:
-    """True for a password of two words, and for a token of random ones."""
+    """True for a password of two words, for one that ends in a year as no name of a program does, and for a token of
+    random ones."""
+    if _YEAR_END.search(value) is not None:
+        return True
     mixed = not filters.lacks_digits(value) and (value.count(b".") == 1 or letters_per_piece(value) < _RARE)
     return mixed and not (filters.lacks_mixed_case(value) and letters_per_piece(value) > _RARE)
+
+
+def _is_chosen(name: str, value: bytes) -> bool:
+    """True for words with a number under a password's name, where none of them says that it stands for one."""
+    if not _names_password(name) or filters.lacks_digits(value):
+        return False
+    parts = _words_of(value.decode("latin-1"))
+    return words("secret_words").isdisjoint(parts) and words("reference_words").isdisjoint(parts)
 
 
 def _is_name_of_secret(name: str, value: bytes) -> bool:
@@ -168,7 +189,7 @@ def _is_name_of_secret(name: str, value: bytes) -> bool:
 
 
 def _is_made_of_groups(value: bytes) -> bool:
-    """True for the one text with blanks that is no prose for sure: a password that Google makes for an application."""
+    """True for the one text with blanks that is no prose for sure: a password that is made for an application."""
     return _GROUPS_OF_FOUR.fullmatch(value) is not None and letters_per_piece(value) <= _RARE
 
 
@@ -178,18 +199,25 @@ def _is_language(value: bytes) -> bool:
     if not filters.lacks_digits(value) or _SIGNS.search(value.rstrip(_SENTENCE_END)) is not None:
         return False
     made = len(value) >= _SHORTEST_OF_LETTERS and not filters.lacks_mixed_case(value[1:])
-    return not (made or len(value) == _RANDOM_LENGTH) or letters_per_piece(value) > _RARE
+    made = made or (len(value) >= _RANDOM_LENGTH and value.isalpha()) or _is_made_of_groups(value)
+    return not made or letters_per_piece(value) > _RARE
 
 
 def is_made_or_chosen(name: str, value: bytes) -> bool:
     """Whether a value looks as if a program made it, or under a name of a password, as if somebody chose it with care:
-    digits, and letters of both cases or a sign among them."""
+    digits, and letters of both cases or a sign among them. An access key in capitals is the half that names the other
+    one."""
     if filters.lacks_digits(value) or filters.is_number(value):
+        return False
+    if _words_of(name)[-2:] == ["access", "key"] and _KEY_ID.fullmatch(value) is not None:
         return False
     if len(value) >= _RANDOM_LENGTH and shannon_bits(value) >= _RANDOM_BITS and letters_per_piece(value) < _RARE:
         return True
     mixed = not filters.lacks_mixed_case(value) or _SIGNS.search(value) is not None
-    return _names_password(name) and len(value) >= _SHORTEST_OF_LETTERS and mixed
+    long_enough = len(value) >= (_SHORTEST_LONE if letters_per_piece(value) < _RARE else _SHORTEST_OF_LETTERS)
+    if mixed and long_enough:
+        return _names_password(name)
+    return len(value) >= _RANDOM_LENGTH and _is_chosen(name, value)
 
 
 def _names_password(name: str) -> bool:
@@ -205,8 +233,8 @@ def _lies_elsewhere(value: bytes) -> bool:
 
 def _repeats_name(name: str, value: bytes) -> bool:
     """Also with another number behind it: `encryptionKey: encryptionKey2`."""
-    name_bytes = name.lower().replace("-", "_").encode("utf-8", "replace")
-    return value.lower().replace(b"-", b"_").rstrip(_DIGITS) == name_bytes.rstrip(_DIGITS)
+    name_bytes = name.lower().replace("-", "_").encode("utf-8", "replace").strip(b"_")
+    return value.lower().replace(b"-", b"_").strip(filters.AROUND).rstrip(_DIGITS) == name_bytes.rstrip(_DIGITS)
 
 
 def _looks_random(value: bytes) -> bool:

@@ -6,7 +6,7 @@ A block is a window of a document, or what that window is without its NULs or in
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from imgscan.detect.secrets.assignments import ENV_ASSIGNMENT
 from imgscan.detect.secrets.beside import Neighbours, with_beside
 from imgscan.detect.secrets.confirm import Cut, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
-from imgscan.detect.secrets.glued import glued_patterns
+from imgscan.detect.secrets.glued import glued_patterns, is_behind_escape, may_escape
 from imgscan.detect.secrets.hits import Candidate, SecretHit
 from imgscan.detect.secrets.judging import judge
 from imgscan.detect.secrets.marks import mark_beside
@@ -25,6 +25,7 @@ from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.seenkeys import is_public_match, seen_key
 from imgscan.detect.secrets.tables import cell_matches
+from imgscan.detect.secrets.wide import wide_pattern, wide_runs
 from imgscan.detect.secrets.windows import NulIndex, Window, holds_utf16, without_nuls
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
@@ -47,6 +48,7 @@ class RuleSet:
         ]
         self._patterns = [shortest(trigger) for rule in rules for trigger in rule.triggers]
         self._lengths = [rule.max_length for rule in rules for _ in rule.triggers]
+        self._wide = wide_pattern(prefix for rule in rules for prefix in rule.prefixes) if encoded else b""
         prefixes = encoded_pattern(prefix for rule in rules for prefix in rule.prefixes) if encoded else b""
         if prefixes:
             self._patterns.append(prefixes)
@@ -86,19 +88,41 @@ class RuleSet:
         """The compiled matcher, made when first needed."""
         return load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
 
+    @cached_property
+    def _wide_matcher(self) -> Matcher:
+        # Not among the others: beginnings with NULs in them make those half as slow again, for all bytes.
+        return load_matcher([self._wide], [2 * _ENCODED_BYTES], backend=self._backend, cache=self._cache)
+
+    def prepare(self) -> None:
+        """Load what is otherwise loaded when first needed."""
+        self.matcher.regions(b"")
+        if self._wide:
+            self._wide_matcher.regions(b"")
+
+    def wide_hits(self, data: bytes, cut: Cut) -> list[tuple[int, int]]:
+        """Where token prefixes stand in UTF-16, in a block that has NULs."""
+        if not self._wide:
+            return []
+        return [
+            hit
+            for _, low, high in self._wide_matcher.regions(data)
+            for hit in spans(self._wide, data, low, high, cut=cut)
+        ]
+
     def find(
         self, data: bytes, spent: frozenset[str], cut: Cut, *, glued: bool = False
     ) -> tuple[list[Match], list[tuple[int, int]]]:
-        """Confirmed matches of rules that are not `spent`, in a `glued` block also those that touch what stands beside
-        them, and where token prefixes stand in base64."""
+        """Confirmed matches of rules that are not `spent`, those that touch what stands beside them also in a `glued`
+        block or behind an escape, and where token prefixes stand in base64."""
         found: list[Match] = []
         touching: list[Match] = []
         encoded: list[tuple[int, int]] = []
         for index, low, high in self.matcher.regions(data):
             if index >= self._first_glued:
                 rule, pattern = self._glued[index - self._first_glued]
-                if glued and rule.id not in spent:
-                    touching += matches(rule, pattern, data, low, high, cut=cut, glued=True)
+                if rule.id not in spent and (glued or may_escape(data, low, high)):
+                    close = matches(rule, pattern, data, low, high, cut=cut, glued=glued)
+                    touching += [match for match in close if glued or is_behind_escape(data, match.match_start)]
                 continue
             if index == len(self._entries):
                 encoded += spans(self._patterns[index], data, low, high, cut=cut)
@@ -192,6 +216,20 @@ class BlockSearch:
         yield from self._block(window, window.data, job)
         if holds_utf16(window.data):
             yield from self._block(window, without_nuls(window.data), job)
+        elif b"\0" in window.data:
+            yield from self._wide(window, job)
+
+    def is_clean(self, data: bytes) -> bool:
+        """Whether nothing that a rule for all bytes begins with is in a document that fits in a window."""
+        if self.everywhere.matcher.regions(data):
+            return False
+        return b"\0" not in data or not (holds_utf16(data) or self.everywhere.wide_hits(data, lambda _: None))
+
+    def _wide(self, window: Window, job: Job) -> Iterator[Candidate]:
+        """What is found in the UTF-16 among other bytes."""
+        place = _Places(window, window.data, job.newlines)
+        hits = [hit for hit in self.everywhere.wide_hits(window.data, job.cut) if place.is_own(place.at(hit[0]))]
+        yield from self._placed(place, window.data, self._matches_in_wide(window.data, hits, job), job)
 
     def _block(self, window: Window, data: bytes, job: Job) -> Iterator[Candidate]:
         found, encoded = self.everywhere.find(data, job.spent, job.cut, glued=job.glued)
@@ -221,13 +259,14 @@ class BlockSearch:
                 hit = _marked(hit, data, match.start, match.end)
             if hit is not None or (match.rule.weight >= Weight.CONTEXT and not match.glued):
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
-        yield from self._decoded(place, data, [span for span in encoded if place.is_own(place.at(span[0]))], job)
+        own = [span for span in encoded if place.is_own(place.at(span[0]))]
+        yield from self._placed(place, data, self._matches_in_base64(data, own, job, _DEEPEST_BASE64), job)
 
-    def _decoded(
-        self, place: _Places, data: bytes, prefixes: Sequence[tuple[int, int]], job: Job
+    def _placed(
+        self, place: _Places, data: bytes, decoded: Iterable[tuple[Match, bytes, int, int]], job: Job
     ) -> Iterator[Candidate]:
-        """Secrets in the base64 around `prefixes`; they lie where the characters lie that hold them."""
-        for match, block, start, end in self._matches_in_base64(data, prefixes, job, _DEEPEST_BASE64):
+        """Secrets in what was decoded: a match, the block that it is in, and the stretch of `data` that holds it."""
+        for match, block, start, end in decoded:
             begin, stop = place.span(start, end)
             if not match.rule.is_for(job.path):
                 continue
@@ -251,6 +290,13 @@ class BlockSearch:
             if encoded and depth > 1:
                 for match, block, start, end in self._matches_in_base64(run.data, encoded, job, depth - 1):
                     yield match, block, *run.span(start, end)
+
+    def _matches_in_wide(
+        self, data: bytes, hits: Sequence[tuple[int, int]], job: Job
+    ) -> Iterator[tuple[Match, bytes, int, int]]:
+        for run in wide_runs(data, hits, cut=job.cut):
+            for match in self.everywhere.find(run.data, job.spent, job.cut)[0]:
+                yield match, run.data, *run.span(match.start, match.end)
 
 
 def _marked(hit: SecretHit, data: bytes, start: int, end: int) -> SecretHit:

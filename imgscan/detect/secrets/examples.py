@@ -3,7 +3,7 @@
 A rule's record holds examples as parts, so that no token stands in the repository (push protection would stop it) and
 checksums are right by construction. A part is text, or a mapping with one of: `random` (an alphabet's name, with
 `length`), `crc` (a checksum over what stands before it), `base64` (parts), `jwt` (claims), `pem`, `openssh`, `pgp`,
-`bech32`, `nkey`, `wif`, `ed25519`, `mnemonic`, `hex`, `bytes`, `keystore`.
+`bech32`, `nkey`, `der`, `wif`, `ed25519`, `mnemonic`, `hex`, `bytes`, `keystore`.
 The same rule always gives the same example.
 """
 
@@ -96,6 +96,8 @@ def _part(part: Mapping[str, Any], before: bytes, source: Iterator[int]) -> byte
             return _java_keystore(source)
         case {"bech32": str(human)}:
             return _bech32(human, source)
+        case {"der": str(label)}:
+            return base64.b64encode(_der(label, source))
         case {"nkey": int(kind)}:
             return _nkey(bytes((18 << 3 | kind >> 5, (kind & 31) << 3, *(next(source) for _ in range(32)))))
         case {"pgp": int(length)}:

@@ -79,6 +79,16 @@ def is_code(path: str) -> bool:
     return _ending(path).lower() in words("code_ends")
 
 
+def is_settings(path: str) -> bool:
+    """True for program text that is there to hold values: what declares infrastructure, and `config.php`,
+    `settings.py`, `config/index.js`."""
+    folder, _, name = path.lower().rpartition("/")
+    if _ending(name) in words("settings_ends"):
+        return True
+    named = name.partition(".")[0] in words("settings_names")
+    return is_code(name) and (named or folder.rpartition("/")[2] in words("settings_folders"))
+
+
 def has_macros(path: str) -> bool:
     """True for program text whose macros, names in capitals before others, look like those of keys."""
     return _ending(path).lower() in words("macro_ends")

@@ -40,13 +40,14 @@ _ALGORITHM_PARTS: Final = lazy_re(
     re.IGNORECASE,
 )
 _REFERENCE: Final = lazy_re(
-    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(][\w.:()]*[%)]|\{\{|\{%|\{[\w.]+\}$|<%|<[a-z/][^>]*>$|@@?[\w.]+@@?$|#\{|~\{|`|"
-    rb"!(?:vault|ref|sub|getatt|secret|env)\b|enc\[|vault:|op://|ssm:|arn:|secretsmanager:|keyvault|kms:|file:|"
+    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(][\w.:()]*[%)]|%%\w+%%$|\$\w+\$$|\{\{|\{%|\{[\w.]+\}$|<%|<[a-z/][^>]*>$|@@?[\w.]+@@?$|#\{|~\{|`|"
+    rb"!(?:vault|ref|sub|getatt|secret|env)\b|enc\[|@microsoft\.keyvault|vault:|op://|ssm:|arn:|secretsmanager:|keyvault|kms:|file:|"
     rb"projects/[^/]+/secrets/|process\.env|os\.(?:environ|getenv)|env[.\[(]|getenv\(|import\.meta|config[.\[(]|"
     rb"settings[.\[(]|secrets?[.\[(]|(?:var|local|data|module|each|self|this|args?|options?|params?|request|req|ctx|input|"
     rb"values)[.\[]|\.[*+])",
     re.IGNORECASE,
 )
+_KEYED: Final = lazy_re(rb"(?:[A-Z][A-Z0-9_]{2,40}|id|src|env|type|target)=[A-Za-z_/]")
 _PATH: Final = lazy_re(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*")
 _NUMBER: Final = lazy_re(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%)?", re.IGNORECASE)
 _SEALED: Final = lazy_re(rb"Ag[A-D][A-Za-z0-9+/]{90,}={0,2}")
@@ -63,6 +64,8 @@ _ASSIGNED: Final = lazy_re(
 )
 _NAME_PARTS: Final = lazy_re(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]*")
 _ASSIGNED_BYTES: Final = 96
+AROUND: Final = b"_%[]{}<>()#@*~|-"
+"""What stands around the name of a secret in its place."""
 _LOOKED_AT: Final = 256
 _RANDOM_LENGTH: Final = 24
 _FEW_DISTINCT: Final = 4
@@ -92,6 +95,7 @@ def _stands_in(lowered: bytes) -> bool:
     return (
         not lowered
         or lowered in byte_words("placeholders")
+        or lowered.strip(AROUND) in byte_words("placeholders")
         or is_reference(lowered)
         or _PLACEHOLDER_WORDS.search(lowered) is not None
         or (_is_short(lowered) and _TEST_WORDS.search(lowered) is not None)
@@ -154,6 +158,11 @@ def is_sequential(value: bytes) -> bool:
 def is_weak_password(value: bytes) -> bool:
     """True for a password from the top of every list: no secret to leak, but one that anybody tries first."""
     return value.strip().lower() in byte_words("weak_passwords")
+
+
+def is_keyed(value: bytes) -> bool:
+    """True for `NAME=value` and `id=value` in the place of a value: a mount's options, a variable handed on."""
+    return _KEYED.match(value) is not None
 
 
 def is_path(value: bytes) -> bool:
@@ -260,6 +269,7 @@ FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "reference": is_reference,
     "repetitive": is_repetitive,
     "path": is_path,
+    "keyed": is_keyed,
     "number": is_number,
     "hex": is_hex,
     "one-word": is_one_word,

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from imgscan.detect.secrets import filters
-from imgscan.detect.secrets.assignments import is_sensitive_name
+from imgscan.detect.secrets.assignments import is_sensitive_name, names_signer
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
@@ -35,7 +35,8 @@ def is_generic_secret(name: str, value: bytes) -> bool:
         return False
     if filters.is_hex(value) or _UUID.fullmatch(value) is not None:
         # Digests and identifiers look the same; only a name that promises a secret tells them apart.
-        return is_sensitive_name(name) and (len(value) in _DIGEST_LENGTHS or b"-" in value)
+        promised = is_sensitive_name(name) and not names_signer(name, value)
+        return promised and (len(value) in _DIGEST_LENGTHS or b"-" in value)
     return shannon_bits(value) >= _LEAST_BITS and letters_per_piece(value) < _RARE
 
 
@@ -46,7 +47,9 @@ def is_service_secret(name: str, value: bytes) -> bool:
 
 def _is_harmless(name: str) -> bool:
     parts = [part.lower() for part in _NAME_WORDS.findall(name)]
-    return not parts or parts[-1] in words("harmless_ends") or not words("harmless_words").isdisjoint(parts)
+    if not parts or parts[-1] in words("harmless_ends") or not words("harmless_words").isdisjoint(parts):
+        return True
+    return parts[-1] in ("key", "keys") and parts[-2:-1] != [] and parts[-2] in words("harmless_keys")
 
 
 def _hints(name: str) -> bool:

@@ -30,6 +30,7 @@ _LANGUAGE: Final = 2.8
 _COMMENT: Final = lazy_re(rb"^[ \t]{0,40}(?:#|//|;|--|\*|<!--)")
 _LINE_BYTES: Final = 400
 _QUOTES: Final = frozenset((b'"', b"'", b"`"))
+_CHECKSUM: Final = b"checksum/"
 _DEFAULT: Final = b"${"
 """Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
 
@@ -162,7 +163,7 @@ def _judge_assignment(
     """A `name = value` of a configuration file. In programs only a quoted value is a literal, in shell scripts only
     one that follows the `=` at once. Outside of an environment it is a hint, unless the value looks like nothing
     else."""
-    before, env_file = _assigned_in(path)
+    before, env_file, settings = _assigned_in(path)
     is_default = data[match.match_start : match.match_start + len(_DEFAULT)] == _DEFAULT
     if before is not None and not is_default and data[match.start - 1 : match.start] not in before:
         return None
@@ -173,7 +174,7 @@ def _judge_assignment(
         return None
     severity, confidence = verdict
     if not (env_file or literal):
-        settled = before is None and assignments.is_made_or_chosen(match.name, match.secret)
+        settled = settings and assignments.is_made_or_chosen(match.name, match.secret)
         settled = settled and not _is_in_comment(match, data)
         severity, confidence = severity if settled else Severity.LOW, confidence.lowered
     return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
@@ -192,28 +193,29 @@ def _is_in_arn(match: Match, data: bytes) -> bool:
 
 
 def _names_no_variable(match: Match, data: bytes) -> bool:
-    """Whether a name is what a test came to, a part of an ARN, or the end of a type's name as CloudFormation has
-    them."""
+    """Whether a name is what a test came to, a part of an ARN, what Helm notes a checksum of, or the end of a type's
+    name as CloudFormation has them."""
     if assignments.is_lone(match.name):
         return _OF_TESTS.search(data[match.match_start : match.start]) is not None
-    if _is_in_arn(match, data):
+    if _is_in_arn(match, data) or data[max(match.match_start - len(_CHECKSUM), 0) : match.match_start] == _CHECKSUM:
         return True
     name_end = match.match_start + len(match.name)
     return data[max(match.match_start - 2, 0) : match.match_start] == b"::" and data[name_end : name_end + 1] == b'"'
 
 
 @lru_cache(maxsize=64)
-def _assigned_in(path: str) -> tuple[frozenset[bytes] | None, bool]:
+def _assigned_in(path: str) -> tuple[frozenset[bytes] | None, bool, bool]:
     """What a value must follow in a document of a path to be taken for a literal (None: anything), and whether it is an
-    env file."""
+    env file, or holds settings at least."""
     before: frozenset[bytes] | None = None
+    settings = filekinds.is_settings(path)
     if is_vendored(path) and not may_be_own(path):
-        before = frozenset()
+        before, settings = frozenset(), False
     elif filekinds.is_code(path):
-        before = frozenset((b'"', b"'", b"`", b">"))
+        before = frozenset((b'"', b"'", b"`", b">", b"["))
     elif filekinds.is_shell(path):
         before = frozenset((b'"', b"'", b"="))
-    return before, filekinds.is_env_file(path)
+    return before, filekinds.is_env_file(path), settings or before is None
 
 
 def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:

@@ -5,7 +5,8 @@ the least of the run that it ends with. In: a rule's pattern. Out: a `Loosened`,
 either run, and to build these takes RE2 ten times as long as to search, or a thousand times where it has to find out
 what groups match. Where a match begins and ends follows from the runs alone: the leftmost match begins with the
 leftmost core, and nothing comes after the last run, which may be of two classes. Of the first of them something is
-always there: a group that ends where the core does is one that the run belongs to.
+always there: a group that ends where the core does is one that the run belongs to. And the run that a pattern begins
+with is taken off only where a word follows: behind a class of characters the leftmost core may be another one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from imgscan.detect.secrets.patterntext import CLASS, ends_in_choice, has_altern
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
 
-_HEAD: Final = lazy_re(rb"((?:\(\?[a-z]+\))?\(\?P<name>)(" + CLASS + rb")\{0,([0-9]+)\}(?![?+*{])")
+_HEAD: Final = lazy_re(rb"((?:\(\?[a-z]+\))?\(\?P<name>)(" + CLASS + rb")\{0,([0-9]+)\}(?![?+*{)\[.\\])")
 _TAIL: Final = lazy_re(rb"(" + CLASS + rb")\{([1-9][0-9]*),([0-9]+)\}(?:(" + CLASS + rb")\{0,([0-9]+)\})?\)$")
 _FLAGS: Final = lazy_re(rb"\(\?[ims]+\)")
 _OTHERWISE: Final = lazy_re(rb"\(\?[a-zA-Z]*-?[a-zA-Z]*[:)]|\\Q")

@@ -49,13 +49,13 @@ def check_private_key(secret: bytes) -> Checked:
 
 
 def body_of(text: bytes) -> bytes | None:
-    """The base64 of a PEM block without headers, line ends (escaped too) and the string quotes of source code; None
-    when a line is something else."""
+    """The base64 of a PEM block without headers, line ends (escaped too, as the slashes of PHP's JSON) and the string
+    quotes of source code; None when a line is something else."""
     if not text.translate(None, _PLAIN_BODY):
         # As nearly all are written: nothing but base64 in lines.
         return b"".join(line for line in text.split() if line.strip(_SIGNS))
     pieces = []
-    for line in _LINE_END.split(text):
+    for line in _LINE_END.split(text.replace(b"\\/", b"/")):
         found = _KEY_LINE.match(line)
         if found is None and _HEADER.match(line.strip()) is None:
             return None
@@ -78,6 +78,12 @@ def lacks_key_body(secret: bytes) -> bool:
         return True
     body = body_of(block.group(2).partition(b"-----END")[0])
     return body is None or len(body) < _SHORTEST_BODY or _BASE64.fullmatch(body) is None
+
+
+def check_unframed(secret: bytes) -> Checked:
+    """The body of a key in one line, without the lines that say what it is: DER in base64."""
+    der = decode_base64(secret)
+    return _plain(der) if der is not None and holds_key(der) else _BROKEN
 
 
 def _encrypted(cipher: str, der: bytes) -> Checked:

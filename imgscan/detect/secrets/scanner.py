@@ -111,7 +111,7 @@ class SecretScanner:
     def prepare(self) -> None:
         """Load what is otherwise loaded when first needed, for processes that are about to be forked."""
         for rules in (self.blocks.everywhere, self.blocks.config, self.blocks.named):
-            rules.matcher.regions(b"")
+            rules.prepare()
         load_lists()
 
     def is_recognised(self, secret: bytes) -> bool:
@@ -210,8 +210,7 @@ class SecretScanner:
         return (
             not filekinds.is_config_like(path, len(data))
             and not self.has_rules_by_name(path, len(data))
-            and not self.blocks.everywhere.matcher.regions(data)
-            and (b"\0" not in data or not holds_utf16(data))
+            and self.blocks.is_clean(data)
             and find_keystore(data) is None
         )
 

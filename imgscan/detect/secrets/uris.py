@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.redact import shannon_bits
@@ -13,7 +14,7 @@ from imgscan.model import Confidence, Severity
 
 URI_CREDENTIALS: Final = "secret-uri-credentials"
 _URI: Final = lazy_re(
-    rb"([A-Za-z][A-Za-z0-9+.-]{1,30})://([^:@/\s]{0,80}):(.{1,200})@([A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]+\])$"
+    rb"([A-Za-z][A-Za-z0-9+.-]{1,30})(?:\\?://|:\\/\\/)([^:@/\s]{0,80}):(.{1,200})@([A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]+\])$"
 )
 _SPECIMEN_HOST: Final = lazy_re(
     rb"(?:^|\.)(?:example|test|invalid)(?:\.(?:com|org|net|io|local))?$|^(?:host|hostname|server|servername|domain|address|"
@@ -35,7 +36,7 @@ _SHORTEST_RARE: Final = 8
 
 def judge_uri(match: bytes) -> tuple[Severity, Confidence] | None:
     """Severity and confidence of the password in a whole match; None when it is a reference or a specimen."""
-    parts = _URI.search(match)
+    parts = _URI.search(_plain(match))
     if parts is None:
         return None
     _, user, password, host = parts.groups()
@@ -55,6 +56,11 @@ def judge_uri(match: bytes) -> tuple[Severity, Confidence] | None:
     # A word for a host that only a network of containers resolves: one that people choose for development.
     inside = _NAME_INSIDE.fullmatch(host) is not None and filters.lacks_digits(password)
     return Severity.MEDIUM if inside else Severity.HIGH, Confidence.MEDIUM
+
+
+def _plain(match: bytes) -> bytes:
+    """The URI of one that is part of another's query."""
+    return unquote_to_bytes(match) if b"%2f%2f" in match.lower() and b"://" not in match else match
 
 
 def _is_weak(user: bytes, password: bytes) -> bool:
@@ -82,7 +88,7 @@ def _is_specimen(user: bytes, password: bytes, host: bytes) -> bool:
 
 def uri_context(match: bytes) -> str:
     """The URI with user and password taken out: scheme and host."""
-    parts = _URI.search(match)
+    parts = _URI.search(_plain(match))
     if parts is None:
         return "•••://•••"
     scheme, _, _, host = parts.groups()

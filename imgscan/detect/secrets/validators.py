@@ -260,6 +260,12 @@ def _check_private_key(secret: bytes) -> Checked:
     return check_private_key(secret)
 
 
+def _check_unframed_key(secret: bytes) -> Checked:
+    from imgscan.detect.secrets.pem import check_unframed
+
+    return check_unframed(secret)
+
+
 def _checksum(name: str) -> Callable[[bytes], Checked]:
     """A check of `checksums`, which few scans need."""
 
@@ -288,6 +294,7 @@ VALIDATORS: Final[Mapping[str, Callable[[bytes], Checked]]] = {
     "json-part": check_json_part,
     "bech32": check_bech32,
     "private-key": _check_private_key,
+    "unframed-key": _check_unframed_key,
     "deno": check_crc_deno,
     "base58check": _checksum("check_base58check"),
     "ed25519-pair": _checksum("check_ed25519_pair"),

@@ -29,6 +29,19 @@ PASSWORDS = {
 FORMS = [
     ("README.md", "Log in as `admin` with the password `§`."),
     ("README.md", "- **Password:** §"),
+    ("main.pkr.hcl", 'password                             = "§"'),
+    ("app.ini", "smtp_password                 =                 §"),
+    ("values.yaml", "password:                              §"),
+    ("train.ipynb", '"os.environ[\\"WANDB_API_KEY\\"] = \\"§\\"\\n"'),
+    ("train.ipynb", '"client = Client(api_key=\\"§\\")"'),
+    ("logins.sql", "CREATE LOGIN app WITH PASSWORD = N'§'"),
+    ("Module1.vb", 'Const SQL_PASSWORD As String = "§"'),
+    ("Keys.kt", 'val amplitudeSecret by lazy { "§" }'),
+    ("gate.lua", "jwt_secret = [[§]]"),
+    ("config.exs", '{:password, "§"}'),
+    ("main.cpp", 'std::string password{"§"};'),
+    ("values.yaml", "apiKeys:\n  - value: §"),
+    ("values.yaml", "sessionKeys:\n- §"),
     ("docs/README.md", "| password | `§` |"),
     ("NOTES.txt", "smtp password is §"),
     ("page.html", '<input name="api_password" value="§">'),
@@ -203,6 +216,14 @@ def test_a_password_is_found_however_it_is_written(name: str, text: str, passwor
         ("page.json", '{"NextPageToken": "1w41l63U0xa8q7smH50vCxyTQqdxo69O3EmK28Bi5PcROI4wI"}'),
         ("style.py", 'Token: "#f8f8f2",'),
         ("x.yml", "password:\n  hint: abc1def2"),
+        (".git/config", "[user]\n\tsigningkey = 2158CA9B90FAF72423FCC96A829455B0392B2DDD"),
+        ("app.env", "JWT_SECRET=__JWT_SECRET__\nTOKEN=%%TOKEN_V2%%\nDB_PASSWORD=[password]"),
+        ("values.yaml", "passThrough: enabled4All\npassword_encoder: bcrypt12"),
+        ("local.settings.json", '{"DB_PASSWORD": "@Microsoft.KeyVault(VaultName=v1;SecretName=db2)"}'),
+        ("kinds.ts", "Secret = 'SECRET_TOKEN_V2'"),
+        ("ci.yml", "cache_key: v2-deps-dc3d6f8e3c7d9116662971d69febe0e1"),
+        ("Earthfile", "RUN --secret NPM_TOKEN=npm_token npm ci"),
+        ("form.json", '{"password": "form.login.password2"}'),
     ],
 )
 def test_what_is_no_password(name: str, text: str, scanner: SecretScanner) -> None:
@@ -222,7 +243,15 @@ def test_in_a_comment_it_is_a_hint(scanner: SecretScanner) -> None:
         pytest.param("srv/config.json", "password", "sommer" + "2024", Severity.LOW, id="a-word-and-a-year"),
         pytest.param("srv/config.json", "session_secret", _random(32) + "7", Severity.MEDIUM, id="made-for-a-key"),
         pytest.param("srv/config.json", "access_token", "Kx7mixedQ2words", Severity.LOW, id="hardly-made-for-a-token"),
-        pytest.param("srv/config.py", "password", PASSWORDS["mixed"], Severity.LOW, id="in-a-program"),
+        pytest.param("srv/login.py", "password", PASSWORDS["mixed"], Severity.LOW, id="in-a-program"),
+        pytest.param("srv/settings.py", "password", PASSWORDS["mixed"], Severity.MEDIUM, id="in-a-program-of-settings"),
+        pytest.param("infra/main.tf", "password", PASSWORDS["mixed"], Severity.MEDIUM, id="in-declared-infrastructure"),
+        pytest.param(
+            "srv/config.json", "access_key", "QX7A" * 4 + "K2ZJ", Severity.LOW, id="the-half-that-names-a-key"
+        ),
+        pytest.param(
+            "srv/config.json", "password", "harbour" + "-lantern-42", Severity.MEDIUM, id="words-and-a-number"
+        ),
     ],
 )
 def test_in_a_file_a_password_by_its_name_alone_is_a_hint_unless_it_looks_like_nothing_else(
@@ -270,3 +299,24 @@ def test_files_of_certain_names_have_rules_of_their_own(path: str, rule_id: str 
 def test_a_value_in_a_file_of_its_own(path: str, text: str, found: bool, scanner: SecretScanner) -> None:
     hits = scanner.scan_bytes(text.encode(), path=path)
     assert [hit.rule.id for hit in hits] == ["secret-value-file"] * found
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("Harbour" + ".lantern.2024", id="words-and-a-year"),
+        pytest.param("tide.lamp" + ".seven7", id="words-and-a-number"),
+        pytest.param(_random(20, string.ascii_uppercase), id="capitals"),
+        pytest.param(_random(20, string.ascii_lowercase), id="small-letters"),
+        pytest.param("qzkf-wbxt" + "-hjvm-plgd", id="made-for-an-application"),
+    ],
+)
+@pytest.mark.parametrize("form", ["db_password: §", 'password = "§"', '{"password": "§"}'])
+def test_passwords_that_look_like_names(form: str, value: str, scanner: SecretScanner) -> None:
+    hits = scanner.scan_bytes(form.replace(_VALUE, value).encode() + b"\n", path="srv/app.conf")
+    assert [hit.secret.decode() for hit in hits] == [value]
+
+
+def test_a_checksum_that_helm_notes_is_none(scanner: SecretScanner) -> None:
+    text = b"annotations:\n  checksum/secret: " + _random(64, "0123456789abcdef").encode() + b"\n"
+    assert all(hit.severity is Severity.LOW for hit in scanner.scan_bytes(text, path="srv/pod.yaml"))

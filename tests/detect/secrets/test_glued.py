@@ -96,3 +96,33 @@ def test_what_is_encoded_holds_no_token_by_chance(scanner: SecretScanner) -> Non
     noise = base64.b64encode(random.Random(7).randbytes(600)).rstrip(b"=")
     assert not scanner.scan_bytes(ELF + noise + key + noise + ELF, path="app/server")
     assert scanner.scan_bytes(ELF + noise[:60] + key + b" " + noise + ELF, path="app/server")
+
+
+ESCAPED = [
+    pytest.param(rb'{"log": "ready\n%b"}', id="line-end"),
+    pytest.param(rb'"\t%b"', id="tab"),
+    pytest.param(rb'"{\\n%b"', id="escaped-twice"),
+    pytest.param(b"https://x/?state=token%%3D%b&y", id="url"),
+    pytest.param(b"q=%%2522%b%%2522", id="url-twice"),
+    pytest.param(rb'"a\u003d%b\u0022"', id="unicode"),
+    pytest.param(rb"'a\x3d%b\x22'", id="hexadecimal"),
+    pytest.param(rb'"\u001b[33m%b\u001b[0m"', id="colours-in-json"),
+    pytest.param(b"\x1b[1;32m%b\x1b[0m", id="colours"),
+    pytest.param(b"token=3D%b=\r\n", id="quoted-printable"),
+]
+
+
+@pytest.mark.parametrize("form", ESCAPED)
+def test_a_token_behind_an_escape(
+    form: bytes, token: bytes, scanner: SecretScanner, slow_scanner: SecretScanner
+) -> None:
+    text = form % token
+    for each in (scanner, slow_scanner):
+        (hit,) = each.scan_bytes(text, path="app/server.log.json")
+        assert hit.secret == token
+        assert hit.offset == text.index(token)
+
+
+@pytest.mark.parametrize("before", [b"n", b"3D", b"\\q", b"%3", b"u003d", b"=3d", b"[33m"])
+def test_letters_that_are_no_escape(before: bytes, token: bytes, scanner: SecretScanner) -> None:
+    assert not scanner.scan_bytes(before + token, path="app/notes")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import re2
-from hypothesis import given, reject, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 from imgscan.detect.secrets.confirm import matches
@@ -114,6 +114,8 @@ def patterns(draw: st.DrawFn) -> bytes:
     return b"".join([b"(" if parts[-1] == b"))" else b"", *parts])
 
 
+@example(b"(?P<name>[ab]{0,1})b", b"ab")
+@example(b"(?P<name>[ab]{0,1}[a-c]{0,0})b", b"ab")
 @settings(max_examples=1500)
 @given(patterns(), st.text("abcdA|(=] \n", max_size=24).map(str.encode))
 def test_any_pattern_finds_the_same(pattern: bytes, data: bytes) -> None:

@@ -196,6 +196,10 @@ def test_places(path: str, where: Where) -> None:
         pytest.param("https://user:%s@db.corp.io", None, id="format"),
         pytest.param("https://user:secret@db.corp.io", None, id="specimen-at-a-real-host"),
         pytest.param("https://x", None, id="no-credentials"),
+        pytest.param(f"postgres%3A%2F%2Fapp%3a{RANDOM}%40db.corp.io", Severity.HIGH, id="in-a-query"),
+        pytest.param("https%3A%2F%2Fuser%3Apassword%40host", None, id="specimen-in-a-query"),
+        pytest.param(rf"postgres:\/\/app:{RANDOM}@db.corp.io", Severity.HIGH, id="slashes-of-php"),
+        pytest.param(rf"postgres\://app:{RANDOM}@db.corp.io", Severity.HIGH, id="colon-of-properties"),
     ],
 )
 def test_uris(uri: str, severity: Severity | None) -> None:
@@ -205,4 +209,5 @@ def test_uris(uri: str, severity: Severity | None) -> None:
 
 def test_a_uri_is_shown_without_user_and_password() -> None:
     assert uri_context(b"postgres://app:tr0ub4dor@db.corp.io") == "postgres://•••:•••@db.corp.io"
+    assert uri_context(b"mysql%3A%2F%2Fapp%3Atr0ub4dor%40db.corp.io") == "mysql://•••:•••@db.corp.io"
     assert uri_context(b"nonsense") == "•••://•••"

@@ -109,6 +109,25 @@ def test_checks_take_any_token_like_text(text: str) -> None:
 PEM = "PRIVATE KEY"
 
 
+def test_slashes_as_php_escapes_them() -> None:
+    escaped = assemble([{"pem": PEM, "escaped": True}], "php").replace(b"/", b"\\/")
+    assert check_private_key(escaped).validity is Validity.VALID
+
+
+@pytest.mark.parametrize(
+    ("secret", "validity"),
+    [
+        pytest.param(assemble([{"der": PEM}], "unframed"), Validity.VALID, id="pkcs8"),
+        pytest.param(assemble([{"der": f"RSA {PEM}"}], "unframed"), Validity.VALID, id="pkcs1"),
+        pytest.param(assemble([{"der": f"EC {PEM}"}], "unframed"), Validity.VALID, id="sec1"),
+        pytest.param(assemble([{"der": PEM}], "unframed")[:400], Validity.INVALID, id="cut-off"),
+        pytest.param(b"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" + b"A" * 400, Validity.INVALID, id="no-der"),
+    ],
+)
+def test_a_key_without_its_frame(secret: bytes, validity: Validity) -> None:
+    assert check(("unframed-key",), secret).validity is validity
+
+
 @pytest.mark.parametrize(
     ("options", "detail", "severity"),
     [
