@@ -52,7 +52,6 @@ _DEFAULT: Final = lazy_re(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s
 _YEAR_END: Final = lazy_re(rb"\.[0-9]{2,8}[^\w.]?$")
 _OBJECT: Final = lazy_re(rb"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _KEY_ID: Final = lazy_re(rb"[A-Z0-9]{16,24}")
-_SIGNER: Final = lazy_re(rb"(?:0x)?[0-9A-Fa-f]{8,40}!?|[^\s@]+@[^\s@]+")
 _LANGUAGE: Final = 2.8
 _LANGUAGE_OF_OBJECTS: Final = 2.6
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -136,18 +135,11 @@ def judge_value(name: str, value: bytes, written: Written) -> tuple[Severity, Co
         return None
     if filters.is_number(value) and len(value) < _RANDOM_LENGTH:
         return None
-    if names_signer(name, value):
-        return None
     if code and (_is_no_literal(name, value, quoted=written is Written.QUOTED) or _is_name_of_secret(name, value)):
         return None
     if _looks_random(value):
         return Severity.MEDIUM, Confidence.MEDIUM
     return None if code and _is_language(value) else (Severity.MEDIUM, Confidence.LOW)
-
-
-def names_signer(name: str, value: bytes) -> bool:
-    """Whether a value says whose key to sign with, as git's `signingkey` does."""
-    return _words_of(name)[-1:] == ["signingkey"] and _SIGNER.fullmatch(value) is not None
 
 
 def _is_no_literal(name: str, value: bytes, *, quoted: bool) -> bool:

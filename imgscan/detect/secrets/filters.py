@@ -47,7 +47,6 @@ _REFERENCE: Final = lazy_re(
     rb"values)[.\[]|\.[*+])",
     re.IGNORECASE,
 )
-_KEYED: Final = lazy_re(rb"(?:[A-Z][A-Z0-9_]{2,40}|id|src|env|type|target)=[A-Za-z_/]")
 _PATH: Final = lazy_re(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*")
 _NUMBER: Final = lazy_re(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%)?", re.IGNORECASE)
 _SEALED: Final = lazy_re(rb"Ag[A-D][A-Za-z0-9+/]{90,}={0,2}")
@@ -160,11 +159,6 @@ def is_weak_password(value: bytes) -> bool:
     return value.strip().lower() in byte_words("weak_passwords")
 
 
-def is_keyed(value: bytes) -> bool:
-    """True for `NAME=value` and `id=value` in the place of a value: a mount's options, a variable handed on."""
-    return _KEYED.match(value) is not None
-
-
 def is_path(value: bytes) -> bool:
     """True for a file path, where the secret lies elsewhere."""
     return _PATH.fullmatch(value) is not None
@@ -269,7 +263,6 @@ FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "reference": is_reference,
     "repetitive": is_repetitive,
     "path": is_path,
-    "keyed": is_keyed,
     "number": is_number,
     "hex": is_hex,
     "one-word": is_one_word,

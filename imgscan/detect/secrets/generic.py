@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from imgscan.detect.secrets import filters
-from imgscan.detect.secrets.assignments import is_sensitive_name, names_signer
+from imgscan.detect.secrets.assignments import is_sensitive_name
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
@@ -35,8 +35,7 @@ def is_generic_secret(name: str, value: bytes) -> bool:
         return False
     if filters.is_hex(value) or _UUID.fullmatch(value) is not None:
         # Digests and identifiers look the same; only a name that promises a secret tells them apart.
-        promised = is_sensitive_name(name) and not names_signer(name, value)
-        return promised and (len(value) in _DIGEST_LENGTHS or b"-" in value)
+        return is_sensitive_name(name) and (len(value) in _DIGEST_LENGTHS or b"-" in value)
     return shannon_bits(value) >= _LEAST_BITS and letters_per_piece(value) < _RARE
 
 

@@ -30,7 +30,6 @@ _LANGUAGE: Final = 2.8
 _COMMENT: Final = lazy_re(rb"^[ \t]{0,40}(?:#|//|;|--|\*|<!--)")
 _LINE_BYTES: Final = 400
 _QUOTES: Final = frozenset((b'"', b"'", b"`"))
-_CHECKSUM: Final = b"checksum/"
 _DEFAULT: Final = b"${"
 """Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
 
@@ -193,11 +192,11 @@ def _is_in_arn(match: Match, data: bytes) -> bool:
 
 
 def _names_no_variable(match: Match, data: bytes) -> bool:
-    """Whether a name is what a test came to, a part of an ARN, what Helm notes a checksum of, or the end of a type's
-    name as CloudFormation has them."""
+    """Whether a name is what a test came to, a part of an ARN, or the end of a type's name as CloudFormation has
+    them."""
     if assignments.is_lone(match.name):
         return _OF_TESTS.search(data[match.match_start : match.start]) is not None
-    if _is_in_arn(match, data) or data[max(match.match_start - len(_CHECKSUM), 0) : match.match_start] == _CHECKSUM:
+    if _is_in_arn(match, data):
         return True
     name_end = match.match_start + len(match.name)
     return data[max(match.match_start - 2, 0) : match.match_start] == b"::" and data[name_end : name_end + 1] == b'"'
