@@ -36,9 +36,14 @@ def member_name(entry: Entry) -> str:
     return path_text(entry.path)
 
 
+def is_packed(head: bytes) -> bool:
+    """Whether a member that begins so is an archive or compressed: what layers are."""
+    return is_header(head) or sniff(head) is not None
+
+
 def is_layer(name: str, head: bytes) -> bool:
     """Whether a member is a layer, by its first bytes; by its name only when these say nothing."""
-    if is_header(head) or sniff(head) is not None:
+    if is_packed(head):
         return True
     if head.lstrip(b" \t\r\n")[:1] in (b"{", b"[") or head[:4] == b"null":
         return False

@@ -29,6 +29,7 @@ from imgscan.source.manifests import (
     is_same,
     merge,
 )
+from imgscan.source.members import HEAD_BYTES, is_packed
 from imgscan.source.records import Image, ImageConfig, Layer
 
 _HEX: Final = lazy_re(r"(?<![0-9a-f])[0-9a-f]{64,128}(?![0-9a-f])")
@@ -248,6 +249,8 @@ def _attached(name: str, documents: Documents, notes: list[Skipped]) -> bytes | 
             Skipped(where=plain(name), reason=f"it is attached to the image and was not searched: {error.what}")
         )
         return None
+    if data is not None and is_packed(data[:HEAD_BYTES]):
+        data = None
     if data is None and documents.resolve(name) is not None:
         notes.append(
             Skipped(where=plain(name), reason="it is attached to the image and was not searched: it is no text")

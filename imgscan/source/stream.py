@@ -24,6 +24,7 @@ from imgscan.source.members import (
     PrefixedStream,
     TooManyMembersError,
     is_layer,
+    is_packed,
     member_name,
     read_head,
 )
@@ -123,17 +124,22 @@ class OnePass:
         # A name may come again, and what comes then is another layer; no name of a member begins with a slash.
         blob = name if name not in collected.layers else f"/{number}/{name}"
         collected.layers.add(blob)
-        collected.members.add(item.entry, _Member(layer=blob))
+        # What is not packed may be attached to the image, or be a layer that is damaged: which, the manifests say.
+        small = not is_packed(head) and item.entry.size_bytes <= self._room()
+        document = self._read_document(name, item.entry, head, item) if small else None
+        collected.members.add(item.entry, _Member(layer=blob, document=document))
         # How its diffID is stated is known only once the configuration has come by.
         stored = algorithm_of(name.removeprefix("blobs/").replace("/", ":", 1))
-        return LayerBlob(name=blob, stream=PrefixedStream(head, item), hashes=(stored, BY_SHA256[1]))
+        return LayerBlob(name=blob, stream=PrefixedStream(document or head, item), hashes=(stored, BY_SHA256[1]))
 
     def _read_document(self, name: str, entry: Entry, head: bytes, item: TarEntry) -> bytes | None:
-        collected = self._collected
-        room = MAX_DOCUMENTS_BYTES - collected.document_bytes
-        if entry.size_bytes > min(MAX_JSON_BYTES, room):
+        if entry.size_bytes > self._room():
             self._skipped.append(Skipped(where=name, reason=f"a document of {entry.size_bytes:,} bytes is too large"))
             return None
         data = head + item.read()
-        collected.document_bytes += len(data)
+        self._collected.document_bytes += len(data)
         return data
+
+    def _room(self) -> int:
+        """The bytes that the next document may have."""
+        return min(MAX_JSON_BYTES, MAX_DOCUMENTS_BYTES - self._collected.document_bytes)

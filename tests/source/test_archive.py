@@ -152,6 +152,22 @@ def test_attestations_are_documents_and_no_layers(save: Callable[[bytes], str]) 
         assert b'{"predicate": "provenance"}' in [data for _, data in reader.documents()]
 
 
+@pytest.mark.parametrize(
+    ("attached", "is_read"),
+    [
+        pytest.param(b"TOKEN=1\nno JSON\n", True, id="text"),
+        pytest.param(b"\x01\0\0 bytes", True, id="bytes"),
+        pytest.param(gzip.compress(b"TOKEN=1"), False, id="compressed"),
+    ],
+)
+def test_what_is_attached_is_read_in_one_pass_too(attached: bytes, is_read: bool, save: Callable[[bytes], str]) -> None:
+    for pack in (plain, gzip.compress):
+        reader = open_image(save(pack(containerd(IMAGE, attached))))
+        image, _ = read(reader)
+        assert len(image.layers) == 3
+        assert (attached in [data for _, data in reader.documents()]) is is_read
+
+
 def test_old_layer_configurations_are_documents(save: Callable[[bytes], str]) -> None:
     reader = open_image(save(legacy(IMAGE)))
     assert sum(name.endswith("/json") for name, _ in reader.documents()) == 3
