@@ -22,6 +22,11 @@ def algorithm_of(digest: str | None) -> str:
     return algorithm if algorithm in ALGORITHMS else _SHA256
 
 
+def digest_by_name(blob: str) -> str:
+    """The digest that a layout's file `blobs/ALGORITHM/HEX` is named by; of any other name, no digest."""
+    return blob.removeprefix("blobs/").replace("/", ":", 1)
+
+
 class Digested(Protocol):
     """What was computed of a blob: a `BlobSummary`, or a `listing.LayerListing`."""
 

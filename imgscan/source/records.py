@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imgscan.frozen import frozen
-from imgscan.layers.digests import BY_SHA256, Hashes, algorithm_of
+from imgscan.layers.digests import BY_SHA256, Hashes, algorithm_of, digest_by_name
 from imgscan.layers.tarwindow import ByteStream
 from imgscan.model import Digest, Skipped
 
@@ -97,7 +97,9 @@ class Image:
     def hashes(self, blob: str) -> Hashes:
         """The algorithms by which the image states the digests of a blob."""
         found = next((layer for layer in self.layers if layer.blob == blob), None)
-        return (algorithm_of(found.digest), algorithm_of(found.diff_id)) if found is not None else BY_SHA256
+        if found is None:
+            return BY_SHA256
+        return algorithm_of(found.digest or digest_by_name(blob)), algorithm_of(found.diff_id)
 
 
 @frozen

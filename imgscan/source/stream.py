@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from imgscan.errors import ImgscanError
 from imgscan.frozen import frozen
-from imgscan.layers.digests import BY_SHA256, algorithm_of
+from imgscan.layers.digests import BY_SHA256, algorithm_of, digest_by_name
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES, ByteStream
 from imgscan.model import EntryKind, Skipped
@@ -129,7 +129,7 @@ class OnePass:
         document = self._read_document(name, item.entry, head, item) if small else None
         collected.members.add(item.entry, _Member(layer=blob, document=document))
         # How its diffID is stated is known only once the configuration has come by.
-        stored = algorithm_of(name.removeprefix("blobs/").replace("/", ":", 1))
+        stored = algorithm_of(digest_by_name(name))
         return LayerBlob(name=blob, stream=PrefixedStream(document or head, item), hashes=(stored, BY_SHA256[1]))
 
     def _read_document(self, name: str, entry: Entry, head: bytes, item: TarEntry) -> bytes | None:

@@ -217,7 +217,7 @@ class BlockSearch:
         if holds_utf16(window.data):
             yield from self._block(window, without_nuls(window.data), job)
         elif b"\0" in window.data:
-            yield from self._wide(window, job)
+            yield from self._in_wide(window, job)
 
     def is_clean(self, data: bytes) -> bool:
         """Whether nothing that a rule for all bytes begins with is in a document that fits in a window."""
@@ -225,7 +225,7 @@ class BlockSearch:
             return False
         return b"\0" not in data or not (holds_utf16(data) or self.everywhere.wide_hits(data, lambda _: None))
 
-    def _wide(self, window: Window, job: Job) -> Iterator[Candidate]:
+    def _in_wide(self, window: Window, job: Job) -> Iterator[Candidate]:
         """What is found in the UTF-16 among other bytes."""
         place = _Places(window, window.data, job.newlines)
         hits = [hit for hit in self.everywhere.wide_hits(window.data, job.cut) if place.is_own(place.at(hit[0]))]

@@ -56,4 +56,17 @@ def wide_runs(data: bytes, hits: Iterable[tuple[int, int]], *, cut: Cut) -> Iter
         run = _RUN.match(data, start, start + _LONGEST_RUN)
         if run is not None:
             covered = run.end()
-            yield WideRun(data=run[0][::2], start=start)
+            yield from _strings(data, run, start)
+
+
+def _strings(data: bytes, run: re.Match[bytes], start: int) -> Iterator[WideRun]:
+    """What the run's characters are as text. Without a NUL behind it, the last one is no part of little-endian text,
+    and without one before it, the first is none of big-endian text: a string often has another byte beside it.
+    """
+    text = run[0][::2]
+    if data[run.end() : run.end() + 1] == b"\0":
+        yield WideRun(data=text, start=start)
+        return
+    yield WideRun(data=text[:-1], start=start)
+    first = 0 if data[start - 1 : start] == b"\0" else 1
+    yield WideRun(data=text[first:], start=start + 2 * first)

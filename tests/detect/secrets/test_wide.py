@@ -28,6 +28,22 @@ def test_a_token_in_a_program(
         assert hit.offset == at + 1 + 2 * len(before) + (order == "utf-16-be")
 
 
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("before", [b"\1", b"\0", b"\0\0", b"A", b"A\0"], ids=repr)
+@pytest.mark.parametrize("after", [b"", b"\1", b"A", b"AB", b"\0", b"\0\0", b"\0\1"], ids=repr)
+def test_a_token_is_all_of_a_string(
+    before: bytes, after: bytes, order: str, token: bytes, scanner: SecretScanner, slow_scanner: SecretScanner
+) -> None:
+    wide = token.decode().encode(order)
+    if order == "utf-16-le":
+        before = before.removesuffix(b"A\0")  # It would be one string with this character.
+    if order == "utf-16-be" and before == b"A":
+        after = after.lstrip(b"\0")  # It would be a string of the other order.
+    for each in (scanner, slow_scanner):
+        (hit,) = each.scan_bytes(PROGRAM + before + wide + after + PROGRAM, path="app/tool.exe")
+        assert hit.secret == token
+
+
 def test_a_program_without_one_is_clean(scanner: SecretScanner) -> None:
     text = "nothing to see here".encode("utf-16-le")
     assert scanner.is_clean(PROGRAM + text + PROGRAM, "app/tool.exe")
@@ -47,8 +63,7 @@ def test_a_run_is_the_text_and_its_places(text: str, big_endian: bool) -> None:
     wide = text.encode("utf-16-be" if big_endian else "utf-16-le")
     data = b"\xff\xfe\xff" + wide + b"\xff\xff"
     at = data.index(text[len(text) // 2].encode(), 3 + 2 * (len(text) // 2))
-    (run,) = wide_runs(data, [(at, at + 1)], cut=lambda _: None)
-    assert run.data.decode() == text
+    (run,) = (run for run in wide_runs(data, [(at, at + 1)], cut=lambda _: None) if run.data.decode() == text)
     for index, character in enumerate(text):
         start, end = run.span(index, index + 1)
         assert data[start:end] == character.encode()
