@@ -21,6 +21,8 @@ from imgscan.errors import WorkerError
 
 _AHEAD: Final = 3
 """Requests that a process has at once: the one it works on, and what it goes on with while nobody here looks."""
+_GIVES_WAY: Final = 5
+"""Niceness of a process: who hands out requests should have a processor whenever it can go on, or all would wait."""
 _HEAD_BYTES: Final = 8
 """Before each request and answer: its length."""
 _PIPE_BYTES: Final = 1 << 16
@@ -241,6 +243,7 @@ def _answer_all(serve: Serve, requests: int, answers: int) -> None:
     """What a process does: it reads requests, one by one, and writes answers, until nobody is there."""
     # What it has from its parent is in use: to look for circles in that would only copy it.
     gc.freeze()
+    os.nice(_GIVES_WAY)
     with open(requests, "rb") as source, open(answers, "wb") as target:
         while head := source.read(_HEAD_BYTES):
             request = source.read(int.from_bytes(head, "little"))

@@ -36,6 +36,8 @@ _SLOT_FILES: Final = 4096
 _BATCH_BYTES: Final = 8 << 20
 MOST_HITS: Final = 50_000
 """Of one layer, one in each of a million files would take a gigabyte."""
+_MOST_RUNNING: Final = 64
+"""Batches that are searched or wait for it: one that takes long should not keep the others from being handed out."""
 _DIRECTORY = EntryKind.DIRECTORY
 _EMPTY: Final = content_digest(b"")
 
@@ -199,7 +201,7 @@ class LayerSearch:
             assert pending.slot is not None, "a batch has a folder or a slot"
             batch = self._workers.search_slot(pending.slot, pending.jobs, here=here)
         self._running.append((batch, pending))
-        while len(self._running) > self._workers.slots or (self._running and self._running[0][0].done()):
+        while len(self._running) > _MOST_RUNNING or (self._running and self._running[0][0].done()):
             self._collect()
 
     def _collect(self) -> None:

@@ -100,6 +100,11 @@ def test_a_long_request_holds_up_no_more_than_the_few_behind_it() -> None:
     os.close(release)
 
 
+def test_a_process_gives_way_to_who_asks_it() -> None:
+    with forked(lambda _: b"%d" % os.nice(0)) as made:
+        assert int(made.ask(b"").result()) > os.nice(0)
+
+
 class Unpicklable(Exception):
     def __init__(self, one: int, two: int) -> None:
         super().__init__(f"{one} {two}")

@@ -26,7 +26,7 @@ from imgscan.progress import silent
 from imgscan.source.indexed import FileWindow
 from imgscan.source.records import StoreError
 from imgscan.source.tarsplit import TarSplitStream
-from imgscan.workers import SLOT_BYTES, Workers
+from imgscan.workers import SLOT_BYTES, Batch, Searched, Workers, _Request
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +242,32 @@ def test_an_archive_that_changes_while_it_is_read(
 
         with pytest.raises(StoreError):
             list_layer(open_layer(Ahead()), search)
+
+
+def test_a_batch_that_takes_long_holds_up_no_others(scanner: SecretScanner, tmp_path: Path) -> None:
+    asked: list[Batch] = []
+    asked_when_waited: list[int] = []
+
+    class Long(Batch):
+        def done(self) -> bool:
+            return False
+
+        def result(self) -> Searched:
+            asked_when_waited.append(len(asked))
+            return super().result()
+
+    class Busy(Workers):
+        def _there(self, request: _Request) -> Batch:
+            asked.append(Long(scanner, there=None, here=self._here(request)._here))
+            return asked[-1]
+
+    tar = archive(*(member(b"%05d" % number, b"%d" % number) for number in range(9_000)))
+    root = tmp_path / "diff"
+    root.mkdir()
+    with closing(Busy(scanner, 1)) as busy:
+        stored(take_apart(tar, root), root, busy, scanner)
+    assert len(asked) > 20
+    assert asked_when_waited[0] == len(asked)
 
 
 def test_few_files_start_no_process(scanner: SecretScanner) -> None:
