@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 
 from imgscan.detect.secrets import filters
+from imgscan.detect.secrets.namewords import name_words
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
@@ -22,7 +23,6 @@ ENV_ASSIGNMENT: Final = "secret-env-assignment"
 _SHORTEST: Final = 4
 _LONGEST: Final = 4096
 _LONGEST_NAME: Final = 100
-_NAME_WORDS: Final = lazy_re(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Names whose only word is one of these mean something else: a directory, a pass, a path, a cooking recipe.
 _ALONE_HARMLESS: Final = frozenset({"pwd", "pw", "oldpwd", "pass", "pat", "salt", "pepper", "tokens"})
 _LONE: Final = frozenset({"pass", "pw", "pwd"})
@@ -89,7 +89,7 @@ def _is_compound(part: str) -> bool:
 
 def _words_of(name: str) -> list[str]:
     """The words of a name, lower case, without a number at its end."""
-    parts = [word.lower() for word in _NAME_WORDS.findall(name[-_LONGEST_NAME:])]
+    parts = name_words(name[-_LONGEST_NAME:])
     while parts and parts[-1].isdigit():
         parts.pop()
     return parts

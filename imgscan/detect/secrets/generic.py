@@ -11,13 +11,13 @@ from typing import Final
 
 from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.assignments import is_sensitive_name
+from imgscan.detect.secrets.namewords import name_words
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
 from imgscan.lazyre import lazy_re
 
 GENERIC: Final = "secret-generic"
-_NAME_WORDS: Final = lazy_re(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DOTTED: Final = lazy_re(rb"[A-Za-z_-]+[0-9]{0,3}(?:[.:/][A-Za-z_-]+[0-9]{0,3})+")
 _VERSIONED: Final = lazy_re(rb"[A-Za-z_@/-]+v?[0-9]+(?:\.[0-9]+)+[A-Za-z0-9._-]*")
@@ -44,8 +44,12 @@ def is_service_secret(name: str, value: bytes) -> bool:
     return not _is_harmless(name) and not _is_known_shape(value) and letters_per_piece(value) < _RARE_OF_SERVICE
 
 
+def _words_of(name: str) -> list[str]:
+    return [word for word in name_words(name) if word.isalpha()]
+
+
 def _is_harmless(name: str) -> bool:
-    parts = [part.lower() for part in _NAME_WORDS.findall(name)]
+    parts = _words_of(name)
     if not parts or parts[-1] in words("harmless_ends") or not words("harmless_words").isdisjoint(parts):
         return True
     return parts[-1] in ("key", "keys") and parts[-2:-1] != [] and parts[-2] in words("harmless_keys")
@@ -54,7 +58,7 @@ def _is_harmless(name: str) -> bool:
 def _hints(name: str) -> bool:
     if _is_harmless(name):
         return False
-    parts = [part.lower() for part in _NAME_WORDS.findall(name)]
+    parts = _words_of(name)
     return is_sensitive_name(name) or not words("hinting_words").isdisjoint(parts)
 
 

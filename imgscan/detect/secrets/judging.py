@@ -176,7 +176,7 @@ def _judge_assignment(
         settled = settings and assignments.is_made_or_chosen(match.name, match.secret)
         settled = settled and not _is_in_comment(match, data)
         severity, confidence = severity if settled else Severity.LOW, confidence.lowered
-    return assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
+    return _assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
 
 
 def _written(match: Match, data: bytes, *, env_file: bool) -> assignments.Written:
@@ -228,14 +228,20 @@ def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int
         verdict = match.rule.severity, match.rule.confidence
     if verdict is None:
         return None
-    return assignment_hit(match.rule, match.name, match.secret, verdict, line=line, offset=offset)
+    return _assignment_hit(match.rule, match.name, match.secret, verdict, line=line, offset=offset)
 
 
-def assignment_hit(
+def variable_hit(rule: SecretRule, name: str, value: bytes, verdict: tuple[Severity, Confidence]) -> SecretHit:
+    """The hit for a variable of an environment, which is known to be one without looking for it."""
+    hit = _assignment_hit(rule, name, value, verdict, line=1, offset=0)
+    return _as_public(hit, publishable.why_public(name, value))
+
+
+def _assignment_hit(
     rule: SecretRule, name: str, value: bytes, verdict: tuple[Severity, Confidence], *, line: int, offset: int
 ) -> SecretHit:
-    """The hit for a literal value under a sensitive name."""
-    hit = SecretHit(
+    """The hit for a literal value under a name."""
+    return SecretHit(
         rule=rule,
         secret=value,
         line=line,
@@ -245,4 +251,3 @@ def assignment_hit(
         confidence=verdict[1],
         severity=verdict[0],
     )
-    return _as_public(hit, publishable.why_public(name, value))

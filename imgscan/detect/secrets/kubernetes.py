@@ -9,7 +9,7 @@ from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.assignments import is_sensitive_name
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
-from imgscan.detect.secrets.uris import judge_uri
+from imgscan.detect.secrets.uris import find_uri, judge_uri
 from imgscan.detect.secrets.validators import decode_base64
 from imgscan.lazyre import lazy_re
 from imgscan.model import Confidence, Severity
@@ -31,10 +31,6 @@ _WORDS: Final = 2.4
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _FILE_SIGNS: Final = frozenset(b'\n="')
 _PRIVATE: Final = b"PRIVATE KEY-----"
-_URI: Final = lazy_re(
-    rb"\b[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s:@/?#\"'`<>]{0,80}:[^\s@/?#\"'`<>]{1,160}@"
-    rb"(?:[A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]{2,40}\])"
-)
 
 
 def judge_kubernetes(name: str, value: bytes, data: bytes, start: int) -> tuple[Severity, Confidence] | None:
@@ -50,9 +46,9 @@ def judge_kubernetes(name: str, value: bytes, data: bytes, start: int) -> tuple[
         return None
     if _CERTIFICATE in decoded and _PRIVATE not in decoded:
         return None
-    uri = _URI.search(decoded)
+    uri = find_uri(decoded)
     if uri is not None:
-        return judge_uri(uri[0])
+        return judge_uri(uri)
     random = len(decoded) >= _LONG and shannon_bits(decoded) >= _RANDOM_BITS and not filters.lacks_digits(decoded)
     named = is_sensitive_name(name)
     random = random and (named or _is_file(decoded) or letters_per_piece(decoded) < _WORDS)

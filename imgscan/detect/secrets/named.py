@@ -89,14 +89,16 @@ def _service() -> re.Pattern[bytes]:
     made = rb"\bnew[ \t]+(?i:" + called + rb")\b"
     set_up = rb"\b(?i:" + called + rb")(?:\.(?:configure|config|init|create_?client)|[ \t]*\{|:$)"
     others = rb"\bprovider[ \t]+\"[a-z][a-z0-9_-]{1,40}\"|\b[A-Z][A-Za-z0-9]{2,30}Strategy\(|\bsasl\.password\b"
-    return re.compile(b"|".join((whole, made, set_up, others, _host().pattern.join((b"(?i:", b")")))))
+    return re.compile(b"|".join((whole, made, set_up, others, b"(?i:" + _hosts() + b")")))
 
 
 @cache
 def _host() -> re.Pattern[bytes]:
-    return re.compile(
-        rb"\b(?:" + _alternatives("names") + rb"|" + _alternatives("called") + rb")" + _TOP_LEVEL, re.IGNORECASE
-    )
+    return re.compile(_hosts(), re.IGNORECASE)
+
+
+def _hosts() -> bytes:
+    return rb"\b(?:" + _alternatives("names") + rb"|" + _alternatives("called") + rb")" + _TOP_LEVEL
 
 
 def _alternatives(kind: str) -> bytes:

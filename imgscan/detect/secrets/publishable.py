@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
+from imgscan.detect.secrets.namewords import name_words
 from imgscan.detect.secrets.wordlists import publishable
 from imgscan.lazyre import lazy_re
 
@@ -18,7 +19,6 @@ MADE_PUBLIC: Final = "made to be shown to users"
 ID_ALONE: Final = "an id, of no use without its secret"
 _BEFORE_BYTES: Final = 120
 _AROUND_BYTES: Final = 400
-_WORDS: Final = lazy_re(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _INTO_PAGES: Final = lazy_re(r"^(?:NEXT_PUBLIC|NUXT_PUBLIC|EXPO_PUBLIC|GATSBY|REACT_APP|VUE_APP|VITE|PUBLIC)_(?=\w+_)")
 _SECRET_WORDS: Final = frozenset({"SECRET", "PRIVATE", "ADMIN", "SERVER", "PASSWORD", "SERVICE"})
 # A lock file of NuGet, npm, Composer; Subresource Integrity.
@@ -83,7 +83,7 @@ def is_web_key(data: bytes, start: int, secret: bytes) -> bool:
 
 def _plain(name: str) -> str:
     """`NEXT_PUBLIC_POSTHOG_KEY` and `posthogKey` as POSTHOG_KEY."""
-    return _INTO_PAGES.sub("", "_".join(word.upper() for word in _WORDS.findall(name)))
+    return _INTO_PAGES.sub("", "_".join(name_words(name)).upper())
 
 
 @cache

@@ -29,7 +29,7 @@ from imgscan.detect.secrets.hits import (
     fold,
     keystore_candidates,
 )
-from imgscan.detect.secrets.judging import assignment_hit
+from imgscan.detect.secrets.judging import variable_hit
 from imgscan.detect.secrets.keystores import find_keystore
 from imgscan.detect.secrets.marks import REACH
 from imgscan.detect.secrets.matcher import re2_options
@@ -248,7 +248,7 @@ class SecretScanner:
         generic = self.rules.get(assignments.ENV_ASSIGNMENT)
         verdict = assignments.judge_value(name, raw, assignments.Written.LITERAL)
         if generic is not None and verdict is not None:
-            hit = assignment_hit(generic, name, raw, verdict, line=1, offset=0)
+            hit = variable_hit(generic, name, raw, verdict)
             found.append(Candidate(hit=hit, start=0, end=len(raw), match_start=-len(prefix), match_end=len(raw)))
         return fold(distinct(found))
 

@@ -16,6 +16,10 @@ URI_CREDENTIALS: Final = "secret-uri-credentials"
 _URI: Final = lazy_re(
     rb"([A-Za-z][A-Za-z0-9+.-]{1,30})(?:\\?://|:\\/\\/)([^:@/\s]{0,80}):(.{1,200})@([A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]+\])$"
 )
+_URI_INSIDE: Final = lazy_re(
+    rb"\b[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s:@/?#\"'`<>]{0,80}:[^\s@/?#\"'`<>]{1,160}@"
+    rb"(?:[A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]{2,40}\])"
+)
 _SPECIMEN_HOST: Final = lazy_re(
     rb"(?:^|\.)(?:example|test|invalid)(?:\.(?:com|org|net|io|local))?$|^(?:host|hostname|server|servername|domain|address|"
     rb"ip|url|proxy|proxyhost|your[-_.].*|my[-_]?(?:host|server|proxy|domain).*|my[a-z]*\.com|foo|bar|foo\.[a-z]+|"
@@ -32,6 +36,12 @@ _RANDOM_LENGTH: Final = 12
 _RANDOM_BITS: Final = 2.8
 _SHORT_NUMBER: Final = 6
 _SHORTEST_RARE: Final = 8
+
+
+def find_uri(text: bytes) -> bytes | None:
+    """The first URI with a password in a text, up to its host: what `judge_uri` judges."""
+    found = _URI_INSIDE.search(text)
+    return found[0] if found is not None else None
 
 
 def judge_uri(match: bytes) -> tuple[Severity, Confidence] | None:

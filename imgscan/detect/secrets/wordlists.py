@@ -53,6 +53,6 @@ def publishable() -> Mapping[str, Sequence[str]]:
 
 @cache
 def services(kind: str) -> frozenset[str]:
-    """Names of services, of one kind of `services.yml`."""
-    lists: Mapping[str, str] = load_yaml(rules_dir() / "secrets" / "lists" / "services.yml")
+    """Names of services, of one kind of `service_names.yml`."""
+    lists: Mapping[str, str] = load_yaml(rules_dir() / "secrets" / "lists" / "service_names.yml")
     return frozenset(lists[kind].split())

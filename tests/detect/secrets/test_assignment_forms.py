@@ -130,6 +130,7 @@ FORMS = [
     ("x.go", 'Password: "§",'),
     ("main.tf", 'variable "db_password" {\n  default = "§"\n}'),
     ("main2.tf", 'password = "§"'),
+    ("build.sbt", 'val nexusPassword = "§"'),
     ("play.yml", "ansible_become_password: §"),
     ("run.sh", "export PGPASSWORD=§"),
     ("run2.sh", "PGPASSWORD='§' psql -h db"),
