@@ -10,7 +10,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from backports import zstd
@@ -139,9 +139,10 @@ def rpm(files: Files, pack: Callable[[bytes], bytes] = gzip.compress) -> bytes:
     return lead + signature + header + pack(newc(files))
 
 
-def lzma_alone(data: bytes) -> bytes:
-    """The format before xz."""
-    return lzma.compress(data, format=lzma.FORMAT_ALONE)
+def lzma_alone(data: bytes, size: int | None = None) -> bytes:
+    """The format before xz, with an end that is marked, or the size in its header."""
+    packed = lzma.compress(data, format=lzma.FORMAT_ALONE)
+    return packed if size is None else packed[:5] + struct.pack("<Q", size) + packed[13:]
 
 
 def zip_lzma(data: bytes) -> bytes:
@@ -198,7 +199,52 @@ STREAMS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "bz2": bz2.compress,
     "bz2-streams": lambda data: bz2.compress(data[:500]) + bz2.compress(data[500:]),
     "xz": lzma.compress,
+    "lzma": lzma_alone,
+    "lzma-sized": lambda data: lzma_alone(data, len(data)),
     "xz-padded": lambda data: lzma.compress(data[:500]) + bytes(8) + lzma.compress(data[500:]),
     "zst": zstd.compress,
     "zst-frames": multi_frame,
 }
+
+
+def beam(texts: Sequence[bytes]) -> bytes:
+    """A module of Erlang's with texts among its literals."""
+    literals = b"".join(
+        struct.pack(">I", len(text) + 6) + b"\x83m" + struct.pack(">I", len(text)) + text for text in texts
+    )
+    table = struct.pack(">I", len(texts)) + literals
+    chunks = ((b"AtU8", b"\0\0\0\1\1a"), (b"LitT", struct.pack(">I", len(table)) + zlib.compress(table)))
+    body = b"".join(name + struct.pack(">I", len(data)) + data + bytes(-len(data) % 4) for name, data in chunks)
+    return b"FOR1" + struct.pack(">I", len(body) + 4) + b"BEAM" + body
+
+
+def pdf(texts: Sequence[bytes]) -> bytes:
+    """A document with a page for each text."""
+    objects = [
+        b"%d 0 obj\n<</Length %d/Filter/FlateDecode>>\nstream\n%s\nendstream\nendobj\n" % (number, len(data), data)
+        for number, data in enumerate((zlib.compress(b"BT (%s) Tj ET" % text) for text in texts), start=1)
+    ]
+    return b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + b"".join(objects) + b"trailer\n<<>>\n%%EOF\n"
+
+
+def dump(texts: Sequence[bytes], piece: int = 4096) -> bytes:
+    """What `pg_dump --format=custom` writes, with a table for each text, in pieces of so many bytes."""
+
+    def number(value: int) -> bytes:
+        return b"\0" + struct.pack("<I", value)
+
+    def table(number_: int, data: bytes) -> bytes:
+        parts = (data[at : at + piece] for at in range(0, len(data), piece))
+        return b"\1" + number(number_) + b"".join(number(len(part)) + part for part in parts) + number(0)
+
+    tables = (table(3000 + index, zlib.compress(text)) for index, text in enumerate(texts))
+    return b"PGDMP\1\x0e\0\4\x08\1" + number(1) * 7 + b"CREATE TABLE public.t (\n" + b"".join(tables)
+
+
+HOLDERS: Final[dict[str, Callable[[Sequence[bytes]], bytes]]] = {
+    "beam": beam,
+    "pdf": pdf,
+    "dump": dump,
+    "dump-in-small-pieces": lambda texts: dump(texts, 100),
+}
+"""Files of other formats that hold compressed texts."""

@@ -28,12 +28,12 @@ def _programs() -> Path:
 
 class Server:
     """A server of our own, that can be killed and started again. It refuses to run as root, so as root it runs as its
-    own user. `url` is that of its database."""
+    own user. `url` is that of its database, `programs` the folder of its programs."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._data = root / "data"
-        self._bin = _programs()
+        self.programs = _programs()
         self._port = free_port()
         self._as_user: list[str | Path] = (
             ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
@@ -49,7 +49,7 @@ class Server:
             for path in (self._root, password):
                 os.chown(path, user.pw_uid, user.pw_gid)
         make = ["-U", "imgscan", "--auth=scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--no-sync"]
-        program = [*self._as_user, self._bin / "initdb", "-D", self._data, *make]
+        program = [*self._as_user, self.programs / "initdb", "-D", self._data, *make]
         subprocess.run(program, check=True, capture_output=True, cwd=self._root)
 
     def start(self) -> None:
@@ -74,7 +74,7 @@ class Server:
             self._control("-m", "immediate", "stop", check=False)
 
     def _control(self, *arguments: str | Path, check: bool = True) -> None:
-        program = [*self._as_user, self._bin / "pg_ctl", "-D", self._data, "-w", "-t", "60", *arguments]
+        program = [*self._as_user, self.programs / "pg_ctl", "-D", self._data, "-w", "-t", "60", *arguments]
         quiet = subprocess.DEVNULL
         subprocess.run(program, check=check, cwd=self._root, stdout=quiet, stderr=None if check else quiet)
 

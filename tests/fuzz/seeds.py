@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from archivemaker import ARCHIVES as NESTED_ARCHIVES
-from archivemaker import STREAMS, tarred, zipped
+from archivemaker import HOLDERS, STREAMS, tarred, zipped
 from fuzz.mutate import PACKERS
 from imagemaker import LAYOUTS, Made, docker25, dump, legacy, small_layer
 from secretmaker import token_of
@@ -73,6 +73,7 @@ _FILES: Final = {
 NESTED: Final = (
     *(make(_FILES) for make in NESTED_ARCHIVES.values()),
     *(pack(tarred(_FILES)) for pack in STREAMS.values()),
+    *(hold(tuple(_FILES.values())) for hold in HOLDERS.values()),
 )
 _ONE, _TWO = small_layer(b"passwd", b"root:x"), small_layer(b".wh.passwd", b"")
 _IMAGE: Final = Made(

@@ -13,8 +13,18 @@ from typing import Final
 
 from imgscan.detect.secrets.unpack.gitobjects import PACK_MARK, is_loose, walk_loose, walk_pack
 from imgscan.detect.secrets.unpack.members import Walk
+from imgscan.detect.secrets.unpack.streams import DUMP_MARK, PDF_MARK, is_beam, walk_dump, walk_streams
 from imgscan.detect.secrets.unpack.texts import SQLITE_MARK, is_bytecode, walk_bytecode, walk_sqlite
-from imgscan.detect.secrets.unpack.walks import AR_MARK, walk_ar, walk_cpio, walk_frames, walk_rpm, walk_tar
+from imgscan.detect.secrets.unpack.walks import (
+    AR_MARK,
+    is_lzma,
+    walk_ar,
+    walk_cpio,
+    walk_frames,
+    walk_lzma,
+    walk_rpm,
+    walk_tar,
+)
 from imgscan.detect.secrets.unpack.zipwalk import looks_like_zip, walk_zip
 from imgscan.frozen import frozen
 from imgscan.layers.codec import CODECS
@@ -40,7 +50,7 @@ _UNREAD: Final[Mapping[bytes, str]] = {
 }
 _RPM_LEAD: Final = b"\xed\xab\xee\xdb"
 _JMOD: Final = b"JM\1\0"
-_FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1] + b"x")
+_FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04F%" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1] + b"x")
 _OF_PROGRAMS: Final = frozenset(b"#\x7f")
 """What scripts and programs begin with, and no container does."""
 _BEHIND_SCRIPT: Final = lazy_re(rb"PK\x03\x04|\x1f\x8b\x08[\0-\x1f]|\xfd7zXZ\0|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
@@ -70,6 +80,10 @@ _SQLITE: Final = Container(name="SQLite", walk=walk_sqlite)
 _GIT_OBJECT: Final = Container(name="git object", walk=walk_loose)
 _GIT_PACK: Final = Container(name="git pack", walk=walk_pack)
 _BYTECODE: Final = Container(name="bytecode", walk=walk_bytecode)
+_MODULE: Final = Container(name="Erlang module", walk=walk_streams)
+_LZMA: Final = Container(name="lzma", walk=walk_lzma, heavy=True)
+_PDF: Final = Container(name="PDF", walk=walk_streams)
+_DUMP: Final = Container(name="PostgreSQL dump", walk=walk_dump)
 _FRAMES: Final = {
     name: Container(name=name, walk=walk_frames(codec), heavy=name in _HEAVY) for name, codec in _CODECS.items()
 }
@@ -110,6 +124,14 @@ def _at_start(head: bytes) -> Container | None:
         return _SQLITE
     if head[:7] == PACK_MARK:
         return _GIT_PACK
+    if is_beam(head):
+        return _MODULE
+    if is_lzma(head):
+        return _LZMA
+    if head[:5] == PDF_MARK:
+        return _PDF
+    if head[:5] == DUMP_MARK:
+        return _DUMP
     if is_loose(head):
         return _GIT_OBJECT
     if _CPIO.match(head):

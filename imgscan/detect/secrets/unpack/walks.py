@@ -35,6 +35,10 @@ _RPM_INTRO_BYTES, _RPM_INDEX_BYTES = 16, 16
 _MOST_RPM_HEADER: Final = 256 << 20
 """As rpm itself has it: header blobs are no larger."""
 _LZMA_START: Final = b"\x5d\0\0"
+_LZMA_HEADER_BYTES: Final = 13
+_LZMA_SIZES: Final = frozenset(power + half for n in range(12, 31) for power in (1 << n,) for half in (0, power >> 1))
+_LZMA_ENDLESS: Final = (1 << 64) - 1
+_MOST_LZMA_BYTES: Final = 1 << 38
 
 
 def unpacked_name(name: str) -> str:
@@ -52,6 +56,21 @@ def walk_frames(codec: Codec) -> Callable[[Source, Opening], Iterator[Member]]:
         yield _whole(content.read, opening)
 
     return walk
+
+
+def is_lzma(head: bytes) -> bool:
+    """Whether data begins as the format before xz does, which has no mark of its own: by the usual properties, a
+    dictionary of a size that encoders take, a size that is credible, and the zero that every range coder begins with
+    (the header as xz's doc/lzma-file-format.txt has it)."""
+    if head[:3] != _LZMA_START or head[_LZMA_HEADER_BYTES : _LZMA_HEADER_BYTES + 1] != b"\0":
+        return False
+    size = int.from_bytes(head[5:_LZMA_HEADER_BYTES], "little")
+    return int.from_bytes(head[1:5], "little") in _LZMA_SIZES and (size == _LZMA_ENDLESS or size < _MOST_LZMA_BYTES)
+
+
+def walk_lzma(source: Source, opening: Opening) -> Iterator[Member]:
+    """How to open data of that format."""
+    yield _whole(Inflated(source, new_lzma, budget=opening.budget, trouble=opening.trouble).read, opening)
 
 
 def _whole(read: Read, opening: Opening) -> Member:
@@ -188,6 +207,6 @@ def walk_rpm(source: Source, opening: Opening) -> Iterator[Member]:
     if codec is not None:
         yield from walk_frames(codec)(source, opening)
     elif source.peek(3) == _LZMA_START:
-        yield _whole(Inflated(source, new_lzma, budget=opening.budget, trouble=opening.trouble).read, opening)
+        yield from walk_lzma(source, opening)
     else:
         yield Member(name=b"payload", read=source.read, stored_at=source.position, transparent=True)

@@ -302,6 +302,7 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "gzip": ("sh", "-c", "gzip -c tree/etc/b.conf > out"),
     "bzip2": ("sh", "-c", "bzip2 -c tree/etc/b.conf > out"),
     "xz": ("sh", "-c", "xz -T2 --block-size=4096 -c tree/etc/b.conf > out"),
+    "lzma": ("sh", "-c", "xz --format=lzma -c tree/etc/b.conf > out"),
     "zstd": ("sh", "-c", "zstd -q --long -19 -c tree/etc/b.conf > out"),
     "cpio": ("sh", "-c", "find tree | cpio -o -H newc > out 2>/dev/null"),
     "dpkg-deb": ("sh", "-c", "dpkg-deb -Zxz -b tree out.deb >/dev/null && mv out.deb out"),
