@@ -47,10 +47,20 @@ _UNREAD: Final[Mapping[bytes, str]] = {
     b"MSCF\0\0\0\0": "cabinet",
     b"LZIP\1": "lzip",
     b"\x04\x22\x4d\x18": "LZ4",
+    b"\x1f\x9d": "compress (.Z)",
+    b"\x89LZO\0\r\n\x1a\n": "lzop",
+    b"\xff\x06\0\0sNaPpY": "Snappy",
+    b"MSWIM\0\0\0": "Windows Imaging",
+    b"xar!\0\x1c": "xar",
 }
+_UPX: Final = b"UPX!"
+_UPX_BYTES: Final = 1024
+"""So near to a program's beginning stands what packed it."""
 _RPM_LEAD: Final = b"\xed\xab\xee\xdb"
 _JMOD: Final = b"JM\1\0"
-_FIRST: Final = frozenset(b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04F%" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1] + b"x")
+_FIRST: Final = frozenset(
+    b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04F%\x89\xff" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1] + b"x"
+)
 _OF_PROGRAMS: Final = frozenset(b"#\x7f")
 """What scripts and programs begin with, and no container does."""
 _BEHIND_SCRIPT: Final = lazy_re(rb"PK\x03\x04|\x1f\x8b\x08[\0-\x1f]|\xfd7zXZ\0|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
@@ -150,6 +160,8 @@ def _behind_something(head: bytes, size: int | None) -> Container | None:
         return Container(name="zip", walk=walk_zip, at=4)
     if head[:2] == b"#!":
         return _behind_script(head)
+    if head[:4] in (b"\x7fELF", b"MZ\x90\0") and _UPX in head[:_UPX_BYTES]:
+        return Container(name="UPX", walk=None)
     if head[:4] == b"\x7fELF":
         return _behind_program(_elf_end(head), size)
     if head[:2] == b"MZ":
