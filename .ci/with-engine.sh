@@ -16,7 +16,7 @@ for tool in busybox:busybox-static podman:podman skopeo:skopeo; do
 done
 # What other tools write is read: key stores and archives.
 for tool in openssl:openssl gpg:gnupg keytool:default-jre-headless zip:zip cpio:cpio zstd:zstd xz:xz-utils \
-  bzip2:bzip2 ar:binutils git:git patch:patch; do
+  bzip2:bzip2 ar:binutils mksquashfs:squashfs-tools git:git patch:patch; do
   if ! command -v "${tool%:*}" >/dev/null && is_root && is_debian_like; then
     say "installing ${tool#*:} for the tests"
     apt_install "${tool#*:}" || say "apt could not install ${tool#*:}; some tests will say so"

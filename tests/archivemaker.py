@@ -199,6 +199,8 @@ STREAMS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "bz2": bz2.compress,
     "bz2-streams": lambda data: bz2.compress(data[:500]) + bz2.compress(data[500:]),
     "xz": lzma.compress,
+    "zlib": zlib.compress,
+    "zlib-best": lambda data: zlib.compress(data, 9),
     "lzma": lzma_alone,
     "lzma-sized": lambda data: lzma_alone(data, len(data)),
     "xz-padded": lambda data: lzma.compress(data[:500]) + bytes(8) + lzma.compress(data[500:]),
@@ -241,10 +243,34 @@ def dump(texts: Sequence[bytes], piece: int = 4096) -> bytes:
     return b"PGDMP\1\x0e\0\4\x08\1" + number(1) * 7 + b"CREATE TABLE public.t (\n" + b"".join(tables)
 
 
+def squashfs(texts: Sequence[bytes], number: int, pack: Callable[[bytes], bytes]) -> bytes:
+    """A file system's superblock and its blocks, as far as they are looked at."""
+    superblock = b"hsqs" + struct.pack("<4I2H", 1, 0, 131072, 0, number, 17) + bytes(72)
+    return superblock + b"".join(map(pack, texts)) + bytes(100)
+
+
+def journal(texts: Sequence[bytes], pack: Callable[[bytes], bytes]) -> bytes:
+    """A journal whose fields are compressed, each in an object that begins at a multiple of eight bytes."""
+    packed = (struct.pack("<BB6xQ", 1, 2, 0) + bytes(48) + pack(b"MESSAGE=" + text) for text in texts)
+    return b"LPKSHHRH" + bytes(264) + b"".join(data + bytes(-len(data) % 8) for data in packed)
+
+
+def frozen(texts: Sequence[bytes]) -> bytes:
+    """A program of PyInstaller's: its loader, then modules."""
+    loader = b"\x7fELF\2\1\1" + bytes(60_000) + b"\0_MEIPASS2\0" + bytes(5_000)
+    return loader + b"".join(zlib.compress(b"\xe3" + bytes(20) + text) for text in texts) + b"MEI\14\13\12\13\16"
+
+
 HOLDERS: Final[dict[str, Callable[[Sequence[bytes]], bytes]]] = {
     "beam": beam,
     "pdf": pdf,
     "dump": dump,
     "dump-in-small-pieces": lambda texts: dump(texts, 100),
+    "squashfs": lambda texts: squashfs(texts, 1, zlib.compress),
+    "squashfs-xz": lambda texts: squashfs(texts, 4, lzma.compress),
+    "squashfs-zstd": lambda texts: squashfs(texts, 6, zstd.compress),
+    "journal": lambda texts: journal(texts, zstd.compress),
+    "journal-xz": lambda texts: journal(texts, lzma.compress),
+    "frozen": frozen,
 }
 """Files of other formats that hold compressed texts."""

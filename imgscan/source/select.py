@@ -268,7 +268,7 @@ def _documents(
     found |= {name: data for name in candidate.attestations if (data := _attached(name, documents, notes)) is not None}
     for folder in dict.fromkeys(posixpath.dirname(layer.name) for layer in candidate.layers if "/" in layer.name):
         name = f"{folder}/json"
-        data = documents.read(name)
+        data = _attached(name, documents, notes)
         if data is not None:
             more = further_texts(data, raw_config)
             found[name] = data if more is None else more

@@ -124,9 +124,11 @@ class OnePass:
         # A name may come again, and what comes then is another layer; no name of a member begins with a slash.
         blob = name if name not in collected.layers else f"/{number}/{name}"
         collected.layers.add(blob)
-        # What is not packed may be attached to the image, or be a layer that is damaged: which, the manifests say.
-        small = not is_packed(head) and item.entry.size_bytes <= self._room()
-        document = self._read_document(name, item.entry, head, item) if small else None
+        # It may be attached to the image, or be a layer that is damaged: which, the manifests say. Of what is packed its
+        # beginning is enough to say that it is no text.
+        document = None
+        if item.entry.size_bytes <= self._room():
+            document = head if is_packed(head) else self._read_document(name, item.entry, head, item)
         collected.members.add(item.entry, _Member(layer=blob, document=document))
         # How its diffID is stated is known only once the configuration has come by.
         stored = algorithm_of(digest_by_name(name))

@@ -13,7 +13,21 @@ from typing import Final
 
 from imgscan.detect.secrets.unpack.gitobjects import PACK_MARK, is_loose, walk_loose, walk_pack
 from imgscan.detect.secrets.unpack.members import Walk
-from imgscan.detect.secrets.unpack.streams import DUMP_MARK, PDF_MARK, is_beam, walk_dump, walk_streams
+from imgscan.detect.secrets.unpack.streams import (
+    DUMP_MARK,
+    FROZEN_MARK,
+    JOURNAL_MARK,
+    PDF_MARK,
+    SQUASHFS_MARK,
+    XZ,
+    ZLIB,
+    ZSTD,
+    is_beam,
+    is_zlib,
+    squashfs_kind,
+    walk_dump,
+    walk_streams,
+)
 from imgscan.detect.secrets.unpack.texts import SQLITE_MARK, is_bytecode, walk_bytecode, walk_sqlite
 from imgscan.detect.secrets.unpack.walks import (
     AR_MARK,
@@ -24,6 +38,7 @@ from imgscan.detect.secrets.unpack.walks import (
     walk_lzma,
     walk_rpm,
     walk_tar,
+    walk_zlib,
 )
 from imgscan.detect.secrets.unpack.zipwalk import looks_like_zip, walk_zip
 from imgscan.frozen import frozen
@@ -43,7 +58,6 @@ _MOST_MARKS: Final = 64
 _UNREAD: Final[Mapping[bytes, str]] = {
     b"7z\xbc\xaf\x27\x1c": "7-Zip",
     b"Rar!\x1a\x07": "RAR",
-    b"hsqs": "SquashFS",
     b"MSCF\0\0\0\0": "cabinet",
     b"LZIP\1": "lzip",
     b"\x04\x22\x4d\x18": "LZ4",
@@ -90,9 +104,12 @@ _SQLITE: Final = Container(name="SQLite", walk=walk_sqlite)
 _GIT_OBJECT: Final = Container(name="git object", walk=walk_loose)
 _GIT_PACK: Final = Container(name="git pack", walk=walk_pack)
 _BYTECODE: Final = Container(name="bytecode", walk=walk_bytecode)
-_MODULE: Final = Container(name="Erlang module", walk=walk_streams)
+_MODULE: Final = Container(name="Erlang module", walk=walk_streams(ZLIB))
+_FROZEN: Final = Container(name="PyInstaller's program", walk=walk_streams(ZLIB))
+_JOURNAL: Final = Container(name="journal", walk=walk_streams(ZSTD, XZ), heavy=True)
+_ZLIB: Final = Container(name="zlib", walk=walk_zlib)
 _LZMA: Final = Container(name="lzma", walk=walk_lzma, heavy=True)
-_PDF: Final = Container(name="PDF", walk=walk_streams)
+_PDF: Final = Container(name="PDF", walk=walk_streams(ZLIB))
 _DUMP: Final = Container(name="PostgreSQL dump", walk=walk_dump)
 _FRAMES: Final = {
     name: Container(name=name, walk=walk_frames(codec), heavy=name in _HEAVY) for name, codec in _CODECS.items()
@@ -142,6 +159,12 @@ def _at_start(head: bytes) -> Container | None:
         return _PDF
     if head[:5] == DUMP_MARK:
         return _DUMP
+    if head[:8] == JOURNAL_MARK:
+        return _JOURNAL
+    if head[:4] == SQUASHFS_MARK:
+        return _squashfs(head)
+    if is_zlib(head):
+        return _ZLIB
     if is_loose(head):
         return _GIT_OBJECT
     if _CPIO.match(head):
@@ -154,14 +177,22 @@ def _at_start(head: bytes) -> Container | None:
     return None
 
 
+def _squashfs(head: bytes) -> Container:
+    kind = squashfs_kind(head)
+    return Container(name="SquashFS", walk=None if kind is None else walk_streams(kind), heavy=kind in (XZ, ZSTD))
+
+
 def _behind_something(head: bytes, size: int | None) -> Container | None:
     """A container behind a script that unpacks or runs it, behind a program, or in a Java module."""
     if head[:4] == _JMOD and looks_like_zip(head[4:HEAD_BYTES]):
         return Container(name="zip", walk=walk_zip, at=4)
     if head[:2] == b"#!":
         return _behind_script(head)
-    if head[:4] in (b"\x7fELF", b"MZ\x90\0") and _UPX in head[:_UPX_BYTES]:
-        return Container(name="UPX", walk=None)
+    if head[:4] in (b"\x7fELF", b"MZ\x90\0"):
+        if _UPX in head[:_UPX_BYTES]:
+            return Container(name="UPX", walk=None)
+        if FROZEN_MARK in head:
+            return _FROZEN
     if head[:4] == b"\x7fELF":
         return _behind_program(_elf_end(head), size)
     if head[:2] == b"MZ":

@@ -11,7 +11,7 @@ from typing import Final
 from imgscan.detect.secrets.unpack.inflate import Inflated
 from imgscan.detect.secrets.unpack.members import Member, Opening
 from imgscan.detect.secrets.unpack.source import CHUNK_BYTES, Bounded, Read, Source
-from imgscan.layers.codec import SNIFF_BYTES, Codec, new_lzma, sniff
+from imgscan.layers.codec import SNIFF_BYTES, Codec, new_lzma, new_zlib, sniff
 from imgscan.layers.tar import read_entries
 from imgscan.model import EntryKind, Skipped
 
@@ -71,6 +71,11 @@ def is_lzma(head: bytes) -> bool:
 def walk_lzma(source: Source, opening: Opening) -> Iterator[Member]:
     """How to open data of that format."""
     yield _whole(Inflated(source, new_lzma, budget=opening.budget, trouble=opening.trouble).read, opening)
+
+
+def walk_zlib(source: Source, opening: Opening) -> Iterator[Member]:
+    """How to open a stream of zlib's that is a file by itself."""
+    yield _whole(Inflated(source, new_zlib, budget=opening.budget, trouble=opening.trouble).read, opening)
 
 
 def _whole(read: Read, opening: Opening) -> Member:

@@ -15,6 +15,7 @@ from secretmaker import token_of
 
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.detect.secrets.unpack.gitobjects import _Added, apply_delta
+from imgscan.detect.secrets.unpack.magic import recognise
 from imgscan.detect.secrets.unpack.source import Source
 
 FIRST, SECOND, THIRD = (token_of(f"git {name}") for name in ("first", "second", "third"))
@@ -91,7 +92,11 @@ def test_any_bytes(rest: bytes, count: int) -> None:
 
 
 def test_other_zlib_streams_are_no_objects(scanner: SecretScanner) -> None:
-    assert scanner.scan_bytes(zlib.compress(f"token = {FIRST}".encode() * 9), path="a.bin") == []
+    data = zlib.compress(f"token = {FIRST}\n".encode())
+    container = recognise(data)
+    assert container is not None
+    assert container.name == "zlib"
+    assert [hit.inside for hit in scanner.scan_bytes(data, path="a.bin")] == ["a.bin"]
 
 
 @given(st.binary(max_size=300), st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300), st.binary(max_size=90))))
