@@ -33,10 +33,15 @@ def anchor(report: Report, finding: Finding) -> Anchor:
         return Anchor(path=_inside(folder, location.dockerfile.file), line=location.dockerfile.line)
     if location.place in _OF_THE_PROJECT and location.path:
         return Anchor(path=_inside(folder, location.path), line=location.line or 1)
-    if report.target.dockerfile:
-        return Anchor(path=_inside(folder, report.target.dockerfile), line=1)
-    if location.path:
+    if location.path and not report.target.dockerfile:
         return Anchor(path=_inside("", location.path), line=location.line or 1, in_image=True)
+    return anchor_of_image(report)
+
+
+def anchor_of_image(report: Report) -> Anchor:
+    """Where to show what is said of the image as a whole."""
+    if report.target.dockerfile:
+        return Anchor(path=_inside(_folder(report), report.target.dockerfile), line=1)
     return Anchor(path=_inside("", report.target.ref), line=1, in_image=True)
 
 

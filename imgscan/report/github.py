@@ -14,7 +14,7 @@ from imgscan.escape import plain, workflow_data, workflow_property
 from imgscan.model import Finding, Report, Severity
 from imgscan.report import Style
 from imgscan.report.anchors import anchor
-from imgscan.report.summary import counts, ordered, place_text
+from imgscan.report.summary import counts, incomplete_line, left_out_texts, ordered, place_text
 
 _COMMANDS: Final = {
     Severity.CRITICAL: "error",
@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     Severity.INFO: "notice",
 }
 _EACH: Final = 10
+_LEFT_OUT: Final = 10
 
 
 def render(report: Report, style: Style | None = None) -> str:
@@ -38,6 +39,9 @@ def _annotations(report: Report) -> Iterator[str]:
         written[command] = written.get(command, 0) + 1
         if written[command] <= _EACH:
             yield _annotation(report, finding, command)
+    if incomplete := incomplete_line(report):
+        text = "\n".join(plain(line) for line in (incomplete, *left_out_texts(report)[:_LEFT_OUT]))
+        yield f"::warning title=incomplete::{workflow_data(text)}"
 
 
 def _annotation(report: Report, finding: Finding, command: str) -> str:
@@ -51,5 +55,6 @@ def _annotation(report: Report, finding: Finding, command: str) -> str:
 
 def _last(report: Report) -> str:
     found = open_findings(report.findings)
-    reasons = "".join(f"; {plain(reason)}" for reason in report.reasons)
+    more = (*report.reasons, incomplete_line(report))
+    reasons = "".join(f"; {plain(reason)}" for reason in more if reason)
     return f"imgscan: {report.verdict.value} for {plain(report.target.ref)}: {counts(found)}{reasons}"

@@ -1,8 +1,8 @@
 """The report as JUnit XML, for CI servers that show nothing else: a suite each for what there
-is of build, findings, risks and budgets.
+is of build, findings, risks and budgets, and of what could not be looked at.
 
 What forbids the merge fails: a build that failed, findings that `--fail-on` counts, risks, broken budgets. Findings
-that do not count, and accepted ones, are skipped with what they say; the rest passes.
+that do not count, and accepted ones, are skipped with what they say, and so is what could not be looked at.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 from imgscan.escape import plain
 from imgscan.model import Finding, Report
 from imgscan.report import Style
-from imgscan.report.summary import budget_row, ordered, where
+from imgscan.report.summary import budget_row, incomplete_line, left_out_texts, ordered, where
 
 _ATTRIBUTE: Final = {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
 Case = tuple[str, str, str | None, str | None]
@@ -22,12 +22,13 @@ Case = tuple[str, str, str | None, str | None]
 
 
 def render(report: Report, style: Style | None = None) -> str:
-    """Four suites, of which only that of the findings is there in any case."""
+    """Five suites, of which only that of the findings is there in any case."""
     suites = [
         ("build", [*_build(report)]),
         ("findings", [*_findings(report)]),
         ("risks", [*_risks(report)]),
         ("budgets", [*_budgets(report)]),
+        ("coverage", [*_coverage(report)]),
     ]
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -78,6 +79,11 @@ def _budgets(report: Report) -> Iterator[Case]:
         key, limit, actual, _, _ = budget_row(budget)
         skipped = "not measured" if budget.actual is None else None
         yield "imgscan.budget", f"{key} {limit}", f"{actual}, {limit}" if budget.broken else None, skipped
+
+
+def _coverage(report: Report) -> Iterator[Case]:
+    if incomplete := incomplete_line(report):
+        yield "imgscan.coverage", "everything was looked at", None, "; ".join((incomplete, *left_out_texts(report)))
 
 
 def _suite(name: str, cases: Sequence[Case]) -> Iterator[str]:

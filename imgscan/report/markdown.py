@@ -26,16 +26,17 @@ from imgscan.report.summary import (
     collapse,
     counts,
     dive_line,
+    incomplete_line,
     interesting_layers,
     layer_count,
     left_out_count,
+    left_out_texts,
+    read_line,
     rebuild_notes,
     scenario_row,
     source_line,
     split_findings,
     status_text,
-    unread_line,
-    unread_text,
     where,
 )
 from imgscan.report.todos import todos
@@ -62,8 +63,8 @@ def _lines(report: Report) -> Iterator[str]:
     sign = "🟢" if report.verdict is Verdict.GO else "🔴"
     yield f"## {sign} imgscan: {report.verdict.value} for {markdown_code(report.target.ref)}"
     yield ""
-    accepted = accepted_line(report)
-    yield f"{': '.join(shown_counts(report)).capitalize()}." + (f" {accepted}." if accepted else "")
+    said = (": ".join(shown_counts(report)), accepted_line(report), incomplete_line(report))
+    yield " ".join(f"{each[0].upper()}{each[1:]}." for each in said if each)
     yield from bullets(report.reasons)
     yield from _todo(report)
     yield from _budgets(report)
@@ -309,11 +310,9 @@ def _image(report: Report) -> Iterator[str]:
 
 
 def _coverage(report: Report) -> Iterator[str]:
-    texts = [f"skipped: {s.where}: {s.reason}" for s in report.skipped]
+    texts = left_out_texts(report)
     if report.coverage:
-        coverage = report.coverage
-        texts.extend(f"not read: {unread_text(item)}" for item in coverage.not_read)
-        yield f"\n<sub>Scanned {coverage.entries} entries, {human_bytes(coverage.bytes)}; {unread_line(report)}."
+        yield f"\n<sub>Scanned {read_line(report.coverage, report)}."
         yield f"imgscan {report.tool.version}, rules: {markdown(', '.join(report.tool.rule_packs))}.</sub>"
     if texts:
         count = left_out_count(report)

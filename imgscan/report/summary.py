@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, TypeVar
 
 from imgscan.acceptance import accepted_findings, open_findings
-from imgscan.coverage import count_left_out
+from imgscan.coverage import Coverage, count_left_out
 from imgscan.model import (
     Accepted,
     AcceptedBy,
@@ -236,14 +236,33 @@ def left_out_count(report: Report) -> int:
     return count_left_out(report.skipped, report.coverage)
 
 
-def unread_line(report: Report) -> str:
-    """`not read: 3, 12 kB`, with how many of them are listed if that is not all; `nothing left out`."""
-    coverage = report.coverage
-    if coverage is None or not (coverage.not_read or coverage.not_listed):
-        return "nothing left out"
-    size = sum(item.bytes for item in coverage.not_read) + coverage.not_listed_bytes
-    listed = f" (the first {len(coverage.not_read)} listed)" if coverage.not_listed else ""
-    return f"not read or not wholly: {len(coverage.not_read) + coverage.not_listed}, {human_bytes(size)}{listed}"
+def incomplete_line(report: Report) -> str:
+    """`incomplete: 3 things could not be looked at`; "" if there is nothing like that."""
+    count = left_out_count(report)
+    return f"incomplete: {count:,} {'thing' if count == 1 else 'things'} could not be looked at" if count else ""
+
+
+def left_out_texts(report: Report) -> list[str]:
+    """Each of them that is listed: where it is, and why."""
+    unread = report.coverage.not_read if report.coverage else ()
+    return [f"skipped: {item.where}: {item.reason}" for item in report.skipped] + [
+        f"not read: {unread_text(item)}" for item in unread
+    ]
+
+
+def read_line(coverage: Coverage, report: Report) -> str:
+    """`12 entries, 3 MB; not read or not wholly: 3, 12 kB`, with how many of them are listed if that is not all; or
+    `…; nothing left out`."""
+    entries = f"{coverage.entries:,} {'entry' if coverage.entries == 1 else 'entries'}"
+    parts = [f"{entries}, {human_bytes(coverage.bytes)}"]
+    count = len(coverage.not_read) + coverage.not_listed
+    if count:
+        size = sum(item.bytes for item in coverage.not_read) + coverage.not_listed_bytes
+        listed = f" (the first {len(coverage.not_read)} listed)" if coverage.not_listed else ""
+        parts.append(f"not read or not wholly: {count:,}, {human_bytes(size)}{listed}")
+    if report.skipped:
+        parts.append(f"skipped: {sum(item.count for item in report.skipped):,}")
+    return "; ".join(parts if len(parts) > 1 else (*parts, "nothing left out"))
 
 
 def unread_text(item: NotRead) -> str:

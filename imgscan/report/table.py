@@ -23,17 +23,17 @@ from imgscan.report.summary import (
     budget_row,
     collapse,
     dive_line,
+    incomplete_line,
     installs_again,
     interesting_layers,
     layer_count,
-    left_out_count,
     place_text,
+    read_line,
     rebuild_notes,
     scenario_row,
     source_line,
     split_findings,
     status_text,
-    unread_line,
     unread_text,
 )
 from imgscan.report.terminal import Pen
@@ -91,10 +91,8 @@ def _headline(report: Report, pen: Pen) -> Iterator[str]:
         yield from pen.wrap(f"- {reason}", "  ")
     if accepted := accepted_line(report):
         yield f"  {accepted}" + ("" if pen.style.verbose else " (-v lists them)")
-    left_out = left_out_count(report)
-    if left_out:
-        things = "thing" if left_out == 1 else "things"
-        yield "  " + pen.paint(f"incomplete: {left_out} {things} could not be looked at (listed below)", "33")
+    if incomplete := incomplete_line(report):
+        yield "  " + pen.paint(f"{incomplete} (listed below)", "33")
 
 
 def _todo(report: Report, pen: Pen) -> Iterator[str]:
@@ -336,7 +334,7 @@ def _coverage(report: Report, pen: Pen) -> Iterator[str]:
     coverage = report.coverage
     if coverage:
         yield pen.heading("Coverage")
-        yield f"  scanned {coverage.entries} entries, {human_bytes(coverage.bytes)}; {unread_line(report)}"
+        yield f"  scanned {read_line(coverage, report)}"
         for item in coverage.not_read[: pen.rows(coverage.not_read)]:
             yield from pen.wrap(f"not read: {unread_text(item)}", "  ")
         left = len(coverage.not_read) + coverage.not_listed - pen.rows(coverage.not_read)

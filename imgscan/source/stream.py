@@ -124,8 +124,8 @@ class OnePass:
         # A name may come again, and what comes then is another layer; no name of a member begins with a slash.
         blob = name if name not in collected.layers else f"/{number}/{name}"
         collected.layers.add(blob)
-        # It may be attached to the image, or be a layer that is damaged: which, the manifests say. Of what is packed its
-        # beginning is enough to say that it is no text.
+        # It may be attached to the image, or be a layer that is damaged: which, the manifests say. What is packed shows
+        # by its beginning that it is no text.
         document = None
         if item.entry.size_bytes <= self._room():
             document = head if is_packed(head) else self._read_document(name, item.entry, head, item)

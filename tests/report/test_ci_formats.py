@@ -20,11 +20,14 @@ from imgscan.model import (
     AcceptedBy,
     BuildFailure,
     BuildInfo,
+    Coverage,
     Finding,
     Location,
+    NotRead,
     Place,
     Report,
     Severity,
+    Skipped,
     Target,
 )
 from imgscan.report import render
@@ -34,7 +37,7 @@ TEXTS = st.text(st.characters(codec=None), max_size=60)
 
 
 def of(*findings: Finding) -> Report:
-    return report(findings=findings)
+    return report(findings=findings, skipped=(), coverage=None)
 
 
 def several(severities: Sequence[Severity]) -> Report:
@@ -47,6 +50,8 @@ def hostile(text: str) -> Report:
         target=Target(kind="build", ref=text),
         findings=(finding(rule_id="secret-own", message=text, location=place, places=(place,)),),
         reasons=(text,),
+        skipped=(),
+        coverage=None,
     )
 
 
@@ -114,7 +119,7 @@ def test_junit_fails_where_the_image_does_not_build() -> None:
 
 
 def test_junit_of_nothing_is_a_pass() -> None:
-    root = ElementTree.fromstring(render(report(findings=(), risks=(), budgets=()), "junit"))
+    root = ElementTree.fromstring(render(report(findings=(), risks=(), budgets=(), skipped=(), coverage=None), "junit"))
     assert [case.get("name") for case in root.iter("testcase")] == ["no findings"]
     assert not list(root.iter("failure"))
 
@@ -176,3 +181,39 @@ def test_github_obeys_no_name(text: str) -> None:
 
 def test_workflow_properties_end_nowhere_else() -> None:
     assert workflow_property("a:b,c%\nd") == "a%3Ab%2Cc%25\\nd"
+
+
+INCOMPLETE = report(
+    complete=False,
+    skipped=(Skipped(where="layer 1", reason="it is no tar archive"), Skipped(where="x", reason="y", count=3)),
+    coverage=Coverage(bytes=0, entries=1, not_read=(NotRead(where="/a", bytes=7, reason="encrypted"),)),
+)
+
+
+@pytest.mark.parametrize("name", ["github", "gitlab", "junit", "markdown", "table"])
+def test_an_incomplete_scan_is_told_in_every_format(name: str) -> None:
+    text = render(INCOMPLETE, name)
+    assert "5 things could not be looked at" in text
+    assert "layer 1: it is no tar archive" in text
+    assert "nothing left out" not in text
+
+
+def test_an_incomplete_scan_is_an_issue_of_gitlabs_with_a_steady_fingerprint() -> None:
+    whole = [
+        each["fingerprint"] for each in json.loads(render(replace(INCOMPLETE, skipped=(), coverage=None), "gitlab"))
+    ]
+    (more,) = [each for each in json.loads(render(INCOMPLETE, "gitlab")) if each["fingerprint"] not in whole]
+    assert (more["check_name"], more["severity"]) == ("incomplete", "info")
+    assert json.loads(render(INCOMPLETE, "gitlab"))[-1] == more
+
+
+def test_an_incomplete_scan_is_no_pass_and_no_failure_in_junit() -> None:
+    cases = ElementTree.fromstring(render(INCOMPLETE, "junit")).iter("testcase")
+    (case,) = [each for each in cases if each.get("classname") == "imgscan.coverage"]
+    assert [child.tag for child in case] == ["skipped"]
+
+
+def test_an_incomplete_scan_is_a_warning_of_githubs() -> None:
+    text = render(INCOMPLETE, "github")
+    assert "::warning title=incomplete::incomplete: 5 things could not be looked at%0Askipped: layer 1" in text
+    assert text.endswith("incomplete: 5 things could not be looked at\n")
