@@ -332,6 +332,7 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
                 use=uses.of(item.hit.public),
                 shipped=made.get(index, ""),
                 hidden=f"layer {by}{made.get(by, '')}" if by is not None else "",
+                seen_as=_seen_as(scan.stacked, index, item.path) if status is Status.VISIBLE else "",
             )
     for document, hit in scan.document_hits:
         line = None if document.layer is None else lines.get(document.layer)
@@ -339,6 +340,11 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
             place=document.place, layer=document.layer, path=document.path, dockerfile=line, mark=hit.mark or None
         )
         yield LocatedHit(hit=hit, location=location, use=uses.of(hit.public))
+
+
+def _seen_as(stacked: Stacked, layer: int, path: bytes) -> str:
+    name = stacked.other_name(layer, path)
+    return f"/{path_text(name)}" if name is not None else ""
 
 
 def _made_by(attribution: Attribution) -> str:

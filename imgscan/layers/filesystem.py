@@ -17,9 +17,10 @@ from imgscan.frozen import frozen
 from imgscan.layers.blocks import ListedEntry, path_of
 from imgscan.layers.contents import Content, read_contents
 from imgscan.layers.directories import DirectoryLosses, image_directories
+from imgscan.layers.links import LinksOfLayer
 from imgscan.layers.listing import LayerListing
 from imgscan.layers.stacking import Hidden, Stacking
-from imgscan.model import DirectoryReport, Status, Waste, WasteCause
+from imgscan.model import DirectoryReport, EntryKind, Status, Waste, WasteCause
 
 _MOST_REMEMBERED: Final = 500_000
 """Duplicates are looked for among the contents of so many files, to bound the memory."""
@@ -84,6 +85,10 @@ class Stacked:
         """
         return self.fates.of(layer, path)
 
+    def other_name(self, layer: int, path: bytes) -> bytes | None:
+        """The name under which the file of a `watched` path is seen, where its own is gone."""
+        return self.fates.other_name(layer, path)
+
     def is_hidden(self, layer: int, entry: ListedEntry) -> bool:
         """Whether something else, or nothing, is seen under an entry's path."""
         return self.fates.is_hidden(layer, entry.order)
@@ -109,16 +114,33 @@ class Fates:
         self._bits = [bytearray(listing.entries // 8 + 1) for listing in listings]
         self._watched = watched
         self._kept: dict[tuple[int, bytes], tuple[Status, int]] = {}
+        self._nameless: dict[tuple[int, bytes], int] = {}
+        self._listings = listings
+        self._links: dict[int, LinksOfLayer] = {}
 
     def hide(self, layer: int, entry: ListedEntry, status: Status | None, by: int) -> None:
         """Take note of a hidden entry; see `stacking.Hidden`."""
         self._bits[layer][entry.order >> 3] |= 1 << (entry.order & 7)
-        if status is not None and (self._watched is None or entry.path in self._watched[layer]):
+        if self._watched is not None and entry.path not in self._watched[layer]:
+            return
+        if status is not None:
             self._kept[(layer, entry.path)] = (status, by)
+        elif entry.kind is EntryKind.FILE and self._listings[layer].links:
+            self._nameless[(layer, entry.path)] = entry.order
 
     def is_hidden(self, layer: int, order: int) -> bool:
         """Whether another entry lies over it: under its path something else, or nothing, is seen."""
         return bool(self._bits[layer][order >> 3] >> (order & 7) & 1)
+
+    def other_name(self, layer: int, path: bytes) -> bytes | None:
+        """Of a file whose name alone is hidden another one, by a hard link of its layer, that is not."""
+        order = self._nameless.get((layer, path))
+        if order is None:
+            return None
+        links = self._links.get(layer)
+        if links is None:
+            links = self._links[layer] = LinksOfLayer(self._listings[layer].links)
+        return next((link.path for link in links.to(order) if not self.is_hidden(layer, link.order)), None)
 
     def of(self, layer: int, path: bytes) -> tuple[Status, int | None]:
         """What became of the last entry of a path, and by which layer."""

@@ -7,7 +7,7 @@ of the listings. Out: `LinkGroups`, told of every name that goes, which says in 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -68,6 +68,24 @@ def resolve_in_layer(links: Sequence[HardLink], items: Iterable[ListedEntry]) ->
 
 
 _order = attrgetter("order")
+
+
+class LinksOfLayer:
+    """A layer's links by what they lead to."""
+
+    def __init__(self, links: Iterable[HardLink]) -> None:
+        self._by_target: dict[int, list[HardLink]] = {}
+        for link in links:
+            if link.via is not None:
+                self._by_target.setdefault(link.via, []).append(link)
+
+    def to(self, order: int) -> Iterator[HardLink]:
+        """Those that lead to the entry of that order, straight or through another one. A link leads to an entry before
+        its own, so there is no ring."""
+        found = list(self._by_target.get(order, ()))
+        for link in found:
+            yield link
+            found += self._by_target.get(link.order, ())
 
 
 @dataclass(slots=True)

@@ -104,3 +104,26 @@ def test_a_chain_counts_as_far_as_its_links_were_there() -> None:
     gone = layer(header(b".wh.a"), header(b".wh.b"), header(b".wh.c"))
     assert stack([first, gone]).visible_bytes == 0
     assert stack([first, layer(header(b".wh.c"), hardlink(b"d", b"b")), gone]).visible_bytes == 100
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        pytest.param([[member(b"a", DATA), hardlink(b"b", b"a")], [header(b".wh.a")]], b"b", id="deleted"),
+        pytest.param([[member(b"a", DATA), hardlink(b"b", b"a")], [member(b"a", b"n")]], b"b", id="replaced"),
+        pytest.param(
+            [[member(b"a", DATA), hardlink(b"b", b"a"), hardlink(b"c", b"b")], [header(b".wh.a"), header(b".wh.b")]],
+            b"c",
+            id="through-a-name-that-is-gone",
+        ),
+        pytest.param([[member(b"a", DATA), hardlink(b"b", b"a")]], None, id="there"),
+        pytest.param([[member(b"a", DATA), hardlink(b"b", b"a")], [header(b".wh.b")]], None, id="its-link-is-gone"),
+        pytest.param(
+            [[member(b"a", DATA), hardlink(b"b", b"a")], [header(b".wh.a"), header(b".wh.b")]], None, id="all-are-gone"
+        ),
+        pytest.param([[member(b"a", DATA), member(b"b", DATA)], [header(b".wh.a")]], None, id="a-copy-is-another-file"),
+    ],
+)
+def test_the_name_that_is_left(layers: list[list[bytes]], expected: bytes | None) -> None:
+    stacked = stack([layer(*parts) for parts in layers])
+    assert stacked.other_name(0, b"a") == expected

@@ -35,7 +35,7 @@ _CONFIDENCE_ORDER: Final = tuple(Confidence)
 class LocatedHit:
     """A hit and where it lies; the plaintext stays out of every representation. `owner` is what the image's packages
     say of the file, `use` what trusts the key; `shipped` is the instruction of its layer in brackets, `hidden` the
-    layer, with its instruction, that hides it."""
+    layer, with its instruction, that hides it, `seen_as` the name that it still has where its own is gone."""
 
     hit: SecretHit = field(repr=False)
     location: Location
@@ -43,6 +43,7 @@ class LocatedHit:
     use: KeyUse | None = None
     shipped: str = ""
     hidden: str = ""
+    seen_as: str = ""
 
 
 @frozen
@@ -190,6 +191,8 @@ def _message(group: list[_Weighed], location: Location, status: Status | None, s
     }.get(location.place, f"in the image's {location.place}")
     beside = list(dict.fromkeys(text for item in group for text in item.beside))[:_MOST_BESIDE]
     told = [f"{hit.rule.about.title}{detail} {where}", *beside]
+    if first.item.seen_as:
+        told.append(f"the same file is still there as {first.item.seen_as}")
     if location.place is Place.FILE and location.layer is not None:
         told.append(_layer_words(first.item, status, severity))
     return "; ".join(told)
