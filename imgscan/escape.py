@@ -40,6 +40,7 @@ _HEADING_END: Final = lazy_re(r"(?<=\s)(?=#+\s*\Z)")
 _CODE: Final = lazy_re(r"(?<![`\w])`(?=[^\s`])([^`\\|]*)(?<=[^\s`])`(?![`\w])")
 # A wrapped line of a report may begin with what some file is called.
 _LOG_COMMAND: Final = lazy_re(r"^[^\S\n]*(?=::)", re.MULTILINE)
+_BEYOND_ASCII: Final = lazy_re(r"[^\x00-\x7e]")
 _WORD_JOINER: Final = "\u2060"
 
 
@@ -60,6 +61,19 @@ def _visible(ch: str) -> str:
     if code <= 0xFF:
         return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(ch, f"\\x{code:02x}")
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def json_text(text: str) -> str:
+    """JSON that may be shown in a terminal: the same values, control and invisible characters by their numbers."""
+    return _BEYOND_ASCII.sub(_by_number, text)
+
+
+def _by_number(found: re.Match[str]) -> str:
+    ch = found[0]
+    if unicodedata.category(ch) not in _UNSAFE_CATEGORIES:
+        return ch
+    units = ch.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def markdown(text: str) -> str:

@@ -34,7 +34,7 @@ from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError, ListedE
 from imgscan.layers.digests import check_digests
 from imgscan.layers.dive import dive_metrics
 from imgscan.layers.filesystem import Stacked, stack
-from imgscan.layers.listing import begin_listing, empty_listing
+from imgscan.layers.listing import WHITEOUT_PREFIX, begin_listing, empty_listing
 from imgscan.layersearch import LayerSearch
 from imgscan.model import Coverage, Digest, DiveMetrics, Location, NotRead, Place, Skipped, Status
 from imgscan.progress import Progress
@@ -314,7 +314,7 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
     for index, layer in enumerate(scan.layers):
         sums = sums_by_path(layer.gleanings)
         for item in layer.hits:
-            status, by = scan.stacked.status_of(index, item.path)
+            status, hidden = _what_became(scan.stacked, index, item.path, made)
             location = Location(
                 place=Place.FILE,
                 layer=index,
@@ -331,7 +331,7 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
                 owner=owner_of(owners, item.path, sums.get(item.path, ())),
                 use=uses.of(item.hit.public),
                 shipped=made.get(index, ""),
-                hidden=f"layer {by}{made.get(by, '')}" if by is not None else "",
+                hidden=hidden,
                 seen_as=_seen_as(scan.stacked, index, item.path) if status is Status.VISIBLE else "",
             )
     for document, hit in scan.document_hits:
@@ -340,6 +340,14 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
             place=document.place, layer=document.layer, path=document.path, dockerfile=line, mark=hit.mark or None
         )
         yield LocatedHit(hit=hit, location=location, use=uses.of(hit.public))
+
+
+def _what_became(stacked: Stacked, layer: int, path: bytes, made: Mapping[int, str]) -> tuple[Status, str]:
+    """What became of a path that a layer ships, and what hides it."""
+    if path.rpartition(b"/")[2].startswith(WHITEOUT_PREFIX):
+        return Status.DELETED, "the engine, which takes the file for a whiteout and shows nothing of it"
+    status, by = stacked.status_of(layer, path)
+    return status, f"layer {by}{made.get(by, '')}" if by is not None else ""
 
 
 def _seen_as(stacked: Stacked, layer: int, path: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import unicodedata
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from markdownmodel import rendered
 
 from imgscan.escape import (
+    json_text,
     log_lines,
     markdown,
     markdown_code,
@@ -204,3 +206,10 @@ def test_whatever_a_log_is_made_of(parts: list[str]) -> None:
     for line in log_lines("".join(parts)).split("\n"):
         assert not line.lstrip().startswith("::")
         assert "##[" not in line
+
+
+@given(st.text())
+def test_json_keeps_its_values_and_shows_nothing_invisible(text: str) -> None:
+    shown = json_text(json.dumps([text], ensure_ascii=False))
+    assert json.loads(shown) == [text]
+    assert all(unicodedata.category(ch) not in {"Cc", "Cf", "Zl", "Zp", "Cs", "Co"} for ch in shown)

@@ -18,15 +18,16 @@ from hypothesis import strategies as st
 from imagemaker import Blobs, Made, dump, gzipped, index_json, oci, plain, sha, small_layer
 from keymaker import pair
 from secretmaker import token_of
-from tarmaker import archive, header, member
+from tarmaker import archive, hardlink, header, member
 
+from imgscan.detect.secrets.findings import secret_findings
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.errors import InputError
 from imgscan.layerresult import KeptLayer
 from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError
-from imgscan.model import Digest, NotRead, Skipped
+from imgscan.model import Digest, NotRead, Skipped, Status
 from imgscan.progress import Progress, silent
-from imgscan.scan import ImageScan, Means, scan_image
+from imgscan.scan import ImageScan, Means, locate_hits, scan_image
 from imgscan.source import open_image
 from imgscan.source.config import parse_config
 from imgscan.source.records import Image, Layer, LayerBlob, StoreError
@@ -40,6 +41,7 @@ IMAGE = Made(
 )
 
 
+TOLD = token_of("became").encode()
 PATHS = (b"src/a.ts", b"docs/a.md", b"test/a.env", b"etc/app.yml", b"root/.ssh/authorized_keys")
 _SETTING = b"DB_" + b"PASSWORD=" + b"tr0ub4dor" + b"-9xQ\n"
 CONTENTS = (
@@ -393,3 +395,38 @@ def test_what_a_kept_layer_s_blob_carries_besides_is_searched(
         assert [hit.hit.secret for layer in found.layers for hit in layer.hits] == secrets
     plainly = from_archive(tmp_path / "third.tar", oci(PLAIN, compress=plain), scanner, results)
     assert not any(layer.hits for layer in plainly.layers)
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        pytest.param(
+            [[member(b"a", TOLD), hardlink(b"b", b"a")], [header(b".wh.a")]],
+            [("/a", Status.VISIBLE, "the same file is still there as /b")],
+            id="still-there-by-a-link",
+        ),
+        pytest.param(
+            [[member(b"a", TOLD)], [header(b".wh.a")]], [("/a", Status.DELETED, "deleted by layer 1")], id="deleted"
+        ),
+        pytest.param(
+            [[member(b"d/.wh.x", TOLD), member(b"e/.wh..wh..opq", TOLD)]],
+            [
+                ("/d/.wh.x", Status.DELETED, "takes the file for a whiteout"),
+                ("/e/.wh..wh..opq", Status.DELETED, "takes the file for a whiteout"),
+            ],
+            id="in-whiteouts",
+        ),
+    ],
+)
+def test_what_became_of_a_secret(
+    layers: list[list[bytes]], told: list[tuple[str, Status, str]], scanner: SecretScanner, tmp_path: Path
+) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(oci(Made(layers=tuple(archive(*parts) for parts in layers))))
+    with closing(open_image(str(path))) as reader:
+        found = scan_image(reader, Means(scanner=scanner, progress=silent(), jobs=1))
+    places = [(item.location.path, item.location.status) for item in locate_hits(found, ())]
+    assert places == [(where, status) for where, status, _ in told]
+    (finding,) = secret_findings(locate_hits(found, ()))
+    assert told[0][2] in finding.message
+    assert TOLD.decode() not in finding.message

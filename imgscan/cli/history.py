@@ -11,6 +11,7 @@ import click
 from imgscan.alike import alike
 from imgscan.cli.options import FAIL_ON_CHOICES
 from imgscan.errors import EXIT_FINDINGS, EXIT_GO, InputError
+from imgscan.escape import json_text
 from imgscan.model import Severity
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def show(target: str | None, store: str | None, last: int, style: str) -> None:
     if style == "json":
         import msgspec
 
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        click.echo(json_text(msgspec.json.format(msgspec.json.encode(found), indent=2).decode()))
         return
     if not found:
         click.echo("nothing is recorded yet: imgscan history record REPORT", err=True)

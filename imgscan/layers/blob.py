@@ -254,10 +254,15 @@ class LayerStream:
         if self.failure is not None and not self._failure_told:
             notes.append(self.failure)
         if hidden:
-            notes.append(f"{hidden:,} bytes of data lie hidden behind the end of the archive")
+            notes.append(hidden_reason(hidden))
         if self._frames is not None and self._frames.left_aside:
             notes.append(f"{self._frames.left_aside:,} bytes beside the compressed data were not searched")
         return tuple(Skipped(where=self._where, reason=note) for note in notes)
+
+
+def hidden_reason(count: int) -> str:
+    """What is said of so many bytes, which are not zero, behind the end of an archive."""
+    return f"{count:,} bytes of data lie hidden behind the end of the archive"
 
 
 class _Trailing:

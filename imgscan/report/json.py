@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from imgscan.errors import InputError
+from imgscan.escape import json_text
 from imgscan.model import SCHEMA_VERSION, Report
 from imgscan.report import Style
 
@@ -15,7 +16,7 @@ _SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 def render(report: Report, style: Style | None = None) -> str:
     """Two spaces of indent, keys in the order of the dataclasses: same input, same bytes."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    return json_text(msgspec.json.format(msgspec.json.encode(report), indent=2).decode()) + "\n"
 
 
 def decode(data: bytes, name: str = "") -> Report:

@@ -21,7 +21,7 @@ from imgscan.model import Skipped
 from imgscan.source import looks_like_a_path
 from imgscan.source.choice import Asked
 from imgscan.source.indexed import DirectoryMembers, Indexed, TarMembers
-from imgscan.source.members import read_head
+from imgscan.source.members import WHOLE, read_head
 from imgscan.source.platforms import Platform
 from imgscan.source.records import Image, ImageReader, LayerBlob
 from imgscan.source.select import Held, Selection
@@ -186,7 +186,7 @@ class OnePassReader:
             self._file.close()
 
     def _one_pass(self) -> OnePass:
-        stream = open_layer(_FileStream(self._file, self.ref), where=self.ref, verify=False)
+        stream = open_layer(_FileStream(self._file, self.ref), where=WHOLE, verify=False)
         return OnePass(stream, broken=self._broken)
 
     def _selected(self) -> Selection:

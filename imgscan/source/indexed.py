@@ -17,14 +17,16 @@ from typing import BinaryIO, Final, Protocol
 from imgscan.errors import InputError
 from imgscan.escape import plain
 from imgscan.frozen import frozen
+from imgscan.layers.blob import hidden_reason
 from imgscan.layers.tar import TarEntry, read_entries
-from imgscan.layers.tarwindow import ByteStream, ContentPlace
+from imgscan.layers.tarwindow import CHUNK_BYTES, ByteStream, ContentPlace
 from imgscan.model import EntryKind, Skipped
 from imgscan.source.choice import Asked
 from imgscan.source.config import MAX_JSON_BYTES
 from imgscan.source.manifests import Documents
 from imgscan.source.members import (
     HEAD_BYTES,
+    WHOLE,
     MemberTable,
     TooManyMembersError,
     clean_name,
@@ -137,6 +139,23 @@ class FileWindow:
         return self._offset
 
 
+class _Whole(FileWindow):
+    """A whole archive; what its reader gives back lies behind its end."""
+
+    _back = b""
+
+    def unread(self, data: bytes, /, *, archive_ended: bool) -> None:
+        """Take back what was read ahead."""
+        self._back = data
+
+    def hidden(self) -> int:
+        """How many bytes that are not zero lie behind the end."""
+        count = len(self._back) - self._back.count(0)
+        while data := self.read(CHUNK_BYTES):
+            count += len(data) - data.count(0)
+        return count
+
+
 @frozen(kw_only=False)
 class _Place:
     """Where a file lies in the archive: its `number`th member, from `offset` on in one piece unless it is sparse.
@@ -170,7 +189,8 @@ class TarMembers:
         self._members: MemberTable[_Place] = MemberTable()
         self._places: dict[str, _Place] = {}
         try:
-            for item in self._entries(ref):
+            whole = _Whole(self._file, 0, self._size)
+            for item in read_entries(whole, where=ref):
                 if isinstance(item, Skipped):
                     raise InputError(
                         f"{plain(ref)} is no tar archive that can be read to its end",
@@ -180,6 +200,7 @@ class TarMembers:
                 self._add(item)
         except TooManyMembersError as error:
             raise InputError(f"{plain(ref)} is no image archive", cause=str(error)) from None
+        self._hidden = whole.hidden()
 
     def read(self, name: str) -> bytes | None:
         """A document by name. Raises InputError if it is larger than any document."""
@@ -207,8 +228,9 @@ class TarMembers:
         return self._places[name].offset if name in self._places else None
 
     def notes(self) -> tuple[Skipped, ...]:
-        """What of the archive is ambiguous."""
-        return self._members.notes(self._same)
+        """What of the archive is ambiguous, or lies behind its end."""
+        notes = self._members.notes(self._same)
+        return (*notes, Skipped(where=WHOLE, reason=hidden_reason(self._hidden))) if self._hidden else notes
 
     def close(self) -> None:
         """Close the file."""

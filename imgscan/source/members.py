@@ -15,6 +15,8 @@ from imgscan.layers.tarwindow import ByteStream
 from imgscan.model import EntryKind, Skipped
 
 HEAD_BYTES: Final = BLOCK_BYTES
+WHOLE: Final = "archive"
+"""What is said to be wrong with an archive itself is said of this place."""
 MAX_MEMBERS: Final = 200_000
 MAX_DOCUMENTS_BYTES: Final = 256 << 20
 """All documents of one archive together; one alone is bounded by `config.MAX_JSON_BYTES`."""

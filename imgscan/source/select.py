@@ -86,9 +86,10 @@ def select_image(documents: Documents, asked: Asked) -> Selection:
     documents = _Bounded(documents, ref)
     candidates, others, notes = _candidates(documents)
     if not candidates:
+        nothing = "it has neither a manifest.json (docker save, skopeo) nor an index.json (OCI) that lists one"
         raise InputError(
             f"{plain(ref)} holds no image",
-            cause="it has neither a manifest.json (docker save, skopeo) nor an index.json (OCI) that lists one",
+            cause="; ".join(f"{note.where}: {note.reason}" for note in notes[:3]) or nothing,
             next_step="write it with docker save -o FILE IMAGE",
         )
     readable = _readable(candidates, documents, ref)
@@ -119,7 +120,8 @@ def _candidates(documents: Documents) -> tuple[list[Candidate], list[Candidate],
     saved = from_manifest_json(documents)
     indexed, notes = from_index(documents)
     if not saved and not indexed:
-        indexed, notes = from_directory(documents)
+        indexed, further = from_directory(documents)
+        notes = further if indexed else [*notes, *further]
     if not any(candidate.layers for candidate in saved) and indexed:
         known = {candidate.config_name for candidate in indexed}
         return indexed, [one for one in saved if one.config_name not in known], [] if saved else notes
@@ -130,7 +132,7 @@ def _candidates(documents: Documents) -> tuple[list[Candidate], list[Candidate],
 def _readable(candidates: list[Candidate], documents: Documents, ref: str | None = None) -> list[Readable]:
     """The candidates that are images, each configuration once. Raises InputError if none is, where `ref` is given."""
     found: dict[tuple[object, ...], Readable] = {}
-    missing = ""
+    missing = other = ""
     broken: InputError | None = None
     for candidate in candidates:
         if candidate.is_artifact:
@@ -154,6 +156,8 @@ def _readable(candidates: list[Candidate], documents: Documents, ref: str | None
                     platform=candidate.platform or platform_of(document),
                 ),
             )
+        elif not isinstance(document, dict) or document.keys() & {"config", "rootfs", "history"}:
+            other = other or candidate.config_name
     if found or ref is None:
         return list(found.values())
     if broken is not None:
@@ -161,6 +165,12 @@ def _readable(candidates: list[Candidate], documents: Documents, ref: str | None
     if missing:
         raise InputError(
             f"{plain(ref)} is incomplete: the image's configuration ({plain(shorten(missing, 100))}) is missing",
+            next_step="save the image again",
+        )
+    if other:
+        raise InputError(
+            f"{plain(ref)} is damaged: {plain(shorten(other, 100))} is no configuration of an image",
+            cause="it does not say of what layers the image is (rootfs)",
             next_step="save the image again",
         )
     raise InputError(f"{plain(ref)} holds artifacts, but no container image")

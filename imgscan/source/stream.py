@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from imgscan.errors import ImgscanError
 from imgscan.frozen import frozen
+from imgscan.layers.blob import LayerStream
 from imgscan.layers.digests import BY_SHA256, algorithm_of, digest_by_name
 from imgscan.layers.tar import Entry, TarEntry, read_entries
 from imgscan.layers.tarwindow import CHUNK_BYTES, ByteStream
@@ -85,7 +86,9 @@ class OnePass:
                 raise self._broken(str(error)) from None
             if blob is not None:
                 yield blob
-        # Compressed data has its checksum at the end, and an engine its error message.
+        # Compressed data has its checksum at the end, and an engine its error message; anything may lie behind both.
+        if isinstance(self._stream, LayerStream):
+            self._skipped += self._stream.finish().skipped
         while self._stream.read(CHUNK_BYTES):
             pass
         failure = getattr(self._stream, "failure", None)

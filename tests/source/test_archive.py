@@ -980,3 +980,55 @@ def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_without_an_end() -> None:
     with pytest.raises(InputError, match="no image archive"):
         read(open_image("/proc/cpuinfo"))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress], ids=["plain", "gzip", "bzip2"])
+@pytest.mark.parametrize("way", ["file", "one-pass"])
+def test_data_behind_the_end_of_an_archive_are_told(way: str, pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    data = pack(LAYOUTS["docker25"](IMAGE) + b"hidden" + bytes(700))
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    with closing(open_image(str(path)) if way == "file" else OnePassReader(io.BytesIO(data), Asked(ref="a"))) as reader:
+        for blob in reader.blobs():
+            list_layer(open_layer(blob.stream), ReadingSearch())
+        assert [(note.where, note.reason) for note in reader.skipped()] == [
+            ("archive", "6 bytes of data lie hidden behind the end of the archive")
+        ]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress], ids=["gzip", "bzip2"])
+def test_data_behind_compressed_data_are_told(pack: Callable[[bytes], bytes]) -> None:
+    data = pack(LAYOUTS["docker25"](IMAGE)) + b"hidden"
+    with closing(OnePassReader(io.BytesIO(data), Asked(ref="a"))) as reader:
+        for blob in reader.blobs():
+            list_layer(open_layer(blob.stream), ReadingSearch())
+        assert [note.reason for note in reader.skipped()] == [
+            "6 bytes of data lie hidden behind the end of the archive"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("config", "what"),
+    [
+        pytest.param(b"null", "is no configuration of an image", id="no-object"),
+        pytest.param(b'{"config": {}, "rootfs": null}', "is no configuration of an image", id="no-layers"),
+        pytest.param(b"{}", "holds artifacts, but no container image", id="empty-of-an-artifact"),
+    ],
+)
+def test_a_broken_configuration_is_not_called_an_artifact(config: bytes, what: str, tmp_path: Path) -> None:
+    name = f"{sha(config)}.json"
+    entry = dump([{"Config": name, "RepoTags": [], "Layers": []}])
+    path = tmp_path / "a.tar"
+    path.write_bytes(archive(member(name.encode(), config), member(b"manifest.json", entry)))
+    with closing(open_image(str(path))) as reader, pytest.raises(InputError, match=what):
+        reader.image()
+
+
+def test_an_index_whose_manifest_is_missing_is_told_as_such(tmp_path: Path) -> None:
+    digest = "sha256:" + "0" * 64
+    index = dump({"schemaVersion": 2, "manifests": [{"digest": digest, "size": 3}]})
+    path = tmp_path / "a.tar"
+    path.write_bytes(archive(member(b"index.json", index)))
+    with closing(open_image(str(path))) as reader, pytest.raises(InputError) as caught:
+        reader.image()
+    assert "the index lists it, but its manifest is not there" in caught.value.cause

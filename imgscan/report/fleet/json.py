@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from imgscan.escape import json_text
 from imgscan.fleets import FleetReport
 from imgscan.report import Style
 from imgscan.report.fleet import Load
@@ -14,7 +15,7 @@ from imgscan.report.json import schema_of
 
 def render(report: FleetReport, load: Load, style: Style) -> str:
     """Two spaces of indent, keys in the order of the dataclasses: same input, same bytes."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    return json_text(msgspec.json.format(msgspec.json.encode(report), indent=2).decode()) + "\n"
 
 
 def fleet_schema() -> dict[str, Any]:
