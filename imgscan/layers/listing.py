@@ -289,9 +289,9 @@ def begin_listing(
 
 
 def _beyond(path: bytes, total: int) -> str:
-    """Why an entry with which a layer has so many bytes is left out: it is more than any file system takes."""
+    """Why an entry with which a layer has so many bytes is left out: it is more than any real image has."""
     if len(path) > MAX_PATH_BYTES or path.count(b"/") >= MAX_PATH_PARTS:
-        return "a path is longer or deeper than any file system allows"
+        return f"a path is longer than {MAX_PATH_BYTES:,} bytes or has more than {MAX_PATH_PARTS} parts"
     if total > MAX_LAYER_BYTES:
         return "with this file the layer's are larger than any disk"
     return ""

@@ -221,7 +221,7 @@ def test_long_headers(tmp_path: Path, trivial_peak: int) -> None:
     # The path of a mebibyte is longer than any file system allows, which is told.
     assert (found.code, found.report["complete"]) == (5, False)
     assert [note["reason"] for note in found.report["skipped"]] == [
-        "entry 1: a path is longer or deeper than any file system allows"
+        "entry 1: a path is longer than 4,096 bytes or has more than 512 parts"
     ]
     assert found.report["image"]["layers"][0]["entries"] == 2
     assert found.peak_bytes - trivial_peak < 64 * MEBI
