@@ -5,6 +5,7 @@ A tar file's headers are read once; layers and documents are then windows onto t
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import operator
@@ -151,9 +152,20 @@ class _Whole(FileWindow):
     def hidden(self) -> int:
         """How many bytes that are not zero lie behind the end."""
         count = len(self._back) - self._back.count(0)
-        while data := self.read(CHUNK_BYTES):
+        while self._over_hole() and (data := self.read(CHUNK_BYTES)):
             count += len(data) - data.count(0)
         return count
+
+    def _over_hole(self) -> bool:
+        """Move over a hole of the file, which may be of any size; False if nothing but one is left."""
+        try:
+            start = os.lseek(self._file.fileno(), self._offset, os.SEEK_DATA)
+        except (OSError, ValueError) as error:
+            # Some file systems do not know where holes are, and some files are none of the system's.
+            return not isinstance(error, OSError) or error.errno != errno.ENXIO
+        self._left -= start - self._offset
+        self._offset = start
+        return True
 
 
 @frozen(kw_only=False)

@@ -996,6 +996,19 @@ def test_data_behind_the_end_of_an_archive_are_told(way: str, pack: Callable[[by
         ]
 
 
+@pytest.mark.parametrize("end", [b"", b"hidden"], ids=["holes", "data-behind-a-hole"])
+def test_holes_behind_an_archive_are_not_read(end: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with path.open("wb") as file:
+        file.write(LAYOUTS["docker25"](IMAGE))
+        file.truncate(1 << 40)
+        file.seek(0, io.SEEK_END)
+        file.write(end)
+    with closing(open_image(str(path))) as reader:
+        assert reader.image().layers
+        assert len(reader.skipped()) == bool(end)
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress], ids=["gzip", "bzip2"])
 def test_data_behind_compressed_data_are_told(pack: Callable[[bytes], bytes]) -> None:
     data = pack(LAYOUTS["docker25"](IMAGE)) + b"hidden"
