@@ -160,20 +160,23 @@ def _readable(candidates: list[Candidate], documents: Documents, ref: str | None
             other = other or candidate.config_name
     if found or ref is None:
         return list(found.values())
-    if broken is not None:
-        raise broken
+    raise broken or _no_image(ref, missing, other)
+
+
+def _no_image(ref: str, missing: str, other: str) -> InputError:
+    """Why there is none: a configuration is `missing`, or an `other` one is no image's; else there are artifacts."""
     if missing:
-        raise InputError(
+        return InputError(
             f"{plain(ref)} is incomplete: the image's configuration ({plain(shorten(missing, 100))}) is missing",
             next_step="save the image again",
         )
     if other:
-        raise InputError(
+        return InputError(
             f"{plain(ref)} is damaged: {plain(shorten(other, 100))} is no configuration of an image",
             cause="it does not say of what layers the image is (rootfs)",
             next_step="save the image again",
         )
-    raise InputError(f"{plain(ref)} holds artifacts, but no container image")
+    return InputError(f"{plain(ref)} holds artifacts, but no container image")
 
 
 def _selection(chosen: Readable, documents: Documents, ref: str, notes: list[Skipped]) -> Selection:

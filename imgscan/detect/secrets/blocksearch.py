@@ -1,6 +1,6 @@
 """All rules on one block of bytes: candidates out, each placed in the document that the block is a window of.
 
-A block is a window of a document, or what that window is without its NULs or inside its base64.
+A block is a window of a document, or what that window is without its NULs or inside its base64 or hexadecimal.
 """
 
 from __future__ import annotations
@@ -8,15 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field, replace
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from imgscan.detect.secrets.assignments import ENV_ASSIGNMENT
 from imgscan.detect.secrets.beside import Neighbours, with_beside
 from imgscan.detect.secrets.confirm import Cut, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.glued import glued_patterns, is_behind_escape, may_escape
+from imgscan.detect.secrets.hexadecimal import hex_pattern, hex_runs
 from imgscan.detect.secrets.hits import Candidate, SecretHit
 from imgscan.detect.secrets.judging import judge
 from imgscan.detect.secrets.marks import mark_beside
@@ -36,6 +38,21 @@ _NEVER: Final = r"\z."
 _COUNTED: Final = lazy_re(r"\{([0-9]+),[0-9]*\}")
 
 
+class Form(Enum):
+    """How else than as it is a token may stand in a text."""
+
+    BASE64 = "base64"
+    HEX = "hexadecimal"
+
+
+class Found(NamedTuple):
+    """What is in a block: confirmed matches, and stretches that look like the beginning of a token in another form."""
+
+    matches: list[Match]
+    in_base64: list[tuple[int, int]]
+    in_hex: list[tuple[int, int]]
+
+
 class RuleSet:
     """The rules of one scope with the matcher for all of their patterns."""
 
@@ -48,11 +65,14 @@ class RuleSet:
         ]
         self._patterns = [shortest(trigger) for rule in rules for trigger in rule.triggers]
         self._lengths = [rule.max_length for rule in rules for _ in rule.triggers]
-        self._wide = wide_pattern(prefix for rule in rules for prefix in rule.prefixes) if encoded else b""
-        prefixes = encoded_pattern(prefix for rule in rules for prefix in rule.prefixes) if encoded else b""
-        if prefixes:
-            self._patterns.append(prefixes)
-            self._lengths.append(_ENCODED_BYTES)
+        prefixes = [prefix for rule in rules for prefix in rule.prefixes] if encoded else []
+        self._wide = wide_pattern(prefixes)
+        self._forms: dict[int, Form] = {}
+        for form, pattern in ((Form.BASE64, encoded_pattern(prefixes)), (Form.HEX, hex_pattern(prefixes))):
+            if pattern:
+                self._forms[len(self._patterns)] = form
+                self._patterns.append(pattern)
+                self._lengths.append(_ENCODED_BYTES)
         self._glued = glued_patterns(rules) if encoded else []
         self._first_glued = len(self._patterns)
         self._patterns += [shortest(pattern) for _, pattern in self._glued]
@@ -109,23 +129,22 @@ class RuleSet:
             for hit in spans(self._wide, data, low, high, cut=cut)
         ]
 
-    def find(
-        self, data: bytes, spent: frozenset[str], cut: Cut, *, glued: bool = False
-    ) -> tuple[list[Match], list[tuple[int, int]]]:
+    def find(self, data: bytes, spent: frozenset[str], cut: Cut, *, glued: bool = False) -> Found:
         """Confirmed matches of rules that are not `spent`, those that touch what stands beside them also in a `glued`
-        block or behind an escape, and where token prefixes stand in base64."""
+        block or behind an escape, and where token prefixes stand in another form."""
         found: list[Match] = []
         touching: list[Match] = []
-        encoded: list[tuple[int, int]] = []
+        forms: dict[Form, list[tuple[int, int]]] = {Form.BASE64: [], Form.HEX: []}
         for index, low, high in self.matcher.regions(data):
+            form = self._forms.get(index)
+            if form is not None:
+                forms[form] += spans(self._patterns[index], data, low, high, cut=cut)
+                continue
             if index >= self._first_glued:
                 rule, pattern = self._glued[index - self._first_glued]
                 if rule.id not in spent and (glued or may_escape(data, low, high)):
                     close = matches(rule, pattern, data, low, high, cut=cut, glued=glued)
                     touching += [match for match in close if glued or is_behind_escape(data, match.match_start)]
-                continue
-            if index == len(self._entries):
-                encoded += spans(self._patterns[index], data, low, high, cut=cut)
                 continue
             rule, patterns = self._entries[index]
             if rule.id not in spent:
@@ -134,7 +153,7 @@ class RuleSet:
         if touching:
             apart = {(match.rule.id, match.start) for match in found}
             found += [match for match in touching if (match.rule.id, match.start) not in apart]
-        return found, encoded
+        return Found(matches=found, in_base64=forms[Form.BASE64], in_hex=forms[Form.HEX])
 
 
 def _uncounted(repetition: re.Match[str]) -> str:
@@ -232,14 +251,15 @@ class BlockSearch:
         yield from self._placed(place, window.data, self._matches_in_wide(window.data, hits, job), job)
 
     def _block(self, window: Window, data: bytes, job: Job) -> Iterator[Candidate]:
-        found, encoded = self.everywhere.find(data, job.spent, job.cut, glued=job.glued)
+        raw = self.everywhere.find(data, job.spent, job.cut, glued=job.glued)
+        found = raw.matches
         if job.config:
-            found += self.config.find(data, job.spent, job.cut)[0]
+            found += self.config.find(data, job.spent, job.cut).matches
         if job.config and window.first:
             found += self.config.in_tables(data, job.path, job.cut)
         if job.named:
-            found += self.named.find(data, job.spent, job.cut)[0]
-        if not found and not encoded:
+            found += self.named.find(data, job.spent, job.cut).matches
+        if not (found or raw.in_base64 or raw.in_hex):
             return
         place, around = _Places(window, data, job.newlines), Neighbours(data)
         for match in sorted(found, key=lambda m: m.start):
@@ -259,8 +279,10 @@ class BlockSearch:
                 hit = _marked(hit, data, match.start, match.end)
             if hit is not None or (match.rule.weight >= Weight.CONTEXT and not match.glued):
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
-        own = [span for span in encoded if place.is_own(place.at(span[0]))]
+        own = [span for span in raw.in_base64 if place.is_own(place.at(span[0]))]
         yield from self._placed(place, data, self._matches_in_base64(data, own, job, _DEEPEST_BASE64), job)
+        own = [span for span in raw.in_hex if place.is_own(place.at(span[0]))]
+        yield from self._placed(place, data, self._matches_in_hex(data, own, job), job)
 
     def _placed(
         self, place: _Places, data: bytes, decoded: Iterable[tuple[Match, bytes, int, int]], job: Job
@@ -284,18 +306,25 @@ class BlockSearch:
         """Matches in what base64 holds, and in the base64 in it (the credentials in a pull secret): the match, the
         block that it is in, and where in `data` that comes from."""
         for run in decoded_runs(data, prefixes, cut=job.cut):
-            found, encoded = self.everywhere.find(run.data, job.spent, job.cut)
-            for match in found:
+            raw = self.everywhere.find(run.data, job.spent, job.cut)
+            for match in raw.matches:
                 yield match, run.data, *run.span(match.start, match.end)
-            if encoded and depth > 1:
-                for match, block, start, end in self._matches_in_base64(run.data, encoded, job, depth - 1):
+            if raw.in_base64 and depth > 1:
+                for match, block, start, end in self._matches_in_base64(run.data, raw.in_base64, job, depth - 1):
                     yield match, block, *run.span(start, end)
 
     def _matches_in_wide(
         self, data: bytes, hits: Sequence[tuple[int, int]], job: Job
     ) -> Iterator[tuple[Match, bytes, int, int]]:
         for run in wide_runs(data, hits, cut=job.cut):
-            for match in self.everywhere.find(run.data, job.spent, job.cut)[0]:
+            for match in self.everywhere.find(run.data, job.spent, job.cut).matches:
+                yield match, run.data, *run.span(match.start, match.end)
+
+    def _matches_in_hex(
+        self, data: bytes, hits: Sequence[tuple[int, int]], job: Job
+    ) -> Iterator[tuple[Match, bytes, int, int]]:
+        for run in hex_runs(data, hits, cut=job.cut):
+            for match in self.everywhere.find(run.data, job.spent, job.cut).matches:
                 yield match, run.data, *run.span(match.start, match.end)
 
 
