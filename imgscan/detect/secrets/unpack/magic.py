@@ -73,10 +73,14 @@ _UPX_BYTES: Final = 1024
 _RPM_LEAD: Final = b"\xed\xab\xee\xdb"
 _JMOD: Final = b"JM\1\0"
 _FIRST: Final = frozenset(
-    b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04F%\x89\xff" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1] + b"x"
+    b"\x1f\x28BP!0#J\x7fM\xfd\xed7RhL\x04F%\x89\xffcC" + bytes(range(0x50, 0x60)) + SQLITE_MARK[:1] + b"x"
 )
-_OF_PROGRAMS: Final = frozenset(b"#\x7f")
-"""What scripts and programs begin with, and no container does."""
+_BEFORE_OTHERS: Final = frozenset(b"#\x7fcC")
+"""What scripts, programs and headers of others begin with, and no container does."""
+_CACHED: Final = lazy_re(rb"cc=[0-9],")
+"""What pip kept of a download (CacheControl's serialize.py): a version, then the response with the file in it."""
+_EXTENSION: Final = b"Cr24"
+"""Chrome's extensions (components/crx_file/crx3.proto): a header with signatures, then a zip archive."""
 _BEHIND_SCRIPT: Final = lazy_re(rb"PK\x03\x04|\x1f\x8b\x08[\0-\x1f]|\xfd7zXZ\0|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
 
 
@@ -128,7 +132,7 @@ def recognise(head: bytes, size: int | None = None) -> Container | None:
     first = head[0]
     if first not in _FIRST:
         return None
-    return (_at_start(head[:HEAD_BYTES]) if first not in _OF_PROGRAMS else None) or _behind_something(head, size)
+    return (_at_start(head[:HEAD_BYTES]) if first not in _BEFORE_OTHERS else None) or _behind_something(head, size)
 
 
 def _is_old_tar(head: bytes) -> bool:
@@ -183,11 +187,13 @@ def _squashfs(head: bytes) -> Container:
 
 
 def _behind_something(head: bytes, size: int | None) -> Container | None:
-    """A container behind a script that unpacks or runs it, behind a program, or in a Java module."""
+    """A container behind a script that unpacks or runs it, behind a program or a header, or in a Java module."""
     if head[:4] == _JMOD and looks_like_zip(head[4:HEAD_BYTES]):
         return Container(name="zip", walk=walk_zip, at=4)
-    if head[:2] == b"#!":
+    if head[:2] == b"#!" or head[:4] == _EXTENSION:
         return _behind_script(head)
+    if _CACHED.match(head):
+        return replace(_ZLIB, at=5) if is_zlib(head[5:]) else _behind_script(head)
     if head[:4] in (b"\x7fELF", b"MZ\x90\0"):
         if _UPX in head[:_UPX_BYTES]:
             return Container(name="UPX", walk=None)
