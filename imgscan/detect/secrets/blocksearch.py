@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from imgscan.detect.secrets.assignments import ENV_ASSIGNMENT
 from imgscan.detect.secrets.beside import Neighbours, with_beside
 from imgscan.detect.secrets.confirm import Cut, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
-from imgscan.detect.secrets.glued import glued_patterns, is_behind_escape, may_escape
-from imgscan.detect.secrets.hits import Candidate, SecretHit
+from imgscan.detect.secrets.glued import glued_patterns, is_behind_escape, is_binary, may_escape, may_touch
+from imgscan.detect.secrets.hits import Candidate, SecretHit, distinct, fold
 from imgscan.detect.secrets.judging import judge
 from imgscan.detect.secrets.marks import mark_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
+from imgscan.detect.secrets.packed import PACKED_BYTES, PACKED_PATTERN, Allowance, Unpacked, unpacked_runs
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.seenkeys import is_public_match, seen_key
@@ -32,8 +33,17 @@ from imgscan.lazyre import lazy_re
 
 _ENCODED_BYTES: Final = 64
 _DEEPEST_BASE64: Final = 2
+_DEEPEST_PACKED: Final = 2
 _NEVER: Final = r"\z."
 _COUNTED: Final = lazy_re(r"\{([0-9]+),[0-9]*\}")
+
+
+class Found(NamedTuple):
+    """Confirmed matches in a block, and where token prefixes, and the mark of gzip, stand in base64."""
+
+    matches: list[Match]
+    encoded: list[tuple[int, int]]
+    packed: list[tuple[int, int]]
 
 
 class RuleSet:
@@ -53,6 +63,10 @@ class RuleSet:
         if prefixes:
             self._patterns.append(prefixes)
             self._lengths.append(_ENCODED_BYTES)
+        self._packed_at = len(self._patterns) if encoded else -1
+        if encoded:
+            self._patterns.append(PACKED_PATTERN)
+            self._lengths.append(PACKED_BYTES)
         self._glued = glued_patterns(rules) if encoded else []
         self._first_glued = len(self._patterns)
         self._patterns += [shortest(pattern) for _, pattern in self._glued]
@@ -109,14 +123,13 @@ class RuleSet:
             for hit in spans(self._wide, data, low, high, cut=cut)
         ]
 
-    def find(
-        self, data: bytes, spent: frozenset[str], cut: Cut, *, glued: bool = False
-    ) -> tuple[list[Match], list[tuple[int, int]]]:
-        """Confirmed matches of rules that are not `spent`, those that touch what stands beside them also in a `glued`
-        block or behind an escape, and where token prefixes stand in base64."""
+    def find(self, data: bytes, spent: frozenset[str], cut: Cut, *, glued: bool = False) -> Found:
+        """What is found by rules that are not `spent`, of that what touches its neighbours only in a `glued` block or
+        behind an escape."""
         found: list[Match] = []
         touching: list[Match] = []
         encoded: list[tuple[int, int]] = []
+        packed: list[tuple[int, int]] = []
         for index, low, high in self.matcher.regions(data):
             if index >= self._first_glued:
                 rule, pattern = self._glued[index - self._first_glued]
@@ -124,8 +137,9 @@ class RuleSet:
                     close = matches(rule, pattern, data, low, high, cut=cut, glued=glued)
                     touching += [match for match in close if glued or is_behind_escape(data, match.match_start)]
                 continue
-            if index == len(self._entries):
-                encoded += spans(self._patterns[index], data, low, high, cut=cut)
+            if index >= len(self._entries):
+                into = packed if index == self._packed_at else encoded
+                into += spans(self._patterns[index], data, low, high, cut=cut)
                 continue
             rule, patterns = self._entries[index]
             if rule.id not in spent:
@@ -134,7 +148,7 @@ class RuleSet:
         if touching:
             apart = {(match.rule.id, match.start) for match in found}
             found += [match for match in touching if (match.rule.id, match.start) not in apart]
-        return found, encoded
+        return Found(found, encoded, packed)
 
 
 def _uncounted(repetition: re.Match[str]) -> str:
@@ -146,7 +160,7 @@ class Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
     taken for literals, whether there are rules for its name, whether strings may touch in it, the rules that had their
     share, who is told of what is cut short, who wants to see public keys, and who counts the newlines before a window
-    that does not know them."""
+    that does not know them; how deep in what was packed in base64 it is, and how much may yet be unpacked."""
 
     path: str
     config: bool
@@ -157,6 +171,8 @@ class Job:
     cut: Cut = field(default=lambda _: None, repr=False)
     see: Callable[[SeenKey], None] | None = None
     newlines: Callable[[int], int] | None = field(default=None, repr=False)
+    level: int = 0
+    allowance: Allowance = field(default_factory=Allowance, repr=False)
 
     def show(self, match: Match, data: bytes) -> None:
         """Show the public key of a match in a block."""
@@ -232,14 +248,14 @@ class BlockSearch:
         yield from self._placed(place, window.data, self._matches_in_wide(window.data, hits, job), job)
 
     def _block(self, window: Window, data: bytes, job: Job) -> Iterator[Candidate]:
-        found, encoded = self.everywhere.find(data, job.spent, job.cut, glued=job.glued)
+        found, encoded, packed = self.everywhere.find(data, job.spent, job.cut, glued=job.glued)
         if job.config:
-            found += self.config.find(data, job.spent, job.cut)[0]
+            found += self.config.find(data, job.spent, job.cut).matches
         if job.config and window.first:
             found += self.config.in_tables(data, job.path, job.cut)
         if job.named:
-            found += self.named.find(data, job.spent, job.cut)[0]
-        if not found and not encoded:
+            found += self.named.find(data, job.spent, job.cut).matches
+        if not (found or encoded or packed):
             return
         place, around = _Places(window, data, job.newlines), Neighbours(data)
         for match in sorted(found, key=lambda m: m.start):
@@ -261,6 +277,28 @@ class BlockSearch:
                 yield Candidate(hit=hit, start=start, end=end, match_start=match_start, match_end=match_end)
         own = [span for span in encoded if place.is_own(place.at(span[0]))]
         yield from self._placed(place, data, self._matches_in_base64(data, own, job, _DEEPEST_BASE64), job)
+        if packed and job.level < _DEEPEST_PACKED:
+            own = [span for span in packed if place.is_own(place.at(span[0]))]
+            for run in unpacked_runs(data, own, job.allowance, ended=window.last, cut=job.cut):
+                yield from self._in_packed(place, data, run, job)
+
+    def _in_packed(self, place: _Places, data: bytes, run: Unpacked, job: Job) -> Iterator[Candidate]:
+        """What is found in something packed, which is a document by itself; its place is all of the base64."""
+        size = len(run.data)
+        inside = Window(data=run.data, offset=0, lines=0, own_start=0, own_end=size, first=True, last=True)
+        within = replace(
+            job,
+            config=job.config and not is_binary(run.data),
+            named=False,
+            glued=may_touch(run.data),
+            see=None,
+            newlines=None,
+            level=job.level + 1,
+        )
+        begin, stop = place.span(run.start, run.end)
+        for found in fold(distinct(self.candidates(inside, within))):
+            hit = _marked(replace(found, line=place.line(run.start), offset=begin), data, run.start, run.end)
+            yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop, packed=True)
 
     def _placed(
         self, place: _Places, data: bytes, decoded: Iterable[tuple[Match, bytes, int, int]], job: Job
@@ -284,7 +322,7 @@ class BlockSearch:
         """Matches in what base64 holds, and in the base64 in it (the credentials in a pull secret): the match, the
         block that it is in, and where in `data` that comes from."""
         for run in decoded_runs(data, prefixes, cut=job.cut):
-            found, encoded = self.everywhere.find(run.data, job.spent, job.cut)
+            found, encoded, _ = self.everywhere.find(run.data, job.spent, job.cut)
             for match in found:
                 yield match, run.data, *run.span(match.start, match.end)
             if encoded and depth > 1:
@@ -295,7 +333,7 @@ class BlockSearch:
         self, data: bytes, hits: Sequence[tuple[int, int]], job: Job
     ) -> Iterator[tuple[Match, bytes, int, int]]:
         for run in wide_runs(data, hits, cut=job.cut):
-            for match in self.everywhere.find(run.data, job.spent, job.cut)[0]:
+            for match in self.everywhere.find(run.data, job.spent, job.cut).matches:
                 yield match, run.data, *run.span(match.start, match.end)
 
 

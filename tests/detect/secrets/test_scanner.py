@@ -96,7 +96,7 @@ def test_a_placed_document_gives_the_same(scanner: SecretScanner, token: bytes, 
 
 
 def test_the_text_of_a_match_holds_no_secret(scanner: SecretScanner, token: bytes) -> None:
-    found, _ = scanner.blocks.everywhere.find(b"\n" + token + b"\n", frozenset(), lambda _: None)
+    found = scanner.blocks.everywhere.find(b"\n" + token + b"\n", frozenset(), lambda _: None).matches
     assert any(match.secret == token for match in found)
     assert all(token.decode() not in repr(match) for match in found)
 
