@@ -17,12 +17,13 @@ from imgscan.detect.secrets.assignments import ENV_ASSIGNMENT
 from imgscan.detect.secrets.beside import Neighbours, with_beside
 from imgscan.detect.secrets.confirm import Cut, Match, matches, spans
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
-from imgscan.detect.secrets.glued import glued_patterns, is_behind_escape, may_escape
+from imgscan.detect.secrets.glued import glued_patterns, is_behind_escape, is_binary, may_escape, may_touch
 from imgscan.detect.secrets.hexadecimal import hex_pattern, hex_runs
-from imgscan.detect.secrets.hits import Candidate, SecretHit
+from imgscan.detect.secrets.hits import Candidate, SecretHit, distinct, fold
 from imgscan.detect.secrets.judging import judge
 from imgscan.detect.secrets.marks import mark_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
+from imgscan.detect.secrets.packed import PACKED_BYTES, PACKED_PATTERN, Allowance, Unpacked, unpacked_runs
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.seenkeys import is_public_match, seen_key
@@ -34,6 +35,7 @@ from imgscan.lazyre import lazy_re
 
 _ENCODED_BYTES: Final = 64
 _DEEPEST_BASE64: Final = 2
+_DEEPEST_PACKED: Final = 2
 _NEVER: Final = r"\z."
 _COUNTED: Final = lazy_re(r"\{([0-9]+),[0-9]*\}")
 
@@ -43,14 +45,17 @@ class Form(Enum):
 
     BASE64 = "base64"
     HEX = "hexadecimal"
+    PACKED = "gzip in base64"
 
 
 class Found(NamedTuple):
-    """What is in a block: confirmed matches, and stretches that look like the beginning of a token in another form."""
+    """What is in a block: confirmed matches, and stretches that look like the beginning of a token in another form, or
+    of what is packed."""
 
     matches: list[Match]
     in_base64: list[tuple[int, int]]
     in_hex: list[tuple[int, int]]
+    packed: list[tuple[int, int]]
 
 
 class RuleSet:
@@ -68,11 +73,15 @@ class RuleSet:
         prefixes = [prefix for rule in rules for prefix in rule.prefixes] if encoded else []
         self._wide = wide_pattern(prefixes)
         self._forms: dict[int, Form] = {}
-        for form, pattern in ((Form.BASE64, encoded_pattern(prefixes)), (Form.HEX, hex_pattern(prefixes))):
+        for form, pattern, size in (
+            (Form.BASE64, encoded_pattern(prefixes), _ENCODED_BYTES),
+            (Form.HEX, hex_pattern(prefixes), _ENCODED_BYTES),
+            (Form.PACKED, PACKED_PATTERN if encoded else b"", PACKED_BYTES),
+        ):
             if pattern:
                 self._forms[len(self._patterns)] = form
                 self._patterns.append(pattern)
-                self._lengths.append(_ENCODED_BYTES)
+                self._lengths.append(size)
         self._glued = glued_patterns(rules) if encoded else []
         self._first_glued = len(self._patterns)
         self._patterns += [shortest(pattern) for _, pattern in self._glued]
@@ -134,7 +143,7 @@ class RuleSet:
         block or behind an escape, and where token prefixes stand in another form."""
         found: list[Match] = []
         touching: list[Match] = []
-        forms: dict[Form, list[tuple[int, int]]] = {Form.BASE64: [], Form.HEX: []}
+        forms: dict[Form, list[tuple[int, int]]] = {form: [] for form in Form}
         for index, low, high in self.matcher.regions(data):
             form = self._forms.get(index)
             if form is not None:
@@ -153,7 +162,7 @@ class RuleSet:
         if touching:
             apart = {(match.rule.id, match.start) for match in found}
             found += [match for match in touching if (match.rule.id, match.start) not in apart]
-        return Found(matches=found, in_base64=forms[Form.BASE64], in_hex=forms[Form.HEX])
+        return Found(matches=found, in_base64=forms[Form.BASE64], in_hex=forms[Form.HEX], packed=forms[Form.PACKED])
 
 
 def _uncounted(repetition: re.Match[str]) -> str:
@@ -165,7 +174,7 @@ class Job:
     """What is the same for all windows of a document: its path, whether assignments are looked for, whether they are
     taken for literals, whether there are rules for its name, whether strings may touch in it, the rules that had their
     share, who is told of what is cut short, who wants to see public keys, and who counts the newlines before a window
-    that does not know them."""
+    that does not know them; how deep in what was packed in base64 it is, and how much may yet be unpacked."""
 
     path: str
     config: bool
@@ -176,6 +185,8 @@ class Job:
     cut: Cut = field(default=lambda _: None, repr=False)
     see: Callable[[SeenKey], None] | None = None
     newlines: Callable[[int], int] | None = field(default=None, repr=False)
+    level: int = 0
+    allowance: Allowance = field(default_factory=Allowance, repr=False)
 
     def show(self, match: Match, data: bytes) -> None:
         """Show the public key of a match in a block."""
@@ -259,7 +270,7 @@ class BlockSearch:
             found += self.config.in_tables(data, job.path, job.cut)
         if job.named:
             found += self.named.find(data, job.spent, job.cut).matches
-        if not (found or raw.in_base64 or raw.in_hex):
+        if not (found or raw.in_base64 or raw.in_hex or raw.packed):
             return
         place, around = _Places(window, data, job.newlines), Neighbours(data)
         for match in sorted(found, key=lambda m: m.start):
@@ -283,6 +294,28 @@ class BlockSearch:
         yield from self._placed(place, data, self._matches_in_base64(data, own, job, _DEEPEST_BASE64), job)
         own = [span for span in raw.in_hex if place.is_own(place.at(span[0]))]
         yield from self._placed(place, data, self._matches_in_hex(data, own, job), job)
+        if raw.packed and job.level < _DEEPEST_PACKED:
+            own = [span for span in raw.packed if place.is_own(place.at(span[0]))]
+            for run in unpacked_runs(data, own, job.allowance, ended=window.last, cut=job.cut):
+                yield from self._in_packed(place, data, run, job)
+
+    def _in_packed(self, place: _Places, data: bytes, run: Unpacked, job: Job) -> Iterator[Candidate]:
+        """What is found in something packed, which is a document by itself; its place is all of the base64."""
+        size = len(run.data)
+        inside = Window(data=run.data, offset=0, lines=0, own_start=0, own_end=size, first=True, last=True)
+        within = replace(
+            job,
+            config=job.config and not is_binary(run.data),
+            named=False,
+            glued=may_touch(run.data),
+            see=None,
+            newlines=None,
+            level=job.level + 1,
+        )
+        begin, stop = place.span(run.start, run.end)
+        for found in fold(distinct(self.candidates(inside, within))):
+            hit = _marked(replace(found, line=place.line(run.start), offset=begin), data, run.start, run.end)
+            yield Candidate(hit=hit, start=begin, end=stop, match_start=begin, match_end=stop, packed=True)
 
     def _placed(
         self, place: _Places, data: bytes, decoded: Iterable[tuple[Match, bytes, int, int]], job: Job

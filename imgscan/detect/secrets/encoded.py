@@ -31,14 +31,20 @@ _LINE_END: Final = lazy_re(rb"\r?\n[ \t]{0,40}")
 
 def fragments(prefix: bytes) -> tuple[bytes, ...]:
     """How `prefix` looks inside base64, at each of the three alignments; those too short to mean anything left out."""
-    found = []
-    for shift in range(3):
-        text = base64.b64encode(b"\0" * shift + prefix)
-        # Characters that also hold bits of the unknown bytes before and after are cut off.
-        start = (8 * shift + 5) // 6
-        end = (8 * (shift + len(prefix))) // 6
-        found.append(text[start:end])
+    found = (fragment(prefix, shift) for shift in range(3))
     return tuple(f for f in found if len(f) >= _SHORTEST_FRAGMENT)
+
+
+def fragment(prefix: bytes, shift: int) -> bytes:
+    """How `prefix` looks inside base64 behind `shift` other bytes."""
+    text = base64.b64encode(b"\0" * shift + prefix)
+    # Characters that also hold bits of the unknown bytes before and after are cut off.
+    return text[characters_before(shift) : (8 * (shift + len(prefix))) // 6]
+
+
+def characters_before(shift: int) -> int:
+    """How many characters hold any bits of the first `shift` bytes."""
+    return (8 * shift + 5) // 6
 
 
 def encoded_pattern(prefixes: Iterable[str]) -> bytes:
@@ -84,7 +90,7 @@ def decoded_runs(data: bytes, hits: Iterable[tuple[int, int]], *, cut: Cut) -> I
 def _lines_around(data: bytes, at: int) -> list[tuple[int, int]]:
     """The stretches of `data` that make up the run around an offset: the line it is in, and its neighbours where they
     are lines of one text that was wrapped."""
-    pieces = [(_run_start(data, at), _run_end(data, at))]
+    pieces = lines_from(data, _run_start(data, at), at + _LONGEST_RUN)
     first = pieces[0]
     while first[0] > at - _BEFORE:
         newline = data.rfind(b"\n", max(first[0] - 42, 0), first[0])
@@ -95,9 +101,16 @@ def _lines_around(data: bytes, at: int) -> list[tuple[int, int]]:
             break
         first = (start, end)
         pieces.insert(0, first)
-    while (pieces[-1][1] - pieces[-1][0]) in _LINE_BYTES and pieces[-1][1] < at + _LONGEST_RUN:
-        gap = _LINE_END.match(data, pieces[-1][1])
-        end = _run_end(data, gap.end()) if gap is not None else 0
+    return pieces
+
+
+def lines_from(data: bytes, start: int, until: int) -> list[tuple[int, int]]:
+    """The stretches of `data` that make up a run from its start on, no further than `until`: one line, and those behind
+    it where they are lines of one text that was wrapped."""
+    pieces = [(start, _run_end(data, start, until))]
+    while (pieces[-1][1] - pieces[-1][0]) in _LINE_BYTES and pieces[-1][1] < until:
+        gap = _LINE_END.match(data, pieces[-1][1], until)
+        end = _run_end(data, gap.end(), until) if gap is not None else 0
         if gap is None or end == gap.end():
             break
         pieces.append((gap.end(), end))
@@ -109,9 +122,23 @@ def _run_start(data: bytes, at: int, reach: int = _BEFORE) -> int:
     return floor + len(data[floor:at].rstrip(_ALPHABET))
 
 
-def _run_end(data: bytes, start: int) -> int:
-    stop = _NOT_BASE64.search(data, start, start + _LONGEST_RUN)
-    return stop.start() if stop is not None else min(start + _LONGEST_RUN, len(data))
+def _run_end(data: bytes, start: int, until: int) -> int:
+    stop = _NOT_BASE64.search(data, start, until)
+    return stop.start() if stop is not None else min(until, len(data))
+
+
+def decode(data: bytes, lines: Iterable[tuple[int, int]]) -> bytes:
+    """What the base64 in these stretches of `data` holds."""
+    text = _joined(data, lines)
+    text = text[: len(text) - (len(text) % 4 == 1)]
+    try:
+        return base64.b64decode(text + b"=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _joined(data: bytes, lines: Iterable[tuple[int, int]]) -> bytes:
+    return b"".join(data[start:end] for start, end in lines).replace(b"-", b"+").replace(b"_", b"/")
 
 
 def _decoded(data: bytes, pieces: list[tuple[int, int]]) -> Iterator[Decoded]:
@@ -121,7 +148,7 @@ def _decoded(data: bytes, pieces: list[tuple[int, int]]) -> Iterator[Decoded]:
     for start, end in pieces:
         lines.append((length, start))
         length += end - start
-    plain = b"".join(data[start:end] for start, end in pieces).replace(b"-", b"+").replace(b"_", b"/")
+    plain = _joined(data, pieces)
     for shift in range(4):
         piece = plain[shift:]
         piece = piece[: len(piece) - (len(piece) % 4 == 1)]

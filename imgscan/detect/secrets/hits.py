@@ -144,7 +144,8 @@ class Candidate:
     """A hit and the stretches of the document that its secret and its whole match cover.
 
     `hit` is None where an own rule looked and found a specimen, a reference or a published key: a foreign rule that
-    knows less about the same text is not listened to there.
+    knows less about the same text is not listened to there. `packed`: the stretch holds more than this secret, and of
+    what it holds each is there once.
     """
 
     hit: SecretHit | None
@@ -152,6 +153,7 @@ class Candidate:
     end: int
     match_start: int
     match_end: int
+    packed: bool = False
 
 
 def keystore_candidates(rules: Mapping[str, SecretRule], data: bytes) -> list[Candidate]:
@@ -185,7 +187,8 @@ def fold(candidates: Iterable[Candidate]) -> list[SecretHit]:
             matches.add(*whole)
             continue
         foreign = candidate.hit.rule.weight is Weight.FOREIGN
-        if secrets.touch(candidate.start, candidate.end) or (foreign and matches.touch(*whole)):
+        taken = secrets.touch(candidate.start, candidate.end) or (foreign and matches.touch(*whole))
+        if taken and not candidate.packed:
             continue
         secrets.add(candidate.start, candidate.end)
         if not foreign:
