@@ -1,4 +1,4 @@
-"""Private keys behind escapes and prefixes are as bad as those that stand plainly, and nothing else becomes one."""
+"""Private keys and AWS secrets behind escapes are as bad as those that stand plainly, and nothing else becomes one."""
 
 from __future__ import annotations
 
@@ -196,3 +196,75 @@ def test_any_text_is_read(text: bytes) -> None:
 def test_a_keys_kind_is_shown_however_it_is_written() -> None:
     assert redact(quoted(BEGIN) + b"%0A") == "-----BEGIN RSA PRIVATE KEY-----…"
     assert redact(BEGIN.replace(b" ", b"+") + b"%0A") == "-----BEGIN RSA PRIVATE KEY-----…"
+
+
+AWS_SECRET = next(
+    key
+    for n in range(200)
+    for key in (assemble([{"random": "base64", "length": 40}], f"aws {n}"),)
+    if key.count(b"/") == 1 and key.count(b"+") == 1 and key[:1].isalnum() and key[-1:].isalnum()
+)
+AWS_NAME = b"AWS_SECRET_" + b"ACCESS_KEY"
+BEHIND = [
+    pytest.param(b"GET /?c=" + AWS_NAME + b"%%3D%b%%0A&x=1", id="percent"),
+    pytest.param(b"GET /?c=" + AWS_NAME + b"%%253D%b%%250A&x=1", id="percent-twice"),
+    pytest.param(b"q=%%7B%%22secretAccess" + b"Key%%22%%3A%%22%b%%22%%7D", id="json-in-address"),
+    pytest.param(b"q=%%7B%%22secretAccess" + b"Key%%22%%3A%%20%%22%b%%22%%7D", id="json-with-a-blank"),
+    pytest.param(rb'{"settings":"' + AWS_NAME + rb'\u003d%b\n"}', id="gson"),
+    pytest.param(rb'{"x":"{\\"secretAccess' + rb'Key\\":\\"%b\\"}"}', id="json-in-json"),
+    pytest.param(rb'{"x":"{\"secretAccess' + rb'Key\": \"%b\"}"}', id="json-in-json-with-a-blank"),
+    pytest.param(rb"body={\x22secretAccess" + rb"Key\x22:\x22%b\x22}", id="nginx"),
+    pytest.param(rb'd="{\u0022secretAccess' + rb'Key\u0022: \u0022%b\u0022}"', id="html-in-json"),
+    pytest.param(AWS_NAME + b"=3D%b=\r\n", id="quoted-printable"),
+    pytest.param(AWS_NAME + b"=3D%b\r\n", id="quoted-printable-at-the-end"),
+    pytest.param(b'<c x="' + AWS_NAME + b'&#61;%b&#10;"/>', id="xml"),
+    pytest.param(b"<p>secretAccess" + b"Key&quot;:&quot;%b&quot;</p>", id="html"),
+    pytest.param(b"<i>" + AWS_NAME + b'</i><b class="o">=</b><i class="s">%b</i>', id="highlighted"),
+    pytest.param(b"\x1b[32m" + AWS_NAME + b"\x1b[0m=\x1b[1;33m%b\x1b[0m\n", id="colours"),
+    pytest.param(b"app.body=" + AWS_NAME + rb"\=%b\n", id="properties"),
+]
+
+
+@pytest.mark.parametrize("form", BEHIND)
+def test_an_aws_secret_behind_an_escape(form: bytes, scanner: SecretScanner, slow_scanner: SecretScanner) -> None:
+    for each in (scanner, slow_scanner):
+        found = each.scan_bytes(b"one " + form % AWS_SECRET + b" two", path="app/x.log")
+        assert [hit.secret for hit in found if hit.rule.id == "secret-aws-secret-key"] == [AWS_SECRET]
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [
+        (b"c=" + AWS_NAME + b"%%3D%b&x=1", {b"/": b"%2F", b"+": b"%2B"}),
+        (b"c=" + AWS_NAME + b"%%3d%b&x=1", {b"/": b"%2f", b"+": b"%2b"}),
+        (b"c=" + AWS_NAME + b"%%253D%b&x=1", {b"/": b"%252F", b"+": b"%252B"}),
+        (b'{"secretAccess' + b'Key":"%b"}', {b"/": rb"\/"}),
+        (b'{"secretAccess' + b'Key": "%b"}', {b"+": rb"\u002b"}),
+        (b'{"x":"' + AWS_NAME + rb'\u003d%b"}', {b"+": rb"\u002b"}),
+        (b'<c x="' + AWS_NAME + b'&#61;%b"/>', {b"/": b"&#47;", b"+": b"&#x2B;"}),
+    ],
+    ids=["percent", "lower-case", "twice", "php", "go", "gson", "xml"],
+)
+def test_an_aws_secret_with_escapes_in_it(form: bytes, written: dict[bytes, bytes], scanner: SecretScanner) -> None:
+    """It is told as it stands, so that whoever shows the line can take it out."""
+    secret = AWS_SECRET
+    for sign, escape in written.items():
+        secret = secret.replace(sign, escape)
+    found = scanner.scan_bytes(form % secret, path="app/x.log")
+    assert [hit.secret for hit in found if hit.rule.id == "secret-aws-secret-key"] == [secret]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(AWS_NAME + b"%3D" + b"0123456789abcdef" * 2 + b"01234567", id="digest"),
+        pytest.param(AWS_NAME + b"%3D" + AWS_SECRET + b"Ab", id="too-long"),
+        pytest.param(AWS_NAME + b"%3D" + AWS_SECRET[:38], id="too-short"),
+        pytest.param(AWS_NAME + rb"\u003d" + AWS_SECRET[:35], id="too-short-for-json"),
+        pytest.param(AWS_NAME + b"%3DwJalrXUtnFEMI%2FK7MDENG%2F" + b"bPxRfiCYEXAMPLEKEY", id="of-the-manual"),
+        pytest.param(b"secret%3D" + AWS_SECRET, id="of-no-service"),
+    ],
+)
+def test_what_is_no_aws_secret(text: bytes, scanner: SecretScanner) -> None:
+    found = scanner.scan_bytes(text + b"&x=1", path="app/x.log")
+    assert not [hit for hit in found if hit.rule.id == "secret-aws-secret-key"]
