@@ -10,20 +10,24 @@ import re
 from typing import Final
 
 from imgscan.detect.secrets.der import INTEGER, OCTETS, SEQUENCE, element
+from imgscan.detect.secrets.escapes import LINE_END, readings
 from imgscan.detect.secrets.publickeys import blob_of_private, fingerprint_of, is_known_to_ssh
 from imgscan.detect.secrets.validators import UNKNOWN, Checked, decode_base64
 from imgscan.lazyre import lazy_re
 from imgscan.model import Severity, Validity
 
-_BLOCK: Final = lazy_re(rb"-----BEGIN ([A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?)-----(.*)", re.DOTALL)
+_BLOCK: Final = lazy_re(
+    rb"-----BEGIN( |\+|%(?:25)?20)([A-Z0-9 +%]{0,40}?PRIVATE(?: |\+|%(?:25)?20)KEY(?: BLOCK)?)-----(.*)", re.DOTALL
+)
 _HEADER: Final = lazy_re(rb"^[A-Za-z][A-Za-z0-9-]*: .*$")
-_LINE_END: Final = lazy_re(rb"(?:\\+[rn]|[\r\n])+")
 # A line of a key, alone or as a comment or a string literal of source code.
 _KEY_LINE: Final = lazy_re(rb"^[\s#*>|]*(?://\s)?[\"'`]?([A-Za-z0-9+/=\s]*?)(?:[\"'`][\s+.,;)\\]*|\\)?\s*$")
 _BASE64: Final = lazy_re(rb"[A-Za-z0-9+/]+={0,2}(?:=[A-Za-z0-9+/]{4})?")  # with the checksum of OpenPGP's armour
 _SIGNS: Final = b"+/="
 _PLAIN_BODY: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + _SIGNS + b"\r\n"
 _SHORTEST_BODY: Final = 40
+_ADDED: Final = b"\n+"
+"""Before END, where a diff adds a key: its sign is one of base64's, too."""
 _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
 _BROKEN: Final = Checked(validity=Validity.INVALID, severity=Severity.MEDIUM)
 
@@ -31,10 +35,10 @@ _BROKEN: Final = Checked(validity=Validity.INVALID, severity=Severity.MEDIUM)
 def check_private_key(secret: bytes) -> Checked:
     """Whether a PEM block holds a key that parses, whether it is encrypted, and the fingerprint of its public half. Of
     one that does not parse (it is cut off, or a specimen) and of an encrypted one the severity is medium."""
-    block = _BLOCK.search(secret)
+    block = _block(secret)
     if block is None:
         return UNKNOWN
-    label, rest = block.group(1), block.group(2).partition(b"-----END")[0]
+    label, rest = block
     if b"ENCRYPTED" in label or b"ENCRYPTED" in rest[:200]:
         return _encrypted("", b"")
     if b"BLOCK" in label:
@@ -48,16 +52,40 @@ def check_private_key(secret: bytes) -> Checked:
     return _plain(der) if holds_key(der) else _BROKEN
 
 
+def _block(secret: bytes) -> tuple[bytes, bytes] | None:
+    """What a PEM block says it is, and what stands between BEGIN and END."""
+    block = _BLOCK.search(secret)
+    if block is None:
+        return None
+    text = block.group(3).partition(b"-----END")[0]
+    # Where a form was sent, a `+` stands for a blank, and %2B for itself.
+    return block.group(2), text.replace(b"+", b" ") if block.group(1) == b"+" else text
+
+
 def body_of(text: bytes) -> bytes | None:
-    """The base64 of a PEM block without headers, line ends (escaped too, as the slashes of PHP's JSON) and the string
-    quotes of source code; None when a line is something else."""
-    if not text.translate(None, _PLAIN_BODY):
+    """The base64 of a PEM block without headers, line ends, the string quotes of source code, escapes, and what stands
+    before each line; None when a line is something else."""
+    if text[-2:] != _ADDED and not text.translate(None, _PLAIN_BODY):
         # As nearly all are written: nothing but base64 in lines.
-        return b"".join(line for line in text.split() if line.strip(_SIGNS))
+        body = b"".join(line for line in text.split() if line.strip(_SIGNS))
+        if b"=" not in body[:-2]:
+            return body
+    tried = (_joined(each) for each in readings(text))
+    return next((body for body in tried if body is not None and _is_body(body)), _joined(text))
+
+
+def _is_body(body: bytes) -> bool:
+    return len(body) >= _SHORTEST_BODY and _BASE64.fullmatch(body) is not None
+
+
+def _joined(text: bytes) -> bytes | None:
+    """The base64 of lines as they stand; line ends may be escaped, and slashes as in PHP's JSON."""
     pieces = []
-    for line in _LINE_END.split(text.replace(b"\\/", b"/")):
+    for written in LINE_END.split(text.replace(b"\\/", b"/")):
+        # Blanks only one by one: the pattern may divide a long run of them in many ways.
+        line = b" ".join(written.split())
         found = _KEY_LINE.match(line)
-        if found is None and _HEADER.match(line.strip()) is None:
+        if found is None and _HEADER.match(line) is None:
             return None
         if found is not None and re.search(rb"[A-Za-z0-9]", line) is not None:
             pieces.append(b"".join(found.group(1).split()))
@@ -66,18 +94,16 @@ def body_of(text: bytes) -> bytes | None:
 
 def key_digest_text(secret: bytes) -> bytes:
     """What a published key is known by: the base64 of a PEM block, however its lines are broken; else the secret."""
-    block = _BLOCK.search(secret)
-    body = body_of(block.group(2).partition(b"-----END")[0]) if block is not None else None
+    block = _block(secret)
+    body = body_of(block[1]) if block is not None else None
     return body or secret.strip()
 
 
 def lacks_key_body(secret: bytes) -> bool:
     """True when between BEGIN and END stands no base64 of 30 bytes and more: an ellipsis, source code, prose."""
-    block = _BLOCK.search(secret)
-    if block is None:
-        return True
-    body = body_of(block.group(2).partition(b"-----END")[0])
-    return body is None or len(body) < _SHORTEST_BODY or _BASE64.fullmatch(body) is None
+    block = _block(secret)
+    body = body_of(block[1]) if block is not None else None
+    return body is None or not _is_body(body)
 
 
 def check_unframed(secret: bytes) -> Checked:

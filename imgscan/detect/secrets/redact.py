@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _LONG: Final = 20
 _SHOWN: Final = 4
 _STRONG_BITS: Final = 80.0
-_PEM_LABEL: Final = lazy_re(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
+_PEM_LABEL: Final = lazy_re(rb"-----BEGIN(?: |\+|%(?:25)?20)([A-Z0-9 +%]{1,40})-----")
+_BLANK: Final = lazy_re(rb"\+|%(?:25)?20")
+"""As addresses have it, and forms."""
 # The name a value is assigned to, at the end of the text before it.
 _ASSIGNED_NAME: Final = lazy_re(rb"([A-Za-z_][A-Za-z0-9_.-]{0,47})[\"']?[ \t]{0,4}(=|:|=>|:=)[ \t]{0,4}[\"']?$")
 _MANY_DIGITS: Final = 5
@@ -34,7 +36,7 @@ def redact(secret: bytes | str, *, reveal: bool = True) -> str:
     data = secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret
     label = _PEM_LABEL.search(data[:256])
     if label is not None:
-        return f"-----BEGIN {label.group(1).decode('ascii')}-----…"
+        return f"-----BEGIN {_BLANK.sub(b' ', label.group(1)).decode('ascii')}-----…"
     if reveal and len(data) >= _LONG:
         head, tail = data[:_SHOWN].decode("latin-1"), data[-_SHOWN:].decode("latin-1")
         return f"{_shown(head)}…{_shown(tail)}"
