@@ -97,7 +97,8 @@ def re2_options() -> object:
 
 
 class HyperscanMatcher:
-    """One hyperscan database in block mode. Patterns that hyperscan refuses are left to a `Re2Matcher`."""
+    """One hyperscan database in block mode. Patterns that hyperscan refuses are left to a `Re2Matcher`: `refused` has
+    their numbers."""
 
     name = "hyperscan"
 
@@ -108,7 +109,7 @@ class HyperscanMatcher:
         self._database = database
         self._patterns = tuple(patterns)
         self._lengths = tuple(lengths)
-        self._refused = refused
+        self.refused = tuple(refused)
         self._refused_set = Re2Matcher([patterns[i] for i in refused]) if refused else None
         self._flood_set: Re2Matcher | None = None
         self._local = _Local()
@@ -124,7 +125,7 @@ class HyperscanMatcher:
                 return self._flooded(data)
         found = merge_regions(raw, self._lengths, len(data)) if raw else []
         if self._refused_set is not None:
-            found += [(self._refused[i], low, high) for i, low, high in self._refused_set.regions(data)]
+            found += [(self.refused[i], low, high) for i, low, high in self._refused_set.regions(data)]
             found.sort()
         return found
 

@@ -11,7 +11,7 @@ import re2
 
 from imgscan.detect.secrets.examples import examples_of, near_misses_of
 from imgscan.detect.secrets.filters import FILTERS
-from imgscan.detect.secrets.matcher import re2_options
+from imgscan.detect.secrets.matcher import HyperscanMatcher, re2_options
 from imgscan.detect.secrets.rules import LONGEST_MATCH, Scope, SecretRule, default_rules, own_pack
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.detect.secrets.validators import VALIDATORS
@@ -108,3 +108,10 @@ def test_a_rule_leaves_its_near_misses(scanner: SecretScanner, rule: SecretRule,
 def test_no_token_stands_in_a_rule_file(scanner: SecretScanner, path: Path) -> None:
     hits = scanner.scan_bytes(path.read_bytes(), path=f"src/{path.name}")
     assert [hit.rule.id for hit in hits if hit.severity.rank > Severity.LOW.rank] == []
+
+
+def test_the_fast_matcher_takes_every_pattern(scanner: SecretScanner) -> None:
+    """What it refuses is left to one that takes several times as long, for all bytes."""
+    for rules in (scanner.blocks.everywhere, scanner.blocks.config, scanner.blocks.named):
+        assert isinstance(rules.matcher, HyperscanMatcher)
+        assert rules.matcher.refused == ()
