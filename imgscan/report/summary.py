@@ -239,7 +239,7 @@ def left_out_count(report: Report) -> int:
 def incomplete_line(report: Report) -> str:
     """`incomplete: 3 things could not be looked at`; "" if there is nothing like that."""
     count = left_out_count(report)
-    return f"incomplete: {count:,} {'thing' if count == 1 else 'things'} could not be looked at" if count else ""
+    return f"incomplete: {count} {'thing' if count == 1 else 'things'} could not be looked at" if count else ""
 
 
 def left_out_texts(report: Report) -> list[str]:
@@ -253,15 +253,15 @@ def left_out_texts(report: Report) -> list[str]:
 def read_line(coverage: Coverage, report: Report) -> str:
     """`12 entries, 3 MB; not read or not wholly: 3, 12 kB`, with how many of them are listed if that is not all; or
     `…; nothing left out`."""
-    entries = f"{coverage.entries:,} {'entry' if coverage.entries == 1 else 'entries'}"
+    entries = f"{coverage.entries} {'entry' if coverage.entries == 1 else 'entries'}"
     parts = [f"{entries}, {human_bytes(coverage.bytes)}"]
     count = len(coverage.not_read) + coverage.not_listed
     if count:
         size = sum(item.bytes for item in coverage.not_read) + coverage.not_listed_bytes
         listed = f" (the first {len(coverage.not_read)} listed)" if coverage.not_listed else ""
-        parts.append(f"not read or not wholly: {count:,}, {human_bytes(size)}{listed}")
+        parts.append(f"not read or not wholly: {count}, {human_bytes(size)}{listed}")
     if report.skipped:
-        parts.append(f"skipped: {sum(item.count for item in report.skipped):,}")
+        parts.append(f"skipped: {sum(item.count for item in report.skipped)}")
     return "; ".join(parts if len(parts) > 1 else (*parts, "nothing left out"))
 
 
