@@ -1,6 +1,6 @@
 """hyperscan databases: compiled from patterns, kept on disk between runs.
 
-Compiling takes seconds, loading a compiled database less than a millisecond. A cached database is native data for a C
+Compiling takes seconds, loading a compiled database a few milliseconds. A cached database is native data for a C
 library, so it is used only if this user alone can have written it and its digest is right. It holds no secret: only
 automata of published patterns.
 """
@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from blake3 import blake3
+
 from imgscan.cachedir import is_ours
 from imgscan.detect.secrets.patterntext import in_parts, tokens
 from imgscan.lazyre import lazy_re
@@ -25,7 +27,7 @@ from imgscan.lazyre import lazy_re
 if TYPE_CHECKING:
     from hyperscan import Database
 
-_MAGIC: Final = b"imgscan-db-1\n"
+_MAGIC: Final = b"imgscan-db-2\n"
 _ESCAPE: Final = lazy_re(rb"\\.", re.DOTALL)
 _SPACE: Final = rb"\t\n\f\r "
 _DIGEST_BYTES: Final = 32
@@ -121,22 +123,26 @@ def _read(path: Path, key: str) -> tuple[Database, tuple[int, ...]] | None:
     """A cached database, or None if it is missing, foreign, writable by others, damaged or of another library."""
     import hyperscan
 
-    data = _read_trusted(path)
-    if data is None or not data.startswith(_MAGIC):
+    kept = _read_trusted(path)
+    if kept is None:
         return None
-    digest, body = data[len(_MAGIC) :][:_DIGEST_BYTES], data[len(_MAGIC) + _DIGEST_BYTES :]
-    if hashlib.sha256(key.encode() + body).digest() != digest:
+    magic, digest, refused, blob = kept
+    if magic != _MAGIC or _digest(key, refused, blob) != digest:
         return None
-    refused, _, blob = body.partition(b"\n")
     try:
         return hyperscan.loadb(blob, hyperscan.HS_MODE_BLOCK), tuple(int(i) for i in refused.split())
     except (hyperscan.HyperscanError, ValueError):
         return None
 
 
-def _read_trusted(path: Path) -> bytes | None:
-    """The bytes of a regular file that belongs to this user, in a directory that belongs to this user, neither writable
-    by anybody else; no link is followed."""
+def _digest(key: str, refused: bytes, blob: bytes) -> bytes:
+    """Of what a file holds, and for which patterns."""
+    return blake3(key.encode() + refused).update(blob).digest()
+
+
+def _read_trusted(path: Path) -> tuple[bytes, bytes, bytes, bytes] | None:
+    """Magic, digest, first line and rest of a regular file that belongs to this user, in a directory that belongs to
+    this user, neither writable by anybody else; no link is followed."""
     try:
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
@@ -151,8 +157,10 @@ def _read_trusted(path: Path) -> bytes | None:
         trusted = is_ours(os.fstat(directory)) and is_ours(facts) and stat.S_ISREG(facts.st_mode)
         if not trusted or facts.st_size >= _LARGEST:
             return None
+        # Each part as it is needed: a database is megabytes, and every copy of it takes as long as to load it.
         with os.fdopen(file, "rb", closefd=False) as stream:
-            return stream.read(_LARGEST)
+            head = stream.read(len(_MAGIC)), stream.read(_DIGEST_BYTES), stream.readline()
+            return *head, stream.read(_LARGEST)
     except OSError:
         return None
     finally:
@@ -166,8 +174,7 @@ def _write(cache: Path, key: str, database: Database, refused: tuple[int, ...]) 
 
     import hyperscan
 
-    body = b" ".join(str(i).encode() for i in refused) + b"\n" + hyperscan.dumpb(database)
-    digest = hashlib.sha256(key.encode() + body).digest()
+    first, blob = b" ".join(str(i).encode() for i in refused) + b"\n", hyperscan.dumpb(database)
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".writing-", dir=cache)
@@ -175,7 +182,7 @@ def _write(cache: Path, key: str, database: Database, refused: tuple[int, ...]) 
         return
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(_MAGIC + digest + body)
+            stream.writelines((_MAGIC, _digest(key, first, blob), first, blob))
         os.replace(name, cache / f"{key}.hsdb")  # noqa: PTH105 - the temporary name is text
     except OSError:
         with contextlib.suppress(OSError):
