@@ -34,7 +34,7 @@ from imgscan.layers.blocks import Blocks, BlockStore, CacheDamagedError, ListedE
 from imgscan.layers.digests import check_digests
 from imgscan.layers.dive import dive_metrics
 from imgscan.layers.filesystem import Stacked, stack
-from imgscan.layers.listing import WHITEOUT_PREFIX, begin_listing, empty_listing
+from imgscan.layers.listing import begin_listing, empty_listing
 from imgscan.layersearch import LayerSearch
 from imgscan.model import Coverage, Digest, DiveMetrics, Location, NotRead, Place, Skipped, Status
 from imgscan.progress import Progress
@@ -344,9 +344,9 @@ def locate_hits(scan: ImageScan, attributions: Sequence[Attribution]) -> Iterato
 
 def _what_became(stacked: Stacked, layer: int, path: bytes, made: Mapping[int, str]) -> tuple[Status, str]:
     """What became of a path that a layer ships, and what hides it."""
-    if path.rpartition(b"/")[2].startswith(WHITEOUT_PREFIX):
-        return Status.DELETED, "the engine, which takes the file for a whiteout and shows nothing of it"
     status, by = stacked.status_of(layer, path)
+    if by is None and status is Status.DELETED:
+        return status, "the engine, which takes the file for a whiteout and shows nothing of it"
     return status, f"layer {by}{made.get(by, '')}" if by is not None else ""
 
 

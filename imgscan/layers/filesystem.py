@@ -18,7 +18,7 @@ from imgscan.layers.blocks import ListedEntry, path_of
 from imgscan.layers.contents import Content, read_contents
 from imgscan.layers.directories import DirectoryLosses, image_directories
 from imgscan.layers.links import LinksOfLayer
-from imgscan.layers.listing import LayerListing
+from imgscan.layers.listing import WHITEOUT_PREFIX, LayerListing
 from imgscan.layers.stacking import Hidden, Stacking
 from imgscan.model import DirectoryReport, EntryKind, Status, Waste, WasteCause
 
@@ -80,9 +80,11 @@ class Stacked:
     def status_of(self, layer: int, path: bytes) -> tuple[Status, int | None]:
         """What became of a path that a layer ships, and which layer hid it.
 
-        A file that is still there under another name (a hard link) is visible: so is its content. The path is one of
-        those that were `watched`.
+        A file that is still there under another name (a hard link) is visible: so is its content. What a whiteout holds
+        is deleted by no layer: engines show nothing of it. The path is one of those that were `watched`.
         """
+        if path.rpartition(b"/")[2].startswith(WHITEOUT_PREFIX):
+            return Status.DELETED, None
         return self.fates.of(layer, path)
 
     def other_name(self, layer: int, path: bytes) -> bytes | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from imgscan.delta import Delta, Figure, FolderChange, RiskChange, StepChange, Unit
 from imgscan.directorychanges import DirectoryChange
-from imgscan.escape import json_text, log_lines, markdown, markdown_code, plain, shorten
+from imgscan.escape import log_lines, markdown, markdown_code, plain, shorten
 from imgscan.model import Finding
 from imgscan.report import Style
 from imgscan.report.summary import where
@@ -35,10 +35,12 @@ def render_json(delta: Delta, style: Style | None = None) -> str:
     """Every field, two spaces of indent, with what follows from a figure (`change`, `differs`, `worse`)."""
     import msgspec
 
+    from imgscan.report.json import written
+
     data = msgspec.to_builtins(delta)
-    for written, figure in zip(data["figures"], delta.figures, strict=True):
-        written |= {"change": figure.change, "differs": figure.differs, "worse": figure.worse}
-    return json_text(msgspec.json.format(msgspec.json.encode(data), indent=2).decode()) + "\n"
+    for shown, figure in zip(data["figures"], delta.figures, strict=True):
+        shown |= {"change": figure.change, "differs": figure.differs, "worse": figure.worse}
+    return written(data)
 
 
 RENDERERS: Final[dict[str, Callable[[Delta, Style], str]]] = {

@@ -312,7 +312,7 @@ def _image(report: Report) -> Iterator[str]:
 def _coverage(report: Report) -> Iterator[str]:
     texts = left_out_texts(report)
     if report.coverage:
-        yield f"\n<sub>Scanned {read_line(report.coverage, report)}."
+        yield f"\n<sub>Scanned {read_line(report.coverage, report.skipped)}."
         yield f"imgscan {report.tool.version}, rules: {markdown(', '.join(report.tool.rule_packs))}.</sub>"
     if texts:
         count = left_out_count(report)

@@ -22,6 +22,7 @@ from imgscan.model import (
     Place,
     Report,
     Severity,
+    Skipped,
     SourceLine,
     Status,
     Timing,
@@ -250,7 +251,7 @@ def left_out_texts(report: Report) -> list[str]:
     ]
 
 
-def read_line(coverage: Coverage, report: Report) -> str:
+def read_line(coverage: Coverage, skipped: Sequence[Skipped]) -> str:
     """`12 entries, 3 MB; not read or not wholly: 3, 12 kB`, with how many of them are listed if that is not all; or
     `…; nothing left out`."""
     entries = f"{coverage.entries} {'entry' if coverage.entries == 1 else 'entries'}"
@@ -260,8 +261,8 @@ def read_line(coverage: Coverage, report: Report) -> str:
         size = sum(item.bytes for item in coverage.not_read) + coverage.not_listed_bytes
         listed = f" (the first {len(coverage.not_read)} listed)" if coverage.not_listed else ""
         parts.append(f"not read or not wholly: {count}, {human_bytes(size)}{listed}")
-    if report.skipped:
-        parts.append(f"skipped: {sum(item.count for item in report.skipped)}")
+    if skipped:
+        parts.append(f"skipped: {sum(item.count for item in skipped)}")
     return "; ".join(parts if len(parts) > 1 else (*parts, "nothing left out"))
 
 

@@ -334,7 +334,7 @@ def _coverage(report: Report, pen: Pen) -> Iterator[str]:
     coverage = report.coverage
     if coverage:
         yield pen.heading("Coverage")
-        yield f"  scanned {read_line(coverage, report)}"
+        yield f"  scanned {read_line(coverage, report.skipped)}"
         for item in coverage.not_read[: pen.rows(coverage.not_read)]:
             yield from pen.wrap(f"not read: {unread_text(item)}", "  ")
         left = len(coverage.not_read) + coverage.not_listed - pen.rows(coverage.not_read)

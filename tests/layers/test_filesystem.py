@@ -307,6 +307,13 @@ STATUS = [
         (Status.VISIBLE, None),
         id="flipped-there-and-back-in-one-layer",
     ),
+    pytest.param(
+        [[member(b"d/f", A)], [member(b"d/.wh.f", B)]],
+        1,
+        b"d/.wh.f",
+        (Status.DELETED, None),
+        id="whiteout-with-content",
+    ),
 ]
 
 

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final
 
 from imgscan.detect.secrets import filters
-from imgscan.detect.secrets.namewords import name_words
+from imgscan.detect.secrets.namewords import is_random, name_words
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
@@ -43,8 +43,8 @@ _NO_LITERAL: Final = lazy_re(
     re.IGNORECASE,
 )
 """A template, a pattern, a selector, a call, a line of /etc/passwd, a colour: in quotes, too."""
-_NO_PLAIN: Final = lazy_re(rb"^[({\[&*|>!]|[)\]}]$|\s\+\s")
-"""What begins and ends so, without quotes, is written in the language of its file."""
+_NO_PLAIN: Final = lazy_re(rb"^[({\[&*|>!]|[)\]}]$|\s\+\s|\)[{;]")
+"""What begins and ends so, or goes on so, without quotes, is written in the language of its file."""
 _DOTTED: Final = lazy_re(rb"[A-Za-z_]\w*(?:\.\w+)+")
 _GROUPS_OF_FOUR: Final = lazy_re(rb"[a-z]{4}(?: [a-z]{4}){3}|[a-z]{4}(?:-[a-z]{4}){3}")
 """A password that Google or Apple makes for an application."""
@@ -69,6 +69,10 @@ _RANDOM_BITS: Final = 3.0
 def is_sensitive_name(name: str) -> bool:
     """True when the words of a variable's name promise a secret: `DB_PASSWORD`, `apiKey`, not `TOKENIZERS_PARALLELISM`,
     `PASSWORD_FILE`, `GPG_KEY`."""
+    return _promises_secret(name) and not is_random(name)
+
+
+def _promises_secret(name: str) -> bool:
     parts = _words_of(name)
     if not parts or parts[-1] in words("harmless_ends") or not words("harmless_words").isdisjoint(parts):
         return False

@@ -11,7 +11,7 @@ from typing import Final
 
 from imgscan.detect.secrets import filters
 from imgscan.detect.secrets.assignments import is_sensitive_name
-from imgscan.detect.secrets.namewords import name_words
+from imgscan.detect.secrets.namewords import is_random, name_words
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import words
@@ -59,7 +59,7 @@ def _hints(name: str) -> bool:
     if _is_harmless(name):
         return False
     parts = _words_of(name)
-    return is_sensitive_name(name) or not words("hinting_words").isdisjoint(parts)
+    return is_sensitive_name(name) or (not words("hinting_words").isdisjoint(parts) and not is_random(name))
 
 
 def _is_known_shape(value: bytes) -> bool:

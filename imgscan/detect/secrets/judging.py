@@ -24,6 +24,8 @@ _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b
 """What stands right before a specimen in a manual."""
 _OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
 """In front of a value under a lone `pass`: what a test printed, or an element of a list."""
+_OF_CLASSES: Final = (b"class ", b"interface ", b"struct ", b"trait ")
+_KEYWORD_BYTES: Final = 10
 _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
 _NAMED_BY_ANY: Final = frozenset((assignments.ENV_ASSIGNMENT, generic.GENERIC))
 _LANGUAGE: Final = 2.8
@@ -192,8 +194,10 @@ def _is_in_arn(match: Match, data: bytes) -> bool:
 
 
 def _names_no_variable(match: Match, data: bytes) -> bool:
-    """Whether a name is what a test came to, a part of an ARN, or the end of a type's name as CloudFormation has
-    them."""
+    """Whether a name is what a test came to, a part of an ARN, that of a class whose base follows, or the end of a
+    type's name as CloudFormation has them."""
+    if bytes(data[max(match.match_start - _KEYWORD_BYTES, 0) : match.match_start]).endswith(_OF_CLASSES):
+        return True
     if assignments.is_lone(match.name):
         return _OF_TESTS.search(data[match.match_start : match.start]) is not None
     if _is_in_arn(match, data):

@@ -30,13 +30,14 @@ class Where(StrEnum):
 _LIBRARY: Final = lazy_re(r"\.(?:so(?:\.[0-9.]+)?|a|dll|dylib|node)$", re.IGNORECASE)
 _TEST: Final = lazy_re(
     r"(?:^|/)(?:_?tests?|testing|testdata|test_data|__tests__|spec|specs|selftest|fixtures?|mocks?|__mocks__|e2e|testsuite|"
-    r"cypress)/|(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*[.-](?:test|spec)|conftest)\.[a-z0-9]{1,5}$",
+    r"cypress)/|(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*[.-](?:test|spec)|conftest)\.[a-z0-9]{1,5}$|"
+    r"(?:^|[/_.-])dummy(?:[_.-][^/]*)?$",
     re.IGNORECASE,
 )
 _DOCS: Final = lazy_re(
     r"(?:^|/)(?:docs?|documentation|examples?|samples?|demos?|tutorials?|man|javadoc|info)/|"
     r"(?:^|/)(?:readme|changelog|changes|history|news|contributing)(?:\.[a-z]{1,5})?$|\.(?:md|rst|adoc|txt\.gz)$|"
-    r"[.-](?:example|sample|template|dist|tpl)$",
+    r"[.-](?:example|sample|template|dist|tpl)$|(?:^|[/_.-])example[_.-][^/]*$",
     re.IGNORECASE,
 )
 _VENDOR: Final = lazy_re(

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from imgscan.escape import json_text
 from imgscan.fleets import FleetReport
 from imgscan.report import Style
 from imgscan.report.fleet import Load
-from imgscan.report.json import schema_of
+from imgscan.report.json import schema_of, written
 
 
 def render(report: FleetReport, load: Load, style: Style) -> str:
     """Two spaces of indent, keys in the order of the dataclasses: same input, same bytes."""
-    return json_text(msgspec.json.format(msgspec.json.encode(report), indent=2).decode()) + "\n"
+    return written(report)
 
 
 def fleet_schema() -> dict[str, Any]:

@@ -225,6 +225,15 @@ def test_a_password_is_found_however_it_is_written(name: str, text: str, passwor
         ("ci.yml", "cache_key: v2-deps-dc3d6f8e3c7d9116662971d69febe0e1"),
         ("Earthfile", "RUN --secret NPM_TOKEN=npm_token npm ci"),
         ("form.json", '{"password": "form.login.password2"}'),
+        (
+            "page.html",
+            "if(passNumber===0){drawProjectedQuadBackground2ToContext(quad,p1);}else if(passToken===0){drawQuad7(q);}",
+        ),
+        (
+            "api.xml",
+            'Value="public class RfcSaslCredentials : Novell.Directory.Ldap.Asn1.Asn1Sequence, System.Runtime"',
+        ),
+        ("large.json", '{"LCaPwdNZbQIB":"' + _random(12) + '","Rx9VPmYPw7mC":"' + _random(12) + '"}'),
     ],
 )
 def test_what_is_no_password(name: str, text: str, scanner: SecretScanner) -> None:

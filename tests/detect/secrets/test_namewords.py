@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgscan.detect.secrets.namewords import name_words
+from imgscan.detect.secrets.namewords import is_random, name_words
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,22 @@ from imgscan.detect.secrets.namewords import name_words
 )
 def test_words(name: str, words: list[str]) -> None:
     assert name_words(name) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "random"),
+    [
+        ("LCaPwdNZbQIB", True),
+        ("Rx9VPmYPw7mC", True),
+        ("qjjHSWHLSKey", True),
+        ("rdsPgBkpPwd", False),
+        ("svcAcctPwdEncB64", False),
+        ("GCPSAKeyJson", False),
+        ("LC_aP_wd_NZ_bQ_IB", False),
+        ("x509KeyPwd", False),
+        ("password", False),
+        ("", False),
+    ],
+)
+def test_random_letters_are_no_name(name: str, random: bool) -> None:
+    assert is_random(name) is random

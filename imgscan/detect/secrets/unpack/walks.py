@@ -36,7 +36,8 @@ _MOST_RPM_HEADER: Final = 256 << 20
 """As rpm itself has it: header blobs are no larger."""
 _LZMA_START: Final = b"\x5d\0\0"
 _LZMA_HEADER_BYTES: Final = 13
-_LZMA_SIZES: Final = frozenset(power + half for n in range(12, 31) for power in (1 << n,) for half in (0, power >> 1))
+_LZMA_SIZES: Final = frozenset(times << power for power in range(11, 30) for times in (2, 3))
+"""Sizes of dictionaries that programs write: 2^n, and 2^n + 2^(n-1)."""
 _LZMA_ENDLESS: Final = (1 << 64) - 1
 _MOST_LZMA_BYTES: Final = 1 << 38
 
