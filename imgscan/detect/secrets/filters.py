@@ -48,10 +48,13 @@ _REFERENCE: Final = lazy_re(
     re.IGNORECASE,
 )
 _PATH: Final = lazy_re(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*")
-_NUMBER: Final = lazy_re(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%)?", re.IGNORECASE)
+_NUMBER: Final = lazy_re(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%|n|u?l{0,2})?", re.IGNORECASE)
 _SEALED: Final = lazy_re(rb"Ag[A-D][A-Za-z0-9+/]{90,}={0,2}")
 _VERSION: Final = lazy_re(rb"[v^~<>=]{0,2}[0-9]+(?:\.[0-9A-Za-z]+){1,4}(?:[-+][0-9A-Za-z.]+)?")
 _WORD: Final = lazy_re(rb"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*")
+_PROSE: Final = lazy_re(rb"[A-Za-z\x80-\xff]+[.,:;]|(?:[A-Za-z]*\\u[0-9A-Fa-f]{4})+[A-Za-z]*[.,:;]?")
+_CONSTANT: Final = lazy_re(rb"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_EMAIL: Final = lazy_re(rb"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _IDENTIFIER: Final = lazy_re(rb"[A-Za-z_]+(?:[._][A-Za-z_]+)*")
 _HEX: Final = lazy_re(rb"[0-9a-fA-F]+")
 _REPEATED: Final = lazy_re(rb"(.)\1{5,}", re.DOTALL)
@@ -193,6 +196,22 @@ def is_one_word(value: bytes) -> bool:
     return _WORD.fullmatch(value) is not None
 
 
+def is_prose(value: bytes) -> bool:
+    """True for the last word of a sentence, and for letters of other scripts as programs write them: what follows a
+    word in a message, not what a command is given."""
+    return _PROSE.fullmatch(value) is not None
+
+
+def is_constant(value: bytes) -> bool:
+    """True for what programs call a constant: `GL_UNSIGNED_INT_5_9_9_9_REV`."""
+    return _CONSTANT.fullmatch(value) is not None
+
+
+def is_email(value: bytes) -> bool:
+    """True for an address: whoever logs in as `anonymous` gives it for a password."""
+    return _EMAIL.fullmatch(value) is not None
+
+
 def is_identifier(value: bytes) -> bool:
     """True for a dotted or underscored name of a program: `this.auth`, `config.auth_token`, `authHeader`."""
     return _IDENTIFIER.fullmatch(value) is not None
@@ -266,6 +285,9 @@ FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "number": is_number,
     "hex": is_hex,
     "one-word": is_one_word,
+    "prose": is_prose,
+    "email": is_email,
+    "constant": is_constant,
     "identifier": is_identifier,
     "no-digits": lacks_digits,
     "one-case": lacks_mixed_case,

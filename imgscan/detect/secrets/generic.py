@@ -20,7 +20,7 @@ from imgscan.lazyre import lazy_re
 GENERIC: Final = "secret-generic"
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DOTTED: Final = lazy_re(rb"[A-Za-z_-]+[0-9]{0,3}(?:[.:/][A-Za-z_-]+[0-9]{0,3})+")
-_VERSIONED: Final = lazy_re(rb"[A-Za-z_@/-]+v?[0-9]+(?:\.[0-9]+)+[A-Za-z0-9._-]*")
+_VERSIONED: Final = lazy_re(rb"[A-Za-z_@/-]*[0-9]+(?:\.[0-9]+)+[A-Za-z0-9._-]*")
 _SHORTEST: Final = 12
 _RARE: Final = 2.2
 _RARE_OF_SERVICE: Final = 2.8

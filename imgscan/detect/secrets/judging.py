@@ -26,6 +26,10 @@ _OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
 """In front of a value under a lone `pass`: what a test printed, or an element of a list."""
 _OF_CLASSES: Final = (b"class ", b"interface ", b"struct ", b"trait ")
 _KEYWORD_BYTES: Final = 10
+_NOISE_BYTES: Final = 60
+_NOISE_SIGNS: Final = 5
+"""Of so many characters one is a sign."""
+_NOISE: Final = 1.5
 _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
 _NAMED_BY_ANY: Final = frozenset((assignments.ENV_ASSIGNMENT, generic.GENERIC))
 _LANGUAGE: Final = 2.8
@@ -116,8 +120,10 @@ def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, lite
 
 
 def _is_said_by_name_alone(rule: SecretRule, secret: bytes) -> bool:
-    """True for words that a rule of others takes for a secret because of the word before them."""
-    return rule.id.startswith(_GENERIC_OF_OTHERS) and letters_per_piece(secret) > _LANGUAGE
+    """True for words that a rule of others takes for a secret because of the word before them, or of the `key-` that
+    they begin with."""
+    of_letters = rule.id.startswith(_GENERIC_OF_OTHERS) or secret.replace(b"-", b"").isalpha()
+    return of_letters and letters_per_piece(secret) > _LANGUAGE
 
 
 def _is_in_comment(match: Match, data: bytes) -> bool:
@@ -188,15 +194,25 @@ def _written(match: Match, data: bytes, *, env_file: bool) -> assignments.Writte
     return assignments.Written.QUOTED if before in _QUOTES and before == after else assignments.Written.PLAIN
 
 
+def _is_in_noise(data: bytes, start: int) -> bool:
+    """Whether what stands before a name is neither words nor a token: letters, digits and signs at random, among which
+    anything comes about."""
+    before = bytes(data[max(start - _NOISE_BYTES, 0) : start])
+    signs = sum(not (chr(byte).isalnum() or byte == 0x20) for byte in before)
+    return signs * _NOISE_SIGNS >= _NOISE_BYTES and not before.count(b"\n") and letters_per_piece(before) < _NOISE
+
+
 def _is_in_arn(match: Match, data: bytes) -> bool:
     """Whether the name is a part between colons, as the kinds of what cloud providers address are."""
     return data[max(match.match_start - 1, 0) : match.match_start] == b":" == data[match.start - 1 : match.start]
 
 
 def _names_no_variable(match: Match, data: bytes) -> bool:
-    """Whether a name is what a test came to, a part of an ARN, that of a class whose base follows, or the end of a
-    type's name as CloudFormation has them."""
+    """Whether a name is what a test came to, a part of an ARN, that of a class whose base follows, the end of a type's
+    name as CloudFormation has them, or no name."""
     if bytes(data[max(match.match_start - _KEYWORD_BYTES, 0) : match.match_start]).endswith(_OF_CLASSES):
+        return True
+    if _is_in_noise(data, match.match_start):
         return True
     if assignments.is_lone(match.name):
         return _OF_TESTS.search(data[match.match_start : match.start]) is not None
@@ -226,7 +242,12 @@ def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int
     is_rare_anyway = filekinds.has_macros(path) or filekinds.is_page(path) or _is_in_arn(match, data)
     if match.rule.id == kubernetes.KUBERNETES_SECRET:
         verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
-    elif is_vendored(path) or is_rare_anyway or not generic.is_generic_secret(match.name, match.secret):
+    elif (
+        is_vendored(path)
+        or is_rare_anyway
+        or not generic.is_generic_secret(match.name, match.secret)
+        or _is_in_noise(data, match.match_start)
+    ):
         verdict = None
     else:
         verdict = match.rule.severity, match.rule.confidence

@@ -29,7 +29,7 @@ class Where(StrEnum):
 
 _LIBRARY: Final = lazy_re(r"\.(?:so(?:\.[0-9.]+)?|a|dll|dylib|node)$", re.IGNORECASE)
 _TEST: Final = lazy_re(
-    r"(?:^|/)(?:_?tests?|testing|testdata|test_data|__tests__|spec|specs|selftest|fixtures?|mocks?|__mocks__|e2e|testsuite|"
+    r"(?:^|/)(?:_?tests?|testing|test[_-]?data|__tests__|spec|specs|selftest|fixtures?|mocks?|__mocks__|e2e|testsuite|"
     r"cypress)/|(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*[.-](?:test|spec)|conftest)\.[a-z0-9]{1,5}$|"
     r"(?:^|[/_.-])dummy(?:[_.-][^/]*)?$",
     re.IGNORECASE,

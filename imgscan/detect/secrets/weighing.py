@@ -30,6 +30,8 @@ _KEYS: Final = frozenset(
         "secret-putty-private-key",
         "secret-jwk-private",
         "secret-keystore",
+        "secret-nats-seed",
+        "secret-age-key",
     }
 )
 """Of a key that comes with a package everybody has a copy, so nobody trusts it; a token of its author's would work."""

@@ -225,6 +225,11 @@ def test_a_password_is_found_however_it_is_written(name: str, text: str, passwor
         ("ci.yml", "cache_key: v2-deps-dc3d6f8e3c7d9116662971d69febe0e1"),
         ("Earthfile", "RUN --secret NPM_TOKEN=npm_token npm ci"),
         ("form.json", '{"password": "form.login.password2"}'),
+        ("noise.txt", "v7V=':6z)UtC5'SJ9`'0A@gX{9tRPq0d9G/Y<sGOM6bBiI.^zTea0Z[Ope;6vY7]}0K+#~pw_pass=x9Kd!2Lm#Qz7@"),
+        ("keytool.sh", "keytool: try again with -destkeypass specified."),
+        ("messages.sh", "%1$s -destkeypass \\u65F6\\u91CD\\u8BD5\\u3002"),
+        ("ftp.py", 'ftp.login("anonymous", "john.doe@mydomain.com")'),
+        ("go.sum.go", '{"github.com/armon/consul-api", "0.0.0-20180202201655-eb2c6b5be1b6", ""},'),
         (
             "page.html",
             "if(passNumber===0){drawProjectedQuadBackground2ToContext(quad,p1);}else if(passToken===0){drawQuad7(q);}",

@@ -79,6 +79,29 @@ def test_no_placeholders(value: str) -> None:
     assert not filters.is_placeholder(value.encode())
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("prose", "specified.", True),
+        ("prose", "\\u65F6\\u91CD\\u3002", True),
+        ("prose", "n\\u00E3o", True),
+        ("prose", "specified", False),
+        ("prose", "hunter2.", False),
+        ("prose", "Xk9\\u00E3o", False),
+        ("email", "john.doe@mydomain.com", True),
+        ("email", "p@ssw0rd!", False),
+        ("constant", "GL_UNSIGNED_INT_5_9_9_9_REV", True),
+        ("constant", "ABCDEF123", False),
+        ("constant", "Ab_Cd9", False),
+        ("number", "-7385719264819203847L", True),
+        ("number", "12n", True),
+        ("number", "12x9", False),
+    ],
+)
+def test_what_is_no_secret_by_its_form(name: str, value: str, expected: bool) -> None:
+    assert filters.FILTERS[name](value.encode()) is expected
+
+
 @given(st.binary(max_size=600))
 def test_filters_take_any_bytes(value: bytes) -> None:
     for name, predicate in filters.FILTERS.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgscan.detect.packages.claims import ClaimsBuilder, FileSums, Owner, Owners, Sum, claim, site_claim
+from imgscan.detect.secrets.examples import examples_of
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.scanner import load_scanner
 from imgscan.detect.secrets.weighing import owner_of, weigh
@@ -109,3 +110,11 @@ PIP = owners(site_claim(SITE), system=False)
 )
 def test_nobody_only_where_those_who_could_were_asked(asked: Owners, path: bytes, owner: Owner) -> None:
     assert owner_of(asked, path, [FileSums(path=path, sha256=b"x")]) is owner
+
+
+def test_a_whole_seed_that_comes_with_tests_is_nobodys() -> None:
+    (seed,) = examples_of(SCANNER.rules["secret-nats-seed"])
+    (hit,) = SCANNER.scan_bytes(seed, path="x")
+    assert hit.proven
+    assert weigh(hit, "app/user.creds", Owner.NOBODY) == (CRITICAL, HIGH)
+    assert weigh(hit, "app/tests/user_test.go", Owner.NOBODY) == (MEDIUM, Confidence.MEDIUM)
