@@ -242,16 +242,11 @@ def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int
     is_rare_anyway = filekinds.has_macros(path) or filekinds.is_page(path) or _is_in_arn(match, data)
     if match.rule.id == kubernetes.KUBERNETES_SECRET:
         verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
-    elif (
-        is_vendored(path)
-        or is_rare_anyway
-        or not generic.is_generic_secret(match.name, match.secret)
-        or _is_in_noise(data, match.match_start)
-    ):
+    elif is_vendored(path) or is_rare_anyway or not generic.is_generic_secret(match.name, match.secret):
         verdict = None
     else:
         verdict = match.rule.severity, match.rule.confidence
-    if verdict is None:
+    if verdict is None or _is_in_noise(data, match.match_start):
         return None
     return _assignment_hit(match.rule, match.name, match.secret, verdict, line=line, offset=offset)
 
