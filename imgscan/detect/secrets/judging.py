@@ -26,6 +26,9 @@ _OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
 """In front of a value under a lone `pass`: what a test printed, or an element of a list."""
 _OF_CLASSES: Final = (b"class ", b"interface ", b"struct ", b"trait ")
 _KEYWORD_BYTES: Final = 10
+_BASE64_BEFORE: Final = lazy_re(rb"(?:[A-Za-z0-9+/]*[+/])?$")
+_BASE64_AFTER: Final = lazy_re(rb"(?:[+/][A-Za-z0-9+/]*)?")
+_BASE64_BYTES: Final = 40
 _NOISE_BYTES: Final = 60
 _NOISE_SIGNS: Final = 5
 """Of so many characters one is a sign."""
@@ -92,7 +95,7 @@ def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, lite
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
         return None
     checked = check(rule.validators, secret)
-    if match.glued and glued.is_by_chance(rule, checked, data, match.start, match.end):
+    if _came_by_chance(match, data, checked):
         return None
     counted = "stand-in" in rule.filters and filters.is_sequential(secret)
     severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
@@ -100,7 +103,8 @@ def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, lite
         confidence = confidence.lowered
     if not (rule.reveal or checked.proven) and filters.is_one_word(secret):
         # A word is as likely what a manual or a test takes for one.
-        most = Severity.LOW if _is_in_comment(match, data) else Severity.MEDIUM
+        stands_in = assignments.is_sensitive_name(secret.decode()) or _is_in_comment(match, data)
+        most = Severity.LOW if stands_in else Severity.MEDIUM
         severity, confidence = min(severity, most, key=lambda each: each.rank), Confidence.LOW
     if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
         severity, confidence = min(severity, Severity.MEDIUM, key=lambda each: each.rank), Confidence.LOW
@@ -136,6 +140,24 @@ def _is_inside_word(match: Match, data: bytes) -> bool:
     """True when the letters go on before or after a token: a piece of base64 or of a digest, not a token."""
     before, after = data[match.match_start - 1 : match.match_start + 1], data[match.match_end - 1 : match.match_end + 1]
     return (len(before) == 2 and bytes(before).isalnum()) or (len(after) == 2 and bytes(after).isalnum())
+
+
+def _came_by_chance(match: Match, data: bytes, checked: Checked) -> bool:
+    """Whether letters around it make a token's form no sign of one."""
+    if match.glued and glued.is_by_chance(match.rule, checked, data, match.start, match.end):
+        return True
+    return not (checked.proven or match.name) and _is_inside_base64(match, data)
+
+
+def _is_inside_base64(match: Match, data: bytes) -> bool:
+    """True for letters and digits in the middle of a long line of base64, where four of them come about by chance. What
+    the line holds is looked at when it is decoded."""
+    if not match.secret.isalnum():
+        return False
+    before = _BASE64_BEFORE.search(bytes(data[max(match.start - _BASE64_BYTES, 0) : match.start]))
+    after = _BASE64_AFTER.match(bytes(data[match.end : match.end + _BASE64_BYTES]))
+    around = (before[0] if before else b"") + (after[0] if after else b"")
+    return len(around) >= _BASE64_BYTES and b"+" in around
 
 
 def _weigh(rule: SecretRule, checked: Checked) -> tuple[Severity, Confidence]:

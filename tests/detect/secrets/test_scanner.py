@@ -268,6 +268,29 @@ def test_in_programs_only_quoted_literals_count(scanner: SecretScanner, code: by
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        pytest.param("", "", True, id="alone"),
+        pytest.param("key=", "", True, id="assigned"),
+        pytest.param("https://api.corp.internal/v1/users/", "/objects", True, id="in-an-address"),
+        pytest.param(
+            "kHu/O3G9xYrv7Lu0TV1c3D67jpTSJufGefHkBx98IBMA/7Pp+", "/lQn5fTRw+5AhTG7is8//jy6O8Zg5f", False, id="base64"
+        ),
+        pytest.param("kHu/O3G9xYrv7Lu0TV1c3D67jpTSJufGefHkBx98IBMA/7Pp+", "", False, id="end-of-base64"),
+        pytest.param("a+", "+b", True, id="between-signs"),
+    ],
+)
+def test_letters_inside_base64_are_no_token(scanner: SecretScanner, before: str, after: str, found: bool) -> None:
+    token = assemble(["LT", "AI", "5t", {"random": "base62", "length": 18}], "inside").decode()
+    assert ("secret-alibaba-key" in ids(scanner, f"{before}{token}{after}\n".encode(), "app/x.txt")) is found
+
+
+def test_the_name_of_a_password_in_its_place_is_a_hint(scanner: SecretScanner) -> None:
+    (hit,) = scanner.scan_bytes(b"mysql_connect('localhost', 'mysql_user', 'mysql_password');\n", path="app/x.php")
+    assert hit.severity is Severity.LOW
+
+
+@pytest.mark.parametrize(
     "make",
     [
         pytest.param(lambda: b"AKIA" * 600_000, id="prefix-repeated"),
