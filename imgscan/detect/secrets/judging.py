@@ -199,7 +199,7 @@ def _judge_assignment(
     if _names_no_variable(match, data):
         return None
     verdict = assignments.judge_value(match.name, match.secret, _written(match, data, env_file=env_file))
-    if verdict is None:
+    if verdict is None or _is_in_noise(data, match.match_start):
         return None
     severity, confidence = verdict
     if not (env_file or literal):
@@ -230,11 +230,9 @@ def _is_in_arn(match: Match, data: bytes) -> bool:
 
 
 def _names_no_variable(match: Match, data: bytes) -> bool:
-    """Whether a name is what a test came to, a part of an ARN, that of a class whose base follows, the end of a type's
-    name as CloudFormation has them, or no name."""
+    """Whether a name is what a test came to, a part of an ARN, that of a class whose base follows, or the end of a
+    type's name as CloudFormation has them."""
     if bytes(data[max(match.match_start - _KEYWORD_BYTES, 0) : match.match_start]).endswith(_OF_CLASSES):
-        return True
-    if _is_in_noise(data, match.match_start):
         return True
     if assignments.is_lone(match.name):
         return _OF_TESTS.search(data[match.match_start : match.start]) is not None
