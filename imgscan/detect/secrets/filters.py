@@ -208,7 +208,7 @@ def is_constant(value: bytes) -> bool:
 
 
 def is_email(value: bytes) -> bool:
-    """True for an address: what is given for a password by whoever logs in as `anonymous`, and no password elsewhere."""
+    """True for an address: whoever logs in as `anonymous` gives it, and nobody has it for a password."""
     return _EMAIL.fullmatch(value) is not None
 
 
