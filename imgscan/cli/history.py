@@ -11,7 +11,6 @@ import click
 from imgscan.alike import alike
 from imgscan.cli.options import FAIL_ON_CHOICES
 from imgscan.errors import EXIT_FINDINGS, EXIT_GO, InputError
-from imgscan.escape import json_text
 from imgscan.model import Severity
 
 if TYPE_CHECKING:
@@ -112,9 +111,9 @@ def show(target: str | None, store: str | None, last: int, style: str) -> None:
         chosen = [target] if target is not None else targets
         found = {name: opened.runs(name, last) for name in chosen}
     if style == "json":
-        import msgspec
+        from imgscan.report.json import indented_json
 
-        click.echo(json_text(msgspec.json.format(msgspec.json.encode(found), indent=2).decode()))
+        click.echo(indented_json(found), nl=False)
         return
     if not found:
         click.echo("nothing is recorded yet: imgscan history record REPORT", err=True)

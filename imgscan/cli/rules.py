@@ -47,9 +47,9 @@ def rules(style: str, rule_files: tuple[Path, ...], prefix: str) -> None:
     if not chosen:
         raise InputError(f"no rule begins with {prefix!r}", next_step="imgscan rules lists all")
     if style == "json":
-        import msgspec
+        from imgscan.report.json import indented_json
 
-        click.echo(msgspec.json.format(msgspec.json.encode(chosen), indent=2).decode())
+        click.echo(indented_json(chosen), nl=False)
         return
     if style == "markdown":
         click.echo(rules_page(chosen), nl=False)

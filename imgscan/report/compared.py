@@ -35,12 +35,12 @@ def render_json(delta: Delta, style: Style | None = None) -> str:
     """Every field, two spaces of indent, with what follows from a figure (`change`, `differs`, `worse`)."""
     import msgspec
 
-    from imgscan.report.json import written
+    from imgscan.report.json import indented_json
 
     data = msgspec.to_builtins(delta)
     for shown, figure in zip(data["figures"], delta.figures, strict=True):
         shown |= {"change": figure.change, "differs": figure.differs, "worse": figure.worse}
-    return written(data)
+    return indented_json(data)
 
 
 RENDERERS: Final[dict[str, Callable[[Delta, Style], str]]] = {

@@ -16,10 +16,10 @@ _SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 def render(report: Report, style: Style | None = None) -> str:
     """Two spaces of indent, keys in the order of the dataclasses: same input, same bytes."""
-    return written(report)
+    return indented_json(report)
 
 
-def written(data: object) -> str:
+def indented_json(data: object) -> str:
     """A dataclass, or a tree of builtins, as indented JSON that may be shown in a terminal."""
     return json_text(msgspec.json.format(msgspec.json.encode(data), indent=2).decode()) + "\n"
 

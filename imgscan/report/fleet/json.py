@@ -7,12 +7,12 @@ from typing import Any
 from imgscan.fleets import FleetReport
 from imgscan.report import Style
 from imgscan.report.fleet import Load
-from imgscan.report.json import schema_of, written
+from imgscan.report.json import indented_json, schema_of
 
 
 def render(report: FleetReport, load: Load, style: Style) -> str:
     """Two spaces of indent, keys in the order of the dataclasses: same input, same bytes."""
-    return written(report)
+    return indented_json(report)
 
 
 def fleet_schema() -> dict[str, Any]:
