@@ -178,7 +178,9 @@ def _message(group: list[_Weighed], location: Location, status: Status | None, s
     """What it is, where, what belongs to it, and why deleting it is not enough."""
     first = group[0]
     hit = first.hit
-    detail = f" ({hit.detail})" if hit.detail else ""
+    # Of a place that is less bad (an id without its other half) the reason would deny the severity of the worst.
+    said = next((item.hit.detail for item in group if item.severity is severity), hit.detail)
+    detail = f" ({said})" if said else ""
     where = {
         Place.FILE: f"in {nested_path(location)}",
         Place.CONTEXT: f"in {nested_path(location)}, which is in the build context",

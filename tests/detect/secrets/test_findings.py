@@ -110,6 +110,18 @@ def test_what_stands_in_a_package_is_everybodys(other: str, severity: Severity) 
     assert [finding.severity for finding in found] == [severity]
 
 
+@pytest.mark.parametrize("weak_first", [pytest.param(True, id="weak-one-first"), pytest.param(False, id="worst-first")])
+def test_what_is_said_is_true_of_the_worst_place(*, weak_first: bool) -> None:
+    alone = replace(hit(), severity=Severity.LOW, detail="of no use without its secret")
+    both = replace(hit(), severity=Severity.HIGH, detail="")
+    pair = (alone, both) if weak_first else (both, alone)
+    places = (at(Place.FILE, f"/{name}", layer=1) for name in "ab")
+    located = [LocatedHit(hit=each, location=place) for each, place in zip(pair, places, strict=True)]
+    (finding,) = secret_findings(located)
+    assert finding.severity is Severity.HIGH
+    assert "of no use" not in finding.message
+
+
 def test_no_representation_shows_the_secret() -> None:
     found = hit()
     located = LocatedHit(hit=found, location=at(Place.FILE, "/a", layer=1))
