@@ -22,7 +22,7 @@ from imgscan.detect.secrets.matcher import MATCHERS, has_hyperscan
 from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.diveci import find_dive_ci, read_dive_ci
 from imgscan.errors import InputError
-from imgscan.escape import path_text
+from imgscan.escape import path_text, plain, shorten
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
 from imgscan.model import Finding, Report, Severity, Target, Timing
@@ -37,10 +37,13 @@ if TYPE_CHECKING:
     from imgscan.dockerfile.tree import Dockerfile
     from imgscan.optimize.records import Inputs
     from imgscan.scan import ImageScan, Means
+    from imgscan.source.records import Image
     from imgscan.store.layercache import LayerCache
     from imgscan.store.searchedfiles import SearchedFiles
 
 _MAX_IGNORE_BYTES: Final = 4 << 20
+_MOST_PLATFORMS: Final = 12
+_PLATFORM_CHARACTERS: Final = 40
 _PREDEFINED: Final = lazy_re(r"(?i:.*_proxy)$|BUILDKIT_|SOURCE_DATE_EPOCH$")
 """Build arguments that mean something to the builder without an ARG in the Dockerfile."""
 
@@ -277,6 +280,8 @@ def scan_for_report(
     opened = open_image(target, platform=platform, insecure_hosts=insecure_registries, say=say, note=told.append)
     with closing(opened) as reader:
         scan = scan_image(reader, session.means)
+    if scan.image.unchosen:
+        told.append(_unchosen_words(scan.image))
     attributed = attribute(scan.image)
     located = tuple(locate_hits(scan, attributed.layers))
     session.learn(located)
@@ -300,6 +305,16 @@ def scan_for_report(
     for note in told:
         session.progress.note(note)
     return scan, session.redactor.sweep(replace(report, notes=(*told, *report.notes)))
+
+
+def _unchosen_words(image: Image) -> str:
+    """That there are images for other platforms, of which nothing was read."""
+    first = ", ".join(plain(shorten(name, _PLATFORM_CHARACTERS)) for name in image.unchosen[:_MOST_PLATFORMS])
+    more = f" and {len(image.unchosen) - _MOST_PLATFORMS} more" if len(image.unchosen) > _MOST_PLATFORMS else ""
+    return (
+        f"the image for {plain(image.platform or 'no platform that it says')} was read; "
+        f"there are others for {first}{more}: choose one with --platform"
+    )
 
 
 def _shown_name(context: BuildContext) -> str:

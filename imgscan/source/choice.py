@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from imgscan.errors import InputError
 from imgscan.escape import plain, shorten
@@ -60,6 +60,11 @@ class Asked:
     diff_ids: tuple[str, ...] = ()
 
     @property
+    def is_precise(self) -> bool:
+        """Whether it says which one of several is meant."""
+        return bool(self.selector or self.platform or self.diff_ids)
+
+    @property
     def step(self) -> str:
         """What to run where one of several is to be named."""
         target = plain(self.target or self.ref)
@@ -81,6 +86,19 @@ def choose(
     if len({image.candidate.names for image in left}) == 1 and len({image.identity for image in mine}) == 1:
         return mine[0], _rivals(mine[0], others(), asked.selector)
     raise InputError(f"{plain(asked.ref)} holds several images: {listed(left)}", next_step=asked.step)
+
+
+def unchosen(chosen: Readable, images: list[Readable]) -> tuple[str, ...]:
+    """The platforms of further images: of those by the chosen one's name, if it has one."""
+    names = set(chosen.candidate.names)
+    of_name = [image for image in images if not names or names & {*image.candidate.names} or not image.candidate.names]
+    return other_platforms(chosen.platform, (image.platform for image in of_name))
+
+
+def other_platforms(chosen: str | None, offered: Iterable[str | None]) -> tuple[str, ...]:
+    """The platforms that are not the chosen one, each once and in its normal spelling."""
+    platforms = dict.fromkeys(map(read_platform, offered))
+    return tuple(str(each) for each in platforms if each is not None and each != read_platform(chosen))
 
 
 def _fitting_layers(

@@ -84,7 +84,8 @@ def layers_of_store(config: ImageConfig, diff_ids: Sequence[str], *, have_blobs:
 @frozen
 class Image:
     """An image: `image_id` is the digest of `raw_config` unless the engine says otherwise; layers base first. `digest`
-    is what its name stands for in a registry: the manifest, or the index that lists it."""
+    is what its name stands for in a registry: the manifest, or the index that lists it. `unchosen` are the platforms
+    that the source has further images for, where nobody said which one is meant."""
 
     ref: str
     image_id: str
@@ -93,6 +94,7 @@ class Image:
     raw_config: bytes = field(repr=False)
     layers: tuple[Layer, ...]
     digest: Digest | None = None
+    unchosen: tuple[str, ...] = ()
 
     def hashes(self, blob: str) -> Hashes:
         """The algorithms by which the image states the digests of a blob."""

@@ -18,7 +18,7 @@ from imgscan.escape import plain, shorten
 from imgscan.layers.blob import Limits
 from imgscan.model import Digest, Skipped
 from imgscan.source.backoff import Effects
-from imgscan.source.choice import Asked
+from imgscan.source.choice import Asked, other_platforms
 from imgscan.source.config import Json, member, objects, parse_json, text, texts
 from imgscan.source.credentials import find_login
 from imgscan.source.manifests import blob_name
@@ -146,7 +146,8 @@ class RegistryReader:
         selection = select_image(documents, Asked(ref=self.ref))
         self._documents = tuple(documents.own(selection.documents))
         self._skipped = (*selection.skipped, *documents.notes)
-        self._image = replace(selection.image, ref=self.ref, digest=_digest(found))
+        unchosen = () if platform else other_platforms(selection.image.platform, found.offered)
+        self._image = replace(selection.image, ref=self.ref, digest=_digest(found), unchosen=unchosen)
 
     def blobs(self) -> Iterator[LayerBlob]:
         """Every layer blob once, base first. Each stream connects at its first read and may be read at any time until

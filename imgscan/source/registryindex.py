@@ -47,13 +47,14 @@ class Manifest:
 @frozen
 class Found:
     """The image that is meant: its manifest, the digest of the index it was chosen from and that one's text, what it
-    says of the image's platform, and the descriptors of its attestations."""
+    says of the image's platform, the descriptors of its attestations, and the platforms of all images there."""
 
     manifest: Manifest
     index_digest: str | None
     attestations: tuple[Json, ...] = ()
     index: bytes = field(default=b"", repr=False)
     platform: Json = None
+    offered: tuple[str | None, ...] = ()
 
 
 def fetch_manifest(client: RegistryClient, wanted: str) -> Manifest | None:
@@ -109,6 +110,7 @@ def find_image(
         attestations=tuple(attestations),
         index=top.data,
         platform=member(chosen, "platform"),
+        offered=tuple(platform_of(member(item, "platform")) for item in walk.images),
     )
 
 

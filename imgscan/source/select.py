@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+from dataclasses import replace
+from functools import cache
 from typing import Final
 
 from imgscan.errors import InputError
@@ -17,7 +19,7 @@ from imgscan.frozen import frozen
 from imgscan.layers.digests import ALGORITHMS
 from imgscan.lazyre import lazy_re
 from imgscan.model import Digest, Skipped
-from imgscan.source.choice import Asked, Readable, choose, for_platform
+from imgscan.source.choice import Asked, Readable, choose, for_platform, unchosen
 from imgscan.source.config import Json, further_texts, has_root_file_system, parse_config, parse_json, platform_of
 from imgscan.source.manifests import (
     Candidate,
@@ -95,8 +97,12 @@ def select_image(documents: Documents, asked: Asked) -> Selection:
     readable = _readable(candidates, documents, ref)
     if platform is not None:
         readable, others = for_platform(platform, [*readable, *_readable(others, documents)], ref), []
-    chosen, told = choose(readable, lambda: _readable(others, documents), asked)
-    return _selection(chosen, documents, ref, [*notes, *told])
+    further = cache(lambda: _readable(others, documents))
+    chosen, told = choose(readable, further, asked)
+    selection = _selection(chosen, documents, ref, [*notes, *told])
+    if asked.is_precise:
+        return selection
+    return replace(selection, image=replace(selection.image, unchosen=unchosen(chosen, [*readable, *further()])))
 
 
 def held_images(documents: Documents, *, ref: str) -> tuple[Held, ...]:

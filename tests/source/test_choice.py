@@ -34,6 +34,7 @@ from tarmaker import archive, member
 
 from imgscan.errors import InputError
 from imgscan.source import open_image
+from imgscan.source.platforms import own_platform
 
 ONE, TWO = small_layer(b"one", b"1"), small_layer(b"two", b"2")
 IMAGE, OTHER = Made(layers=(ONE,)), Made(layers=(TWO,))
@@ -74,6 +75,7 @@ def listing(saved: Made, *indexed: tuple[Made, Mapping[str, Any]], forged: Made 
 
 DIFFERENT = "manifest.json and index.json list different images"
 AMD: dict[str, Any] = {"platform": {"os": "linux", "architecture": "amd64"}}
+ARM_V6: dict[str, Any] = {"platform": {"os": "linux", "architecture": "arm", "variant": "v6"}}
 ARM_TYPE: dict[str, Any] = {"platform": {"os": "linux", "architecture": "arm64"}}
 
 
@@ -148,6 +150,50 @@ def test_the_index_s_word_on_platforms_counts_in_archives_and_registries(stated:
             assert told(target, platform="linux/amd64")[0] == "one"
             with closing(open_image(target, platform="linux/arm64")) as reader:
                 assert reader.image().platform == "linux/arm64"
+
+
+S390X: dict[str, Any] = {"platform": {"os": "linux", "architecture": "s390x"}}
+
+
+def of_platforms(*platforms: Mapping[str, Any]) -> tuple[Blobs, list[dict[str, Any]]]:
+    """An image for each platform, the first one this machine's."""
+    own = {"platform": {"os": "linux", "architecture": own_platform().architecture}}
+    blobs = Blobs()
+    made = (
+        Made(layers=(ONE if more is own else TWO,), architecture=more["platform"]["architecture"])
+        for more in (own, *platforms)
+    )
+    return blobs, [
+        add_manifest(blobs, image, plain, **more) for image, more in zip(made, (own, *platforms), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("platforms", "unchosen"),
+    [
+        pytest.param([S390X], ("linux/s390x",), id="one"),
+        pytest.param([S390X, ARM_V6], ("linux/s390x", "linux/arm/v6"), id="two"),
+        pytest.param([], (), id="none"),
+    ],
+)
+@pytest.mark.parametrize("way", ["archive", "registry"])
+def test_platforms_that_nobody_chose_are_told(
+    way: str, platforms: list[Any], unchosen: tuple[str, ...], save: Save, report: Callable[..., dict[str, Any]]
+) -> None:
+    blobs, found = of_platforms(*platforms)
+    nested = blobs.add(dump({"schemaVersion": 2, "manifests": found}), "application/vnd.oci.image.index.v1+json")
+    with faked(blobs, nested) as registry:
+        target = f"{registry}:1" if way == "registry" else save(blobs.members(), index_json(*found))
+        with closing(open_image(target)) as reader:
+            assert reader.image().unchosen == unchosen
+            assert reader.skipped() == ()
+        with closing(open_image(target, platform=str(own_platform()))) as reader:
+            assert reader.image().unchosen == (), "it was chosen"
+        written = report(target)
+        assert written["complete"] is True
+        said = [note for note in written["notes"] if "--platform" in note]
+        assert len(said) == bool(unchosen)
+        assert all(platform in note for note in said for platform in unchosen)
 
 
 STATEMENT = b'{"critical": "the statement"}'

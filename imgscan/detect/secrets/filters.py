@@ -52,7 +52,11 @@ _NUMBER: Final = lazy_re(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b
 _SEALED: Final = lazy_re(rb"Ag[A-D][A-Za-z0-9+/]{90,}={0,2}")
 _VERSION: Final = lazy_re(rb"[v^~<>=]{0,2}[0-9]+(?:\.[0-9A-Za-z]+){1,4}(?:[-+][0-9A-Za-z.]+)?")
 _WORD: Final = lazy_re(rb"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*")
-_PROSE: Final = lazy_re(rb"[A-Za-z\x80-\xff]+[.,:;]|(?:[A-Za-z]*\\u[0-9A-Fa-f]{4})+[A-Za-z]*[.,:;]?")
+_PROSE: Final = lazy_re(
+    rb"[A-Za-z\x80-\xff]+[.,:;]|(?:[A-Za-z]*\\u[0-9A-Fa-f]{4})+[A-Za-z]*[.,:;]?"
+    rb"|[A-Za-z]*(?:[\xce-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}){2}[A-Za-z\x80-\xff]*"
+)
+"""Letters and what ends a sentence; letters of other scripts, escaped or in UTF-8 (from Greek on)."""
 _CONSTANT: Final = lazy_re(rb"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _EMAIL: Final = lazy_re(rb"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _IDENTIFIER: Final = lazy_re(rb"[A-Za-z_]+(?:[._][A-Za-z_]+)*")
@@ -197,8 +201,8 @@ def is_one_word(value: bytes) -> bool:
 
 
 def is_prose(value: bytes) -> bool:
-    """True for the last word of a sentence, and for letters of other scripts as programs write them: what follows a
-    word in a message, not what a command is given."""
+    """True for the last word of a sentence, and for letters of other scripts: what follows a word in a message, not
+    what a command is given."""
     return _PROSE.fullmatch(value) is not None
 
 
