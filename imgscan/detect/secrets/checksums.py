@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -15,6 +16,8 @@ from imgscan.model import Severity, Validity
 from imgscan.rulebook import rules_dir
 
 _BASE58: Final = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_MAIN_NETWORK, _TEST_NETWORK = 0x80, 0xEF
+_GUESSED: Final = 1 << 64
 _WORDS: Final = 2048
 _WORD_BITS: Final = 11
 _PREFIX: Final = 4
@@ -71,9 +74,15 @@ def double_sha256(data: bytes) -> bytes:
 def check_base58check(secret: bytes) -> Checked:
     """A key in wallet import format: version byte, 32 bytes, maybe a 1 for "compressed", four bytes of checksum."""
     raw = base58(secret)
-    if raw is None or len(raw) not in (37, 38) or raw[0] not in (0x80, 0xEF):
+    if raw is None or len(raw) not in (37, 38) or raw[0] not in (_MAIN_NETWORK, _TEST_NETWORK):
         return INVALID
-    return PROVEN if double_sha256(raw[:-4])[:4] == raw[-4:] else INVALID
+    if double_sha256(raw[:-4])[:4] != raw[-4:]:
+        return INVALID
+    if int.from_bytes(raw[1:33]) < _GUESSED:
+        return replace(PROVEN, severity=Severity.LOW, detail="a small number, which anybody guesses")
+    if raw[0] == _TEST_NETWORK:
+        return replace(PROVEN, severity=Severity.LOW, detail="of a test network, where nothing is worth anything")
+    return PROVEN
 
 
 @cache

@@ -40,7 +40,7 @@ _ALGORITHM_PARTS: Final = lazy_re(
     re.IGNORECASE,
 )
 _REFERENCE: Final = lazy_re(
-    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(][\w.:()]*[%)]|%%\w+%%$|\$\w+\$$|\{\{|\{%|\{[\w.]+\}$|<%|<[a-z/][^>]*>$|@@?[\w.]+@@?$|#\{|~\{|`|"
+    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(][\w.:()]*[%)]|%%\w+%%$|\$\w+\$$|\{\{|\{%|\{[\w.]+\}$|<%|\[%[^\[\]]*%\]$|<[a-z/][^>]*>$|@@?[\w.]+@@?$|#\{|~\{|`|"
     rb"!(?:vault|ref|sub|getatt|secret|env)\b|enc\[|@microsoft\.keyvault|vault:|op://|ssm:|arn:|secretsmanager:|keyvault|kms:|file:|"
     rb"projects/[^/]+/secrets/|process\.env|os\.(?:environ|getenv)|env[.\[(]|getenv\(|import\.meta|config[.\[(]|"
     rb"settings[.\[(]|secrets?[.\[(]|(?:var|local|data|module|each|self|this|args?|options?|params?|request|req|ctx|input|"
@@ -54,9 +54,13 @@ _VERSION: Final = lazy_re(rb"[v^~<>=]{0,2}[0-9]+(?:\.[0-9A-Za-z]+){1,4}(?:[-+][0
 _WORD: Final = lazy_re(rb"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*")
 _PROSE: Final = lazy_re(
     rb"[A-Za-z\x80-\xff]+[.,:;]|(?:[A-Za-z]*\\u[0-9A-Fa-f]{4})+[A-Za-z]*[.,:;]?"
+    rb"|(?:[A-Z]+[:_-])+(?:SECRET|TOKEN|PASS|PASSWORD|PWD|KEY)"
     rb"|[A-Za-z]*(?:[\xce-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}){2}[A-Za-z\x80-\xff]*"
 )
-"""Letters and what ends a sentence; letters of other scripts, escaped or in UTF-8 (from Greek on)."""
+"""Letters and what ends a sentence; what to give, as a manual has it; letters of other scripts, escaped or in UTF-8
+(from Greek on)."""
+_PICTURES: Final = (b"data:", b"iVBORw0KGgo", b"/9j/4", b"R0lGODlh", b"R0lGODdh", b"UklGR", b"PHN2Zy", b"PD94bWwg")
+_PICTURE_LENGTH: Final = 48
 _CONSTANT: Final = lazy_re(rb"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _EMAIL: Final = lazy_re(rb"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _IDENTIFIER: Final = lazy_re(rb"[A-Za-z_]+(?:[._][A-Za-z_]+)*")
@@ -124,6 +128,11 @@ def is_reference(value: bytes) -> bool:
     """True for text that names where the secret comes from: a variable, a template, a vault path, an expression; and
     for one that looks for it."""
     return _REFERENCE.match(value) is not None
+
+
+def is_picture(value: bytes) -> bool:
+    """True for base64 of what begins as a picture does (PNG, JPEG, GIF, WebP, SVG), and for a data URI."""
+    return len(value) >= _PICTURE_LENGTH and value.startswith(_PICTURES)
 
 
 def is_sealed(value: bytes) -> bool:

@@ -26,12 +26,17 @@ _DEMOTED: Final = {
 _KEYS: Final = frozenset(
     {
         "secret-private-key",
+        "secret-private-key-unframed",
         "secret-pgp-private-key",
         "secret-putty-private-key",
         "secret-jwk-private",
         "secret-keystore",
         "secret-nats-seed",
         "secret-age-key",
+        "secret-bip39-mnemonic",
+        "secret-bitcoin-wif",
+        "secret-ethereum-key",
+        "secret-solana-keypair",
     }
 )
 """Of a key that comes with a package everybody has a copy, so nobody trusts it; a token of its author's would work."""

@@ -37,6 +37,23 @@ def test_base58_refuses_other_letters() -> None:
     assert base58(b"0OIl") is None
 
 
+@pytest.mark.parametrize(
+    ("network", "key", "severity"),
+    [
+        pytest.param(0x80, bytes(range(1, 33)), None, id="real"),
+        pytest.param(0xEF, bytes(range(1, 33)), Severity.LOW, id="of-a-test-network"),
+        pytest.param(0x80, bytes(31) + b"\1", Severity.LOW, id="one"),
+        pytest.param(0x80, bytes(23) + b"\1" * 9, None, id="large-enough"),
+    ],
+)
+def test_a_wallet_key_that_holds_nothing_is_low(network: int, key: bytes, severity: Severity | None) -> None:
+    payload = bytes([network]) + key + b"\1"
+    checked = check_base58check(to_base58(payload + double_sha256(payload)[:4]))
+    assert checked.proven
+    assert checked.severity is severity
+    assert bool(checked.detail) is (severity is not None)
+
+
 @given(st.binary(min_size=32, max_size=32), st.booleans())
 def test_a_wallet_key_is_proven_and_a_changed_one_is_not(key: bytes, compressed: bool) -> None:
     payload = b"\x80" + key + (b"\x01" if compressed else b"")

@@ -89,6 +89,9 @@ def test_no_placeholders(value: str) -> None:
         ("prose", "\u0437\u0430\u0434\u0430\u043d", True),
         ("prose", "\u8a2d\u5b9a9", False),
         ("prose", "Gr\u00fc\u00dfe", False),
+        ("prose", "NAME:SECRET", True),
+        ("prose", "YOUR_API_KEY", True),
+        ("prose", "NAME:SECRET2", False),
         ("prose", "specified", False),
         ("prose", "hunter2.", False),
         ("prose", "Xk9\\u00E3o", False),
@@ -170,6 +173,13 @@ def test_names_that_promise_a_secret(name: str, expected: bool) -> None:
         pytest.param("https://vault.corp.io", False, None, id="address"),
         pytest.param("db-password", False, None, id="its-own-name"),
         pytest.param("x" * 5000, False, None, id="huge"),
+        pytest.param("[%key:component::app::password%]", False, None, id="translated-elsewhere"),
+        pytest.param("[% config.password %]", False, None, id="template-toolkit"),
+        pytest.param("iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAYAAAAf8/9hAAAABmJLR0Q", False, None, id="picture"),
+        pytest.param("iVBORw0KGgoA7", False, Severity.MEDIUM, id="too-short-for-a-picture"),
+        pytest.param("onepassword-sdk~=0.3", True, None, id="package-with-its-version"),
+        pytest.param("uvicorn[standard]>=0.29.0", True, None, id="package-with-extras"),
+        pytest.param("hunter<2Fr8", True, Severity.MEDIUM, id="no-package"),
     ],
 )
 def test_values_of_sensitive_names(value: str, code: bool, severity: Severity | None) -> None:

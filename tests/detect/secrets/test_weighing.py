@@ -112,8 +112,9 @@ def test_nobody_only_where_those_who_could_were_asked(asked: Owners, path: bytes
     assert owner_of(asked, path, [FileSums(path=path, sha256=b"x")]) is owner
 
 
-def test_a_whole_seed_that_comes_with_tests_is_nobodys() -> None:
-    (seed,) = examples_of(SCANNER.rules["secret-nats-seed"])
+@pytest.mark.parametrize("rule", ["secret-nats-seed", "secret-bitcoin-wif"])
+def test_a_whole_key_that_comes_with_tests_is_nobodys(rule: str) -> None:
+    (seed,) = examples_of(SCANNER.rules[rule])
     (hit,) = SCANNER.scan_bytes(seed, path="x")
     assert hit.proven
     assert weigh(hit, "app/user.creds", Owner.NOBODY) == (CRITICAL, HIGH)
