@@ -72,6 +72,7 @@ def _is_known_shape(value: bytes) -> bool:
         or filters.is_algorithm(value)
         or filters.is_sealed(value)
         or filters.is_picture(value)
+        or filters.is_email(value)
         or filters.is_public(value)
         or _DOTTED.fullmatch(value) is not None
         or _VERSIONED.fullmatch(value) is not None

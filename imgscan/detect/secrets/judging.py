@@ -192,11 +192,8 @@ def _judge_assignment(
     """A `name = value` of a configuration file. In programs only a quoted value is a literal, in shell scripts only
     one that follows the `=` at once. Outside of an environment it is a hint, unless the value looks like nothing
     else."""
-    before, env_file, settings = _assigned_in(path)
-    is_default = data[match.match_start : match.match_start + len(_DEFAULT)] == _DEFAULT
-    if before is not None and not is_default and data[match.start - 1 : match.start] not in before:
-        return None
-    if _names_no_variable(match, data):
+    _, env_file, settings = _assigned_in(path)
+    if not _is_literal(match, data, path) or _names_no_variable(match, data):
         return None
     verdict = assignments.judge_value(match.name, match.secret, _written(match, data, env_file=env_file))
     if verdict is None or _is_in_noise(data, match.match_start):
@@ -207,6 +204,13 @@ def _judge_assignment(
         settled = settled and not _is_in_comment(match, data)
         severity, confidence = severity if settled else Severity.LOW, confidence.lowered
     return _assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
+
+
+def _is_literal(match: Match, data: bytes, path: str) -> bool:
+    """Whether what stands before a value makes it a literal in a document of that kind."""
+    before, _, _ = _assigned_in(path)
+    is_default = data[match.match_start : match.match_start + len(_DEFAULT)] == _DEFAULT
+    return before is None or is_default or data[match.start - 1 : match.start] in before
 
 
 def _written(match: Match, data: bytes, *, env_file: bool) -> assignments.Written:
@@ -259,16 +263,21 @@ def _assigned_in(path: str) -> tuple[frozenset[bytes] | None, bool, bool]:
 
 def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
     """A value of a Kubernetes Secret, or a rare one under a name that hints at a secret."""
-    is_rare_anyway = filekinds.has_macros(path) or filekinds.is_page(path) or _is_in_arn(match, data)
+    verdict = None
     if match.rule.id == kubernetes.KUBERNETES_SECRET:
         verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
-    elif is_vendored(path) or is_rare_anyway or not generic.is_generic_secret(match.name, match.secret):
-        verdict = None
-    else:
+    elif _is_hint(match, data, path):
         verdict = match.rule.severity, match.rule.confidence
     if verdict is None or _is_in_noise(data, match.match_start):
         return None
     return _assignment_hit(match.rule, match.name, match.secret, verdict, line=line, offset=offset)
+
+
+def _is_hint(match: Match, data: bytes, path: str) -> bool:
+    """Whether a value under a name that hints at a secret is a literal, and rarer than what surrounds it."""
+    if is_vendored(path) or filekinds.has_macros(path) or filekinds.is_page(path) or _is_in_arn(match, data):
+        return False
+    return _is_literal(match, data, path) and generic.is_generic_secret(match.name, match.secret)
 
 
 def variable_hit(rule: SecretRule, name: str, value: bytes, verdict: tuple[Severity, Confidence]) -> SecretHit:

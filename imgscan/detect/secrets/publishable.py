@@ -21,10 +21,11 @@ _BEFORE_BYTES: Final = 120
 _AROUND_BYTES: Final = 400
 _INTO_PAGES: Final = lazy_re(r"^(?:NEXT_PUBLIC|NUXT_PUBLIC|EXPO_PUBLIC|GATSBY|REACT_APP|VUE_APP|VITE|PUBLIC)_(?=\w+_)")
 _SECRET_WORDS: Final = frozenset({"SECRET", "PRIVATE", "ADMIN", "SERVER", "PASSWORD", "SERVICE"})
-# A lock file of NuGet, npm, Composer; Subresource Integrity.
+# A lock file of NuGet, npm, Composer; Subresource Integrity; a baseline of detect-secrets.
 _DIGEST_NAME: Final = lazy_re(
-    rb"(?:\b(?:content_?hash|integrity|check_?sums?|digest|sha[-_]?(?:1|224|256|384|512)|hash|shasum)[\"']?[ \t]{0,4}"
-    rb"[:=,][ \t]{0,8}|\bchecksum/[\w.-]{1,60}[\"']?[ \t]{0,4}:[ \t]{0,4})[\"']?(?:sha[0-9]{1,3}[-:])?$",
+    rb"(?:\b(?:content_?hash|hashed_secret|integrity|check_?sums?|digest|sha[-_]?(?:1|224|256|384|512)|hash|shasum)"
+    rb"[\"']?[ \t]{0,4}[:=,][ \t]{0,8}|\bchecksum/[\w.-]{1,60}[\"']?[ \t]{0,4}:[ \t]{0,4})"
+    rb"[\"']?(?:sha[0-9]{1,3}[-:])?$",
     re.IGNORECASE,
 )
 _DIGEST: Final = lazy_re(

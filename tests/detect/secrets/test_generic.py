@@ -73,6 +73,20 @@ def test_no_hints_in_other_peoples_files(scanner: SecretScanner) -> None:
         assert not [h for h in scanner.scan_bytes(f'login: "{RANDOM}"'.encode(), path=path) if h.rule.id == GENERIC]
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "is_hint"),
+    [
+        pytest.param("app/keys.py", f'login = "{RANDOM}"', True, id="quoted-in-code"),
+        pytest.param("app/keys.py", f"login={RANDOM},", False, id="a-name-in-code"),
+        pytest.param("app/keys.yaml", f"login: {RANDOM}", True, id="settings"),
+        pytest.param("app/run.sh", f"login={RANDOM}", True, id="shell"),
+        pytest.param("app/keys.py", 'invite_member(login="user2.of9@corp-internal.io")', False, id="address"),
+    ],
+)
+def test_hints_are_literals(scanner: SecretScanner, path: str, text: str, *, is_hint: bool) -> None:
+    assert any(hit.rule.id == GENERIC for hit in scanner.scan_bytes(f"{text}\n".encode(), path=path)) is is_hint
+
+
 def test_keys_of_services() -> None:
     assert is_service_secret("MISTRAL_API_KEY", RANDOM.encode())
     assert not is_service_secret("MISTRAL_API_KEY_NAME", RANDOM.encode())

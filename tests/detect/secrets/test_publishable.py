@@ -83,6 +83,7 @@ def test_why_a_key_is_public(name: str, value: str, why: str) -> None:
         pytest.param("digest: ", HEX64, True, id="digest"),
         pytest.param("checksum/secret: ", HEX64, True, id="helm"),
         pytest.param('"checksum/my-secrets": "', HEX64, True, id="helm-quoted"),
+        pytest.param('"hashed_secret": "', HEX40, True, id="baseline-of-detect-secrets"),
         pytest.param("password_hash: ", HEX64, False, id="hash-of-a-password"),
         pytest.param("secret: ", HEX64, False, id="secret"),
         pytest.param("hash: ", "gh" + "p_" + chars(36), False, id="no-digest"),
