@@ -228,7 +228,7 @@ def _lies_elsewhere(value: bytes) -> bool:
     named = filters.is_reference(value) or filters.is_path(value) or filters.is_algorithm(value)
     if named or b"://" in value:
         return True
-    return filters.is_public(value) or filters.is_sealed(value) or filters.is_picture(value)
+    return filters.is_public(value) or filters.is_sealed(value) or filters.is_embedded(value)
 
 
 def _repeats_name(name: str, value: bytes) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from imgscan.detect.secrets.pem import key_digest_text, lacks_key_body
+from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.validators import check, decode_base64, decode_json
 from imgscan.detect.secrets.wordlists import byte_words, public_digests, words
@@ -54,13 +55,16 @@ _VERSION: Final = lazy_re(rb"[v^~<>=]{0,2}[0-9]+(?:\.[0-9A-Za-z]+){1,4}(?:[-+][0
 _WORD: Final = lazy_re(rb"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*")
 _PROSE: Final = lazy_re(
     rb"[A-Za-z\x80-\xff]+[.,:;]|(?:[A-Za-z]*\\u[0-9A-Fa-f]{4})+[A-Za-z]*[.,:;]?"
-    rb"|(?:[A-Z]+[:_-])+(?:SECRET|TOKEN|PASS|PASSWORD|PWD|KEY)"
+    rb"|(?:[A-Z]+[:_-])+(?:SECRET|TOKEN|PASS|PASSWORD|PWD|KEY)[.,:;]?"
     rb"|[A-Za-z]*(?:[\xce-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}){2}[A-Za-z\x80-\xff]*"
 )
 """Letters and what ends a sentence; what to give, as a manual has it; letters of other scripts, escaped or in UTF-8
 (from Greek on)."""
-_PICTURES: Final = (b"data:", b"iVBORw0KGgo", b"/9j/4", b"R0lGODlh", b"R0lGODdh", b"UklGR", b"PHN2Zy", b"PD94bWwg")
-_PICTURE_LENGTH: Final = 48
+_EMBEDDED: Final = (
+    *(b"data:", b"iVBORw0KGgo", b"/9j/4", b"R0lGODlh", b"R0lGODdh", b"UklGR", b"PHN2Zy", b"PD94bWwg"),
+    *(b"aHR0cHM6Ly", b"aHR0cDovL"),
+)
+_EMBEDDED_LENGTH: Final = 48
 _CONSTANT: Final = lazy_re(rb"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _EMAIL: Final = lazy_re(rb"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _IDENTIFIER: Final = lazy_re(rb"[A-Za-z_]+(?:[._][A-Za-z_]+)*")
@@ -79,6 +83,7 @@ AROUND: Final = b"_%[]{}<>()#@*~|-"
 _LOOKED_AT: Final = 256
 _RANDOM_LENGTH: Final = 24
 _FEW_DISTINCT: Final = 4
+_LANGUAGE: Final = 2.8
 _LONG_SEQUENCE: Final = 8
 _LONG_RUN: Final = 12
 _ALPHABET_LENGTH: Final = 30
@@ -130,9 +135,10 @@ def is_reference(value: bytes) -> bool:
     return _REFERENCE.match(value) is not None
 
 
-def is_picture(value: bytes) -> bool:
-    """True for base64 of what begins as a picture does (PNG, JPEG, GIF, WebP, SVG), and for a data URI."""
-    return len(value) >= _PICTURE_LENGTH and value.startswith(_PICTURES)
+def is_embedded(value: bytes) -> bool:
+    """True for base64 of what begins as a picture does (PNG, JPEG, GIF, WebP, SVG) or as an address, and for a data
+    URI. What an address holds is found where it is decoded."""
+    return len(value) >= _EMBEDDED_LENGTH and value.startswith(_EMBEDDED)
 
 
 def is_sealed(value: bytes) -> bool:
@@ -215,6 +221,11 @@ def is_prose(value: bytes) -> bool:
     return _PROSE.fullmatch(value) is not None
 
 
+def is_language(value: bytes) -> bool:
+    """True for words behind each other, as the strings of a program lie."""
+    return letters_per_piece(value) > _LANGUAGE
+
+
 def is_constant(value: bytes) -> bool:
     """True for what programs call a constant: `GL_UNSIGNED_INT_5_9_9_9_REV`."""
     return _CONSTANT.fullmatch(value) is not None
@@ -259,7 +270,8 @@ def is_not_user_password(value: bytes) -> bool:
     if raw is None or b":" not in raw or not all(0x20 <= c < 0x7F for c in raw):
         return True
     password = raw.partition(b":")[2]
-    return not password or is_placeholder(password) or is_weak_password(password)
+    words = b" " in password and lacks_digits(password)
+    return not password or words or is_placeholder(password) or is_weak_password(password)
 
 
 def is_not_discord(value: bytes) -> bool:
@@ -299,6 +311,7 @@ FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "hex": is_hex,
     "one-word": is_one_word,
     "prose": is_prose,
+    "language": is_language,
     "email": is_email,
     "constant": is_constant,
     "identifier": is_identifier,

@@ -25,6 +25,8 @@ _SHORTEST: Final = 12
 _RARE: Final = 2.2
 _RARE_OF_SERVICE: Final = 2.8
 _NAMED_DIGEST: Final = lazy_re(rb"(?:sha[0-9]{1,3}|md5)[-:=]", re.IGNORECASE)
+_SIGNATURE: Final = lazy_re(rb"0x[0-9a-f]{130}", re.IGNORECASE)
+"""What an Ethereum key signs with: two numbers and a byte, for everybody to check."""
 _LEAST_BITS: Final = 3.2
 _DIGEST_LENGTHS: Final = frozenset({32, 40, 56, 64, 96, 128})
 
@@ -71,11 +73,12 @@ def _is_known_shape(value: bytes) -> bool:
         or filters.is_number(value)
         or filters.is_algorithm(value)
         or filters.is_sealed(value)
-        or filters.is_picture(value)
+        or filters.is_embedded(value)
         or filters.is_email(value)
         or filters.is_public(value)
         or _DOTTED.fullmatch(value) is not None
         or _VERSIONED.fullmatch(value) is not None
         or _NAMED_DIGEST.match(value) is not None
+        or _SIGNATURE.fullmatch(value) is not None
         or b"://" in value
     )

@@ -24,6 +24,8 @@ _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b
 """What stands right before a specimen in a manual."""
 _OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
 """In front of a value under a lone `pass`: what a test printed, or an element of a list."""
+_NAMES_NEXT: Final = lazy_re(rb"[\"'][ \t]{0,4}(?::|=>)")
+"""Behind what stands on the line below a name: it is the next name."""
 _OF_CLASSES: Final = (b"class ", b"interface ", b"struct ", b"trait ")
 _KEYWORD_BYTES: Final = 10
 _BASE64_BEFORE: Final = lazy_re(rb"(?:[A-Za-z0-9+/]*[+/])?$")
@@ -171,7 +173,7 @@ def _weigh(rule: SecretRule, checked: Checked) -> tuple[Severity, Confidence]:
 def _judge_uri(match: Match, data: bytes, *, line: int, offset: int) -> SecretHit | None:
     text = bytes(data[match.match_start : match.match_end])
     verdict = uris.judge_uri(text)
-    if verdict is None:
+    if verdict is None or b"\0" in text:
         return None
     severity, confidence = verdict
     return SecretHit(
@@ -243,6 +245,8 @@ def _names_no_variable(match: Match, data: bytes) -> bool:
     if _is_in_arn(match, data):
         return True
     name_end = match.match_start + len(match.name)
+    if b"\n" in bytes(data[name_end : match.start]) and _NAMES_NEXT.match(data, match.end) is not None:
+        return True
     return data[max(match.match_start - 2, 0) : match.match_start] == b"::" and data[name_end : name_end + 1] == b'"'
 
 

@@ -49,6 +49,8 @@ def test_rarity_takes_any_bytes(text: bytes) -> None:
         pytest.param("api", "https://q7Zp2Lk9Xw4Vt8Rb.io", False, id="address"),
         pytest.param("key", "sha256-" + RANDOM * 2, False, id="named-digest"),
         pytest.param("login", "LGPL-3.0-or-later", False, id="version"),
+        pytest.param("signature", "0x" + "9f3a7c51e8b2d406" * 8 + "1b", False, id="signature-of-a-wallet"),
+        pytest.param("signature", "9f3a7c51e8b2d406" * 2 + "Xz", True, id="signature-of-a-request"),
         pytest.param("cipher_key", "AES-256-GCM-SIV-V1", False, id="algorithm"),
         pytest.param("key", "${" + RANDOM + "}", False, id="reference"),
     ],

@@ -231,6 +231,30 @@ def test_assignments(scanner: SecretScanner, name: str, value: str, expected: li
     assert [hit.rule.id for hit in hits] == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        pytest.param(
+            "bin/app", b"https://api.corp.internal\0API_URL\0tarball:\0\0@nested\0", [], id="strings-behind-each-other"
+        ),
+        pytest.param(
+            "locales/en.json",
+            b'{"Password": "Password",\n "At_least_8_characters": "at least 8 characters"}',
+            [],
+            id="the-next-name",
+        ),
+        pytest.param(
+            "app/login.json",
+            b'[{"name": "password",\n "value": "Xw4Vt8RbC3mN"}]',
+            ["secret-env-assignment"],
+            id="a-pair",
+        ),
+    ],
+)
+def test_what_lies_beside_each_other(scanner: SecretScanner, path: str, text: bytes, expected: list[str]) -> None:
+    assert [hit.rule.id for hit in scanner.scan_bytes(text, path=path)] == expected
+
+
 def test_an_assignment_shows_its_name(scanner: SecretScanner) -> None:
     (hit,) = scanner.scan_assignment("DB_PASSWORD", "tr0ub4dor&3", path="ENV DB_PASSWORD")
     assert hit.context == "DB_PASSWORD=••• (8 to 11 characters)"

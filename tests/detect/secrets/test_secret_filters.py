@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,7 +93,12 @@ def test_no_placeholders(value: str) -> None:
         ("prose", "Gr\u00fc\u00dfe", False),
         ("prose", "NAME:SECRET", True),
         ("prose", "YOUR_API_KEY", True),
+        ("prose", "API_TOKEN,", True),
         ("prose", "NAME:SECRET2", False),
+        ("language", "TuesdayJanuaryOctober19531259765625number", True),
+        ("language", "q7Zp2Lk9Xw4Vt8RbC3mNq7Zp2Lk9Xw4Vt8Rb", False),
+        ("not-user-password", base64.b64encode(b"some username:some password").decode(), True),
+        ("not-user-password", base64.b64encode(b"ci:Xw4Vt8RbC3mN").decode(), False),
         ("prose", "specified", False),
         ("prose", "hunter2.", False),
         ("prose", "Xk9\\u00E3o", False),
@@ -176,6 +183,9 @@ def test_names_that_promise_a_secret(name: str, expected: bool) -> None:
         pytest.param("[%key:component::app::password%]", False, None, id="translated-elsewhere"),
         pytest.param("[% config.password %]", False, None, id="template-toolkit"),
         pytest.param("iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAYAAAAf8/9hAAAABmJLR0Q", False, None, id="picture"),
+        pytest.param(
+            base64.b64encode(b"https://cdn.corp.internal/files/720p-2").decode(), False, None, id="address-encoded"
+        ),
         pytest.param("iVBORw0KGgoA7", False, Severity.MEDIUM, id="too-short-for-a-picture"),
         pytest.param("onepassword-sdk~=0.3", True, None, id="package-with-its-version"),
         pytest.param("uvicorn[standard]>=0.29.0", True, None, id="package-with-extras"),
