@@ -39,12 +39,12 @@ _NO_LITERAL: Final = lazy_re(
     rb"\{[\w.:$-]*\}|\{\{|\$[({]|<[a-z/!]|%[sdvr]|%\(\w|&\w+;|\\u[0-9a-f]{4}|"
     rb"\[[\w-]*\]$|\[\^|\[[^\[\]]{0,60}?\w-\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|"
     rb"\w\(\)|^[\w.]+\(.*\)$|=>|^[#.@][A-Za-z][\w-]*$|^[\w.@-]+(?:/[\w.@-]+)+\.[a-z]{2,4}$|"
-    rb"^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$|"
+    rb"^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$|^chr[0-9XYM]{1,2}:[0-9]+|"
     rb"^[a-z0-9][\w.-]*(?:\[[\w,-]+\])?(?:[~=!<>]=|[<>])[0-9]+(?:\.[0-9*]+)*\b",
     re.IGNORECASE,
 )
-"""A template, a pattern, a selector, a call, a line of /etc/passwd, a colour, a package with its version: in quotes,
-too."""
+"""A template, a pattern, a selector, a call, a line of /etc/passwd, a colour, a place in a genome, a package with its
+version: in quotes, too."""
 _NO_PLAIN: Final = lazy_re(rb"^[({\[&*|>!]|[)\]}]$|\s\+\s|\)[{;]")
 """What begins and ends so, or goes on so, without quotes, is written in the language of its file."""
 _DOTTED: Final = lazy_re(rb"[A-Za-z_]\w*(?:\.\w+)+")

@@ -41,7 +41,7 @@ _ALGORITHM_PARTS: Final = lazy_re(
     re.IGNORECASE,
 )
 _REFERENCE: Final = lazy_re(
-    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(][\w.:()]*[%)]|%%\w+%%$|\$\w+\$$|\{\{|\{%|\{[\w.]+\}$|<%|\[%[^\[\]]*%\]$|<[a-z/][^>]*>$|@@?[\w.]+@@?$|#\{|~\{|`|"
+    rb"^\s*(?:\$(?:\{|\(|\$|[a-z_]\w*(?:$|[/.:@-]))|%[a-z_(][\w.:()]*[%)]|%%\w+%%$|\$\w+\$$|\{\{|\{%|\{[\w.()]+\}$|<%|\[%[^\[\]]*%\]$|<[a-z/][^>]*>$|@@?[\w.]+@@?$|#\{|~\{|`|"
     rb"!(?:vault|ref|sub|getatt|secret|env)\b|enc\[|@microsoft\.keyvault|vault:|op://|ssm:|arn:|secretsmanager:|keyvault|kms:|file:|"
     rb"projects/[^/]+/secrets/|process\.env|os\.(?:environ|getenv)|env[.\[(]|getenv\(|import\.meta|config[.\[(]|"
     rb"settings[.\[(]|secrets?[.\[(]|(?:var|local|data|module|each|self|this|args?|options?|params?|request|req|ctx|input|"

@@ -21,6 +21,12 @@ GENERIC: Final = "secret-generic"
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DOTTED: Final = lazy_re(rb"[A-Za-z_-]+[0-9]{0,3}(?:[.:/][A-Za-z_-]+[0-9]{0,3})+")
 _VERSIONED: Final = lazy_re(rb"[A-Za-z_@/-]*[0-9]+(?:\.[0-9]+)+[A-Za-z0-9._-]*")
+_MODEL: Final = lazy_re(
+    rb"(?:gpt|claude|llama|mi[sx]tral|codestral|gemini|gemma|qwen|deepseek|command|grok|phi|sonar|kimi|glm|whisper|dall)"
+    rb"[0-9.]{0,4}(?:[-:][a-z0-9.]{1,12})+"
+)
+_KEBAB: Final = lazy_re(rb"[a-z]{2,}(?:-(?:[a-z]{2,}|[0-9]{1,3}))+")
+"""Words with numbers, as models and releases are called."""
 _SHORTEST: Final = 12
 _RARE: Final = 2.2
 _RARE_OF_SERVICE: Final = 2.8
@@ -43,7 +49,9 @@ def is_generic_secret(name: str, value: bytes) -> bool:
 
 def is_service_secret(name: str, value: bytes) -> bool:
     """Whether a value under a name that says service and secret is one: no address, no name, no word."""
-    return not _is_harmless(name) and not _is_known_shape(value) and letters_per_piece(value) < _RARE_OF_SERVICE
+    if _is_harmless(name) or _is_known_shape(value) or filters.is_constant(value) or _MODEL.fullmatch(value):
+        return False
+    return letters_per_piece(value) < (_RARE if _KEBAB.fullmatch(value) is not None else _RARE_OF_SERVICE)
 
 
 def _words_of(name: str) -> list[str]:

@@ -21,7 +21,7 @@ _URI_INSIDE: Final = lazy_re(
     rb"(?:[A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]{2,40}\])"
 )
 _SPECIMEN_HOST: Final = lazy_re(
-    rb"(?:^|\.)(?:example|test|invalid)(?:\.(?:com|org|net|io|local))?$|^(?:host|hostname|server|servername|domain|address|"
+    rb"(?:^|\.)(?:example|test|invalid|bogus)(?:\.(?:com|org|net|io|local))?$|^(?:host|hostname|server|servername|domain|address|"
     rb"ip|url|proxy|proxyhost|your[-_.].*|my[-_]?(?:host|server|proxy|domain).*|my[a-z]*\.com|foo|bar|foo\.[a-z]+|"
     rb"somewhere.*|some[-_].*|x{2,}.*|h|a\.b(?:\.c)?|\.+)$",
     re.IGNORECASE,

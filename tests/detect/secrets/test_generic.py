@@ -93,6 +93,16 @@ def test_keys_of_services() -> None:
     assert is_service_secret("MISTRAL_API_KEY", RANDOM.encode())
     assert not is_service_secret("MISTRAL_API_KEY_NAME", RANDOM.encode())
     assert not is_service_secret("GITHUB_TOKEN", b"release-bot-for-main-2")
+    for model in (
+        b"claude-sonnet-5-5",
+        b"gpt-oss-120b",
+        b"llama-3-70b-instruct",
+        b"qwen2.5-coder:32b",
+        b"atlas-large-2",
+    ):
+        assert not is_service_secret("ANTHROPIC_API_KEY", model)
+    assert not is_service_secret("OPENAI_API_KEY", b"OPENAI_API_KEY_2")
+    assert is_service_secret("GRAFANA_KEY", b"xk-qwz-vbn-742")
 
 
 CERTIFICATE = f"-----BEGIN CERTIFICATE-----\n{RANDOM * 8}\n-----END CERTIFICATE-----\n"

@@ -189,6 +189,8 @@ def test_names_that_promise_a_secret(name: str, expected: bool) -> None:
         pytest.param("iVBORw0KGgoA7", False, Severity.MEDIUM, id="too-short-for-a-picture"),
         pytest.param("onepassword-sdk~=0.3", True, None, id="package-with-its-version"),
         pytest.param("uvicorn[standard]>=0.29.0", True, None, id="package-with-extras"),
+        pytest.param("chr14:24683142-24701591:-", True, None, id="place-in-a-genome"),
+        pytest.param("{self.encryption_key.decode()}", False, None, id="filled-in"),
         pytest.param("hunter<2Fr8", True, Severity.MEDIUM, id="no-package"),
     ],
 )
@@ -247,6 +249,7 @@ def test_places(path: str, where: Where) -> None:
         pytest.param(f"https://deploy:{RANDOM}@example.com", Severity.LOW, id="random-at-an-example-host"),
         pytest.param("https://deploy:tr0ub4@example.com", None, id="short-at-an-example-host"),
         pytest.param("https://deploy:whalehello@example.com", None, id="word-at-an-example-host"),
+        pytest.param("http://joe:tr0ub4@www.bogus.net", None, id="short-at-a-made-up-host"),
         pytest.param("postgres://app:${PASS}@db.corp.io", None, id="reference"),
         pytest.param("https://user:%s@db.corp.io", None, id="format"),
         pytest.param("https://user:secret@db.corp.io", None, id="specimen-at-a-real-host"),
