@@ -3,8 +3,8 @@ between, those of .class files behind a byte for their length, which may be a le
 token is not met there, though the token is whole.
 
 In: rules. Out: their patterns without such ends, to be looked for in binary documents, where what they match is less
-sure, and a token of open length may have taken letters of its neighbour in; and behind escapes (`\n`, `%3D`, `\u003d`,
-a terminal's colours), of which a `\b` takes the last character for a part of a word.
+sure (see `chance`), and a token of open length may have taken letters of its neighbour in; and behind escapes (`\n`,
+`%3D`, `\u003d`, a terminal's colours), of which a `\b` takes the last character for a part of a word.
 """
 
 from __future__ import annotations
@@ -12,12 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from imgscan.detect.secrets.filters import has_too_little_entropy, lacks_digits, lacks_mixed_case
-from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.rules import Scope, SecretRule
-from imgscan.detect.secrets.validators import BASE62, Checked
 from imgscan.lazyre import lazy_re
-from imgscan.model import Validity
 
 _BEGIN: Final = lazy_re(rb"(?:\\b|\(\?:\^\|\[\^[^\]]+\]\))(?=\()")
 _END: Final = lazy_re(rb"(?:\\b|\(\?:\[\^[^\]]+\]\|(?:[^()]|\([^()]*\))*\\z\))$")
@@ -29,11 +25,6 @@ _ESCAPE: Final = lazy_re(
 )
 """Of strings in programs and JSON, of URLs, of terminals, of mail (quoted-printable)."""
 _SNIFFED: Final = 8192
-_LEAST_BITS: Final = 3.5
-_RARE: Final = 2.3
-_ALPHABET: Final = BASE62 + b"+/"
-_RUN_BYTES: Final = 400
-"""So long no two strings of a program are without a blank or a sign; a picture or a module in base64 is longer."""
 
 
 def is_binary(head: bytes) -> bool:
@@ -67,24 +58,3 @@ def glued_patterns(rules: Iterable[SecretRule]) -> list[tuple[SecretRule, bytes]
         for pattern in rule.patterns
         if (begin := _BEGIN.match(pattern)) is not None
     ]
-
-
-def is_by_chance(rule: SecretRule, checked: Checked, data: bytes, start: int, end: int) -> bool:
-    """Whether what stands in data[start:end] only looks like a token of a rule: it does not begin as they do, is
-    language, a part of something encoded, or its checksum does not fit."""
-    if checked.proven:
-        return False
-    secret = bytes(data[start:end])
-    if checked.validity is Validity.INVALID or not secret.startswith(_beginnings(rule)):
-        return True
-    if lacks_digits(secret) and lacks_mixed_case(secret):
-        return True
-    if has_too_little_entropy(secret, rule.entropy or _LEAST_BITS) or letters_per_piece(secret) > _RARE:
-        return True
-    before, behind = bytes(data[max(start - _RUN_BYTES, 0) : start]), bytes(data[end : end + _RUN_BYTES])
-    run = len(before) - len(before.rstrip(_ALPHABET)) + len(behind) - len(behind.lstrip(_ALPHABET))
-    return run >= _RUN_BYTES
-
-
-def _beginnings(rule: SecretRule) -> tuple[bytes, ...]:
-    return tuple(prefix.encode() for prefix in rule.prefixes)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from imgscan.detect.secrets import assignments, filekinds, filters, generic, glued, kubernetes, named, publishable, uris
+from imgscan.detect.secrets import assignments, filekinds, filters, generic, kubernetes, named, publishable, uris
+from imgscan.detect.secrets.chance import came_by_chance, is_in_noise
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.places import is_vendored, may_be_own
@@ -28,13 +29,6 @@ _NAMES_NEXT: Final = lazy_re(rb"[\"'][ \t]{0,4}(?::|=>)")
 """Behind what stands on the line below a name: it is the next name."""
 _OF_CLASSES: Final = (b"class ", b"interface ", b"struct ", b"trait ")
 _KEYWORD_BYTES: Final = 10
-_BASE64_BEFORE: Final = lazy_re(rb"(?:[A-Za-z0-9+/]*[+/])?$")
-_BASE64_AFTER: Final = lazy_re(rb"(?:[+/][A-Za-z0-9+/]*)?")
-_BASE64_BYTES: Final = 40
-_NOISE_BYTES: Final = 60
-_NOISE_SIGNS: Final = 5
-"""Of so many characters one is a sign."""
-_NOISE: Final = 1.5
 _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
 _NAMED_BY_ANY: Final = frozenset((assignments.ENV_ASSIGNMENT, generic.GENERIC))
 _LANGUAGE: Final = 2.8
@@ -97,7 +91,7 @@ def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, lite
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
         return None
     checked = check(rule.validators, secret)
-    if _came_by_chance(match, data, checked):
+    if came_by_chance(match, data, checked):
         return None
     counted = "stand-in" in rule.filters and filters.is_sequential(secret)
     severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
@@ -144,24 +138,6 @@ def _is_inside_word(match: Match, data: bytes) -> bool:
     return (len(before) == 2 and bytes(before).isalnum()) or (len(after) == 2 and bytes(after).isalnum())
 
 
-def _came_by_chance(match: Match, data: bytes, checked: Checked) -> bool:
-    """Whether letters around it make a token's form no sign of one."""
-    if match.glued and glued.is_by_chance(match.rule, checked, data, match.start, match.end):
-        return True
-    return not (checked.proven or match.name) and _is_inside_base64(match, data)
-
-
-def _is_inside_base64(match: Match, data: bytes) -> bool:
-    """True for letters and digits in the middle of a long line of base64, where four of them come about by chance. What
-    the line holds is looked at when it is decoded."""
-    if not match.secret.isalnum():
-        return False
-    before = _BASE64_BEFORE.search(bytes(data[max(match.start - _BASE64_BYTES, 0) : match.start]))
-    after = _BASE64_AFTER.match(bytes(data[match.end : match.end + _BASE64_BYTES]))
-    around = (before[0] if before else b"") + (after[0] if after else b"")
-    return len(around) >= _BASE64_BYTES and b"+" in around
-
-
 def _weigh(rule: SecretRule, checked: Checked) -> tuple[Severity, Confidence]:
     """The rule's severity and confidence after checks: a checksum that does not fit makes it less likely to be live."""
     severity, confidence = checked.severity or rule.severity, rule.confidence
@@ -198,7 +174,7 @@ def _judge_assignment(
     if not _is_literal(match, data, path) or _names_no_variable(match, data):
         return None
     verdict = assignments.judge_value(match.name, match.secret, _written(match, data, env_file=env_file))
-    if verdict is None or _is_in_noise(data, match.match_start):
+    if verdict is None or is_in_noise(data, match.match_start):
         return None
     severity, confidence = verdict
     if not (env_file or literal):
@@ -220,14 +196,6 @@ def _written(match: Match, data: bytes, *, env_file: bool) -> assignments.Writte
         return assignments.Written.LITERAL
     before, after = data[match.start - 1 : match.start], data[match.end : match.end + 1]
     return assignments.Written.QUOTED if before in _QUOTES and before == after else assignments.Written.PLAIN
-
-
-def _is_in_noise(data: bytes, start: int) -> bool:
-    """Whether what stands before a name is neither words nor a token: letters, digits and signs at random, among which
-    anything comes about."""
-    before = bytes(data[max(start - _NOISE_BYTES, 0) : start])
-    signs = sum(not (chr(byte).isalnum() or byte == 0x20) for byte in before)
-    return signs * _NOISE_SIGNS >= _NOISE_BYTES and not before.count(b"\n") and letters_per_piece(before) < _NOISE
 
 
 def _is_in_arn(match: Match, data: bytes) -> bool:
@@ -272,7 +240,7 @@ def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int
         verdict = kubernetes.judge_kubernetes(match.name, match.secret, data, match.start)
     elif _is_hint(match, data, path):
         verdict = match.rule.severity, match.rule.confidence
-    if verdict is None or _is_in_noise(data, match.match_start):
+    if verdict is None or is_in_noise(data, match.match_start):
         return None
     return _assignment_hit(match.rule, match.name, match.secret, verdict, line=line, offset=offset)
 
