@@ -40,7 +40,7 @@ _NO_LITERAL: Final = lazy_re(
     rb"\[[\w-]*\]$|\[\^|\[[^\[\]]{0,60}?\w-\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|"
     rb"\w\(\)|^[\w.]+\(.*\)$|=>|^[#.@][A-Za-z][\w-]*$|^[\w.@-]+(?:/[\w.@-]+)+\.[a-z]{2,4}$|"
     rb"^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$|^chr[0-9XYM]{1,2}:[0-9]+|"
-    rb"^[a-z0-9][\w.-]*(?:\[[\w,-]+\])?(?:[~=!<>]=|[<>])[0-9]+(?:\.[0-9*]+)*\b",
+    rb"^[a-z0-9][\w.-]*(?:\[[\w,-]+\])?(?:[~=!<>]=[0-9]+|[<>][0-9]+\.)[0-9.*]*\b",
     re.IGNORECASE,
 )
 """A template, a pattern, a selector, a call, a line of /etc/passwd, a colour, a place in a genome, a package with its

@@ -191,6 +191,8 @@ def test_names_that_promise_a_secret(name: str, expected: bool) -> None:
         pytest.param("uvicorn[standard]>=0.29.0", True, None, id="package-with-extras"),
         pytest.param("chr14:24683142-24701591:-", True, None, id="place-in-a-genome"),
         pytest.param("{self.encryption_key.decode()}", False, None, id="filled-in"),
+        pytest.param("numpy<2.1,>=1.26", True, None, id="package-below-a-version"),
+        pytest.param("troubad0r<3", True, Severity.MEDIUM, id="a-heart"),
         pytest.param("hunter<2Fr8", True, Severity.MEDIUM, id="no-package"),
     ],
 )
