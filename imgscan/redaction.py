@@ -7,7 +7,7 @@ known or recognised. A secret is *known* when the scan found it, or when a build
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -72,9 +72,7 @@ class Redactor:
         if not self._known:
             return text
         if self._pattern is None:
-            # The longest first, so that a secret is not left over behind a prefix of it that is a secret too.
-            ordered = sorted(self._known, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, ordered)))
+            self._pattern = _pattern_of(self._known)
         return self._pattern.sub(lambda match: self._known[match.group()], text)
 
     def sweep(self, report: Report) -> Report:
@@ -85,37 +83,17 @@ class Redactor:
             whole = "\n\n".join(sorted({text for text in texts if len(text) >= _MIN_LINE}))
             for secret, shown in self._recognise_alone(whole):
                 self.learn(secret, shown)
-        if self._is_clean(report):
-            return report
-        return msgspec.convert(self._walk(msgspec.to_builtins(report)), type=Report)
+        held = self._held_by(report)
+        return report if held is None else msgspec.convert(_swept(msgspec.to_builtins(report), held), type=Report)
 
-    def _is_clean(self, report: Report) -> bool:
-        """Whether a report is fit for UTF-8 and surely holds no secret remembered so far: looked for in one go, as JSON
-        writes both."""
+    def _held_by(self, report: Report) -> dict[str, str] | None:
+        """The secrets remembered so far that a report may hold, looked for in one go, as JSON writes both; None for a
+        report that is fit for UTF-8 and holds none."""
         try:
             written = msgspec.json.encode(report)
         except UnicodeEncodeError:
-            return False
-        return not any(secret in written for secret in map(_in_json, self._known))
-
-    def _walk(self, value: Any) -> Any:  # noqa: ANN401 - a tree of builtins
-        if isinstance(value, str):
-            return self.replace_known(value.encode("utf-8", "backslashreplace").decode())
-        if isinstance(value, dict):
-            return {key: self._walk_field(key, item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._walk(item) for item in value]
-        return value
-
-    def _walk_field(self, key: str, value: Any) -> Any:  # noqa: ANN401 - a tree of builtins
-        if key in _KEPT or (key in _NAMES and isinstance(value, str) and self._is_said_in(value)):
-            return value
-        return self._walk(value)
-
-    def _is_said_in(self, path: str) -> bool:
-        # A folder may be called by a word that somebody took for a password; without it nobody finds the file.
-        found = [secret for secret in self._known if secret in path]
-        return bool(found) and path.isprintable() and all(map(str.isalpha, found))
+            return self._known
+        return {secret: shown for secret, shown in self._known.items() if _in_json(secret) in written} or None
 
     def _remember(self, secret: str, shown: str) -> None:
         # What may be shown can hold all of it: the first line of a key, in an excerpt of that key.
@@ -140,6 +118,39 @@ def redactor_for(scanner: SecretScanner) -> Redactor:
             yield hit.secret.decode("utf-8", "replace"), redact(hit.secret, reveal=hit.rule.reveal)
 
     return Redactor(recognise, recognise_alone)
+
+
+def _pattern_of(secrets: Iterable[str]) -> re.Pattern[str]:
+    # The longest first, so that a secret is not left over behind a prefix of it that is a secret too.
+    return re.compile("|".join(map(re.escape, sorted(secrets, key=len, reverse=True))))
+
+
+def _swept(tree: Any, held: Mapping[str, str]) -> Any:  # noqa: ANN401 - a tree of builtins
+    """A report without the secrets that it holds, and fit for UTF-8."""
+    pattern = _pattern_of(held) if held else None
+
+    def walk(value: Any) -> Any:  # noqa: ANN401 - a tree of builtins
+        if isinstance(value, str):
+            text = value.encode("utf-8", "backslashreplace").decode()
+            return pattern.sub(lambda match: held[match.group()], text) if pattern is not None else text
+        if isinstance(value, dict):
+            return {key: walk_field(key, item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [walk(item) for item in value]
+        return value
+
+    def walk_field(key: str, value: Any) -> Any:  # noqa: ANN401 - a tree of builtins
+        if key in _KEPT or (key in _NAMES and isinstance(value, str) and _is_called_so(value, held)):
+            return value
+        return walk(value)
+
+    return walk(tree)
+
+
+def _is_called_so(path: str, held: Iterable[str]) -> bool:
+    # A folder may be called by a word that somebody took for a password; without it nobody finds the file.
+    found = [secret for secret in held if secret in path]
+    return bool(found) and path.isprintable() and all(map(str.isalpha, found))
 
 
 def _in_json(text: str) -> bytes:

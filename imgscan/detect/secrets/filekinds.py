@@ -5,6 +5,7 @@ Assignments of values to names, and other things that only mean a secret in some
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from imgscan.detect.secrets.places import is_other_peoples, is_vendored
@@ -104,6 +105,7 @@ def is_shell(path: str) -> bool:
     return _ending(path).lower() in words("shell_ends")
 
 
+@lru_cache(maxsize=64)
 def _ending(path: str) -> str:
     """The file name extension, also of a copy that was put aside: `php` of `config.php.bak`."""
     return _PUT_ASIDE.sub("", path).rpartition(".")[2]

@@ -75,6 +75,7 @@ def place_of(path: str) -> Where:
     return Where.VENDOR if vendor else Where.OWN
 
 
+@lru_cache(maxsize=64)
 def is_vendored(path: str) -> bool:
     """True for paths of packages and of the system: other people's files. What is inside such a file is theirs too."""
     if INSIDE in path:
