@@ -23,6 +23,10 @@ _HEADER: Final = lazy_re(rb"^[A-Za-z][A-Za-z0-9-]*: .*$")
 # A line of a key, alone or as a comment or a string literal of source code.
 _KEY_LINE: Final = lazy_re(rb"^[\s#*>|]*(?://\s)?[\"'`]?([A-Za-z0-9+/=\s]*?)(?:[\"'`][\s+.,;)\\]*|\\)?\s*$")
 _BASE64: Final = lazy_re(rb"[A-Za-z0-9+/]+={0,2}(?:=[A-Za-z0-9+/]{4})?")  # with the checksum of OpenPGP's armour
+_QUOTE: Final = lazy_re(rb"[\"'`]")
+_ESCAPED_END: Final = lazy_re(rb"\\[rnt]|\s")
+_BEGINNINGS: Final = (b"M", b"b3BlbnNzaC1rZXktdjE")
+"""Of a sequence in DER, and of OpenSSH's keys, in base64."""
 _SIGNS: Final = b"+/="
 _PLAIN_BODY: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + _SIGNS + b"\r\n"
 _SHORTEST_BODY: Final = 40
@@ -71,11 +75,22 @@ def body_of(text: bytes) -> bytes | None:
         if b"=" not in body[:-2]:
             return body
     tried = (_joined(each) for each in readings(text))
-    return next((body for body in tried if body is not None and _is_body(body)), _joined(text))
+    whole = next((body for body in tried if body is not None and _is_body(body)), None)
+    return whole or _of_literals(text) or _joined(text)
 
 
 def _is_body(body: bytes) -> bool:
     return len(body) >= _SHORTEST_BODY and _BASE64.fullmatch(body) is not None
+
+
+def _of_literals(text: bytes) -> bytes | None:
+    """The base64 of string literals that a program puts together, however it does: what stands between two of them is
+    left out. BEGIN stands in the first."""
+    quote = _QUOTE.search(text)
+    if quote is None:
+        return None
+    body = b"".join(_ESCAPED_END.sub(b"", piece) for piece in text.split(quote[0])[::2])
+    return body if _is_body(body) and body.startswith(_BEGINNINGS) else None
 
 
 def _joined(text: bytes) -> bytes | None:

@@ -44,6 +44,11 @@ def in_json(text: bytes) -> bytes:
     return json.dumps({"key": text.decode()}).encode()
 
 
+def in_program(before: bytes, after: bytes) -> Callable[[bytes], bytes]:
+    """Each line in a literal of its own, with code around it."""
+    return lambda key: b"".join(before + line + after for line in key.splitlines())
+
+
 def coloured(key: bytes) -> bytes:
     return b"".join(b"\x1b[32m" + line + b"\x1b[0m\n" for line in key.splitlines())
 
@@ -72,6 +77,13 @@ FORMS: dict[str, Callable[[bytes], bytes]] = {
     "soft-line-ends": lambda key: quopri.encodestring(
         key.splitlines()[0] + b"\n" + b"".join(key.splitlines()[1:-1]) + b"\n" + key.splitlines()[-1] + b"\n"
     ),
+    "builder": in_program(b'key.append("', rb'\n");' + b"\n"),
+    "added-up": in_program(b'key += "', rb'\n";' + b"\n"),
+    "php": in_program(b"    '", b"' . PHP_EOL .\n"),
+    "visual-basic": in_program(b'"', b'" & vbCrLf & _\n'),
+    "sql": in_program(b"'", b"' || CHR(10) ||\n"),
+    "calls": in_program(b'(Seq("', rb'\n")) + '),
+    "array": in_program(b'  "', b'",\n'),
     "log": before_each(lambda n: b"2024-05-01T10:00:%02dZ app[12]: " % n),
     "log-of-a-container": before_each(lambda n: b"2024-05-01T10:00:00.%dZ stdout F " % (n * 7919)),
     "line-numbers": before_each(lambda n: b"%4d  " % (n + 7)),
@@ -127,6 +139,11 @@ BEGIN, END = b"-----BEGIN RSA PRIVATE " + b"KEY-----", b"-----END RSA PRIVATE " 
         pytest.param(b'match("' + BEGIN + b"[A-Za-z0-9+/=\\\\s\\u003d]+" + END + b'")', id="regular-expression"),
         pytest.param(BEGIN + b"\n+\n+\n+" + END, id="empty-diff"),
         pytest.param(BEGIN + b"&#10;&#10;" + END, id="empty-xml"),
+        pytest.param(
+            b'key = "' + BEGIN + rb'\n" + wrap(getPrivateKeyInBase64Encoded(withoutHeaders), 64) + "\n' + END + b'"',
+            id="code",
+        ),
+        pytest.param(b'"' + BEGIN + b'" "MIIEMyKeyIsNotHereAtAllButSomewhereElse" + x "' + END + b'"', id="odd-quotes"),
     ],
 )
 def test_what_is_no_key(scanner: SecretScanner, text: bytes) -> None:
