@@ -35,6 +35,9 @@ _LANGUAGE: Final = 2.8
 _COMMENT: Final = lazy_re(rb"^[ \t]{0,40}(?:#|//|;|--|\*|<!--)")
 _LINE_BYTES: Final = 400
 _QUOTES: Final = frozenset((b'"', b"'", b"`"))
+_JOINTS: Final = (b"?", b"&")
+_ADDRESS: Final = lazy_re(rb"[a-z]://[^\s\"'`<>?]*\?(?:[^\s\"'`<>]*&)?$")
+_ADDRESS_BYTES: Final = 300
 _DEFAULT: Final = b"${"
 """Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
 
@@ -188,7 +191,14 @@ def _is_literal(match: Match, data: bytes, path: str) -> bool:
     """Whether what stands before a value makes it a literal in a document of that kind."""
     before, _, _ = _assigned_in(path)
     is_default = data[match.match_start : match.match_start + len(_DEFAULT)] == _DEFAULT
-    return before is None or is_default or data[match.start - 1 : match.start] in before
+    return before is None or is_default or data[match.start - 1 : match.start] in before or _is_in_query(match, data)
+
+
+def _is_in_query(match: Match, data: bytes) -> bool:
+    """Whether a value is a parameter of an address, which a program has in a string."""
+    if data[match.start - 1 : match.start] != b"=" or data[match.match_start - 1 : match.match_start] not in _JOINTS:
+        return False
+    return _ADDRESS.search(bytes(data[max(match.match_start - _ADDRESS_BYTES, 0) : match.match_start])) is not None
 
 
 def _written(match: Match, data: bytes, *, env_file: bool) -> assignments.Written:

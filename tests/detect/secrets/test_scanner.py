@@ -255,6 +255,22 @@ def test_what_lies_beside_each_other(scanner: SecretScanner, path: str, text: by
     assert [hit.rule.id for hit in scanner.scan_bytes(text, path=path)] == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        pytest.param("app/a.js", f'fetch("https://h.corp.io/x?a=1&api_key={password()}")', True, id="second"),
+        pytest.param("app/a.py", f"URL = 'https://h.corp.io/x?api_key={password()}&a=1'", True, id="first"),
+        pytest.param("app/a.js", f"x = e&&api_key={password()};", False, id="and"),
+        pytest.param("app/a.js", f"x = e?api_key={password()}:1;", False, id="either-or"),
+        pytest.param("app/a.go", f'u := "https://h.corp.io/x?api_key=" + {password()}', False, id="put-together"),
+        pytest.param("app/a.py", f"f'https://h.corp.io/x?api_key={{{password()}}}'", False, id="filled-in"),
+        pytest.param("app/a.py", "'https://h.corp.io/x?api_key=YOUR_API_KEY'", False, id="placeholder"),
+    ],
+)
+def test_a_key_in_an_address_of_a_program(scanner: SecretScanner, path: str, text: str, *, expected: bool) -> None:
+    assert bool(scanner.scan_bytes(f"{text}\n".encode(), path=path)) is expected
+
+
 def test_an_assignment_shows_its_name(scanner: SecretScanner) -> None:
     (hit,) = scanner.scan_assignment("DB_PASSWORD", "tr0ub4dor&3", path="ENV DB_PASSWORD")
     assert hit.context == "DB_PASSWORD=••• (8 to 11 characters)"
