@@ -51,7 +51,7 @@ class _Collected:
     """What of the archive has come by, for `select_image`."""
 
     members: MemberTable[_Member] = field(default_factory=MemberTable)
-    layers: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
     document_bytes: int = 0
 
     def read(self, name: str) -> bytes | None:
@@ -120,13 +120,13 @@ class OnePass:
             collected.members.add(item.entry, None)
             return None
         name = member_name(item.entry)
+        # A name may come again, and what comes then is another file; no name of a member begins with a slash.
+        blob = name if name not in collected.names else f"/{number}/{name}"
+        collected.names.add(blob)
         head = read_head(item, HEAD_BYTES)
         if not is_layer(name, head):
             collected.members.add(item.entry, _Member(document=self._read_document(name, item.entry, head, item)))
             return None
-        # A name may come again, and what comes then is another layer; no name of a member begins with a slash.
-        blob = name if name not in collected.layers else f"/{number}/{name}"
-        collected.layers.add(blob)
         # It may be attached to the image, or be a layer that is damaged: which, the manifests say. What is packed shows
         # by its beginning that it is no text.
         document = None

@@ -528,6 +528,16 @@ def test_the_last_of_a_name_counts_and_is_told(
 
 
 @pytest.mark.parametrize("pack", [plain, gzip.compress], ids=["seek", "stream"])
+def test_a_layer_in_place_of_a_document_is_called_the_same(
+    pack: Callable[[bytes], bytes], save: Callable[[bytes], str]
+) -> None:
+    parts = member(b"c.json", LAST.config), member(b"l/layer.tar", b"{}"), member(b"l/layer.tar", TWO)
+    image, listings = read(open_image(save(pack(archive(member(b"manifest.json", dump([ENTRY])), *parts)))))
+    assert [layer.blob for layer in image.layers] == ["/4/l/layer.tar"]
+    assert listings["/4/l/layer.tar"].diff_id == image.layers[0].diff_id
+
+
+@pytest.mark.parametrize("pack", [plain, gzip.compress], ids=["seek", "stream"])
 def test_of_two_layers_of_one_name_the_last_is_read(
     pack: Callable[[bytes], bytes], save: Callable[[bytes], str]
 ) -> None:
