@@ -48,6 +48,8 @@ version: in quotes, too."""
 _NO_PLAIN: Final = lazy_re(rb"^[({\[&*|>!]|[)\]}]$|\s\+\s|\)[{;]")
 """What begins and ends so, or goes on so, without quotes, is written in the language of its file."""
 _DOTTED: Final = lazy_re(rb"[A-Za-z_]\w*(?:\.\w+)+")
+_ACCOUNT: Final = lazy_re(rb"0x[0-9A-Fa-f]{40}")
+"""The address of an account or a contract (Ethereum): a token's, in the other meaning of the word."""
 _GROUPS_OF_FOUR: Final = lazy_re(rb"[a-z]{4}(?: [a-z]{4}){3}|[a-z]{4}(?:-[a-z]{4}){3}")
 """A password that Google or Apple makes for an application."""
 _DEFAULT: Final = lazy_re(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s*")
@@ -226,7 +228,7 @@ def _names_password(name: str) -> bool:
 def _lies_elsewhere(value: bytes) -> bool:
     value = value.rstrip(b".,")
     named = filters.is_reference(value) or filters.is_path(value) or filters.is_algorithm(value)
-    if named or b"://" in value:
+    if named or b"://" in value or _ACCOUNT.fullmatch(value) is not None:
         return True
     return filters.is_public(value) or filters.is_sealed(value) or filters.is_embedded(value)
 

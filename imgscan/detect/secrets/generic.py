@@ -31,8 +31,8 @@ _SHORTEST: Final = 12
 _RARE: Final = 2.2
 _RARE_OF_SERVICE: Final = 2.8
 _NAMED_DIGEST: Final = lazy_re(rb"(?:sha[0-9]{1,3}|md5)[-:=]", re.IGNORECASE)
-_SIGNATURE: Final = lazy_re(rb"0x[0-9a-f]{130}", re.IGNORECASE)
-"""What an Ethereum key signs with: two numbers and a byte, for everybody to check."""
+_SIGNATURE: Final = lazy_re(rb"0x(?:[0-9a-f]{40}|[0-9a-f]{130})", re.IGNORECASE)
+"""An account of Ethereum, or what its key signs with (two numbers and a byte): for everybody to see."""
 _LEAST_BITS: Final = 3.2
 _DIGEST_LENGTHS: Final = frozenset({32, 40, 56, 64, 96, 128})
 

@@ -187,6 +187,7 @@ def test_names_that_promise_a_secret(name: str, expected: bool) -> None:
             base64.b64encode(b"https://cdn.corp.internal/files/720p-2").decode(), False, None, id="address-encoded"
         ),
         pytest.param("iVBORw0KGgoA7", False, Severity.MEDIUM, id="too-short-for-a-picture"),
+        pytest.param("0xf04543fbf20daee9b0357db966428ef2a4ae0f5a", False, None, id="account-of-ethereum"),
         pytest.param("onepassword-sdk~=0.3", True, None, id="package-with-its-version"),
         pytest.param("uvicorn[standard]>=0.29.0", True, None, id="package-with-extras"),
         pytest.param("chr14:24683142-24701591:-", True, None, id="place-in-a-genome"),
