@@ -26,7 +26,7 @@ _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b
 _OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
 """In front of a value under a lone `pass`: what a test printed, or an element of a list."""
 _NAMES_NEXT: Final = lazy_re(rb"[\"'][ \t]{0,4}(?::|=>)")
-"""Behind what stands on the line below a name: it is the next name."""
+"""Behind a name in quotes."""
 _OF_CLASSES: Final = (b"class ", b"interface ", b"struct ", b"trait ")
 _KEYWORD_BYTES: Final = 10
 _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
@@ -45,7 +45,7 @@ _DEFAULT: Final = b"${"
 def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool = False) -> SecretHit | None:
     """The hit that a match in block `data` of document `path` is, None when it is no secret. `literal`: the document is
     image configuration or build instructions, so an assignment is an environment's."""
-    if publishable.is_no_secret(data, match.start, match.secret):
+    if publishable.is_no_secret(data, match.start, match.secret) or (match.name and _is_next_name(match, data)):
         return None
     hit = _judge(match, data, path, line=line, offset=offset, literal=literal)
     if hit is None or hit.proven:
@@ -63,6 +63,13 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     ):
         return hit
     return _as_public(hit, why)
+
+
+def _is_next_name(match: Match, data: bytes) -> bool:
+    """Whether what stands on the line below a name is a name, too: of a list's values the last one, and of the next
+    pair the first."""
+    below = b"\n" in bytes(data[match.match_start : match.start])
+    return below and _NAMES_NEXT.match(data, match.end) is not None
 
 
 def _with_service(hit: SecretHit, match: Match, data: bytes) -> SecretHit:
@@ -223,8 +230,6 @@ def _names_no_variable(match: Match, data: bytes) -> bool:
     if _is_in_arn(match, data):
         return True
     name_end = match.match_start + len(match.name)
-    if b"\n" in bytes(data[name_end : match.start]) and _NAMES_NEXT.match(data, match.end) is not None:
-        return True
     return data[max(match.match_start - 2, 0) : match.match_start] == b"::" and data[name_end : name_end + 1] == b'"'
 
 

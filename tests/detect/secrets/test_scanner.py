@@ -244,6 +244,12 @@ def test_assignments(scanner: SecretScanner, name: str, value: str, expected: li
             id="the-next-name",
         ),
         pytest.param(
+            "app/config.py",
+            b'KEYS = {\n "cf-small": "OPENROUTER_API_KEY",\n "free-or-qwen3-235b": "OPENROUTER_API_KEY",\n}',
+            [],
+            id="the-next-name-of-a-table",
+        ),
+        pytest.param(
             "app/login.json",
             b'[{"name": "password",\n "value": "Xw4Vt8RbC3mN"}]',
             ["secret-env-assignment"],
