@@ -56,7 +56,6 @@ _DEFAULT: Final = lazy_re(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s
 _YEAR_END: Final = lazy_re(rb"\.[0-9]{2,8}[^\w.]?$")
 _OBJECT: Final = lazy_re(rb"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _KEY_ID: Final = lazy_re(rb"[A-Z0-9]{16,24}")
-_LANGUAGE: Final = 2.8
 _LANGUAGE_OF_OBJECTS: Final = 2.6
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # What people put into passwords, and identifiers have not.
@@ -185,7 +184,7 @@ def _is_name_of_secret(name: str, value: bytes) -> bool:
     parts = _words_of(name)
     if parts[-1:] == ["secret"] or parts[-1:] == ["salt"]:
         return _OBJECT.fullmatch(value) is not None and letters_per_piece(value) >= _LANGUAGE_OF_OBJECTS
-    return letters_per_piece(value) > _LANGUAGE
+    return filters.is_language(value)
 
 
 def _is_made_of_groups(value: bytes) -> bool:

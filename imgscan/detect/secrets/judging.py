@@ -11,7 +11,6 @@ from imgscan.detect.secrets.chance import came_by_chance, is_in_noise
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.hits import SecretHit
 from imgscan.detect.secrets.places import is_vendored, may_be_own
-from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import assigned_name, excerpt
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.validators import Checked, check
@@ -31,7 +30,6 @@ _OF_CLASSES: Final = (b"class ", b"interface ", b"struct ", b"trait ")
 _KEYWORD_BYTES: Final = 10
 _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
 _NAMED_BY_ANY: Final = frozenset((assignments.ENV_ASSIGNMENT, generic.GENERIC))
-_LANGUAGE: Final = 2.8
 _COMMENT: Final = lazy_re(rb"^[ \t]{0,40}(?:#|//|;|--|\*|<!--)")
 _LINE_BYTES: Final = 400
 _QUOTES: Final = frozenset((b'"', b"'", b"`"))
@@ -133,7 +131,7 @@ def _is_said_by_name_alone(rule: SecretRule, secret: bytes) -> bool:
     """True for words that a rule of others takes for a secret because of the word before them, or of the `key-` that
     they begin with."""
     of_letters = rule.id.startswith(_GENERIC_OF_OTHERS) or secret.replace(b"-", b"").isalpha()
-    return of_letters and letters_per_piece(secret) > _LANGUAGE
+    return of_letters and filters.is_language(secret)
 
 
 def _is_in_comment(match: Match, data: bytes) -> bool:
