@@ -11,7 +11,7 @@ import re
 from enum import Enum
 from typing import Final
 
-from imgscan.detect.secrets import filters
+from imgscan.detect.secrets import filters, publishable
 from imgscan.detect.secrets.namewords import is_random, name_words
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
@@ -229,7 +229,7 @@ def _lies_elsewhere(value: bytes) -> bool:
     named = filters.is_reference(value) or filters.is_path(value) or filters.is_algorithm(value)
     if named or b"://" in value or _ACCOUNT.fullmatch(value) is not None:
         return True
-    return filters.is_public(value) or filters.is_sealed(value) or filters.is_embedded(value)
+    return publishable.is_specimen(value) or filters.is_sealed(value) or filters.is_embedded(value)
 
 
 def _repeats_name(name: str, value: bytes) -> bool:

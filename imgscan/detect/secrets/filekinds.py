@@ -90,6 +90,11 @@ def is_settings(path: str) -> bool:
     return is_code(name) and (named or folder.rpartition("/")[2] in words("settings_folders"))
 
 
+def shows_commands(path: str) -> bool:
+    """True for program text in which commands of a shell stand in what is told to users, or are run from a string."""
+    return is_code(path) and not is_settings(path) and _ending(path).lower() not in words("command_ends")
+
+
 def has_macros(path: str) -> bool:
     """True for program text whose macros, names in capitals before others, look like those of keys."""
     return _ending(path).lower() in words("macro_ends")

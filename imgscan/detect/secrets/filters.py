@@ -6,17 +6,16 @@ code) is decided by `places`.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from imgscan.detect.secrets.pem import key_digest_text, lacks_key_body
+from imgscan.detect.secrets.pem import lacks_key_body
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.validators import check, decode_base64, decode_json
-from imgscan.detect.secrets.wordlists import byte_words, public_digests, words
+from imgscan.detect.secrets.wordlists import byte_words, words
 from imgscan.lazyre import lazy_re
 from imgscan.model import Validity
 
@@ -32,12 +31,12 @@ _TEST_WORDS: Final = lazy_re(rb"(?:^|[^a-z0-9])(?:sample|test|tests|testing)(?:[
 _ALGORITHM: Final = lazy_re(
     rb"(?:aes|aria|camellia|chacha20|xchacha20|xsalsa20|salsa20|3?des|sm[234]|rc4|rsa|ecdsa|ecdh|ed25519|x25519|hmac|sha|"
     rb"pbe[sw]?|pbkdf2|md5|hs|rs|es|ps|dir|scram)[a-z0-9]{0,24}(?:[-_+/.]?[a-z0-9]{1,24}){0,5}|"
-    rb"\$(?:argon2|scrypt|pbkdf2)[^\s]{4,}|scram-sha[^\s]{4,}|u2fsdgvkx1.*",
+    rb"\$(?:argon2|scrypt|pbkdf2|[156y]\$|2[abxy]?\$)[^\s]{4,}|scram-sha[^\s]{4,}|u2fsdgvkx1.*",
     re.IGNORECASE,
 )
 _ALGORITHM_PARTS: Final = lazy_re(
     rb"(?:aes|cbc|gcm|ctr|ecb|ccm|cfb|ofb|hmac|sha|poly1305|padding|wrap|ede|pkcs|oaep|mgf1|with|and|kw|rsa|argon2|scrypt|"
-    rb"pbkdf2|scram|u2fsdgvkx1)",
+    rb"pbkdf2|scram|u2fsdgvkx1|^\$[0-9y])",
     re.IGNORECASE,
 )
 _REFERENCE: Final = lazy_re(
@@ -251,11 +250,6 @@ def lacks_mixed_case(value: bytes) -> bool:
     return value in (value.lower(), value.upper())
 
 
-def is_public(value: bytes) -> bool:
-    """True for a key that was published on purpose: documentation examples, keys of test suites."""
-    return hashlib.sha256(key_digest_text(value)).hexdigest() in public_digests()
-
-
 def is_not_jwt(value: bytes) -> bool:
     """True when three dotted parts are no JSON Web Token."""
     return not isinstance(decode_json(decode_base64(value.split(b".")[0])), dict)
@@ -303,7 +297,6 @@ def has_too_little_entropy(value: bytes, least: float | None) -> bool:
 FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "placeholder": is_placeholder,
     "stand-in": is_stand_in,
-    "public": is_public,
     "reference": is_reference,
     "repetitive": is_repetitive,
     "path": is_path,

@@ -14,19 +14,18 @@ from imgscan.detect.secrets.assignments import is_sensitive_name
 from imgscan.detect.secrets.namewords import is_random, name_words
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
-from imgscan.detect.secrets.wordlists import words
+from imgscan.detect.secrets.wordlists import byte_words, words
 from imgscan.lazyre import lazy_re
 
 GENERIC: Final = "secret-generic"
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DOTTED: Final = lazy_re(rb"[A-Za-z_-]+[0-9]{0,3}(?:[.:/][A-Za-z_-]+[0-9]{0,3})+")
 _VERSIONED: Final = lazy_re(rb"[A-Za-z_@/-]*[0-9]+(?:\.[0-9]+)+[A-Za-z0-9._-]*")
-_MODEL: Final = lazy_re(
-    rb"(?:gpt|claude|llama|mi[sx]tral|codestral|gemini|gemma|qwen|deepseek|command|grok|phi|sonar|kimi|glm|whisper|dall)"
-    rb"[0-9.]{0,4}(?:[-:][a-z0-9.]{1,12})+"
-)
+_OF_FAMILY: Final = lazy_re(rb"([a-z]+)[0-9.]{0,4}(?:[-:][a-z0-9.]{1,12})+")
 _KEBAB: Final = lazy_re(rb"[a-z]{2,}(?:-(?:[a-z]{2,}|[0-9]{1,3}))+")
 """Words with numbers, as models and releases are called."""
+_DATED: Final = lazy_re(rb"[a-z]+(?:[-_][a-z0-9]+){0,6}[-_]20[0-9]{2}[-_]?[01][0-9][-_]?[0-3][0-9]")
+"""What is called by words and the day on which it came out."""
 _SHORTEST: Final = 12
 _RARE: Final = 2.2
 _RARE_OF_SERVICE: Final = 2.8
@@ -49,9 +48,15 @@ def is_generic_secret(name: str, value: bytes) -> bool:
 
 def is_service_secret(name: str, value: bytes) -> bool:
     """Whether a value under a name that says service and secret is one: no address, no name, no word."""
-    if _is_harmless(name) or _is_known_shape(value) or filters.is_constant(value) or _MODEL.fullmatch(value):
+    if _is_harmless(name) or _is_known_shape(value) or filters.is_constant(value) or _is_model(value):
         return False
     return letters_per_piece(value) < (_RARE if _KEBAB.fullmatch(value) is not None else _RARE_OF_SERVICE)
+
+
+def _is_model(value: bytes) -> bool:
+    """True for the name of a language model: `gpt-4o-mini`."""
+    found = _OF_FAMILY.fullmatch(value)
+    return found is not None and found[1] in byte_words("model_families")
 
 
 def _words_of(name: str) -> list[str]:
@@ -83,10 +88,10 @@ def _is_known_shape(value: bytes) -> bool:
         or filters.is_sealed(value)
         or filters.is_embedded(value)
         or filters.is_email(value)
-        or filters.is_public(value)
         or _DOTTED.fullmatch(value) is not None
         or _VERSIONED.fullmatch(value) is not None
         or _NAMED_DIGEST.match(value) is not None
+        or _DATED.fullmatch(value) is not None
         or _SIGNATURE.fullmatch(value) is not None
         or b"://" in value
     )

@@ -143,9 +143,9 @@ def unpack_hit(packed: PackedHit, rules: Mapping[str, SecretRule]) -> SecretHit:
 class Candidate:
     """A hit and the stretches of the document that its secret and its whole match cover.
 
-    `hit` is None where an own rule looked and found a specimen, a reference or a published key: a foreign rule that
-    knows less about the same text is not listened to there. `packed`: the stretch holds more than this secret, and of
-    what it holds each is there once.
+    `hit` is None where an own rule looked and found a specimen or a reference: a foreign rule that knows less about the
+    same text is not listened to there. `packed`: the stretch holds more than this secret, and of what it holds each is
+    there once.
     """
 
     hit: SecretHit | None

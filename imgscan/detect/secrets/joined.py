@@ -7,7 +7,7 @@ secret and belongs to one all the same, as a user to a password, is `beside`'s.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
@@ -59,23 +59,28 @@ class Joined:
 
 
 def join(items: Sequence[Item], view: Callable[[Item], tuple[SecretHit, Location]]) -> Iterator[tuple[Item, Joined]]:
-    """Each located hit with its parts: an id without its secret is as bad as `alone`, both are as bad as `together`."""
+    """Each located hit with its parts: an id without its secret is as bad as `alone`, both are as bad as `together`.
+    What is told for information only, as known to everybody, opens nothing and is no part."""
     roles = {rule: (each, role) for each in PARTS for role, rule in enumerate((each.key_id, each.secret, each.more))}
     documents: dict[tuple[object, ...], dict[str, _Found]] = {}
     for item in items:
         hit, location = view(item)
-        if hit.rule.id in roles:
+        if _is_part(hit, roles):
             found = documents.setdefault(_document(location), {}).setdefault(hit.rule.id, [])
             found.append((location.line or 0, location.path or ""))
     for found in (each for document in documents.values() for each in document.values()):
         found.sort()
     for item in items:
         hit, location = view(item)
-        if hit.rule.id not in roles:
+        if not _is_part(hit, roles):
             yield item, Joined(hit=hit)
             continue
         parts, role = roles[hit.rule.id]
         yield item, _with_parts(parts, role, hit, location, documents[_document(location)])
+
+
+def _is_part(hit: SecretHit, roles: Container[str]) -> bool:
+    return hit.rule.id in roles and hit.severity is not Severity.INFO
 
 
 _Found = list[tuple[int, str]]

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import Final
 
-from imgscan.detect.secrets import assignments, filekinds, filters, generic, kubernetes, named, publishable, uris
+from imgscan.detect.secrets import (
+    assignments,
+    filekinds,
+    filters,
+    generic,
+    kubernetes,
+    named,
+    publishable,
+    uris,
+    written,
+)
 from imgscan.detect.secrets.chance import came_by_chance, is_in_noise
 from imgscan.detect.secrets.confirm import Match
 from imgscan.detect.secrets.hits import SecretHit
-from imgscan.detect.secrets.places import is_vendored, may_be_own
+from imgscan.detect.secrets.places import is_vendored
 from imgscan.detect.secrets.redact import assigned_name, excerpt
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.validators import Checked, check
@@ -22,36 +31,27 @@ _SAID_BYTES: Final = 24
 _COUNTED: Final = "it counts up, as made-up examples do"
 _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b)[\s:,=\"'`(-]{0,4}$")
 """What stands right before a specimen in a manual."""
-_OF_TESTS: Final = lazy_re(rb"PASS[\"']?[ \t]{0,8}:|,")
-"""In front of a value under a lone `pass`: what a test printed, or an element of a list."""
-_NAMES_NEXT: Final = lazy_re(rb"[\"'][ \t]{0,4}(?::|=>)")
-"""Behind a name in quotes."""
-_OF_CLASSES: Final = (b"class ", b"interface ", b"struct ", b"trait ")
-_KEYWORD_BYTES: Final = 10
 _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
+_SHORTEST_OF_OTHERS: Final = 16
+_OF_COMMANDS: Final = frozenset(("secret-command-password", "secret-curl-user"))
 _NAMED_BY_ANY: Final = frozenset((assignments.ENV_ASSIGNMENT, generic.GENERIC))
-_COMMENT: Final = lazy_re(rb"^[ \t]{0,40}(?:#|//|;|--|\*|<!--)")
-_LINE_BYTES: Final = 400
-_QUOTES: Final = frozenset((b'"', b"'", b"`"))
-_JOINTS: Final = (b"?", b"&")
-_ADDRESS: Final = lazy_re(rb"[a-z]://[^\s\"'`<>?]*\?(?:[^\s\"'`<>]*&)?$")
-_ADDRESS_BYTES: Final = 300
-_DEFAULT: Final = b"${"
-"""Of `${name:value}`, as Spring writes it: a literal, though no quote stands before it."""
 
 
 def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool = False) -> SecretHit | None:
     """The hit that a match in block `data` of document `path` is, None when it is no secret. `literal`: the document is
     image configuration or build instructions, so an assignment is an environment's."""
-    if publishable.is_no_secret(data, match.start, match.secret) or (match.name and _is_next_name(match, data)):
+    if publishable.is_no_secret(data, match.start, match.secret) or (match.name and written.is_next_name(match, data)):
         return None
     hit = _judge(match, data, path, line=line, offset=offset, literal=literal)
-    if hit is None or hit.proven:
+    if hit is None or publishable.is_specimen(match.secret):
+        return None
+    hit = _as_published(hit)
+    if hit.proven or hit.severity is Severity.INFO:
         return hit
     if publishable.is_web_key(data, match.start, match.secret):
         return _as_public(hit, publishable.MADE_PUBLIC)
     before = bytes(data[max(match.start - _BEFORE_BYTES, 0) : match.start])
-    if hit.severity is Severity.LOW and hit.rule.id in _NAMED_BY_ANY and not _is_in_comment(match, data):
+    if hit.severity is Severity.LOW and hit.rule.id in _NAMED_BY_ANY and not written.is_in_comment(match, data):
         hit = _with_service(hit, match, data)
     why = publishable.why_public(match.name or assigned_name(before), match.secret)
     if (
@@ -61,13 +61,6 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     ):
         return hit
     return _as_public(hit, why)
-
-
-def _is_next_name(match: Match, data: bytes) -> bool:
-    """Whether what stands on the line below a name is a name, too: of a list's values the last one, and of the next
-    pair the first."""
-    below = b"\n" in bytes(data[match.match_start : match.start])
-    return below and _NAMES_NEXT.match(data, match.end) is not None
 
 
 def _with_service(hit: SecretHit, match: Match, data: bytes) -> SecretHit:
@@ -84,6 +77,15 @@ def _as_public(hit: SecretHit, why: str) -> SecretHit:
     return replace(hit, severity=min(hit.severity, Severity.LOW, key=lambda each: each.rank), detail=hit.detail or why)
 
 
+def _as_published(hit: SecretHit) -> SecretHit:
+    """The hit, of no weight and with where it is known from if everybody has it."""
+    where = publishable.published_in(hit.secret)
+    if not where:
+        return hit
+    detail = f"known to everybody: {where}"
+    return replace(hit, severity=Severity.INFO, confidence=Confidence.LOW, detail=detail, proven=False)
+
+
 def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool) -> SecretHit | None:
     rule, secret = match.rule, match.secret
     if rule.id == assignments.ENV_ASSIGNMENT:
@@ -92,9 +94,9 @@ def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, lite
         return _judge_uri(match, data, line=line, offset=offset)
     if rule.id in (kubernetes.KUBERNETES_SECRET, generic.GENERIC):
         return _judge_named(match, data, path, line=line, offset=offset)
-    if rule.weight is Weight.FOREIGN and (_is_inside_word(match, data) or _is_said_by_name_alone(rule, secret)):
+    if rule.weight is Weight.FOREIGN and (written.is_inside_word(match, data) or _is_said_by_name_alone(rule, secret)):
         return None
-    if rule.weight is Weight.SERVICE and match.name and not generic.is_service_secret(match.name, secret):
+    if rule.weight is Weight.SERVICE and match.name and not _is_of_service(match, data):
         return None
     if filters.has_too_little_entropy(secret, rule.entropy) or any(filters.FILTERS[f](secret) for f in rule.filters):
         return None
@@ -105,10 +107,8 @@ def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, lite
     severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
     if match.glued and not checked.proven:
         confidence = confidence.lowered
-    if not (rule.reveal or checked.proven) and filters.is_one_word(secret):
-        # A word is as likely what a manual or a test takes for one.
-        stands_in = assignments.is_sensitive_name(secret.decode()) or _is_in_comment(match, data)
-        most = Severity.LOW if stands_in else Severity.MEDIUM
+    most = None if rule.reveal or checked.proven else _most_of_words(match, data, path)
+    if most is not None:
         severity, confidence = min(severity, most, key=lambda each: each.rank), Confidence.LOW
     if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
         severity, confidence = min(severity, Severity.MEDIUM, key=lambda each: each.rank), Confidence.LOW
@@ -127,23 +127,28 @@ def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, lite
     )
 
 
+def _is_of_service(match: Match, data: bytes) -> bool:
+    """Whether what stands under a service's name is a secret of it: a literal, and like one."""
+    return not written.is_element(match, data) and generic.is_service_secret(match.name, match.secret)
+
+
+def _most_of_words(match: Match, data: bytes, path: str) -> Severity | None:
+    """How bad a password made of words can be, which is as likely what a manual or a test takes for one; None for any
+    other."""
+    if filters.is_one_word(match.secret):
+        said_so = assignments.is_sensitive_name(match.secret.decode())
+        stands_in = said_so or written.is_in_comment(match, data) or written.is_repeated(match, data)
+        return Severity.LOW if stands_in else Severity.MEDIUM
+    # A command in the text of a program is one that its help shows.
+    shown = match.rule.id in _OF_COMMANDS and filekinds.shows_commands(path)
+    return Severity.LOW if shown and filters.is_language(match.secret) else None
+
+
 def _is_said_by_name_alone(rule: SecretRule, secret: bytes) -> bool:
     """True for words that a rule of others takes for a secret because of the word before them, or of the `key-` that
     they begin with."""
-    of_letters = rule.id.startswith(_GENERIC_OF_OTHERS) or secret.replace(b"-", b"").isalpha()
-    return of_letters and filters.is_language(secret)
-
-
-def _is_in_comment(match: Match, data: bytes) -> bool:
-    """True when the line of a match begins as comments do: a word for a password there is a manual's."""
-    before = bytes(data[max(match.start - _LINE_BYTES, 0) : match.start])
-    return _COMMENT.match(before.rpartition(b"\n")[2]) is not None
-
-
-def _is_inside_word(match: Match, data: bytes) -> bool:
-    """True when the letters go on before or after a token: a piece of base64 or of a digest, not a token."""
-    before, after = data[match.match_start - 1 : match.match_start + 1], data[match.match_end - 1 : match.match_end + 1]
-    return (len(before) == 2 and bytes(before).isalnum()) or (len(after) == 2 and bytes(after).isalnum())
+    of_words = rule.id.startswith(_GENERIC_OF_OTHERS) or secret.replace(b"-", b"").isalpha()
+    return (of_words or len(secret) < _SHORTEST_OF_OTHERS) and filters.is_language(secret)
 
 
 def _weigh(rule: SecretRule, checked: Checked) -> tuple[Severity, Confidence]:
@@ -178,72 +183,18 @@ def _judge_assignment(
     """A `name = value` of a configuration file. In programs only a quoted value is a literal, in shell scripts only
     one that follows the `=` at once. Outside of an environment it is a hint, unless the value looks like nothing
     else."""
-    _, env_file, settings = _assigned_in(path)
-    if not _is_literal(match, data, path) or _names_no_variable(match, data):
+    _, env_file, settings = written.assigned_in(path)
+    if not written.is_literal(match, data, path) or written.names_no_variable(match, data):
         return None
-    verdict = assignments.judge_value(match.name, match.secret, _written(match, data, env_file=env_file))
+    verdict = assignments.judge_value(match.name, match.secret, written.written_as(match, data, env_file=env_file))
     if verdict is None or is_in_noise(data, match.match_start):
         return None
     severity, confidence = verdict
     if not (env_file or literal):
         settled = settings and assignments.is_made_or_chosen(match.name, match.secret)
-        settled = settled and not _is_in_comment(match, data)
+        settled = settled and not written.is_in_comment(match, data)
         severity, confidence = severity if settled else Severity.LOW, confidence.lowered
     return _assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
-
-
-def _is_literal(match: Match, data: bytes, path: str) -> bool:
-    """Whether what stands before a value makes it a literal in a document of that kind."""
-    before, _, _ = _assigned_in(path)
-    is_default = data[match.match_start : match.match_start + len(_DEFAULT)] == _DEFAULT
-    return before is None or is_default or data[match.start - 1 : match.start] in before or _is_in_query(match, data)
-
-
-def _is_in_query(match: Match, data: bytes) -> bool:
-    """Whether a value is a parameter of an address, which a program has in a string."""
-    if data[match.start - 1 : match.start] != b"=" or data[match.match_start - 1 : match.match_start] not in _JOINTS:
-        return False
-    return _ADDRESS.search(bytes(data[max(match.match_start - _ADDRESS_BYTES, 0) : match.match_start])) is not None
-
-
-def _written(match: Match, data: bytes, *, env_file: bool) -> assignments.Written:
-    if env_file:
-        return assignments.Written.LITERAL
-    before, after = data[match.start - 1 : match.start], data[match.end : match.end + 1]
-    return assignments.Written.QUOTED if before in _QUOTES and before == after else assignments.Written.PLAIN
-
-
-def _is_in_arn(match: Match, data: bytes) -> bool:
-    """Whether the name is a part between colons, as the kinds of what cloud providers address are."""
-    return data[max(match.match_start - 1, 0) : match.match_start] == b":" == data[match.start - 1 : match.start]
-
-
-def _names_no_variable(match: Match, data: bytes) -> bool:
-    """Whether a name is what a test came to, a part of an ARN, that of a class whose base follows, or the end of a
-    type's name as CloudFormation has them."""
-    if bytes(data[max(match.match_start - _KEYWORD_BYTES, 0) : match.match_start]).endswith(_OF_CLASSES):
-        return True
-    if assignments.is_lone(match.name):
-        return _OF_TESTS.search(data[match.match_start : match.start]) is not None
-    if _is_in_arn(match, data):
-        return True
-    name_end = match.match_start + len(match.name)
-    return data[max(match.match_start - 2, 0) : match.match_start] == b"::" and data[name_end : name_end + 1] == b'"'
-
-
-@lru_cache(maxsize=64)
-def _assigned_in(path: str) -> tuple[frozenset[bytes] | None, bool, bool]:
-    """What a value must follow in a document of a path to be taken for a literal (None: anything), and whether it is an
-    env file, or holds settings at least."""
-    before: frozenset[bytes] | None = None
-    settings = filekinds.is_settings(path)
-    if is_vendored(path) and not may_be_own(path):
-        before, settings = frozenset(), False
-    elif filekinds.is_code(path):
-        before = frozenset((b'"', b"'", b"`", b">", b"["))
-    elif filekinds.is_shell(path):
-        before = frozenset((b'"', b"'", b"="))
-    return before, filekinds.is_env_file(path), settings or before is None
 
 
 def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int) -> SecretHit | None:
@@ -260,15 +211,15 @@ def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int
 
 def _is_hint(match: Match, data: bytes, path: str) -> bool:
     """Whether a value under a name that hints at a secret is a literal, and rarer than what surrounds it."""
-    if is_vendored(path) or filekinds.has_macros(path) or filekinds.is_page(path) or _is_in_arn(match, data):
+    if is_vendored(path) or filekinds.has_macros(path) or filekinds.is_page(path) or written.is_in_arn(match, data):
         return False
-    return _is_literal(match, data, path) and generic.is_generic_secret(match.name, match.secret)
+    return written.is_literal(match, data, path) and generic.is_generic_secret(match.name, match.secret)
 
 
 def variable_hit(rule: SecretRule, name: str, value: bytes, verdict: tuple[Severity, Confidence]) -> SecretHit:
     """The hit for a variable of an environment, which is known to be one without looking for it."""
     hit = _assignment_hit(rule, name, value, verdict, line=1, offset=0)
-    return _as_public(hit, publishable.why_public(name, value))
+    return _as_published(_as_public(hit, publishable.why_public(name, value)))
 
 
 def _assignment_hit(

@@ -40,9 +40,15 @@ _DOCS: Final = lazy_re(
     r"[.-](?:example|sample|template|dist|tpl)$|(?:^|[/_.-])example[_.-][^/]*$",
     re.IGNORECASE,
 )
+# Where package managers that leave no lists of files put what they fetched, their caches and stores among it.
+_FETCHED: Final = (
+    r"node_modules|bower_components|vendor|third_party|third-party|gems|go/pkg/mod|\.cargo/(?:registry|git)|"
+    r"\.m2/repository|\.pnpm|jspm_packages|\.cache/(?:pip|uv|pypoetry|pipenv|yarn|composer|go-build)|\.npm/_cacache|"
+    r"\.yarn/(?:berry/)?cache|\.pnpm-store|pnpm/store|\.bun/install/cache|\.gradle/caches|\.ivy2/cache|\.nuget/packages|"
+    r"\.composer/cache|\.pub-cache|\.hex/packages|\.rustup/toolchains|(?:mini|ana)?(?:conda|forge|mamba)[0-9]?/pkgs"
+)
 _VENDOR: Final = lazy_re(
-    r"(?:^|/)(?:node_modules|bower_components|site-packages|dist-packages|vendor|third_party|third-party|gems|go/pkg/mod|"
-    r"lib/python[0-9.]+|\.cargo/registry|\.m2/repository|\.pnpm|jspm_packages)/|"
+    rf"(?:^|/)(?:{_FETCHED}|site-packages|dist-packages|lib/python[0-9.]+)/|"
     r"^(?:usr/)?lib(?:32|64|x32)?/|^usr/local/lib/(?:python|ruby|node|perl|x86_64|aarch64)|^usr/share/|^usr/libexec/|"
     r"^usr/(?:s?bin/|local/s?bin/[^.]*$)|^s?bin/|^usr/(?:local/)?(?:go|include)/|\.map$",
     re.IGNORECASE,
@@ -54,12 +60,7 @@ _OF_PACKAGES: Final = lazy_re(
 )
 _OF_SYSTEM: Final = lazy_re(r"^(?:usr/)?lib(?:32|64|x32)?/|^usr/(?:share|libexec)/")
 _SITE: Final = lazy_re(r"(?:^|.*/)(?:site|dist)-packages(?=/)", re.IGNORECASE)
-# What other package managers, which leave no lists of files, put together.
-_UNLISTED: Final = lazy_re(
-    r"(?:^|/)(?:node_modules|bower_components|vendor|third_party|third-party|gems|go/pkg/mod|\.cargo/registry|"
-    r"\.m2/repository|\.pnpm|jspm_packages)/|^usr/(?:lib|share)/go|\.map$",
-    re.IGNORECASE,
-)
+_UNLISTED: Final = lazy_re(rf"(?:^|/)(?:{_FETCHED})/|^usr/(?:lib|share)/go|\.map$", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)

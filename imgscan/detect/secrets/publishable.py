@@ -1,17 +1,20 @@
 """What stands where a secret would and is made to be seen: keys of pages and apps, ids without their secret, digests.
 
-Publishable keys and ids are told, but as what they are: low. Digests and declarations of build secrets are nothing.
+Publishable keys and ids are told, but as what they are: low. Keys that everybody has, as those of test suites, are told
+for information. Digests, declarations of build secrets, and the specimens of manuals are nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
 from imgscan.detect.secrets.namewords import name_words
-from imgscan.detect.secrets.wordlists import publishable
+from imgscan.detect.secrets.pem import key_digest_text
+from imgscan.detect.secrets.wordlists import public_digests, publishable
 from imgscan.lazyre import lazy_re
 
 MADE_PUBLIC: Final = "made to be shown to users"
@@ -57,6 +60,20 @@ def is_no_secret(data: bytes, start: int, secret: bytes) -> bool:
     if _GPG_ID.fullmatch(secret) is not None and _SIGNING_KEY_NAME.search(before) is not None:
         return True
     return _SECRET_FLAG.search(before) is not None and _DECLARATION.match(secret) is not None
+
+
+def is_specimen(secret: bytes) -> bool:
+    """True for what a manual has in place of a secret, and nobody for one."""
+    return _digest(secret) in public_digests("specimens")
+
+
+def published_in(secret: bytes) -> str:
+    """Where a key is known from that was published on purpose, as with a test suite. "" for any other."""
+    return public_digests("keys").get(_digest(secret), "")
+
+
+def _digest(secret: bytes) -> str:
+    return hashlib.sha256(key_digest_text(secret)).hexdigest()
 
 
 def why_public(name: str, secret: bytes) -> str:

@@ -166,7 +166,7 @@ def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> Se
     trigger = record.get("trigger")
     triggers = patterns if trigger is None else tuple(_pattern(text, parts) for text in _listed(trigger))
     weight = Weight[record.get("weight", "specific").upper()]
-    filters = tuple(record.get("filters", ("placeholder", "public")))
+    filters = tuple(record.get("filters", ("placeholder",)))
     if weight >= Weight.CONTEXT and record["confidence"] == Confidence.HIGH:
         # A token of a form that only one service has, made up by counting, is hardly anybody's; but unlike
         # `your-token-here` it does not say so itself: it is demoted, not hidden.

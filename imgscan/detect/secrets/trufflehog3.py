@@ -153,7 +153,7 @@ def _rule(record: _Record, pattern: bytes, pack: str, shown: str) -> SecretRule:
         max_length=_MATCH_BYTES,
         whole=True,
         weight=Weight.FOREIGN if foreign else Weight.CONTEXT,
-        filters=("placeholder", "public") if foreign else (),
+        filters=("placeholder",) if foreign else (),
         quoted=quoted and foreign,
         reveal=not vague,
     )

@@ -21,7 +21,7 @@ _URI_INSIDE: Final = lazy_re(
     rb"(?:[A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]{2,40}\])"
 )
 _SPECIMEN_HOST: Final = lazy_re(
-    rb"(?:^|\.)(?:example|test|invalid|bogus)(?:\.(?:com|org|net|io|local))?$|^(?:host|hostname|server|servername|domain|address|"
+    rb"(?:^|\.)(?:example|test|invalid|bogus)(?:\.(?:com|org|net|io|local))?$|(?:^|\.)example\.|^sha(?:256|512)$|^(?:host|hostname|server|servername|domain|address|"
     rb"ip|url|proxy|proxyhost|your[-_.].*|my[-_]?(?:host|server|proxy|domain).*|my[a-z]*\.com|foo|bar|foo\.[a-z]+|"
     rb"somewhere.*|some[-_].*|x{2,}.*|h|a\.b(?:\.c)?|\.+)$",
     re.IGNORECASE,
@@ -32,6 +32,9 @@ _LOCAL_HOST: Final = lazy_re(
 )
 _NAME_INSIDE: Final = lazy_re(rb"[A-Za-z][A-Za-z0-9_-]*")
 _TEMPLATE: Final = lazy_re(rb"[%$]\{|[{}$<>]|^%[sdvr]$|^:|^\*+$|\\[(x]|%\(")
+_OF_NAMES: Final = frozenset((b"github",))
+"""Schemes of addresses that have names there, as `github://owner:repository@branch` of fsspec."""
+_CAPITALS: Final = lazy_re(rb"[A-Z][A-Z0-9_]*")
 _RANDOM_LENGTH: Final = 12
 _RANDOM_BITS: Final = 2.8
 _SHORT_NUMBER: Final = 6
@@ -49,8 +52,8 @@ def judge_uri(match: bytes) -> tuple[Severity, Confidence] | None:
     parts = _URI.search(_plain(match))
     if parts is None:
         return None
-    _, user, password, host = parts.groups()
-    if _is_specimen(user, password, host):
+    scheme, user, password, host = parts.groups()
+    if scheme.lower() in _OF_NAMES or _is_specimen(user, password, host):
         return None
     if _SPECIMEN_HOST.search(host) is not None:
         made_up = _is_weak(user, password) or filters.lacks_digits(password) or filters.is_one_word(password)
@@ -92,6 +95,8 @@ def _is_specimen(user: bytes, password: bytes, host: bytes) -> bool:
         return True
     if filters.is_number(password) and len(password) < _SHORT_NUMBER:
         return True
+    if filters.is_constant(password) and _CAPITALS.fullmatch(user) is not None:
+        return True  # What to put there, as `s3://ACCESS_KEY:SECRET_KEY@bucket` has it.
     generic = user.lower() in byte_words("generic_users") or filters.is_placeholder(user)
     return generic and (_is_weak(user, password) or filters.is_one_word(password))
 

@@ -261,7 +261,7 @@ def _rule(record: _Record) -> SecretRule:
     confidence = Confidence(record.choice("confidence", tuple(Confidence), "medium"))
     patterns = _patterns(record)
     reveal = record.choice("reveal", ("true", "false"), "true") == "true"
-    filters = tuple(name for name, _ in record.texts("filters")) if record.has("filters") else ("placeholder", "public")
+    filters = tuple(name for name, _ in record.texts("filters")) if record.has("filters") else ("placeholder",)
     for name in filters:
         if name not in FILTERS:
             raise record.error(f"there is no filter {name!r}", "filters", next_step=f"filters: {', '.join(FILTERS)}")

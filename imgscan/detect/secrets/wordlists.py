@@ -11,7 +11,7 @@ from imgscan.rulebook import load_yaml, rules_dir
 def load_lists() -> None:
     """Load all that is otherwise loaded when first needed."""
     _lists()
-    public_digests()
+    public_digests("keys")
     publishable()
     services("names")
 
@@ -35,13 +35,15 @@ def _lists() -> Mapping[str, str]:
 
 
 @cache
-def public_digests() -> Mapping[str, str]:
-    """SHA-256 of keys that were published on purpose -> where, from `public_keys.yml`."""
-    return {
-        digest: what
-        for what, digests in load_yaml(rules_dir() / "secrets" / "lists" / "public_keys.yml").items()
-        for digest in digests
-    }
+def public_digests(kind: str) -> Mapping[str, str]:
+    """SHA-256 of what was published on purpose -> where, of one kind of `public_keys.yml`."""
+    return {digest: where for where, digests in _public_keys()[kind].items() for digest in digests}
+
+
+@cache
+def _public_keys() -> Mapping[str, Mapping[str, Sequence[str]]]:
+    lists: Mapping[str, Mapping[str, Sequence[str]]] = load_yaml(rules_dir() / "secrets" / "lists" / "public_keys.yml")
+    return lists
 
 
 @cache

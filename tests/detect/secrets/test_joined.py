@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import string
 import time
 
+import pytest
+
+from imgscan.detect.secrets import publishable
 from imgscan.detect.secrets.documents import Document, scan_documents
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.detect.secrets.scanner import load_scanner
@@ -65,6 +69,16 @@ def test_an_id_of_tencent_with_its_key() -> None:
     assert found(f'"secretId": "{key_id}"\n')["secret-tencent-key"].severity is Severity.LOW
     findings = found(f'"secretId": "{key_id}",\n"secretKey": "{secret}"\n')
     assert findings["secret-tencent-key"].severity is Severity.CRITICAL
+
+
+def test_what_everybody_knows_opens_nothing_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"AWS_ACCESS_KEY_ID={KEY_ID}\nAWS_SECRET_ACCESS_KEY={SECRET}\n"
+    digests = {hashlib.sha256(SECRET.encode()).hexdigest(): "examples of a command"}
+    monkeypatch.setattr(publishable, "public_digests", lambda kind: digests if kind == "keys" else {})
+    findings = found(text)
+    assert (findings[ID].severity, findings[KEY].severity) == (Severity.LOW, Severity.INFO)
+    assert "known to everybody: examples of a command" in findings[KEY].message
+    assert "its" not in findings[ID].message
 
 
 def _all(text: str, path: str) -> list[Finding]:

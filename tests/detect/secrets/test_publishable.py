@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import random
 import string
 
 import pytest
 
+from imgscan.detect.secrets import publishable
+from imgscan.detect.secrets.examples import assemble
 from imgscan.detect.secrets.publishable import (
     ID_ALONE,
     MADE_PUBLIC,
     has_other_half,
     is_no_secret,
     is_web_key,
+    published_in,
     why_public,
 )
 from imgscan.detect.secrets.scanner import SecretScanner
@@ -160,3 +164,50 @@ def test_an_id_is_worth_more_with_its_secret(scanner: SecretScanner) -> None:
 def test_the_environment_of_an_image(scanner: SecretScanner) -> None:
     hits = scanner.scan_assignment("PADDLE_CLIENT_TOKEN", "live_" + chars(27), path="env/PADDLE_CLIENT_TOKEN")
     assert {hit.severity for hit in hits} == {Severity.LOW}
+
+
+def test_no_key_of_a_manual() -> None:
+    assert published_in(b"") == published_in(HEX40.encode()) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        pytest.param("app/a.py", "h = 'Authorization: Basic czZCaGRSa3F0Mzp" + "nWDFmQmF0M2JW'\n", id="basic-auth"),
+        pytest.param("app/.env", "CLIENT_SECRET=7Fjfp0ZBr1K" + "tDRbnfVdmIw\n", id="assigned"),
+        pytest.param("app/.env", "TOKEN=mF_9.B5f" + "-4.1JqM\n", id="bearer"),
+    ],
+)
+def test_specimens_of_manuals_are_not_told(scanner: SecretScanner, path: str, text: str) -> None:
+    assert scanner.scan_bytes(text.encode(), path=path) == []
+
+
+def known(monkeypatch: pytest.MonkeyPatch, secret: bytes) -> None:
+    digests = {hashlib.sha256(secret).hexdigest(): "test suite of a library"}
+    monkeypatch.setattr(publishable, "public_digests", lambda kind: digests if kind == "keys" else {})
+
+
+def test_that_a_checksum_fits_says_nothing_of_what_everybody_knows(
+    scanner: SecretScanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = assemble(["gh", "p_", {"random": "base62", "length": 30}, {"crc": "github"}], "known")
+    (hit,) = scanner.scan_bytes(token, path="app/a.txt")
+    assert (hit.severity, hit.proven) == (Severity.CRITICAL, True)
+    known(monkeypatch, token)
+    (hit,) = scanner.scan_bytes(token, path="app/a.txt")
+    assert (hit.severity, hit.proven) == (Severity.INFO, False)
+
+
+def test_a_key_that_everybody_knows_however_its_lines_are_broken(
+    scanner: SecretScanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *body, last = assemble([{"pem": "EC PRIVATE KEY"}], "known").decode().strip().split("\n")
+    known(monkeypatch, "".join(body).encode())
+    for lines, end in (
+        ([first, *body, last], "\n"),
+        ([first, "".join(body), last], "\n"),
+        ([first, *body, last], "\\n"),
+    ):
+        (hit,) = scanner.scan_bytes(end.join(lines).encode(), path="app/a.txt")
+        assert (hit.rule.id, hit.severity) == ("secret-private-key", Severity.INFO)
+        assert hit.detail == "known to everybody: test suite of a library"

@@ -227,6 +227,11 @@ def test_defaults_are_literals(value: str, expected: str) -> None:
         pytest.param("srv/examples.pem", Where.OWN, id="a-word-like-example"),
         pytest.param("usr/lib/python3.11/x.py", Where.VENDOR, id="python"),
         pytest.param("app/node_modules/x/y.js", Where.VENDOR, id="node-modules"),
+        pytest.param("root/.cache/pip/http-v2/1/a/b.body!/httpx/_urls.py", Where.VENDOR, id="cache-of-pip"),
+        pytest.param("home/app/.npm/_cacache/content-v2/sha512/1f/2e", Where.VENDOR, id="cache-of-npm"),
+        pytest.param("opt/miniconda3/pkgs/x/lib/y.json", Where.VENDOR, id="cache-of-conda"),
+        pytest.param("root/.gradle/gradle.properties", Where.OWN, id="settings-of-gradle"),
+        pytest.param("root/.composer/auth.json", Where.OWN, id="login-of-composer"),
         pytest.param("usr/lib/x86_64-linux-gnu/libgnutls.so.30.34.3", Where.LIBRARY, id="library"),
         pytest.param("app/native.so", Where.OWN, id="own-library"),
         pytest.param("", Where.OWN, id="empty"),
@@ -261,6 +266,11 @@ def test_places(path: str, where: Where) -> None:
         pytest.param("https%3A%2F%2Fuser%3Apassword%40host", None, id="specimen-in-a-query"),
         pytest.param(rf"postgres:\/\/app:{RANDOM}@db.corp.io", Severity.HIGH, id="slashes-of-php"),
         pytest.param(rf"postgres\://app:{RANDOM}@db.corp.io", Severity.HIGH, id="colon-of-properties"),
+        pytest.param("github://owner:some-repository@main", None, id="names-for-fsspec"),
+        pytest.param("oci://app:v1.2.3@sha256", None, id="tag-and-digest"),
+        pytest.param("mongodb+srv://admin:xk9-till@cluster0.example.mongodb.net", Severity.LOW, id="specimen-label"),
+        pytest.param("s3n://ACCESS_KEY:SECRET_KEY@bucket", None, id="constants"),
+        pytest.param("s3n://app:SECRET_KEY@bucket", Severity.MEDIUM, id="a-constant-of-somebody"),
     ],
 )
 def test_uris(uri: str, severity: Severity | None) -> None:

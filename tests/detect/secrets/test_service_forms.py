@@ -8,7 +8,7 @@ import pytest
 
 from imgscan.detect.secrets.examples import assemble
 from imgscan.detect.secrets.scanner import SecretScanner
-from imgscan.model import Severity, Validity
+from imgscan.model import Confidence, Severity, Validity
 
 Parts = list[Any]
 
@@ -79,6 +79,24 @@ def test_a_header_without_a_user(scanner: SecretScanner) -> None:
     assert [(hit.rule.id, hit.validity) for hit in hits] == [("secret-basic-auth", Validity.VALID)]
 
 
-def test_the_key_of_google_chat_itself_is_none(scanner: SecretScanner) -> None:
+def test_the_key_of_google_chat_itself_is_known_to_everybody(scanner: SecretScanner) -> None:
     key = "AIza" + "SyDdI0hCZtE6vySjMm-" + "WEfRq3CPzqKqqsHI"
-    assert scanner.scan_bytes(f'base + "key={key}"\n'.encode(), path="app/notify.py") == []
+    (hit,) = scanner.scan_bytes(f'base + "key={key}"\n'.encode(), path="app/notify.py")
+    assert (hit.severity, hit.confidence, hit.proven) == (Severity.INFO, Confidence.LOW, False)
+    assert hit.detail == "known to everybody: client key of Google Chat, in every webhook of it"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        pytest.param('"{token}"', True, id="literal"),
+        pytest.param("{token}", True, id="not-quoted"),
+        pytest.param("future_to_s3_key[fut]", False, id="element"),
+        pytest.param("derived_s3_key_42(fut)", False, id="call"),
+        pytest.param('"{token}"[:40]', True, id="slice-of-a-literal"),
+    ],
+)
+def test_what_a_program_takes_from_elsewhere(scanner: SecretScanner, value: str, found: bool) -> None:
+    token = assemble([some("base62", 40)], "element").decode()
+    hits = scanner.scan_bytes(f"s3_key = {value.format(token=token)}\n".encode(), path="app/store.py")
+    assert ([hit.rule.id for hit in hits] == ["secret-cloud-service-key"]) is found

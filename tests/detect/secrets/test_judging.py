@@ -1,0 +1,54 @@
+"""How bad a match is: passwords that are words, commands that a program only shows, what everybody knows."""
+
+from __future__ import annotations
+
+import pytest
+
+from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.model import Severity
+
+WORDS = "MyNewPassword" + "123"
+RARE = "q7Zp2Lk9Xw4Vt8Rb"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "severity"),
+    [
+        pytest.param("app/run.sh", f"login --password {WORDS}", Severity.MEDIUM, id="script"),
+        pytest.param("app/deploy.ps1", f"login --password {WORDS}", Severity.MEDIUM, id="script-of-windows"),
+        pytest.param("app/settings.py", f"login --password {WORDS}", Severity.MEDIUM, id="settings"),
+        pytest.param("app/cli.py", f"login --password {WORDS}", Severity.LOW, id="shown-by-a-program"),
+        pytest.param("app/cli.py", f"login --password {RARE}", Severity.MEDIUM, id="rare-in-a-program"),
+        pytest.param("app/cli.py", "curl -u admin:Harbour-Wall-77 https://h.corp.io", Severity.LOW, id="curl-shown"),
+        pytest.param("app/a.yml", "psql -c \"CREATE ROLE till PASSWORD 'till'\"", Severity.LOW, id="named-as-the-user"),
+        pytest.param("app/a.yml", "psql -c \"CREATE ROLE till PASSWORD 'mill'\"", Severity.MEDIUM, id="another-word"),
+        pytest.param("app/a.yml", f"psql -c \"CREATE ROLE till PASSWORD '{RARE}'\"", Severity.HIGH, id="rare"),
+    ],
+)
+def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severity: Severity) -> None:
+    (hit,) = scanner.scan_bytes(f"{text}\n".encode(), path=path)
+    assert hit.severity is severity
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        pytest.param("app/terms.py", "BSA_0_024265_WT_0_5378_HT_0_3964 = Code()", id="constant"),
+        pytest.param("app/limits.py", 'CLAUDE_OAUTH_BETA = "oauth-2025-04-20"', id="dated"),
+        pytest.param("app/limits.py", 'ANTHROPIC_TOKEN = "prompt-caching-2024-07-31"', id="dated-of-more-words"),
+        pytest.param("app/.env", "BIN_LIST_API_KEY=BLANK", id="blank"),
+        pytest.param("app/src/token.rs", 'AccessToken::new("ya29' + '.secret", 1);', id="words-by-a-rule-of-others"),
+        pytest.param(
+            "app/user-data", "password: '$6$rounds=4096$packer$" + "QJl3rXXXN5L3T5qOKQRqW5" * 4 + ".'", id="crypt"
+        ),
+    ],
+)
+def test_what_is_no_secret(scanner: SecretScanner, path: str, text: str) -> None:
+    assert scanner.scan_bytes(f"{text}\n".encode(), path=path) == []
+
+
+def test_what_stands_behind_a_prompt_of_python_is_a_manuals(scanner: SecretScanner) -> None:
+    told = f'password = "{RARE}"'
+    (hit,) = scanner.scan_bytes(f"{told}\n".encode(), path="app/settings.py")
+    (shown,) = scanner.scan_bytes(f"    >>> {told}\n".encode(), path="app/settings.py")
+    assert (hit.severity, shown.severity) == (Severity.MEDIUM, Severity.LOW)
