@@ -107,7 +107,7 @@ def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, lite
     severity, confidence = (Severity.INFO, Confidence.LOW) if counted else _weigh(rule, checked)
     if match.glued and not checked.proven:
         confidence = confidence.lowered
-    most = None if rule.reveal or checked.proven else _most_of_words(match, data, path)
+    most = None if checked.proven else _most_of_words(match, data, path)
     if most is not None:
         severity, confidence = min(severity, most, key=lambda each: each.rank), Confidence.LOW
     if not checked.proven and _SAID_TO_BE_ONE.search(bytes(data[max(match.start - _SAID_BYTES, 0) : match.start])):
@@ -133,15 +133,17 @@ def _is_of_service(match: Match, data: bytes) -> bool:
 
 
 def _most_of_words(match: Match, data: bytes, path: str) -> Severity | None:
-    """How bad a password made of words can be, which is as likely what a manual or a test takes for one; None for any
+    """How bad a secret made of words can be, which is as likely what a manual or a test takes for one; None for any
     other."""
+    if match.rule.reveal:
+        return Severity.LOW if filters.reads_like_words(match.secret) else None
     if filters.is_one_word(match.secret):
         said_so = assignments.is_sensitive_name(match.secret.decode())
         stands_in = said_so or written.is_in_comment(match, data) or written.is_repeated(match, data)
         return Severity.LOW if stands_in else Severity.MEDIUM
     # A command in the text of a program is one that its help shows.
-    shown = match.rule.id in _OF_COMMANDS and filekinds.shows_commands(path)
-    return Severity.LOW if shown and filters.is_language(match.secret) else None
+    shown = match.rule.id in _OF_COMMANDS and filekinds.shows_commands(path) and filters.is_language(match.secret)
+    return Severity.LOW if shown or filters.is_dressed_word(match.secret) else None
 
 
 def _is_said_by_name_alone(rule: SecretRule, secret: bytes) -> bool:

@@ -28,6 +28,7 @@ _ESCAPED_END: Final = lazy_re(rb"\\[rnt]|\s")
 _BEGINNINGS: Final = (b"M", b"b3BlbnNzaC1rZXktdjE")
 """Of a sequence in DER, and of OpenSSH's keys, in base64."""
 _SIGNS: Final = b"+/="
+_FEWEST_DISTINCT: Final = 8
 _PLAIN_BODY: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + _SIGNS + b"\r\n"
 _SHORTEST_BODY: Final = 40
 _ADDED: Final = b"\n+"
@@ -115,10 +116,11 @@ def key_digest_text(secret: bytes) -> bytes:
 
 
 def lacks_key_body(secret: bytes) -> bool:
-    """True when between BEGIN and END stands no base64 of 30 bytes and more: an ellipsis, source code, prose."""
+    """True when between BEGIN and END stands no base64 of 30 bytes and more: an ellipsis, source code, prose, or a few
+    letters over and over."""
     block = _block(secret)
     body = body_of(block[1]) if block is not None else None
-    return body is None or not _is_body(body)
+    return body is None or not _is_body(body) or len(set(body)) < _FEWEST_DISTINCT
 
 
 def check_unframed(secret: bytes) -> Checked:

@@ -48,6 +48,7 @@ _WEB_CONFIG: Final = lazy_re(
 _OTHER_HALF: Final = lazy_re(
     rb"secret[\w.-]{0,20}[\"']{0,2}[ \t]{0,4}(?:=>|[=:,])[ \t]{0,4}[\"']?[A-Za-z0-9]", re.IGNORECASE
 )
+_OF_32_BYTES: Final = lazy_re(rb"(?:0x)?([0-9A-Fa-f]{64})")
 _GOOGLE_KEY: Final = b"AIza"
 
 
@@ -73,7 +74,10 @@ def published_in(secret: bytes) -> str:
 
 
 def _digest(secret: bytes) -> str:
-    return hashlib.sha256(key_digest_text(secret)).hexdigest()
+    """By which `public_keys.yml` knows a text."""
+    text = key_digest_text(secret)
+    number = _OF_32_BYTES.fullmatch(text)
+    return hashlib.sha256(text if number is None else number[1].lower()).hexdigest()
 
 
 def why_public(name: str, secret: bytes) -> str:

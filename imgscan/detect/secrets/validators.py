@@ -23,6 +23,8 @@ BASE36: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
 _LARGEST_JSON: Final = 16 * 1024
 _URL64_OR_DOT: Final = frozenset(b"-_.")
 _DISCORD_EPOCH_MS: Final = 1420070400000
+_SPECIMEN_CLAIMS: Final = {"sub": "1234567890", "hello": "world", "foo": "bar", "some": "payload"}
+"""Of jwt.io, and of the manuals of libraries."""
 
 
 @frozen
@@ -160,6 +162,9 @@ def check_jwt(secret: bytes) -> Checked:
         return INVALID
     if not isinstance(claims, dict):
         return UNKNOWN
+    made_up = all(_SPECIMEN_CLAIMS.get(claim) == value for claim, value in claims.items())
+    if made_up or claims.get("sub") == _SPECIMEN_CLAIMS["sub"]:
+        return Checked(validity=Validity.VALID, detail="the claims of a specimen", severity=Severity.INFO)
     expires = claims.get("exp")
     if isinstance(expires, int | float) and not isinstance(expires, bool) and expires < time.time():
         return Checked(validity=Validity.INVALID, detail="expired", severity=Severity.INFO)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 
 from imgscan.detect.secrets.scanner import SecretScanner
 from imgscan.model import Severity
 
+
+def jwt(claims: dict[str, object]) -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"{part({'alg': 'HS256'})}.{part(claims)}.{RARE}{RARE}q7Zp2Lk9Xw4"
+
+
 WORDS = "MyNewPassword" + "123"
 RARE = "q7Zp2Lk9Xw4Vt8Rb"
+BEGIN = "-----BEGIN RSA PRIVATE" + " KEY-----"
 
 
 @pytest.mark.parametrize(
@@ -20,6 +32,9 @@ RARE = "q7Zp2Lk9Xw4Vt8Rb"
         pytest.param("app/cli.py", f"login --password {WORDS}", Severity.LOW, id="shown-by-a-program"),
         pytest.param("app/cli.py", f"login --password {RARE}", Severity.MEDIUM, id="rare-in-a-program"),
         pytest.param("app/cli.py", "curl -u admin:Harbour-Wall-77 https://h.corp.io", Severity.LOW, id="curl-shown"),
+        pytest.param("app/run.sh", "evil-winrm -i h -u root -p 'Passw0rd!'", Severity.LOW, id="what-everybody-tries"),
+        pytest.param("app/run.sh", "evil-winrm -i h -u root -p 's3cret'", Severity.LOW, id="digits-for-letters"),
+        pytest.param("app/run.sh", "evil-winrm -i h -u root -p 't1llm4n'", Severity.MEDIUM, id="of-somebody"),
         pytest.param("app/a.yml", "psql -c \"CREATE ROLE till PASSWORD 'till'\"", Severity.LOW, id="named-as-the-user"),
         pytest.param("app/a.yml", "psql -c \"CREATE ROLE till PASSWORD 'mill'\"", Severity.MEDIUM, id="another-word"),
         pytest.param("app/a.yml", f"psql -c \"CREATE ROLE till PASSWORD '{RARE}'\"", Severity.HIGH, id="rare"),
@@ -36,6 +51,10 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
         pytest.param("app/terms.py", "BSA_0_024265_WT_0_5378_HT_0_3964 = Code()", id="constant"),
         pytest.param("app/limits.py", 'CLAUDE_OAUTH_BETA = "oauth-2025-04-20"', id="dated"),
         pytest.param("app/limits.py", 'ANTHROPIC_TOKEN = "prompt-caching-2024-07-31"', id="dated-of-more-words"),
+        pytest.param("app/a.yar", 'm = "' + "dead" + "beefdeadb33fdeadbeefdeadb33f-us90" + '"', id="dead-beef"),
+        pytest.param(
+            "app/a.md", f"{BEGIN}\n{'A' * 64}\n{'A' * 62}==\n{BEGIN.replace('BEGIN', 'END')}", id="key-of-one-letter"
+        ),
         pytest.param("app/.env", "BIN_LIST_API_KEY=BLANK", id="blank"),
         pytest.param("app/src/token.rs", 'AccessToken::new("ya29' + '.secret", 1);', id="words-by-a-rule-of-others"),
         pytest.param(
@@ -45,6 +64,22 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
 )
 def test_what_is_no_secret(scanner: SecretScanner, path: str, text: str) -> None:
     assert scanner.scan_bytes(f"{text}\n".encode(), path=path) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "severity"),
+    [
+        pytest.param("AI" + "zaGoogleCloudAPIKeyAazZ09780w00tTests", Severity.LOW, id="words"),
+        pytest.param("AI" + "zaSy" + "q7Zp2Lk9Xw4Vt8Rbq1Zp3Lk5Xw6Vt7Rb0", Severity.HIGH, id="rare"),
+        pytest.param(jwt({"sub": "1234567890", "name": "John Doe"}), Severity.INFO, id="claims-of-jwt.io"),
+        pytest.param(jwt({"some": "payload"}), Severity.INFO, id="claims-of-a-manual"),
+        pytest.param(jwt({"sub": "1234", "name": "till"}), Severity.MEDIUM, id="claims-of-somebody"),
+        pytest.param(jwt({"aud": ["till"]}), Severity.MEDIUM, id="claims-in-a-list"),
+    ],
+)
+def test_specimens_of_a_form_are_told_as_such(scanner: SecretScanner, text: str, severity: Severity) -> None:
+    (hit,) = scanner.scan_bytes(f"{text}\n".encode(), path="app/a.txt")
+    assert hit.severity is severity
 
 
 def test_what_stands_behind_a_prompt_of_python_is_a_manuals(scanner: SecretScanner) -> None:

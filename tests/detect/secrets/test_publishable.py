@@ -198,6 +198,16 @@ def test_that_a_checksum_fits_says_nothing_of_what_everybody_knows(
     assert (hit.severity, hit.proven) == (Severity.INFO, False)
 
 
+@pytest.mark.parametrize("form", ["0x{key}", "{key}", "0x{KEY}"])
+def test_an_account_for_tests(scanner: SecretScanner, form: str) -> None:
+    """The first of Hardhat's, by the key that its manual shows."""
+    key = "ac0974bec39a17e36ba4a6b4d238ff94" + "4bacb478cbed5efcae784d7bf4f2ff80"
+    text = f'PRIVATE_KEY = "{form.format(key=key, KEY=key.upper())}"\n'
+    (hit,) = scanner.scan_bytes(text.encode(), path="app/a.ts")
+    assert (hit.rule.id, hit.severity) == ("secret-ethereum-key", Severity.INFO)
+    assert hit.detail == "known to everybody: accounts of Hardhat and Anvil"
+
+
 def test_a_key_that_everybody_knows_however_its_lines_are_broken(
     scanner: SecretScanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
