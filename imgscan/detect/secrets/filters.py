@@ -83,6 +83,7 @@ AROUND: Final = b"_%[]{}<>()#@*~|-"
 _LOOKED_AT: Final = 256
 _RANDOM_LENGTH: Final = 24
 _FEW_DISTINCT: Final = 4
+_FEW_OF_CASE: Final = 2
 _LANGUAGE: Final = 2.8
 _WORDY: Final = 2.4
 _LONG_PART: Final = lazy_re(rb"[A-Za-z0-9]{16,}")
@@ -271,6 +272,12 @@ def lacks_mixed_case(value: bytes) -> bool:
     return value in (value.lower(), value.upper())
 
 
+def barely_mixes_case(value: bytes) -> bool:
+    """True when there are not two letters of each case: sequences of amino acids mark one of them by its case."""
+    lower, upper = (sum(first <= c <= last for c in value) for first, last in (b"az", b"AZ"))
+    return min(lower, upper) < _FEW_OF_CASE
+
+
 def is_not_jwt(value: bytes) -> bool:
     """True when three dotted parts are no JSON Web Token."""
     return not isinstance(decode_json(decode_base64(value.split(b".")[0])), dict)
@@ -330,7 +337,7 @@ FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "constant": is_constant,
     "identifier": is_identifier,
     "no-digits": lacks_digits,
-    "one-case": lacks_mixed_case,
+    "one-case": barely_mixes_case,
     "weak": is_weak_password,
     "no-key-body": lacks_key_body,
     "not-jwt": is_not_jwt,

@@ -96,6 +96,8 @@ def _weighed(located: Sequence[LocatedHit]) -> Iterator[_Weighed]:
         if item.use is not None:
             beside.insert(0, item.use.text)
             confidence = Confidence.HIGH if item.use.live and where is Where.OWN else confidence
+            # With a key that everybody has, everybody can log in.
+            severity = joined.hit.rule.severity if item.use.login and severity is Severity.INFO else severity
         yield _Weighed(
             item=item,
             hit=joined.hit,

@@ -40,7 +40,9 @@ _NAMED_BY_ANY: Final = frozenset((assignments.ENV_ASSIGNMENT, generic.GENERIC))
 def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool = False) -> SecretHit | None:
     """The hit that a match in block `data` of document `path` is, None when it is no secret. `literal`: the document is
     image configuration or build instructions, so an assignment is an environment's."""
-    if publishable.is_no_secret(data, match.start, match.secret) or (match.name and written.is_next_name(match, data)):
+    if publishable.is_no_secret(data, match.start, match.secret) or written.begins_in_escape(match, data):
+        return None
+    if match.name and written.is_next_name(match, data):
         return None
     hit = _judge(match, data, path, line=line, offset=offset, literal=literal)
     if hit is None or publishable.is_specimen(match.secret):

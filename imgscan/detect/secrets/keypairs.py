@@ -15,10 +15,12 @@ _MOST_SHOWN: Final = 100
 
 @frozen
 class KeyUse:
-    """What a private key is good for, in words; `live` says that it is so today."""
+    """What a private key is good for, in words; `live` says that it is so today, `login` that it opens an
+    account of the image."""
 
     text: str
     live: bool
+    login: bool = False
 
 
 class KeyUses:
@@ -39,7 +41,7 @@ class KeyUses:
         path, key = min(found, key=lambda item: (not item[1].certificate, -item[1].expires, item[0]))
         where = plain("/" + path_text(path))
         if not key.certificate:
-            return KeyUse(text=f"{where} lets it log in", live=True)
+            return KeyUse(text=f"{where} lets it log in", live=True, login=True)
         name = f"CN {plain(key.name)[:_MOST_SHOWN]}, " if key.name else ""
         ends = time.strftime("%Y-%m-%d", time.gmtime(key.expires)) if 0 < key.expires < _LAST else "never"
         live = not 0 < key.expires < self._now

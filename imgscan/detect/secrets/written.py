@@ -17,6 +17,8 @@ _NAMES_NEXT: Final = lazy_re(rb"[\"'][ \t]{0,4}(?::|=>)")
 """Behind a name in quotes."""
 _OF_CLASSES: Final = (b"class ", b"interface ", b"struct ", b"trait ")
 _KEYWORD_BYTES: Final = 10
+_ESCAPES: Final = (b"n", b"r", b"t", b"b", b"f", b"v")
+_BACKSLASHES: Final = 16
 _COMMENT: Final = lazy_re(rb"^[ \t]{0,40}(?:#|//|;|--|\*|<!--|>>>[ \t])")
 _LINE_BYTES: Final = 400
 _QUOTES: Final = frozenset((b'"', b"'", b"`"))
@@ -98,6 +100,14 @@ def is_in_comment(match: Match, data: bytes) -> bool:
     """True when the line of a match begins as comments do: a word for a password there is a manual's."""
     before = bytes(data[max(match.start - _LINE_BYTES, 0) : match.start])
     return _COMMENT.match(before.rpartition(b"\n")[2]) is not None
+
+
+def begins_in_escape(match: Match, data: bytes) -> bool:
+    """Whether the first letter is the second of an escape: `nfc_…` in `call_1\\nfc_2`, where the token is `fc_2`."""
+    if data[match.start : match.start + 1] not in _ESCAPES:
+        return False
+    before = bytes(data[max(match.start - _BACKSLASHES, 0) : match.start])
+    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1
 
 
 def is_next_name(match: Match, data: bytes) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from imgscan.detect.secrets.findings import LocatedHit, secret_findings
 from imgscan.detect.secrets.hits import SecretHit
+from imgscan.detect.secrets.keypairs import KeyUse
 from imgscan.detect.secrets.scanner import load_scanner
 from imgscan.model import Evidence, Location, Place, Severity, SourceLine, Status
 
@@ -38,6 +39,20 @@ def test_one_secret_in_many_places_is_one_finding() -> None:
     assert finding.evidence is Evidence.OBSERVED
     assert finding.places[1].dockerfile == line, "the setting's line is that of the instruction with the same secret"
     assert finding.places[0].dockerfile is None, "a file's layer says where it comes from"
+
+
+@pytest.mark.parametrize(
+    ("use", "severity"),
+    [
+        pytest.param(None, Severity.INFO, id="nobody-trusts-it"),
+        pytest.param(KeyUse(text="its certificate is /a.crt", live=True), Severity.INFO, id="a-certificate"),
+        pytest.param(KeyUse(text="/a lets it log in", live=True, login=True), Severity.CRITICAL, id="an-account"),
+    ],
+)
+def test_a_key_that_everybody_has_is_as_bad_as_what_it_opens(use: KeyUse | None, severity: Severity) -> None:
+    known = replace(hit(), severity=Severity.INFO, detail="known to everybody: a manual")
+    (finding,) = secret_findings([LocatedHit(hit=known, location=at(Place.FILE, "/root/.ssh/id", layer=1), use=use)])
+    assert finding.severity is severity
 
 
 def test_weak_secrets_of_one_file_are_told_apart() -> None:

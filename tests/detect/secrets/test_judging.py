@@ -55,6 +55,11 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
         pytest.param(
             "app/a.md", f"{BEGIN}\n{'A' * 64}\n{'A' * 62}==\n{BEGIN.replace('BEGIN', 'END')}", id="key-of-one-letter"
         ),
+        pytest.param("app/a.py", "Entry.KEY_WOW32: winreg.KEY_WOW64_32KEY,", id="constant-of-a-module"),
+        pytest.param("app/a.csv", "LT" + "AIaDEFGHKLMNPQRSTVWY,3", id="sequence-of-amino-acids"),
+        pytest.param(
+            "app/a.json", '"call_1\\nf' + "c_68befaa5625c8199a0ca7b9b60d5d4b601598ea7b6c494af" + '"', id="escape"
+        ),
         pytest.param("app/.env", "BIN_LIST_API_KEY=BLANK", id="blank"),
         pytest.param("app/src/token.rs", 'AccessToken::new("ya29' + '.secret", 1);', id="words-by-a-rule-of-others"),
         pytest.param(
@@ -80,6 +85,14 @@ def test_what_is_no_secret(scanner: SecretScanner, path: str, text: str) -> None
 def test_specimens_of_a_form_are_told_as_such(scanner: SecretScanner, text: str, severity: Severity) -> None:
     (hit,) = scanner.scan_bytes(f"{text}\n".encode(), path="app/a.txt")
     assert hit.severity is severity
+
+
+@pytest.mark.parametrize("before", ["", "\\n", "\\\\", " "])
+def test_a_token_that_does_not_begin_in_an_escape(scanner: SecretScanner, before: str) -> None:
+    token = "nf" + "c_68befaa5625c8199a0ca7b9b60d5d4b601598ea7"
+    assert [hit.secret for hit in scanner.scan_bytes(f'"{before}{token}"'.encode(), path="app/a.json")] == [
+        token.encode()
+    ]
 
 
 def test_what_stands_behind_a_prompt_of_python_is_a_manuals(scanner: SecretScanner) -> None:

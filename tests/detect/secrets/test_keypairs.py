@@ -36,7 +36,7 @@ def cert(name: str = "shop.test", expires: int = 1_800_000_000) -> SeenKey:
         ),
         pytest.param(
             [(b"root/.ssh/authorized_keys", SeenKey(fingerprint=PRINT))],
-            KeyUse(text="/root/.ssh/authorized_keys lets it log in", live=True),
+            KeyUse(text="/root/.ssh/authorized_keys lets it log in", live=True, login=True),
             id="login",
         ),
         pytest.param(

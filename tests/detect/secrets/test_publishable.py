@@ -69,6 +69,8 @@ UUID = f"{HEX32[:8]}-{HEX32[8:12]}-4{HEX32[13:16]}-a{HEX32[17:20]}-{HEX32[20:]}"
         pytest.param("TENCENT_ACCESS_KEY", "AK" + "ID" + chars(32), ID_ALONE, id="tencent"),
         pytest.param("access_key", chars(40), "", id="not-of-an-ids-form"),
         pytest.param("secret_access_key", chars(20, string.ascii_uppercase), "", id="the-other-half"),
+        pytest.param("sharing_token", chars(20), MADE_PUBLIC, id="of-a-link"),
+        pytest.param("email_secret_token", chars(20), "", id="of-a-mail-service"),
         pytest.param("", "SCW" + chars(17, string.ascii_uppercase), MADE_PUBLIC, id="scaleway"),
     ],
 )
