@@ -49,6 +49,8 @@ def _is_inside_base64(match: Match, data: bytes) -> bool:
     the line holds is looked at when it is decoded."""
     if not match.secret.isalnum():
         return False
+    if _run_around(match, data) >= _RUN_BYTES:
+        return True
     before = _BASE64_BEFORE.search(bytes(data[max(match.start - _BASE64_BYTES, 0) : match.start]))
     after = _BASE64_AFTER.match(bytes(data[match.end : match.end + _BASE64_BYTES]))
     around = (before[0] if before else b"") + (after[0] if after else b"")
@@ -67,7 +69,11 @@ def _is_glued_by_chance(match: Match, checked: Checked, data: bytes) -> bool:
         return True
     if has_too_little_entropy(secret, rule.entropy or _LEAST_BITS) or letters_per_piece(secret) > _RARE:
         return True
+    return _run_around(match, data) >= _RUN_BYTES
+
+
+def _run_around(match: Match, data: bytes) -> int:
+    """How many letters of base64 stand around a match without a gap: of either side as many as make it long."""
     before = bytes(data[max(match.start - _RUN_BYTES, 0) : match.start])
     behind = bytes(data[match.end : match.end + _RUN_BYTES])
-    run = len(before) - len(before.rstrip(_ALPHABET)) + len(behind) - len(behind.lstrip(_ALPHABET))
-    return run >= _RUN_BYTES
+    return len(before) - len(before.rstrip(_ALPHABET)) + len(behind) - len(behind.lstrip(_ALPHABET))

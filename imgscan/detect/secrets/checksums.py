@@ -21,6 +21,8 @@ _GUESSED: Final = 1 << 64
 _WORDS: Final = 2048
 _WORD_BITS: Final = 11
 _PREFIX: Final = 4
+_OFTEN: Final = 4
+_OF_STANDARD: Final = "a vector of the standard"
 _ARMOUR: Final = lazy_re(rb"-----BEGIN PGP[^\n-]{1,60}-----(.*?)(?:=([A-Za-z0-9+/]{4})\s*)?-----END", re.DOTALL)
 _ARMOUR_HEADER: Final = lazy_re(rb"^[A-Za-z][A-Za-z0-9-]*: .*$", re.MULTILINE)
 
@@ -108,7 +110,8 @@ def bip39_prefixes(entropy: bytes) -> list[bytes]:
 
 def check_bip39(secret: bytes) -> Checked:
     """A phrase of BIP 39: every word is of the list, and the last bits are a checksum of the others. A random choice of
-    twelve words passes once in sixteen times, so that alone proves little, but any text of other words fails."""
+    twelve words passes once in sixteen times, so that alone proves little, but any text of other words fails. A few
+    words over and over are a vector of the standard: info."""
     places = _bip39_places()
     found = [places.get(word[:_PREFIX]) for word in secret.lower().replace(b",", b" ").split()]
     if len(found) not in (12, 15, 18, 21, 24) or None in found:
@@ -116,7 +119,10 @@ def check_bip39(secret: bytes) -> Checked:
     bits = "".join(format(place or 0, "011b") for place in found)
     size = len(found) * _WORD_BITS * 32 // 33
     entropy = int(bits[:size], 2).to_bytes(size // 8, "big")
-    return VALID if bits[size:] == bip39_checksum(entropy) else INVALID
+    if bits[size:] != bip39_checksum(entropy):
+        return INVALID
+    repeats = len(set(found)) * _OFTEN <= len(found)
+    return Checked(validity=Validity.VALID, detail=_OF_STANDARD, severity=Severity.INFO) if repeats else VALID
 
 
 def crc24(data: bytes) -> int:

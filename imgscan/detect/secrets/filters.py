@@ -24,7 +24,7 @@ _PLACEHOLDER_WORDS: Final = lazy_re(
     rb"example|placeholder|change[_-]?me|change[_-]?this|changeit|replace[_-]?(?:me|this|with)|insert[_-]|redacted|"
     rb"your[_-]|[_-]your|my[_-]?(?:api|secret|token|password|access)[_-]?(?:key|token|secret|password)?[0-9]{0,2}$|not[_-]?a[_-]?real|"
     rb"secret[_-]?here|goes[_-]?here|token[_-]?here|key[_-]?here|foobar|\*\*\*|\.\.\.|"
-    rb"d[e3][a4]d-?b(?:ee|33)f|faceb00k|f00df00d|"
+    rb"d[e3][a4]d-?b(?:ee|33)f|faceb00k|f00df00d|^(?:key|token)[_-]12?3?4?5?6?$|"
     rb"<[^>]{1,80}>|(?:^|[^a-z0-9])(?:dummy|fake|todo|fixme|lorem)(?:[^a-z0-9]|$)",
 )
 # These stand in names of environments too, so in a longer random text (`key_test_…`) they say nothing.
@@ -294,6 +294,11 @@ def is_not_user_password(value: bytes) -> bool:
     password = raw.partition(b":")[2]
     words = b" " in password and lacks_digits(password)
     return not password or words or is_placeholder(password) or is_weak_password(password)
+
+
+def password_of(value: bytes) -> bytes:
+    """The password in base64 of `user:password`; b"" if there is none."""
+    return (decode_base64(value) or b"").partition(b":")[2]
 
 
 def is_not_discord(value: bytes) -> bool:

@@ -33,6 +33,7 @@ _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b
 """What stands right before a specimen in a manual."""
 _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
 _SHORTEST_OF_OTHERS: Final = 16
+_BASIC_AUTH: Final = "secret-basic-auth"
 _OF_COMMANDS: Final = frozenset(("secret-command-password", "secret-curl-user"))
 _NAMED_BY_ANY: Final = frozenset((assignments.ENV_ASSIGNMENT, generic.GENERIC))
 
@@ -137,6 +138,8 @@ def _is_of_service(match: Match, data: bytes) -> bool:
 def _most_of_words(match: Match, data: bytes, path: str) -> Severity | None:
     """How bad a secret made of words can be, which is as likely what a manual or a test takes for one; None for any
     other."""
+    if match.rule.id == _BASIC_AUTH and written.is_in_comment(match, data):
+        return Severity.LOW if filters.is_one_word(filters.password_of(match.secret)) else None
     if match.rule.reveal:
         return Severity.LOW if filters.reads_like_words(match.secret) else None
     if filters.is_one_word(match.secret):
@@ -196,7 +199,7 @@ def _judge_assignment(
     severity, confidence = verdict
     if not (env_file or literal):
         settled = settings and assignments.is_made_or_chosen(match.name, match.secret)
-        settled = settled and not written.is_in_comment(match, data)
+        settled = settled and not written.is_shown(match, data, path)
         severity, confidence = severity if settled else Severity.LOW, confidence.lowered
     return _assignment_hit(match.rule, match.name, match.secret, (severity, confidence), line=line, offset=offset)
 

@@ -22,7 +22,7 @@ _URI_INSIDE: Final = lazy_re(
 )
 _SPECIMEN_HOST: Final = lazy_re(
     rb"(?:^|\.)(?:example|test|invalid|bogus)(?:\.(?:com|org|net|io|local))?$|(?:^|\.)example\.|^sha(?:256|512)$|^(?:host|hostname|server|servername|domain|address|"
-    rb"ip|url|proxy|proxyhost|your[-_.].*|my[-_]?(?:host|server|proxy|domain).*|my[a-z]*\.com|foo|bar|foo\.[a-z]+|"
+    rb"ip|url|proxy|proxyhost|your[-_.].*|my[-_.]?(?:host|server|proxy|domain).*|my[a-z]*\.com|foo|bar|foo\.[a-z]+|"
     rb"somewhere.*|some[-_].*|x{2,}.*|h|a\.b(?:\.c)?|\.+)$",
     re.IGNORECASE,
 )

@@ -91,6 +91,12 @@ def is_element(match: Match, data: bytes) -> bool:
     return data[match.end : match.end + 1] in _OPENING and data[match.start - 1 : match.start] not in _QUOTES
 
 
+def is_shown(match: Match, data: bytes, path: str) -> bool:
+    """Whether a value is there to be read: in a comment, or without quotes on a page."""
+    plain = filekinds.is_page(path) and data[match.start - 1 : match.start] not in _QUOTES
+    return plain or is_in_comment(match, data)
+
+
 def is_repeated(match: Match, data: bytes) -> bool:
     """Whether a password is that of a user of the same name, who stands before it."""
     return match.secret.lower() in bytes(data[match.match_start : match.start]).lower()

@@ -34,6 +34,9 @@ BEGIN = "-----BEGIN RSA PRIVATE" + " KEY-----"
         pytest.param("app/cli.py", "curl -u admin:Harbour-Wall-77 https://h.corp.io", Severity.LOW, id="curl-shown"),
         pytest.param("app/run.sh", "evil-winrm -i h -u root -p 'Passw0rd!'", Severity.LOW, id="what-everybody-tries"),
         pytest.param("app/run.sh", "evil-winrm -i h -u root -p 's3cret'", Severity.LOW, id="digits-for-letters"),
+        pytest.param("app/a.js", "// Authorization: Basic dGlsbDptaWxs", Severity.LOW, id="basic-auth-in-a-comment"),
+        pytest.param("app/a.js", "h = 'Authorization: Basic dGlsbDptaWxs'", Severity.MEDIUM, id="basic-auth"),
+        pytest.param("app/.env", "DB_PASSWORD=mysupersecretpassword", Severity.LOW, id="said-to-be-one"),
         pytest.param("app/run.sh", "evil-winrm -i h -u root -p 't1llm4n'", Severity.MEDIUM, id="of-somebody"),
         pytest.param("app/a.yml", "psql -c \"CREATE ROLE till PASSWORD 'till'\"", Severity.LOW, id="named-as-the-user"),
         pytest.param("app/a.yml", "psql -c \"CREATE ROLE till PASSWORD 'mill'\"", Severity.MEDIUM, id="another-word"),
@@ -54,6 +57,12 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
         pytest.param("app/a.yar", 'm = "' + "dead" + "beefdeadb33fdeadbeefdeadb33f-us90" + '"', id="dead-beef"),
         pytest.param(
             "app/a.md", f"{BEGIN}\n{'A' * 64}\n{'A' * 62}==\n{BEGIN.replace('BEGIN', 'END')}", id="key-of-one-letter"
+        ),
+        pytest.param(
+            "app/a.html", "<pre>$ cf push till -p target/till-0.0.1-SNAPSHOT.jar</pre>", id="file-that-is-pushed"
+        ),
+        pytest.param(
+            "app/a.mjs", f'"{"Ag/EA" * 60}/BSAEIAJBAnRqKAIAIgQoAgggA0/{"Ag/EA" * 60}"', id="letters-of-a-module"
         ),
         pytest.param("app/a.py", "Entry.KEY_WOW32: winreg.KEY_WOW64_32KEY,", id="constant-of-a-module"),
         pytest.param("app/a.csv", "LT" + "AIaDEFGHKLMNPQRSTVWY,3", id="sequence-of-amino-acids"),
@@ -93,6 +102,19 @@ def test_a_token_that_does_not_begin_in_an_escape(scanner: SecretScanner, before
     assert [hit.secret for hit in scanner.scan_bytes(f'"{before}{token}"'.encode(), path="app/a.json")] == [
         token.encode()
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "severity"),
+    [
+        pytest.param("app/a.html", f"<pre>security password: {RARE}</pre>", Severity.LOW, id="shown"),
+        pytest.param("app/a.html", f'<script>x = {{password: "{RARE}"}}</script>', Severity.MEDIUM, id="in-a-script"),
+        pytest.param("app/a.yml", f"password: {RARE}", Severity.MEDIUM, id="in-settings"),
+    ],
+)
+def test_what_a_page_shows(scanner: SecretScanner, path: str, text: str, severity: Severity) -> None:
+    (hit,) = scanner.scan_bytes(f"{text}\n".encode(), path=path)
+    assert hit.severity is severity
 
 
 def test_what_stands_behind_a_prompt_of_python_is_a_manuals(scanner: SecretScanner) -> None:

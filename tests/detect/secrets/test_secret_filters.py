@@ -270,6 +270,8 @@ def test_places(path: str, where: Where) -> None:
         pytest.param(rf"postgres:\/\/app:{RANDOM}@db.corp.io", Severity.HIGH, id="slashes-of-php"),
         pytest.param(rf"postgres\://app:{RANDOM}@db.corp.io", Severity.HIGH, id="colon-of-properties"),
         pytest.param("github://owner:some-repository@main", None, id="names-for-fsspec"),
+        pytest.param("https://till:mill@my.proxy", None, id="specimen-of-a-proxy"),
+        pytest.param("dotenv://:key_1234@dotenvx.com", None, id="numbered-key"),
         pytest.param("oci://app:v1.2.3@sha256", None, id="tag-and-digest"),
         pytest.param("mongodb+srv://admin:xk9-till@cluster0.example.mongodb.net", Severity.LOW, id="specimen-label"),
         pytest.param("s3n://ACCESS_KEY:SECRET_KEY@bucket", None, id="constants"),
