@@ -29,6 +29,7 @@ from imgscan.model import Confidence, Severity, Validity
 _BEFORE_BYTES: Final = 160
 _SAID_BYTES: Final = 24
 _COUNTED: Final = "it counts up, as made-up examples do"
+_OF_WORDS: Final = "it is made of words, as examples are"
 _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b)[\s:,=\"'`(-]{0,4}$")
 """What stands right before a specimen in a manual."""
 _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
@@ -51,7 +52,7 @@ def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, liter
     hit = _as_published(hit)
     if hit.proven or hit.severity is Severity.INFO:
         return hit
-    if publishable.is_web_key(data, match.start, match.secret):
+    if publishable.is_for_pages(data, match.start, match.secret):
         return _as_public(hit, publishable.MADE_PUBLIC)
     before = bytes(data[max(match.start - _BEFORE_BYTES, 0) : match.start])
     if hit.severity is Severity.LOW and hit.rule.id in _NAMED_BY_ANY and not written.is_in_comment(match, data):
@@ -124,7 +125,7 @@ def _judge(match: Match, data: bytes, path: str, *, line: int, offset: int, lite
         validity=checked.validity,
         confidence=confidence,
         severity=severity,
-        detail=_COUNTED if counted else checked.detail,
+        detail=_COUNTED if counted else checked.detail or (_OF_WORDS if most is Severity.LOW else ""),
         proven=checked.proven,
         public=checked.public,
     )
@@ -218,7 +219,7 @@ def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int
 
 def _is_hint(match: Match, data: bytes, path: str) -> bool:
     """Whether a value under a name that hints at a secret is a literal, and rarer than what surrounds it."""
-    if is_vendored(path) or filekinds.has_macros(path) or filekinds.is_page(path) or written.is_in_arn(match, data):
+    if is_vendored(path) or filekinds.has_macros(path) or filekinds.is_page(path) or written.names_a_thing(match, data):
         return False
     return written.is_literal(match, data, path) and generic.is_generic_secret(match.name, match.secret)
 

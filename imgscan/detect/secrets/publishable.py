@@ -45,6 +45,8 @@ _WEB_CONFIG: Final = lazy_re(
     rb"authDomain|messagingSenderId|measurementId|firebaseapp\.com|firebaseio\.com|GCM_SENDER_ID|GOOGLE_APP_ID|"
     rb"\"current_key\"|mobilesdk_app_id"
 )
+_OF_A_LINK: Final = lazy_re(rb"[?&]alt=media&(?:amp;|\\u0026)?token=$")
+_LINK_BYTES: Final = 32
 _OTHER_HALF: Final = lazy_re(
     rb"secret[\w.-]{0,20}[\"']{0,2}[ \t]{0,4}(?:=>|[=:,])[ \t]{0,4}[\"']?[A-Za-z0-9]", re.IGNORECASE
 )
@@ -96,8 +98,11 @@ def has_other_half(data: bytes, end: int) -> bool:
     return _OTHER_HALF.search(bytes(data[end : end + _AROUND_BYTES])) is not None
 
 
-def is_web_key(data: bytes, start: int, secret: bytes) -> bool:
-    """True for a key of Google in the configuration that Firebase has its users put into pages and apps."""
+def is_for_pages(data: bytes, start: int, secret: bytes) -> bool:
+    """True for a key of Google in the configuration that Firebase has its users put into pages and apps, and for what
+    stands in the links of its storage to one file."""
+    if _OF_A_LINK.search(bytes(data[max(start - _LINK_BYTES, 0) : start])) is not None:
+        return True
     if not secret.startswith(_GOOGLE_KEY):
         return False
     return _WEB_CONFIG.search(bytes(data[max(start - _AROUND_BYTES, 0) : start + _AROUND_BYTES])) is not None

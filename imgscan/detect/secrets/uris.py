@@ -21,8 +21,9 @@ _URI_INSIDE: Final = lazy_re(
     rb"(?:[A-Za-z0-9_.-]{1,200}|\[[0-9A-Fa-f:]{2,40}\])"
 )
 _SPECIMEN_HOST: Final = lazy_re(
-    rb"(?:^|\.)(?:example|test|invalid|bogus)(?:\.(?:com|org|net|io|local))?$|(?:^|\.)example\.|^sha(?:256|512)$|^(?:host|hostname|server|servername|domain|address|"
-    rb"ip|url|proxy|proxyhost|your[-_.].*|my[-_.]?(?:host|server|proxy|domain).*|my[a-z]*\.com|foo|bar|foo\.[a-z]+|"
+    rb"(?:^|\.)(?:example|test|invalid|bogus)(?:\.(?:com|org|net|io|local))?$|(?:^|\.)example\.|^sha(?:256|512)$|"
+    rb"^(?:host|hostname|server|servername|domain|address|ip|url|proxy|proxyhost|your[-_.].*|my[a-z]*\.com|"
+    rb"my[-_.]?(?:host|server|proxy|domain).*|(?:foo|bar)(?:\.[a-z]+)?|"
     rb"somewhere.*|some[-_].*|x{2,}.*|h|a\.b(?:\.c)?|\.+)$",
     re.IGNORECASE,
 )
@@ -53,6 +54,10 @@ def judge_uri(match: bytes) -> tuple[Severity, Confidence] | None:
     if parts is None:
         return None
     scheme, user, password, host = parts.groups()
+    # Of several hosts, the last one's: `mongodb://a:1,user:password@b`.
+    first, _, behind = password.rpartition(b",")
+    if first and b":" in behind:
+        user, _, password = behind.partition(b":")
     if scheme.lower() in _OF_NAMES or _is_specimen(user, password, host):
         return None
     if _SPECIMEN_HOST.search(host) is not None:
@@ -77,8 +82,10 @@ def _plain(match: bytes) -> bytes:
 
 
 def _is_weak(user: bytes, password: bytes) -> bool:
-    same = password.lower() == user.lower()
-    return same or filters.is_weak_password(password) or filters.is_placeholder(password)
+    last = unquote_to_bytes(password).rpartition(b" ")[2]  # Of `a%20secret` the word that says what it is.
+    if password.lower() == user.lower() or filters.is_weak_password(password):
+        return True
+    return filters.is_placeholder(password) or filters.is_placeholder(last)
 
 
 def _looks_random(password: bytes) -> bool:

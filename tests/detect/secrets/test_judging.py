@@ -20,6 +20,7 @@ def jwt(claims: dict[str, object]) -> str:
 
 WORDS = "MyNewPassword" + "123"
 RARE = "q7Zp2Lk9Xw4Vt8Rb"
+UUID = "836d5eb6-485b-464b-b859-9ba34541e646"
 BEGIN = "-----BEGIN RSA PRIVATE" + " KEY-----"
 
 
@@ -64,6 +65,7 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
         pytest.param(
             "app/a.mjs", f'"{"Ag/EA" * 60}/BSAEIAJBAnRqKAIAIgQoAgggA0/{"Ag/EA" * 60}"', id="letters-of-a-module"
         ),
+        pytest.param("app/index.json", f'{{"compare-passwords.js": "{UUID}"}}', id="name-of-a-file"),
         pytest.param("app/a.py", "Entry.KEY_WOW32: winreg.KEY_WOW64_32KEY,", id="constant-of-a-module"),
         pytest.param("app/a.csv", "LT" + "AIaDEFGHKLMNPQRSTVWY,3", id="sequence-of-amino-acids"),
         pytest.param(

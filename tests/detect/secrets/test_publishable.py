@@ -15,8 +15,8 @@ from imgscan.detect.secrets.publishable import (
     ID_ALONE,
     MADE_PUBLIC,
     has_other_half,
+    is_for_pages,
     is_no_secret,
-    is_web_key,
     published_in,
     why_public,
 )
@@ -112,9 +112,19 @@ def test_a_key_of_google_in_a_web_config() -> None:
     key = "AIza" + chars(35)
     web = f'{{apiKey: "{key}", authDomain: "a.firebaseapp.com"}}'.encode()
     plain = f'{{apiKey: "{key}", region: "eu"}}'.encode()
-    assert is_web_key(web, web.index(b"AIza"), key.encode())
-    assert not is_web_key(plain, plain.index(b"AIza"), key.encode())
-    assert not is_web_key(web, 0, b"other")
+    assert is_for_pages(web, web.index(b"AIza"), key.encode())
+    assert not is_for_pages(plain, plain.index(b"AIza"), key.encode())
+    assert not is_for_pages(web, 0, b"other")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "why"),
+    [pytest.param("alt=media&token=", MADE_PUBLIC, id="link"), pytest.param("alt=x&token=", "", id="another")],
+)
+def test_the_token_of_a_link_to_one_file(scanner: SecretScanner, parameters: str, why: str) -> None:
+    address = f"https://firebasestorage.googleapis.com/v0/b/a/o/b.svg?{parameters}{UUID}"
+    (hit,) = scanner.scan_bytes(f'img src="{address}"'.encode(), path="app/a.js")
+    assert (hit.severity, hit.detail) == (Severity.LOW, why)
 
 
 @pytest.mark.parametrize(
