@@ -45,7 +45,7 @@ _REFERENCE: Final = lazy_re(
     rb"!(?:vault|ref|sub|getatt|secret|env)\b|enc\[|@microsoft\.keyvault|vault:|op://|ssm:|arn:|secretsmanager:|keyvault|kms:|file:|"
     rb"projects/[^/]+/secrets/|process\.env|os\.(?:environ|getenv)|env[.\[(]|getenv\(|import\.meta|config[.\[(]|"
     rb"settings[.\[(]|secrets?[.\[(]|(?:var|local|data|module|each|self|this|args?|options?|params?|request|req|ctx|input|"
-    rb"values)[.\[]|\.[*+])",
+    rb"values)[.\[]|\.[*+]|\((?:\\[swd]|\.[*+]|\[|\?))",
     re.IGNORECASE,
 )
 _PATH: Final = lazy_re(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*")

@@ -142,7 +142,8 @@ def _most_of_words(match: Match, data: bytes, path: str) -> Severity | None:
     if match.rule.id == _BASIC_AUTH and written.is_in_comment(match, data):
         return Severity.LOW if filters.is_one_word(filters.password_of(match.secret)) else None
     if match.rule.reveal:
-        return Severity.LOW if filters.reads_like_words(match.secret) else None
+        of_words = filters.is_one_word(match.secret) and filters.is_language(match.secret)
+        return Severity.LOW if of_words or filters.reads_like_words(match.secret) else None
     if filters.is_one_word(match.secret):
         said_so = assignments.is_sensitive_name(match.secret.decode())
         stands_in = said_so or written.is_in_comment(match, data) or written.is_repeated(match, data)

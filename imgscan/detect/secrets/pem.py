@@ -34,6 +34,7 @@ _SHORTEST_BODY: Final = 40
 _ADDED: Final = b"\n+"
 """Before END, where a diff adds a key: its sign is one of base64's, too."""
 _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
+_SHORTEST_OPENSSH: Final = 234
 _BROKEN: Final = Checked(validity=Validity.INVALID, severity=Severity.MEDIUM)
 
 
@@ -150,8 +151,9 @@ def _public_half(der: bytes) -> tuple[str, str]:
 
 
 def _check_openssh(der: bytes) -> Checked:
-    """OpenSSH's PROTOCOL.key: magic, then cipher name, KDF name, ... as length-prefixed strings."""
-    if not der.startswith(_OPENSSH_MAGIC):
+    """OpenSSH's PROTOCOL.key: magic, then cipher name, KDF name, ... as length-prefixed strings, both halves.
+    The shortest, of Ed25519 without a comment, takes 234 bytes."""
+    if not der.startswith(_OPENSSH_MAGIC) or len(der) < _SHORTEST_OPENSSH:
         return _BROKEN
     at = len(_OPENSSH_MAGIC)
     length = int.from_bytes(der[at : at + 4], "big")

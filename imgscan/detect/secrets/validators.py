@@ -23,7 +23,7 @@ BASE36: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
 _LARGEST_JSON: Final = 16 * 1024
 _URL64_OR_DOT: Final = frozenset(b"-_.")
 _DISCORD_EPOCH_MS: Final = 1420070400000
-_SPECIMEN_CLAIMS: Final = {"sub": "1234567890", "hello": "world", "foo": "bar", "some": "payload"}
+_SPECIMEN_CLAIMS: Final = {"sub": "1234567890", "hello": "world", "foo": "bar", "some": "payload", "a": "b"}
 """Of jwt.io, and of the manuals of libraries."""
 
 

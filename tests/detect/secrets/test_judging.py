@@ -66,6 +66,7 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
             "app/a.mjs", f'"{"Ag/EA" * 60}/BSAEIAJBAnRqKAIAIgQoAgggA0/{"Ag/EA" * 60}"', id="letters-of-a-module"
         ),
         pytest.param("app/index.json", f'{{"compare-passwords.js": "{UUID}"}}', id="name-of-a-file"),
+        pytest.param("app/a.py", r'r"Server=(\S+)?(?:;User Id=(\S+))?(?:;Password=(\S+))?;"', id="regular-expression"),
         pytest.param("app/a.py", "Entry.KEY_WOW32: winreg.KEY_WOW64_32KEY,", id="constant-of-a-module"),
         pytest.param("app/a.csv", "LT" + "AIaDEFGHKLMNPQRSTVWY,3", id="sequence-of-amino-acids"),
         pytest.param(
@@ -88,6 +89,9 @@ def test_what_is_no_secret(scanner: SecretScanner, path: str, text: str) -> None
         pytest.param("AI" + "zaGoogleCloudAPIKeyAazZ09780w00tTests", Severity.LOW, id="words"),
         pytest.param("AI" + "zaSy" + "q7Zp2Lk9Xw4Vt8Rbq1Zp3Lk5Xw6Vt7Rb0", Severity.HIGH, id="rare"),
         pytest.param(jwt({"sub": "1234567890", "name": "John Doe"}), Severity.INFO, id="claims-of-jwt.io"),
+        pytest.param(
+            '{"auths": {"r.corp.io": {"identitytoken": "selected-identity-token"}}}', Severity.LOW, id="joined-words"
+        ),
         pytest.param(jwt({"some": "payload"}), Severity.INFO, id="claims-of-a-manual"),
         pytest.param(jwt({"sub": "1234", "name": "till"}), Severity.MEDIUM, id="claims-of-somebody"),
         pytest.param(jwt({"aud": ["till"]}), Severity.MEDIUM, id="claims-in-a-list"),
