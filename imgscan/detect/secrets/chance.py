@@ -20,6 +20,8 @@ _RARE: Final = 2.3
 _ALPHABET: Final = BASE62 + b"+/"
 _RUN_BYTES: Final = 400
 """So long no two strings of a program are without a blank or a sign; a picture or a module in base64 is longer."""
+_LINE_END: Final = lazy_re(rb"(?<=[A-Za-z0-9+/]{60})(?:&#xA;|(?:\\r)?\\n|\r?\n)")
+_LOOKED_AT: Final = _RUN_BYTES + 50
 _BASE64_BEFORE: Final = lazy_re(rb"(?:[A-Za-z0-9+/]*[+/])?$")
 _BASE64_AFTER: Final = lazy_re(rb"(?:[+/][A-Za-z0-9+/]*)?")
 _BASE64_BYTES: Final = 40
@@ -73,7 +75,9 @@ def _is_glued_by_chance(match: Match, checked: Checked, data: bytes) -> bool:
 
 
 def _run_around(match: Match, data: bytes) -> int:
-    """How many letters of base64 stand around a match without a gap: of either side as many as make it long."""
-    before = bytes(data[max(match.start - _RUN_BYTES, 0) : match.start])
-    behind = bytes(data[match.end : match.end + _RUN_BYTES])
+    """How many letters of base64 stand around a match without a gap but for the ends of lines."""
+    size = match.end - match.start
+    inside = b"A" * size  # Of its own line, too.
+    before = _LINE_END.sub(b"", bytes(data[max(match.start - _LOOKED_AT, 0) : match.start]) + inside)[:-size]
+    behind = _LINE_END.sub(b"", inside + bytes(data[match.end : match.end + _LOOKED_AT]))[size:]
     return len(before) - len(before.rstrip(_ALPHABET)) + len(behind) - len(behind.lstrip(_ALPHABET))

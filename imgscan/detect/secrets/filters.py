@@ -86,6 +86,7 @@ _FEW_DISTINCT: Final = 4
 _FEW_OF_CASE: Final = 2
 _LANGUAGE: Final = 2.8
 _WORDY: Final = 2.4
+_SAYS: Final = lazy_re(rb"passw(?:or)?d|passphrase|secret|token")
 _LONG_PART: Final = lazy_re(rb"[A-Za-z0-9]{16,}")
 _BEHIND_WORDS: Final = b"0123456789!@#$%^&*._-"
 _LEET: Final = bytes.maketrans(b"0134579@$!", b"oieastgasi")
@@ -189,6 +190,11 @@ def is_weak_password(value: bytes) -> bool:
 def is_dressed_word(value: bytes) -> bool:
     """True for a password that everybody tries, with digits in place of letters, or digits and signs behind it."""
     return is_weak_password(value.lower().rstrip(_BEHIND_WORDS).translate(_LEET))
+
+
+def says_what_it_is(value: bytes) -> bool:
+    """True for words of which one is for a secret: `adminUserPassword123`."""
+    return is_language(value) and _SAYS.search(value.lower()) is not None
 
 
 def reads_like_words(value: bytes) -> bool:

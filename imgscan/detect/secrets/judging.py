@@ -150,7 +150,8 @@ def _most_of_words(match: Match, data: bytes, path: str) -> Severity | None:
         return Severity.LOW if stands_in else Severity.MEDIUM
     # A command in the text of a program is one that its help shows.
     shown = match.rule.id in _OF_COMMANDS and filekinds.shows_commands(path) and filters.is_language(match.secret)
-    return Severity.LOW if shown or filters.is_dressed_word(match.secret) else None
+    stands_in = filters.is_dressed_word(match.secret) or filters.says_what_it_is(match.secret)
+    return Severity.LOW if shown or stands_in else None
 
 
 def _is_said_by_name_alone(rule: SecretRule, secret: bytes) -> bool:
@@ -194,6 +195,8 @@ def _judge_assignment(
     else."""
     _, env_file, settings = written.assigned_in(path)
     if not written.is_literal(match, data, path) or written.names_no_variable(match, data):
+        return None
+    if not (env_file or literal) and written.is_element(match, data):
         return None
     verdict = assignments.judge_value(match.name, match.secret, written.written_as(match, data, env_file=env_file))
     if verdict is None or is_in_noise(data, match.match_start):

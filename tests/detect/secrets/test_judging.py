@@ -18,7 +18,14 @@ def jwt(claims: dict[str, object]) -> str:
     return f"{part({'alg': 'HS256'})}.{part(claims)}.{RARE}{RARE}q7Zp2Lk9Xw4"
 
 
-WORDS = "MyNewPassword" + "123"
+def thumbnail() -> str:
+    """A picture in base64 as XMP has it, with the form of a key in it."""
+    lines = [f"{RARE}q+H/" * 4 for _ in range(12)]
+    lines[6] = lines[6][:20] + "ZW" + "AI" + "za" + (RARE * 3)[:35] + lines[6][59:]
+    return "&#xA;".join(lines)
+
+
+WORDS = "Harbour-Wall-77"
 RARE = "q7Zp2Lk9Xw4Vt8Rb"
 UUID = "836d5eb6-485b-464b-b859-9ba34541e646"
 BEGIN = "-----BEGIN RSA PRIVATE" + " KEY-----"
@@ -31,6 +38,11 @@ BEGIN = "-----BEGIN RSA PRIVATE" + " KEY-----"
         pytest.param("app/deploy.ps1", f"login --password {WORDS}", Severity.MEDIUM, id="script-of-windows"),
         pytest.param("app/settings.py", f"login --password {WORDS}", Severity.MEDIUM, id="settings"),
         pytest.param("app/cli.py", f"login --password {WORDS}", Severity.LOW, id="shown-by-a-program"),
+        pytest.param("app/run.sh", "login --password MyNewPass" + "word123", Severity.LOW, id="says-what-it-is"),
+        pytest.param(
+            "app/a.py", "SecretValue.unsafePlainText('adminUserPass" + "word123')", Severity.LOW, id="in-a-call"
+        ),
+        pytest.param("app/a.py", f"SecretValue.unsafePlainText('{WORDS}')", Severity.MEDIUM, id="words-in-a-call"),
         pytest.param("app/cli.py", f"login --password {RARE}", Severity.MEDIUM, id="rare-in-a-program"),
         pytest.param("app/cli.py", "curl -u admin:Harbour-Wall-77 https://h.corp.io", Severity.LOW, id="curl-shown"),
         pytest.param("app/run.sh", "evil-winrm -i h -u root -p 'Passw0rd!'", Severity.LOW, id="what-everybody-tries"),
@@ -67,6 +79,9 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
         ),
         pytest.param("app/index.json", f'{{"compare-passwords.js": "{UUID}"}}', id="name-of-a-file"),
         pytest.param("app/a.py", r'r"Server=(\S+)?(?:;User Id=(\S+))?(?:;Password=(\S+))?;"', id="regular-expression"),
+        pytest.param("app/a.json", r'"o_auth2_credentials=app.Cfn.OAuth2CredentialsProperty(\n"', id="call"),
+        pytest.param("app/a.xml", "var Pw = cmath53.WeierstrassP(c, 0, w);", id="call-of-a-script"),
+        pytest.param("app/a.jpg", thumbnail(), id="letters-of-a-picture"),
         pytest.param("app/a.py", "Entry.KEY_WOW32: winreg.KEY_WOW64_32KEY,", id="constant-of-a-module"),
         pytest.param("app/a.csv", "LT" + "AIaDEFGHKLMNPQRSTVWY,3", id="sequence-of-amino-acids"),
         pytest.param(
