@@ -45,7 +45,7 @@ _NO_LITERAL: Final = lazy_re(
 )
 """A template, a pattern, a selector, a call, a line of /etc/passwd, a colour, a place in a genome, a package with its
 version: in quotes, too."""
-_NO_PLAIN: Final = lazy_re(rb"^[({\[&*|>!]|[)\]}]$|\s\+\s|\)[{;]|^[A-Za-z_]\w*(?:\.\w+)+\((?:\\[nr])*$")
+_NO_PLAIN: Final = lazy_re(rb"^[({\[&*|>!]|[)\]}]$|\s\+\s|\)[{;]|^[A-Za-z_]\w*(?:\.\w+)+\([&\w.({]*(?:\\[nr])*$")
 """What begins and ends so, or goes on so, without quotes, is written in the language of its file."""
 _DOTTED: Final = lazy_re(rb"[A-Za-z_]\w*(?:\.\w+)+")
 _ACCOUNT: Final = lazy_re(rb"0x[0-9A-Fa-f]{40}")

@@ -20,7 +20,10 @@ _RARE: Final = 2.3
 _ALPHABET: Final = BASE62 + b"+/"
 _RUN_BYTES: Final = 400
 """So long no two strings of a program are without a blank or a sign; a picture or a module in base64 is longer."""
-_LINE_END: Final = lazy_re(rb"(?<=[A-Za-z0-9+/]{60})(?:&#xA;|(?:\\r)?\\n|\r?\n)")
+_LINE_END: Final = lazy_re(
+    rb"(?<=[A-Za-z0-9+/]{60})"
+    rb"(?:&#xA;|(?:\\r)?\\n|[\"'`]?[ \t]{0,3}[+,\\]?[ \t]{0,3}\r?\n[ \t]{0,40}[\"'`]?)"
+)
 _LOOKED_AT: Final = _RUN_BYTES + 50
 _BASE64_BEFORE: Final = lazy_re(rb"(?:[A-Za-z0-9+/]*[+/])?$")
 _BASE64_AFTER: Final = lazy_re(rb"(?:[+/][A-Za-z0-9+/]*)?")
@@ -51,7 +54,7 @@ def _is_inside_base64(match: Match, data: bytes) -> bool:
     the line holds is looked at when it is decoded."""
     if not match.secret.isalnum():
         return False
-    if _run_around(match, data) >= _RUN_BYTES:
+    if _is_in_long_run(match, data):
         return True
     before = _BASE64_BEFORE.search(bytes(data[max(match.start - _BASE64_BYTES, 0) : match.start]))
     after = _BASE64_AFTER.match(bytes(data[match.end : match.end + _BASE64_BYTES]))
@@ -71,13 +74,22 @@ def _is_glued_by_chance(match: Match, checked: Checked, data: bytes) -> bool:
         return True
     if has_too_little_entropy(secret, rule.entropy or _LEAST_BITS) or letters_per_piece(secret) > _RARE:
         return True
-    return _run_around(match, data) >= _RUN_BYTES
+    return _is_in_long_run(match, data)
 
 
-def _run_around(match: Match, data: bytes) -> int:
-    """How many letters of base64 stand around a match without a gap but for the ends of lines."""
-    size = match.end - match.start
-    inside = b"A" * size  # Of its own line, too.
-    before = _LINE_END.sub(b"", bytes(data[max(match.start - _LOOKED_AT, 0) : match.start]) + inside)[:-size]
-    behind = _LINE_END.sub(b"", inside + bytes(data[match.end : match.end + _LOOKED_AT]))[size:]
-    return len(before) - len(before.rstrip(_ALPHABET)) + len(behind) - len(behind.lstrip(_ALPHABET))
+def _is_in_long_run(match: Match, data: bytes) -> bool:
+    """True when letters of base64 stand around a match without a gap; or with none but the ends of long lines, as a
+    module or a picture is written in a program, if signs are among them that a list of tokens has not."""
+    inside = b"A" * (match.end - match.start)  # The match's own line is a long one, too.
+    before = bytes(data[max(match.start - _LOOKED_AT, 0) : match.start]) + inside
+    behind = inside + bytes(data[match.end : match.end + _LOOKED_AT])
+    if len(_run(before, behind, len(inside))) >= _RUN_BYTES:
+        return True
+    run = _run(_LINE_END.sub(b"", before), _LINE_END.sub(b"", behind), len(inside))
+    return len(run) >= _RUN_BYTES and not run.isalnum()
+
+
+def _run(before: bytes, behind: bytes, inside: int) -> bytes:
+    """The letters of base64 at the end of one text and at the beginning of another, without the `inside` in common."""
+    left, right = before[: len(before) - inside], behind[inside:]
+    return left[len(left.rstrip(_ALPHABET)) :] + right[: len(right) - len(right.lstrip(_ALPHABET))]

@@ -50,7 +50,7 @@ _REFERENCE: Final = lazy_re(
 )
 _PATH: Final = lazy_re(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*")
 _NUMBER: Final = lazy_re(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%|n|u?l{0,2})?", re.IGNORECASE)
-_SEALED: Final = lazy_re(rb"Ag[A-D][A-Za-z0-9+/]{90,}={0,2}")
+_SEALED: Final = lazy_re(rb"(?:Ag[A-D]|AQIAAA5mAAAApAAA)[A-Za-z0-9+/]{90,}={0,2}")
 _VERSION: Final = lazy_re(rb"[v^~<>=]{0,2}[0-9]+(?:\.[0-9A-Za-z]+){1,4}(?:[-+][0-9A-Za-z.]+)?")
 _WORD: Final = lazy_re(rb"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*")
 _PROSE: Final = lazy_re(
@@ -148,7 +148,8 @@ def is_embedded(value: bytes) -> bool:
 
 
 def is_sealed(value: bytes) -> bool:
-    """True for what the sealed-secrets controller of a cluster encrypted."""
+    """True for what the sealed-secrets controller of a cluster encrypted, and for a key that Windows' CryptoAPI wrapped
+    with another."""
     return _SEALED.match(value) is not None
 
 

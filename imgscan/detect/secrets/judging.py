@@ -139,8 +139,10 @@ def _is_of_service(match: Match, data: bytes) -> bool:
 def _most_of_words(match: Match, data: bytes, path: str) -> Severity | None:
     """How bad a secret made of words can be, which is as likely what a manual or a test takes for one; None for any
     other."""
-    if match.rule.id == _BASIC_AUTH and written.is_in_comment(match, data):
-        return Severity.LOW if filters.is_one_word(filters.password_of(match.secret)) else None
+    if match.rule.id == _BASIC_AUTH:
+        password = filters.password_of(match.secret)
+        shown = written.is_in_comment(match, data) and filters.is_one_word(password)
+        return Severity.LOW if shown or filters.is_dressed_word(password) else None
     if match.rule.reveal:
         of_words = filters.is_one_word(match.secret) and filters.is_language(match.secret)
         return Severity.LOW if of_words or filters.reads_like_words(match.secret) else None

@@ -50,3 +50,10 @@ def test_letters_inside_base64_are_no_token(scanner: SecretScanner, before: str,
     token = "AKIA" + "Z7QX4JM2P6RT" + "VB3N"
     hits = scanner.scan_bytes(f"{before}{token}{after}".encode(), path="app/notes.txt")
     assert ("secret-aws-access-key" in {hit.rule.id for hit in hits}) is found
+
+
+def test_tokens_on_lines_of_their_own_are_no_base64(scanner: SecretScanner) -> None:
+    tokens = ["A" * 22 + "".join(_RANDOM.choices(string.ascii_letters + string.digits, k=90)) for _ in range(9)]
+    for between in ("\n", "',\n  '"):
+        hits = scanner.scan_bytes(f"'{between.join(tokens)}'\n".encode(), path="app/tokens.js")
+        assert {hit.secret.decode() for hit in hits} >= set(tokens)

@@ -18,6 +18,13 @@ def jwt(claims: dict[str, object]) -> str:
     return f"{part({'alg': 'HS256'})}.{part(claims)}.{RARE}{RARE}q7Zp2Lk9Xw4"
 
 
+def module() -> str:
+    """A module in base64 as a program has it in literals, one of which has the form of a token."""
+    lines = [f"{RARE}q+H/" * 6 for _ in range(9)]
+    lines[4] = "A" * 22 + (RARE * 7)[:98]
+    return " +\n".join(f"  '{line}'" for line in lines)
+
+
 def thumbnail() -> str:
     """A picture in base64 as XMP has it, with the form of a key in it."""
     lines = [f"{RARE}q+H/" * 4 for _ in range(12)]
@@ -49,6 +56,7 @@ BEGIN = "-----BEGIN RSA PRIVATE" + " KEY-----"
         pytest.param("app/run.sh", "evil-winrm -i h -u root -p 's3cret'", Severity.LOW, id="digits-for-letters"),
         pytest.param("app/a.js", "// Authorization: Basic dGlsbDptaWxs", Severity.LOW, id="basic-auth-in-a-comment"),
         pytest.param("app/a.js", "h = 'Authorization: Basic dGlsbDptaWxs'", Severity.MEDIUM, id="basic-auth"),
+        pytest.param("app/a.js", "h = 'Authorization: Basic ZGVtbzpwQDU1dzByZA=='", Severity.LOW, id="what-all-try"),
         pytest.param("app/.env", "DB_PASSWORD=mysupersecretpassword", Severity.LOW, id="said-to-be-one"),
         pytest.param("app/run.sh", "evil-winrm -i h -u root -p 't1llm4n'", Severity.MEDIUM, id="of-somebody"),
         pytest.param("app/a.yml", "psql -c \"CREATE ROLE till PASSWORD 'till'\"", Severity.LOW, id="named-as-the-user"),
@@ -82,6 +90,11 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
         pytest.param("app/a.json", r'"o_auth2_credentials=app.Cfn.OAuth2CredentialsProperty(\n"', id="call"),
         pytest.param("app/a.xml", "var Pw = cmath53.WeierstrassP(c, 0, w);", id="call-of-a-script"),
         pytest.param("app/a.jpg", thumbnail(), id="letters-of-a-picture"),
+        pytest.param("app/a.js", module(), id="letters-of-a-module-in-lines"),
+        pytest.param("app/a.config", f'<add sessionKey="AQIA{"AA5mAAAApAAA"}{"RkpX" * 40}" />', id="wrapped-key"),
+        pytest.param(
+            "app/a.json", r"token_props = &awscdk.Aws_x.NewTokenPropsMixin(&TokenMixin2Props{\n", id="call-in-go"
+        ),
         pytest.param("app/a.py", "Entry.KEY_WOW32: winreg.KEY_WOW64_32KEY,", id="constant-of-a-module"),
         pytest.param("app/a.csv", "LT" + "AIaDEFGHKLMNPQRSTVWY,3", id="sequence-of-amino-acids"),
         pytest.param(
