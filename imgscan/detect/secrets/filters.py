@@ -24,7 +24,7 @@ _PLACEHOLDER_WORDS: Final = lazy_re(
     rb"example|placeholder|change[_-]?me|change[_-]?this|changeit|replace[_-]?(?:me|this|with)|insert[_-]|redacted|"
     rb"your[_-]|[_-]your|my[_-]?(?:api|secret|token|password|access)[_-]?(?:key|token|secret|password)?[0-9]{0,2}$|not[_-]?a[_-]?real|"
     rb"secret[_-]?here|goes[_-]?here|token[_-]?here|key[_-]?here|foobar|\*\*\*|\.\.\.|"
-    rb"d[e3][a4]d-?b(?:ee|33)f|faceb00k|f00df00d|^(?:key|token)[_-]12?3?4?5?6?$|"
+    rb"^(?:key|token)[_-]12?3?4?5?6?$|"
     rb"<[^>]{1,80}>|(?:^|[^a-z0-9])(?:dummy|fake|todo|fixme|lorem)(?:[^a-z0-9]|$)",
 )
 # These stand in names of environments too, so in a longer random text (`key_test_…`) they say nothing.
@@ -86,6 +86,7 @@ _FEW_DISTINCT: Final = 4
 _FEW_OF_CASE: Final = 2
 _LANGUAGE: Final = 2.8
 _WORDY: Final = 2.4
+_SPELT: Final = lazy_re(rb"d[e3][a4]d-?b(?:ee|33)f|faceb00k|f00df00d")
 _SAYS: Final = lazy_re(rb"passw(?:or)?d|passphrase|secret|token")
 _LONG_PART: Final = lazy_re(rb"[A-Za-z0-9]{16,}")
 _BEHIND_WORDS: Final = b"0123456789!@#$%^&*._-"
@@ -199,8 +200,10 @@ def says_what_it_is(value: bytes) -> bool:
 
 
 def reads_like_words(value: bytes) -> bool:
-    """True for a long token whose letters no chance puts together (`AIza…ThisIsTheKeyOfNobody`): none of its parts of
-    sixteen and more is rare. Of 20,000 random ones of base 62 none is."""
+    """True for a long token whose letters no chance puts together (`AIza…ThisIsTheKeyOfNobody`, `…deadbeef…`): none of
+    its parts of sixteen and more is rare. Of 20,000 random ones of base 62 none is."""
+    if _SPELT.search(value.lower()) is not None:
+        return True
     parts = _LONG_PART.findall(value[:_LOOKED_AT])
     return b"/" not in value and max(map(len, parts), default=0) >= _RANDOM_LENGTH and all(map(_is_wordy, parts))
 

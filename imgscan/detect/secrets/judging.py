@@ -36,6 +36,7 @@ _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
 _SHORTEST_OF_OTHERS: Final = 16
 _BASIC_AUTH: Final = "secret-basic-auth"
 _OF_COMMANDS: Final = frozenset(("secret-command-password", "secret-curl-user"))
+_OF_CALLS: Final = frozenset(("secret-login-call", "secret-connect-call", "secret-client-call"))
 _NAMED_BY_ANY: Final = frozenset((assignments.ENV_ASSIGNMENT, generic.GENERIC))
 
 
@@ -150,10 +151,11 @@ def _most_of_words(match: Match, data: bytes, path: str) -> Severity | None:
         said_so = assignments.is_sensitive_name(match.secret.decode())
         stands_in = said_so or written.is_in_comment(match, data) or written.is_repeated(match, data)
         return Severity.LOW if stands_in else Severity.MEDIUM
-    # A command in the text of a program is one that its help shows.
-    shown = match.rule.id in _OF_COMMANDS and filekinds.shows_commands(path) and filters.is_language(match.secret)
+    if match.rule.id in _OF_COMMANDS and filekinds.shows_commands(path) and filters.is_language(match.secret):
+        return Severity.LOW
+    handed_over = match.rule.id in _OF_COMMANDS or match.rule.id in _OF_CALLS
     stands_in = filters.is_dressed_word(match.secret) or filters.says_what_it_is(match.secret)
-    return Severity.LOW if shown or stands_in else None
+    return Severity.LOW if handed_over and stands_in else None
 
 
 def _is_said_by_name_alone(rule: SecretRule, secret: bytes) -> bool:
