@@ -11,7 +11,7 @@ import re
 from enum import Enum
 from typing import Final
 
-from imgscan.detect.secrets import filters, publishable
+from imgscan.detect.secrets import filters, publishable, wording
 from imgscan.detect.secrets.namewords import is_random, name_words
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
@@ -136,7 +136,7 @@ def judge_value(name: str, value: bytes, written: Written) -> tuple[Severity, Co
         return None
     if not is_sensitive_name(name) and not _may_be_password(name, value):
         return None
-    if filters.is_weak_password(value):
+    if wording.is_weak_password(value):
         return None if code else (Severity.LOW, Confidence.LOW)
     if filters.is_placeholder(value) or _repeats_name(name, value):
         return None
@@ -184,7 +184,7 @@ def _is_name_of_secret(name: str, value: bytes) -> bool:
     parts = _words_of(name)
     if parts[-1:] == ["secret"] or parts[-1:] == ["salt"]:
         return _OBJECT.fullmatch(value) is not None and letters_per_piece(value) >= _LANGUAGE_OF_OBJECTS
-    return filters.is_language(value)
+    return wording.is_language(value)
 
 
 def _is_made_of_groups(value: bytes) -> bool:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from imgscan.detect.secrets import wording
 from imgscan.detect.secrets.pem import lacks_key_body
-from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.validators import check, decode_base64, decode_json
 from imgscan.detect.secrets.wordlists import byte_words, words
@@ -52,14 +52,6 @@ _PATH: Final = lazy_re(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*"
 _NUMBER: Final = lazy_re(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%|n|u?l{0,2})?", re.IGNORECASE)
 _SEALED: Final = lazy_re(rb"(?:Ag[A-D]|AQIAAA5mAAAApAAA)[A-Za-z0-9+/]{90,}={0,2}")
 _VERSION: Final = lazy_re(rb"[v^~<>=]{0,2}[0-9]+(?:\.[0-9A-Za-z]+){1,4}(?:[-+][0-9A-Za-z.]+)?")
-_WORD: Final = lazy_re(rb"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*")
-_PROSE: Final = lazy_re(
-    rb"[A-Za-z\x80-\xff]+[.,:;]|(?:[A-Za-z]*\\u[0-9A-Fa-f]{4})+[A-Za-z]*[.,:;]?"
-    rb"|(?:[A-Z]+[:_-])+(?:SECRET|TOKEN|PASS|PASSWORD|PWD|KEY)[.,:;]?"
-    rb"|[A-Za-z]*(?:[\xce-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}){2}[A-Za-z\x80-\xff]*"
-)
-"""Letters and what ends a sentence; what to give, as a manual has it; letters of other scripts, escaped or in UTF-8
-(from Greek on)."""
 _EMBEDDED: Final = (
     *(b"data:", b"iVBORw0KGgo", b"/9j/4", b"R0lGODlh", b"R0lGODdh", b"UklGR", b"PHN2Zy", b"PD94bWwg"),
     *(b"aHR0cHM6Ly", b"aHR0cDovL"),
@@ -84,13 +76,6 @@ _LOOKED_AT: Final = 256
 _RANDOM_LENGTH: Final = 24
 _FEW_DISTINCT: Final = 4
 _FEW_OF_CASE: Final = 2
-_LANGUAGE: Final = 2.8
-_WORDY: Final = 2.4
-_SPELT: Final = lazy_re(rb"d[e3][a4]d-?b(?:ee|33)f|faceb00k|f00df00d")
-_SAYS: Final = lazy_re(rb"passw(?:or)?d|passphrase|secret|token")
-_LONG_PART: Final = lazy_re(rb"[A-Za-z0-9]{16,}")
-_BEHIND_WORDS: Final = b"0123456789!@#$%^&*._-"
-_LEET: Final = bytes.maketrans(b"0134579@$!", b"oieastgasi")
 _LONG_SEQUENCE: Final = 8
 _LONG_RUN: Final = 12
 _ALPHABET_LENGTH: Final = 30
@@ -184,34 +169,6 @@ def is_sequential(value: bytes) -> bool:
     return counted >= _LONG_SEQUENCE and counted * 2 >= len(head)
 
 
-def is_weak_password(value: bytes) -> bool:
-    """True for a password from the top of every list: no secret to leak, but one that anybody tries first."""
-    return value.strip().lower() in byte_words("weak_passwords")
-
-
-def is_dressed_word(value: bytes) -> bool:
-    """True for a password that everybody tries, with digits in place of letters, or digits and signs behind it."""
-    return is_weak_password(value.lower().rstrip(_BEHIND_WORDS).translate(_LEET))
-
-
-def says_what_it_is(value: bytes) -> bool:
-    """True for words of which one is for a secret: `adminUserPassword123`."""
-    return is_language(value) and _SAYS.search(value.lower()) is not None
-
-
-def reads_like_words(value: bytes) -> bool:
-    """True for a long token whose letters no chance puts together (`AIza…ThisIsTheKeyOfNobody`, `…deadbeef…`): none of
-    its parts of sixteen and more is rare. Of 20,000 random ones of base 62 none is."""
-    if _SPELT.search(value.lower()) is not None:
-        return True
-    parts = _LONG_PART.findall(value[:_LOOKED_AT])
-    return b"/" not in value and max(map(len, parts), default=0) >= _RANDOM_LENGTH and all(map(_is_wordy, parts))
-
-
-def _is_wordy(part: bytes) -> bool:
-    return letters_per_piece(part) > _WORDY
-
-
 def is_path(value: bytes) -> bool:
     """True for a file path, where the secret lies elsewhere."""
     return _PATH.fullmatch(value) is not None
@@ -239,22 +196,6 @@ def is_named_digest(data: bytes, start: int, end: int) -> bool:
     names = words("digest_names")
     says_so = bool(parts) and (parts[-1] in names or "".join(parts[-2:]) in names)
     return says_so and words("secret_words").isdisjoint(parts) and words("key_qualifiers").isdisjoint(parts)
-
-
-def is_one_word(value: bytes) -> bool:
-    """True for letters of one case, maybe joined: an identifier or a word of a language, not a random token."""
-    return _WORD.fullmatch(value) is not None
-
-
-def is_prose(value: bytes) -> bool:
-    """True for the last word of a sentence, and for letters of other scripts: what follows a word in a message, not
-    what a command is given."""
-    return _PROSE.fullmatch(value) is not None
-
-
-def is_language(value: bytes) -> bool:
-    """True for words behind each other, as the strings of a program lie."""
-    return letters_per_piece(value) > _LANGUAGE
 
 
 def is_constant(value: bytes) -> bool:
@@ -303,7 +244,7 @@ def is_not_user_password(value: bytes) -> bool:
         return True
     password = raw.partition(b":")[2]
     words = b" " in password and lacks_digits(password)
-    return not password or words or is_placeholder(password) or is_weak_password(password)
+    return not password or words or is_placeholder(password) or wording.is_weak_password(password)
 
 
 def password_of(value: bytes) -> bytes:
@@ -345,15 +286,15 @@ FILTERS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "path": is_path,
     "number": is_number,
     "hex": is_hex,
-    "one-word": is_one_word,
-    "prose": is_prose,
-    "language": is_language,
+    "one-word": wording.is_one_word,
+    "prose": wording.is_prose,
+    "language": wording.is_language,
     "email": is_email,
     "constant": is_constant,
     "identifier": is_identifier,
     "no-digits": lacks_digits,
     "one-case": barely_mixes_case,
-    "weak": is_weak_password,
+    "weak": wording.is_weak_password,
     "no-key-body": lacks_key_body,
     "not-jwt": is_not_jwt,
     "not-user-password": is_not_user_password,

@@ -14,6 +14,7 @@ from imgscan.detect.secrets import (
     named,
     publishable,
     uris,
+    wording,
     written,
 )
 from imgscan.detect.secrets.chance import came_by_chance, is_in_noise
@@ -142,19 +143,19 @@ def _most_of_words(match: Match, data: bytes, path: str) -> Severity | None:
     other."""
     if match.rule.id == _BASIC_AUTH:
         password = filters.password_of(match.secret)
-        shown = written.is_in_comment(match, data) and filters.is_one_word(password)
-        return Severity.LOW if shown or filters.is_dressed_word(password) else None
+        shown = written.is_in_comment(match, data) and wording.is_one_word(password)
+        return Severity.LOW if shown or wording.is_dressed_word(password) else None
     if match.rule.reveal:
-        of_words = filters.is_one_word(match.secret) and filters.is_language(match.secret)
-        return Severity.LOW if of_words or filters.reads_like_words(match.secret) else None
-    if filters.is_one_word(match.secret):
+        of_words = wording.is_one_word(match.secret) and wording.is_language(match.secret)
+        return Severity.LOW if of_words or wording.reads_like_words(match.secret) else None
+    if wording.is_one_word(match.secret):
         said_so = assignments.is_sensitive_name(match.secret.decode())
         stands_in = said_so or written.is_in_comment(match, data) or written.is_repeated(match, data)
         return Severity.LOW if stands_in else Severity.MEDIUM
-    if match.rule.id in _OF_COMMANDS and filekinds.shows_commands(path) and filters.is_language(match.secret):
+    if match.rule.id in _OF_COMMANDS and filekinds.shows_commands(path) and wording.is_language(match.secret):
         return Severity.LOW
     handed_over = match.rule.id in _OF_COMMANDS or match.rule.id in _OF_CALLS
-    stands_in = filters.is_dressed_word(match.secret) or filters.says_what_it_is(match.secret)
+    stands_in = wording.is_dressed_word(match.secret) or wording.says_what_it_is(match.secret)
     return Severity.LOW if handed_over and stands_in else None
 
 
@@ -162,7 +163,7 @@ def _is_said_by_name_alone(rule: SecretRule, secret: bytes) -> bool:
     """True for words that a rule of others takes for a secret because of the word before them, or of the `key-` that
     they begin with."""
     of_words = rule.id.startswith(_GENERIC_OF_OTHERS) or secret.replace(b"-", b"").isalpha()
-    return (of_words or len(secret) < _SHORTEST_OF_OTHERS) and filters.is_language(secret)
+    return (of_words or len(secret) < _SHORTEST_OF_OTHERS) and wording.is_language(secret)
 
 
 def _weigh(rule: SecretRule, checked: Checked) -> tuple[Severity, Confidence]:

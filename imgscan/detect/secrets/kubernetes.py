@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from imgscan.detect.secrets import filters
+from imgscan.detect.secrets import filters, wording
 from imgscan.detect.secrets.assignments import is_sensitive_name
 from imgscan.detect.secrets.rarity import letters_per_piece
 from imgscan.detect.secrets.redact import shannon_bits
@@ -63,7 +63,7 @@ def _is_file(decoded: bytes) -> bool:
 
 
 def _is_harmless(text: bytes) -> bool:
-    return filters.is_placeholder(text) or filters.is_weak_password(text)
+    return filters.is_placeholder(text) or wording.is_weak_password(text)
 
 
 def _parent(document: bytes, at: int) -> bytes | None:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from imgscan.detect.secrets import filters
+from imgscan.detect.secrets import filters, wording
 from imgscan.detect.secrets.redact import shannon_bits
 from imgscan.detect.secrets.wordlists import byte_words
 from imgscan.lazyre import lazy_re
@@ -61,7 +61,7 @@ def judge_uri(match: bytes) -> tuple[Severity, Confidence] | None:
     if scheme.lower() in _OF_NAMES or _is_specimen(user, password, host):
         return None
     if _SPECIMEN_HOST.search(host) is not None:
-        made_up = _is_weak(user, password) or filters.lacks_digits(password) or filters.is_one_word(password)
+        made_up = _is_weak(user, password) or filters.lacks_digits(password) or wording.is_one_word(password)
         return None if made_up or len(password) < _SHORTEST_RARE else (Severity.LOW, Confidence.LOW)
     local = _LOCAL_HOST.fullmatch(host) is not None
     if _is_weak(user, password):
@@ -83,7 +83,7 @@ def _plain(match: bytes) -> bytes:
 
 def _is_weak(user: bytes, password: bytes) -> bool:
     last = unquote_to_bytes(password).rpartition(b" ")[2]  # Of `a%20secret` the word that says what it is.
-    if password.lower() == user.lower() or filters.is_weak_password(password):
+    if password.lower() == user.lower() or wording.is_weak_password(password):
         return True
     return filters.is_placeholder(password) or filters.is_placeholder(last)
 
@@ -105,7 +105,7 @@ def _is_specimen(user: bytes, password: bytes, host: bytes) -> bool:
     if filters.is_constant(password) and _CAPITALS.fullmatch(user) is not None:
         return True  # What to put there, as `s3://ACCESS_KEY:SECRET_KEY@bucket` has it.
     generic = user.lower() in byte_words("generic_users") or filters.is_placeholder(user)
-    return generic and (_is_weak(user, password) or filters.is_one_word(password))
+    return generic and (_is_weak(user, password) or wording.is_one_word(password))
 
 
 def uri_context(match: bytes) -> str:
