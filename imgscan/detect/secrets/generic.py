@@ -20,6 +20,9 @@ from imgscan.lazyre import lazy_re
 GENERIC: Final = "secret-generic"
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DOTTED: Final = lazy_re(rb"[A-Za-z_-]+[0-9]{0,3}(?:[.:/][A-Za-z_-]+[0-9]{0,3})+")
+_FUNCTION: Final = lazy_re(
+    rb"(?:get|set|load|read|fetch|make|create|check|require|ensure|has|use)(?:_[a-z]+)+(?:_[0-9]+)?"
+)
 _MEMBER: Final = lazy_re(rb"[a-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*\.[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 """A constant of a module: `winreg.KEY_WOW64_32KEY`."""
 _VERSIONED: Final = lazy_re(rb"[A-Za-z_@/-]*[0-9]+(?:\.[0-9]+)+[A-Za-z0-9._-]*")
@@ -93,6 +96,7 @@ def _is_known_shape(value: bytes) -> bool:
         or filters.is_embedded(value)
         or filters.is_email(value)
         or _DOTTED.fullmatch(value) is not None
+        or _FUNCTION.fullmatch(value) is not None
         or _MEMBER.fullmatch(value) is not None
         or _VERSIONED.fullmatch(value) is not None
         or _NAMED_DIGEST.match(value) is not None

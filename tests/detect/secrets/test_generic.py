@@ -93,6 +93,7 @@ def test_keys_of_services() -> None:
     assert is_service_secret("MISTRAL_API_KEY", RANDOM.encode())
     assert not is_service_secret("MISTRAL_API_KEY_NAME", RANDOM.encode())
     assert not is_service_secret("GITHUB_TOKEN", b"release-bot-for-main-2")
+    assert not is_service_secret("openai_key_or_503", b"get_groq_key_or_503")
     for model in (
         b"claude-sonnet-5-5",
         b"gpt-oss-120b",
