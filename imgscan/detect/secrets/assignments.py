@@ -52,6 +52,8 @@ _ACCOUNT: Final = lazy_re(rb"0x[0-9A-Fa-f]{40}")
 """The address of an account or a contract (Ethereum): a token's, in the other meaning of the word."""
 _GROUPS_OF_FOUR: Final = lazy_re(rb"[a-z]{4}(?: [a-z]{4}){3}|[a-z]{4}(?:-[a-z]{4}){3}")
 """A password that Google or Apple makes for an application."""
+_ARMOUR: Final = b"-----BEGIN"
+"""Of a key, of which there are rules: without one behind it, it is a specimen."""
 _DEFAULT: Final = lazy_re(rb"\s*[\"']?\$\{\w{1,100}:?-([^{}$]{1,4096})\}[\"']?\s*")
 _YEAR_END: Final = lazy_re(rb"\.[0-9]{2,8}[^\w.]?$")
 _OBJECT: Final = lazy_re(rb"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
@@ -227,7 +229,7 @@ def _names_password(name: str) -> bool:
 def _lies_elsewhere(value: bytes) -> bool:
     value = value.rstrip(b".,")
     named = filters.is_reference(value) or filters.is_path(value) or filters.is_algorithm(value)
-    if named or b"://" in value or _ACCOUNT.fullmatch(value) is not None:
+    if named or b"://" in value or value.startswith(_ARMOUR) or _ACCOUNT.fullmatch(value) is not None:
         return True
     return publishable.is_specimen(value) or filters.is_sealed(value) or filters.is_embedded(value)
 

@@ -94,6 +94,9 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
         pytest.param(
             "app/a.json", r"token_props = &awscdk.Aws_x.NewTokenPropsMixin(&TokenMixin2Props{\n", id="call-in-go"
         ),
+        pytest.param(
+            "app/.env", f'FIREBASE_PRIVATE_KEY="{BEGIN}\\nasdasd==\\n{BEGIN.replace("BEGIN", "END")}"', id="pem"
+        ),
         pytest.param("app/a.py", "Entry.KEY_WOW32: winreg.KEY_WOW64_32KEY,", id="constant-of-a-module"),
         pytest.param("app/a.csv", "LT" + "AIaDEFGHKLMNPQRSTVWY,3", id="sequence-of-amino-acids"),
         pytest.param(
