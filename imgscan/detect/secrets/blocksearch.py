@@ -87,6 +87,7 @@ class RuleSet:
         self._patterns += [shortest(pattern) for _, pattern in self._glued]
         self._lengths += [rule.max_length for rule, _ in self._glued]
         self._backend, self._cache = backend, cache
+        self._matcher: Matcher | None = None
 
     def in_tables(self, data: bytes, path: str, cut: Cut) -> list[Match]:
         """What stands in a table's column under a secret's name, as matches of the rule for assignments."""
@@ -112,10 +113,13 @@ class RuleSet:
         paths = [_COUNTED.sub(_uncounted, cast("re.Pattern[str]", rule.path).pattern) for rule in self._for_paths]
         return re2.compile("|".join(paths) if paths else _NEVER, options)
 
-    @cached_property
+    @property
     def matcher(self) -> Matcher:
-        """The compiled matcher, made when first needed."""
-        return load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
+        """The compiled matcher, made when first needed. (A cached property of Python 3.11 is locked for all sets, which
+        are to be compiled beside each other.)"""
+        if self._matcher is None:
+            self._matcher = load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
+        return self._matcher
 
     @cached_property
     def _wide_matcher(self) -> Matcher:

@@ -29,8 +29,8 @@ class Where(StrEnum):
 
 _LIBRARY: Final = lazy_re(r"\.(?:so(?:\.[0-9.]+)?|a|dll|dylib|node)$", re.IGNORECASE)
 _TEST: Final = lazy_re(
-    r"(?:^|/)(?:_?tests?|testing|test[_-]?data|__tests__|spec|specs|selftest|fixtures?|mocks?|__mocks__|e2e|testsuite|test[_-]?kit|"
-    r"cypress)/|(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*[.-](?:test|spec)|conftest)\.[a-z0-9]{1,5}$|"
+    r"(?:^|/)(?:_?tests?|testing|test[_-]?data|__tests__|spec|specs|selftest|fixtures?|mocks?|__mocks__|e2e|testsuite|"
+    r"test[_-]?kit|cypress)/|(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*[.-](?:test|spec)|conftest)\.[a-z0-9]{1,5}$|"
     r"(?:^|/)(?:tests?|spec|fixtures?)\.(?:[cm]?[jt]sx?|py|rb|go|php|rs|java|kt|cs|exs?)$|"
     r"(?:^|[/_.-])(?:dummy|fake|mock)(?:[_.-][^/]*)?$",
     re.IGNORECASE,

@@ -10,10 +10,12 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 from imgscan import __version__
@@ -110,7 +112,9 @@ class SecretScanner:
 
     def prepare(self) -> None:
         """Load what is otherwise loaded when first needed, for processes that are about to be forked."""
-        for rules in (self.blocks.everywhere, self.blocks.config, self.blocks.named):
+        sets = (self.blocks.everywhere, self.blocks.config, self.blocks.named)
+        _compile(sets)
+        for rules in sets:
             rules.prepare()
         load_lists()
 
@@ -335,6 +339,21 @@ class _Pieces:
         """What was found."""
         self._search.take(self._windows.finish())
         return self._search.hits()
+
+
+def _compile(sets: Sequence[RuleSet]) -> None:
+    """Make the sets' matchers beside each other: where none is kept, each takes seconds, in which hyperscan leaves the
+    interpreter to others."""
+    threads = [Thread(target=_compile_one, args=(rules,)) for rules in sets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _compile_one(rules: RuleSet) -> None:
+    with suppress(Exception):  # What fails fails again where the matcher is needed, and is told there.
+        _ = rules.matcher
 
 
 def _spent(counts: Mapping[str, int]) -> frozenset[str]:

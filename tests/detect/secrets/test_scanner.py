@@ -7,17 +7,21 @@ import gzip
 import io
 import json
 import logging
+import threading
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from secretmaker import token_of
 
+from imgscan.detect.secrets import blocksearch
 from imgscan.detect.secrets.confirm import MOST_MATCHES
 from imgscan.detect.secrets.examples import assemble
+from imgscan.detect.secrets.matcher import Matcher, load_matcher
 from imgscan.detect.secrets.rules import LONGEST_MATCH, own_pack
-from imgscan.detect.secrets.scanner import SecretScanner
+from imgscan.detect.secrets.scanner import SecretScanner, load_scanner
 from imgscan.detect.secrets.windows import WINDOW_BYTES
 from imgscan.model import Confidence, Severity, Validity
 
@@ -395,3 +399,26 @@ def test_a_token_that_counts_up_is_a_hint(scanner: SecretScanner, text: str, tol
     assert [hit.detail for hit in hits if "counts up" in hit.detail] == (
         ["it counts up, as made-up examples do"] if told == ("info", "low") else []
     )
+
+
+def test_matchers_are_made_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three sets of rules: none is done before all have begun."""
+    begun = threading.Barrier(3, timeout=60)
+
+    def slowly(*args: Any, **options: Any) -> Matcher:
+        if threading.current_thread() is not threading.main_thread():
+            begun.wait()
+        return load_matcher(*args, **options)
+
+    monkeypatch.setattr(blocksearch, "load_matcher", slowly)
+    load_scanner(trufflehog3=False).prepare()
+    assert not begun.broken
+
+
+def test_what_fails_beside_the_others_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: Any, **_options: Any) -> Matcher:
+        raise MemoryError("no room for an automaton")
+
+    monkeypatch.setattr(blocksearch, "load_matcher", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        load_scanner(trufflehog3=False).prepare()
