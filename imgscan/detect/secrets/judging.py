@@ -34,7 +34,7 @@ _OF_WORDS: Final = "it is made of words, as examples are"
 _SAID_TO_BE_ONE: Final = lazy_re(rb"(?i)(?:\be\.g\.|\bfor (?:example|instance)\b)[\s:,=\"'`(-]{0,4}$")
 """What stands right before a specimen in a manual."""
 _GENERIC_OF_OTHERS: Final = "secret-trufflehog3-generic"
-_SHORTEST_OF_OTHERS: Final = 16
+_SHORT_OF_OTHERS: Final = 16
 _BASIC_AUTH: Final = "secret-basic-auth"
 _OF_COMMANDS: Final = frozenset(("secret-command-password", "secret-curl-user"))
 _OF_CALLS: Final = frozenset(("secret-login-call", "secret-connect-call", "secret-client-call"))
@@ -154,16 +154,17 @@ def _most_of_words(match: Match, data: bytes, path: str) -> Severity | None:
         return Severity.LOW if stands_in else Severity.MEDIUM
     if match.rule.id in _OF_COMMANDS and filekinds.shows_commands(path) and wording.is_language(match.secret):
         return Severity.LOW
-    handed_over = match.rule.id in _OF_COMMANDS or match.rule.id in _OF_CALLS
-    stands_in = wording.is_dressed_word(match.secret) or wording.says_what_it_is(match.secret)
-    return Severity.LOW if handed_over and stands_in else None
+    if match.rule.id not in _OF_COMMANDS | _OF_CALLS:
+        return None
+    made_up = wording.is_dressed_word(match.secret) or wording.says_what_it_is(match.secret)
+    return Severity.LOW if made_up else None
 
 
 def _is_said_by_name_alone(rule: SecretRule, secret: bytes) -> bool:
-    """True for words that a rule of others takes for a secret because of the word before them, or of the `key-` that
-    they begin with."""
+    """True for words that a rule of others takes for a secret because of the word before them, or of what they begin
+    with (`key-`, `ya29.`): of letters alone, or short."""
     of_words = rule.id.startswith(_GENERIC_OF_OTHERS) or secret.replace(b"-", b"").isalpha()
-    return (of_words or len(secret) < _SHORTEST_OF_OTHERS) and wording.is_language(secret)
+    return (of_words or len(secret) < _SHORT_OF_OTHERS) and wording.is_language(secret)
 
 
 def _weigh(rule: SecretRule, checked: Checked) -> tuple[Severity, Confidence]:
@@ -228,7 +229,12 @@ def _judge_named(match: Match, data: bytes, path: str, *, line: int, offset: int
 
 def _is_hint(match: Match, data: bytes, path: str) -> bool:
     """Whether a value under a name that hints at a secret is a literal, and rarer than what surrounds it."""
-    if is_vendored(path) or filekinds.has_macros(path) or filekinds.is_page(path) or written.names_a_thing(match, data):
+    if (
+        is_vendored(path)
+        or filekinds.has_macros(path)
+        or filekinds.is_page(path)
+        or written.names_file_or_arn(match, data)
+    ):
         return False
     return written.is_literal(match, data, path) and generic.is_generic_secret(match.name, match.secret)
 

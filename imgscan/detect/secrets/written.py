@@ -53,9 +53,9 @@ def written_as(match: Match, data: bytes, *, env_file: bool) -> assignments.Writ
     return assignments.Written.QUOTED if before in _QUOTES and before == after else assignments.Written.PLAIN
 
 
-def names_a_thing(match: Match, data: bytes) -> bool:
-    """Whether a name is that of a program's file, or a part between colons, as the kinds of what cloud providers
-    address are."""
+def names_file_or_arn(match: Match, data: bytes) -> bool:
+    """Whether a name is that of a program's file, or a part of an ARN: between colons, as the kinds of what cloud
+    providers address are."""
     if filekinds.is_code(match.name):
         return True
     return data[max(match.match_start - 1, 0) : match.match_start] == b":" == data[match.start - 1 : match.start]
@@ -68,7 +68,7 @@ def names_no_variable(match: Match, data: bytes) -> bool:
         return True
     if assignments.is_lone(match.name):
         return _OF_TESTS.search(data[match.match_start : match.start]) is not None
-    if names_a_thing(match, data):
+    if names_file_or_arn(match, data):
         return True
     name_end = match.match_start + len(match.name)
     return data[max(match.match_start - 2, 0) : match.match_start] == b"::" and data[name_end : name_end + 1] == b'"'
