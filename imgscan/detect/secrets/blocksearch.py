@@ -86,7 +86,7 @@ class RuleSet:
         self._first_glued = len(self._patterns)
         self._patterns += [shortest(pattern) for _, pattern in self._glued]
         self._lengths += [rule.max_length for rule, _ in self._glued]
-        self._backend, self._cache = backend, cache
+        self._backend, self._cache, self._encoded = backend, cache, encoded
         self._matcher: Matcher | None = None
 
     def in_tables(self, data: bytes, path: str, cut: Cut) -> list[Match]:
@@ -118,7 +118,9 @@ class RuleSet:
         """The compiled matcher, made when first needed. (A cached property of Python 3.11 is locked for all sets, which
         are to be compiled beside each other.)"""
         if self._matcher is None:
-            self._matcher = load_matcher(self._patterns, self._lengths, backend=self._backend, cache=self._cache)
+            self._matcher = load_matcher(
+                self._patterns, self._lengths, backend=self._backend, cache=self._cache, for_few=not self._encoded
+            )
         return self._matcher
 
     @cached_property

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from blake3 import blake3
 
 from imgscan.cachedir import is_ours
-from imgscan.detect.secrets.patterntext import in_parts, tokens
+from imgscan.detect.secrets.patterntext import CLASS, in_parts, tokens
 from imgscan.lazyre import lazy_re
 
 if TYPE_CHECKING:
@@ -29,10 +29,15 @@ if TYPE_CHECKING:
 
 _MAGIC: Final = b"imgscan-db-2\n"
 _ESCAPE: Final = lazy_re(rb"\\.", re.DOTALL)
+_COUNT: Final = lazy_re(rb"(\\.|" + CLASS + rb")|\{([0-9]+),([0-9]+)\}", re.DOTALL)
 _SPACE: Final = rb"\t\n\f\r "
 _DIGEST_BYTES: Final = 32
-_FORM: Final = "re2-space-1 words-4"
+_FORM: Final = "re2-space-1 words-4 open-1"
 """Of what is made of a pattern before it is compiled; another one where that changes."""
+OPEN_FROM: Final = 200
+"""Where fewer counts than this are left open, too, some patterns make the search itself slower by a tenth."""
+OPEN_FROM_FOR_FEW: Final = 30
+"""For patterns that are looked for in few files."""
 _WORDS: Final = 4
 """A choice of more words than a few has hyperscan follow all of the pattern everywhere, in place of looking for words
 first: twice the time."""
@@ -40,17 +45,19 @@ _KEPT: Final = 6
 _LARGEST: Final = 64 * 1024 * 1024
 
 
-def load_database(patterns: Sequence[bytes], cache: Path | None) -> tuple[Database | None, tuple[int, ...]]:
+def load_database(
+    patterns: Sequence[bytes], cache: Path | None, *, open_from: int = OPEN_FROM
+) -> tuple[Database | None, tuple[int, ...]]:
     """A block mode database of `patterns` (None if there are none), from the cache or compiled, and the indices of the
-    patterns that hyperscan refuses.
+    patterns that hyperscan refuses. It finds at least what they match: see `with_open_counts` for `open_from`.
 
     A cache that cannot be read, trusted or written is as good as none.
     """
-    key = _cache_key(patterns)
+    key = _cache_key(patterns, open_from)
     kept = _read(cache / f"{key}.hsdb", key) if cache is not None else None
     if kept is not None:
         return kept
-    database, refused = _compile_accepted([with_re2_space(pattern) for pattern in patterns])
+    database, refused = _compile_accepted([with_open_counts(with_re2_space(each), open_from) for each in patterns])
     if cache is not None and database is not None:
         _write(cache, key, database, refused)
     return database, refused
@@ -70,10 +77,24 @@ def _with_re2_space(token: bytes) -> bytes:
     return token
 
 
-def _cache_key(patterns: Sequence[bytes]) -> str:
+def with_open_counts(pattern: bytes, open_from: int) -> bytes:
+    """A pattern without the upper bounds of what may be repeated `open_from` times more than it must: `[a-z]{4,512}` as
+    `[a-z]{4,}`. Which of its matches are too long is for `confirm` to say; to follow each count takes hyperscan a third
+    of the time that it compiles."""
+    if b"\\Q" in pattern:
+        return pattern
+
+    def opened(found: re.Match[bytes]) -> bytes:
+        is_open = found[1] is None and int(found[3]) - int(found[2]) >= open_from
+        return b"{%s,}" % found[2] if is_open else found[0]
+
+    return _COUNT.sub(opened, pattern)
+
+
+def _cache_key(patterns: Sequence[bytes], open_from: int) -> str:
     from hyperscan._version import __version__
 
-    parts = [_FORM, __version__, platform.machine(), sys.platform, *(p.hex() for p in patterns)]
+    parts = [f"{_FORM} {open_from}", __version__, platform.machine(), sys.platform, *(p.hex() for p in patterns)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

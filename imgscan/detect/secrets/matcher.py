@@ -41,16 +41,21 @@ class Matcher(Protocol):
 
 
 def load_matcher(
-    patterns: Sequence[bytes], lengths: Sequence[int], *, backend: str = "auto", cache: Path | None = None
+    patterns: Sequence[bytes],
+    lengths: Sequence[int],
+    *,
+    backend: str = "auto",
+    cache: Path | None = None,
+    for_few: bool = False,
 ) -> Matcher:
     """A matcher for `patterns`; `lengths[i]` bounds a match of pattern i.
 
     `backend` is `hyperscan`, `re2`, or `auto`: hyperscan when it can be imported. `cache` is the directory for compiled
-    databases, None for none.
+    databases, None for none. `for_few`: few files are searched with it, so it should be made fast rather than be fast.
     """
     if backend == "re2" or (backend == "auto" and not has_hyperscan()):
         return Re2Matcher(patterns)
-    return HyperscanMatcher(patterns, lengths, cache)
+    return HyperscanMatcher(patterns, lengths, cache, for_few=for_few)
 
 
 def has_hyperscan() -> bool:
@@ -102,10 +107,12 @@ class HyperscanMatcher:
 
     name = "hyperscan"
 
-    def __init__(self, patterns: Sequence[bytes], lengths: Sequence[int], cache: Path | None) -> None:
-        from imgscan.detect.secrets.database import load_database
+    def __init__(
+        self, patterns: Sequence[bytes], lengths: Sequence[int], cache: Path | None, *, for_few: bool = False
+    ) -> None:
+        from imgscan.detect.secrets.database import OPEN_FROM, OPEN_FROM_FOR_FEW, load_database
 
-        database, refused = load_database(patterns, cache)
+        database, refused = load_database(patterns, cache, open_from=OPEN_FROM_FOR_FEW if for_few else OPEN_FROM)
         self._database = database
         self._patterns = tuple(patterns)
         self._lengths = tuple(lengths)
