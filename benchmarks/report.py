@@ -9,7 +9,7 @@ from typing import Any, Final
 from benchmarks.figures import Line, Spread, fit_line, markdown_table, ratios, seconds, spread, times
 from benchmarks.peers import PEERS, Peer
 from benchmarks.planted import PLACES
-from benchmarks.runs import AGAIN, ARCHIVE, COLD, EDITED, IMGSCAN, SAVE, Run
+from benchmarks.runs import AGAIN, ARCHIVE, BARE, COLD, EDITED, IMGSCAN, SAVE, Run
 
 GB: Final = 1e9
 MB: Final = 1e6
@@ -66,6 +66,7 @@ def size_ratios(result: SizeResult) -> list[Ratio]:
     pairs = {
         f"{COLD} ÷ {SAVE}": (COLD, SAVE),
         f"{ARCHIVE} ÷ {SAVE}": (ARCHIVE, SAVE),
+        f"{BARE} ÷ {SAVE}": (BARE, SAVE),
         f"{AGAIN} ÷ {COLD}": (AGAIN, COLD),
         f"{EDITED} ÷ {COLD}": (EDITED, COLD),
     }

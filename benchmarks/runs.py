@@ -1,4 +1,4 @@
-"""What is run on one image, round by round: the floor, imgscan in five ways, the peers -> a Run for each.
+"""What is run on one image, round by round: the floor, imgscan in several ways, the peers -> a Run for each.
 
 A round takes every command once, in turn, so that all of them meet the machine in the same moods. The first runs of
 imgscan in a round start from a cache that holds what is kept of the rules and nothing else.
@@ -26,9 +26,10 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 SAVE: Final = "docker save"
 COLD: Final = "imgscan, first scan"
 AGAIN: Final = "imgscan, second scan"
+BARE: Final = "imgscan, with an empty cache"
 EDITED: Final = "imgscan, after an edit"
 ARCHIVE: Final = "imgscan, saved archive"
-IMGSCAN: Final = (COLD, AGAIN, EDITED, ARCHIVE)
+IMGSCAN: Final = (COLD, AGAIN, EDITED, ARCHIVE, BARE)
 RESULTS: Final = ("layers.sqlite3*", "searched-files")
 """What of imgscan's cache is of images; the rest is of the rules."""
 
@@ -98,6 +99,8 @@ def _round(bench: Bench, rules: Path) -> Iterator[Run]:
             yield _imgscan(bench, target, cache, name)
     if ARCHIVE in wanted:
         yield _imgscan(bench, str(bench.target.archive), _cache_of(bench, rules, "archive"), ARCHIVE)
+    if BARE in wanted:
+        yield _imgscan(bench, bench.target.image, _fresh(bench.target.scratch / "bare"), BARE)
     for ready in bench.peers:
         yield _peer(bench, ready)
 

@@ -277,6 +277,7 @@ def scan_for_report(
 
     say, told = session.progress.stage, list[str]()
     say(f"opening {target}")
+    session.scanner.begin()
     opened = open_image(target, platform=platform, insecure_hosts=insecure_registries, say=say, note=told.append)
     with closing(opened) as reader:
         scan = scan_image(reader, session.means)

@@ -20,7 +20,7 @@ from benchmarks.report import (
     growth_table,
     size_ratios,
 )
-from benchmarks.runs import AGAIN, COLD, EDITED, SAVE, Run
+from benchmarks.runs import AGAIN, BARE, COLD, EDITED, SAVE, Run
 
 ALL = tuple(PLACES)
 MACHINE = {
@@ -58,6 +58,7 @@ ROUND = (
     run(COLD, 3.0),
     run(AGAIN, 0.3),
     run(EDITED, 0.6),
+    run(BARE, 4.5),
     run("slow and thorough", 90.0),
     run("quick and partial", 30.0, found=("visible",)),
     run("sizes only", 1.0, found=None),
@@ -68,6 +69,7 @@ def test_ratios_of_a_size() -> None:
     found = {ratio.name: ratio.wall.median for ratio in size_ratios(result(*ROUND, *ROUND))}
     assert found == {
         f"{COLD} ÷ {SAVE}": pytest.approx(1 / 3),
+        f"{BARE} ÷ {SAVE}": pytest.approx(0.5),
         f"{AGAIN} ÷ {COLD}": pytest.approx(0.1),
         f"{EDITED} ÷ {COLD}": pytest.approx(0.2),
         f"fastest peer of equal coverage, from the image (slow and thorough) ÷ {COLD}": pytest.approx(30.0),

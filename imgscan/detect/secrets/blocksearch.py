@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, NamedTuple, cast
 
 from imgscan.detect.secrets.assignments import ENV_ASSIGNMENT
@@ -59,9 +61,12 @@ class Found(NamedTuple):
 
 
 class RuleSet:
-    """The rules of one scope with the matcher for all of their patterns."""
+    """The rules of one scope with the matcher for all of their patterns. `together` has the sets of a scanner, and gets
+    this one: who needs the matcher of one will need the others'."""
 
-    def __init__(self, rules: Sequence[SecretRule], *, encoded: bool, backend: str, cache: Path | None) -> None:
+    def __init__(
+        self, rules: Sequence[SecretRule], *, encoded: bool, backend: str, cache: Path | None, together: list[RuleSet]
+    ) -> None:
         self._rules = tuple(rules)
         self._entries = [
             (rule, rule.patterns if trigger not in rule.patterns else (trigger,))
@@ -88,6 +93,9 @@ class RuleSet:
         self._lengths += [rule.max_length for rule, _ in self._glued]
         self._backend, self._cache, self._encoded = backend, cache, encoded
         self._matcher: Matcher | None = None
+        self._making: Thread | None = None
+        self._together = together
+        together.append(self)
 
     def in_tables(self, data: bytes, path: str, cut: Cut) -> list[Match]:
         """What stands in a table's column under a secret's name, as matches of the rule for assignments."""
@@ -113,14 +121,32 @@ class RuleSet:
         paths = [_COUNTED.sub(_uncounted, cast("re.Pattern[str]", rule.path).pattern) for rule in self._for_paths]
         return re2.compile("|".join(paths) if paths else _NEVER, options)
 
+    def begin(self) -> None:
+        """Begin to make the matchers of all sets, beside each other and whatever goes on: where none are kept that
+        takes a second, in which hyperscan leaves the interpreter to others. No process may be forked before `prepare`.
+        """
+        for each in self._together:
+            if each._matcher is None and each._making is None:
+                each._making = Thread(target=each._make_beside)
+                each._making.start()
+
+    def _make_beside(self) -> None:
+        with suppress(Exception):  # What fails fails again where the matcher is needed, and is told there.
+            self._matcher = self._made()
+
+    def _made(self) -> Matcher:
+        return load_matcher(
+            self._patterns, self._lengths, backend=self._backend, cache=self._cache, for_few=not self._encoded
+        )
+
     @property
     def matcher(self) -> Matcher:
-        """The compiled matcher, made when first needed. (A cached property of Python 3.11 is locked for all sets, which
-        are to be compiled beside each other.)"""
+        """The compiled matcher, made when first needed."""
         if self._matcher is None:
-            self._matcher = load_matcher(
-                self._patterns, self._lengths, backend=self._backend, cache=self._cache, for_few=not self._encoded
-            )
+            self.begin()
+            if self._making is not None:
+                self._making.join()
+            self._matcher = self._matcher or self._made()
         return self._matcher
 
     @cached_property

@@ -10,12 +10,10 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final
 
 from imgscan import __version__
@@ -84,10 +82,12 @@ class SecretScanner:
         self.rules = {rule.id: rule for rule in rules}
         self.pack_names = tuple(f"{pack.name} ({len(pack.rules)} rules)" for pack in packs if pack.rules)
         self.notes = tuple(note for pack in packs for note in pack.notes)
+        self._sets: list[RuleSet] = []
+        make_set = partial(RuleSet, backend=backend, cache=cache, together=self._sets)
         self.blocks = BlockSearch(
-            RuleSet([*everywhere, *PUBLIC_RULES], encoded=True, backend=backend, cache=cache),
-            RuleSet(config, encoded=False, backend=backend, cache=cache),
-            RuleSet(named, encoded=False, backend=backend, cache=cache),
+            make_set([*everywhere, *PUBLIC_RULES], encoded=True),
+            make_set(config, encoded=False),
+            make_set(named, encoded=False),
         )
 
     @cached_property
@@ -110,11 +110,13 @@ class SecretScanner:
         """Which matcher is at work: `hyperscan` or `re2`."""
         return self.blocks.everywhere.matcher.name
 
+    def begin(self) -> None:
+        """Begin to load what every scan needs, beside whatever goes on. No process may be forked before `prepare`."""
+        self.blocks.everywhere.begin()
+
     def prepare(self) -> None:
         """Load what is otherwise loaded when first needed, for processes that are about to be forked."""
-        sets = (self.blocks.everywhere, self.blocks.config, self.blocks.named)
-        _compile(sets)
-        for rules in sets:
+        for rules in self._sets:
             rules.prepare()
         load_lists()
 
@@ -339,21 +341,6 @@ class _Pieces:
         """What was found."""
         self._search.take(self._windows.finish())
         return self._search.hits()
-
-
-def _compile(sets: Sequence[RuleSet]) -> None:
-    """Make the sets' matchers beside each other: where none is kept, each takes seconds, in which hyperscan leaves the
-    interpreter to others."""
-    threads = [Thread(target=_compile_one, args=(rules,)) for rules in sets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def _compile_one(rules: RuleSet) -> None:
-    with suppress(Exception):  # What fails fails again where the matcher is needed, and is told there.
-        _ = rules.matcher
 
 
 def _spent(counts: Mapping[str, int]) -> frozenset[str]:
