@@ -60,6 +60,7 @@ def load_database(
     database, refused = _compile_accepted([with_open_counts(with_re2_space(each), open_from) for each in patterns])
     if cache is not None and database is not None:
         _write(cache, key, database, refused)
+    _give_back_memory()
     return database, refused
 
 
@@ -128,6 +129,15 @@ def _compile_accepted(patterns: Sequence[bytes]) -> tuple[Database | None, tuple
         accepted = [i for i in everything if _compiles(patterns[i])]
     refused = tuple(sorted(set(everything) - set(accepted)))
     return (_compile([patterns[i] for i in accepted], accepted) if accepted else None), refused
+
+
+def _give_back_memory() -> None:
+    """A hundred megabytes that compiling took and that nothing needs any more, least of all processes forked from this
+    one; glibc would keep them for later."""
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _compiles(pattern: bytes) -> bool:
