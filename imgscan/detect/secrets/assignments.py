@@ -38,7 +38,7 @@ _COMPOUND_PASSWORD: Final = lazy_re(
 _NO_LITERAL: Final = lazy_re(
     rb"\{[\w.:$-]*\}|\{\{|\$[({]|<[a-z/!]|%[sdvr]|%\(\w|&\w+;|\\u[0-9a-f]{4}|"
     rb"\[[\w-]*\]$|\[\^|\[[^\[\]]{0,60}?\w-\w|\\[dwsbDWS]|\(\?[:=!<]|\.[*+]|"
-    rb"\w\(\)|^[\w.]+\(.*\)$|=>|^[#.@][A-Za-z][\w-]*$|^[\w.@-]+(?:/[\w.@-]+)+\.[a-z]{2,4}$|"
+    rb"\w\(\)|^[\w.]+\(.*\)(?:\\[nrt])*$|=>|^[#.@][A-Za-z][\w-]*$|^[\w.@-]+(?:/[\w.@-]+)+\.[a-z]{2,4}$|"
     rb"^[a-z_][\w-]*:[x*!]?:[0-9]|^#[0-9A-Fa-f]{3,8}$|^chr[0-9XYM]{1,2}:[0-9]+|"
     rb"^[a-z0-9][\w.-]*(?:\[[\w,-]+\])?(?:[~=!<>]=[0-9]+|[<>][0-9]+\.)[0-9.*]*\b",
     re.IGNORECASE,
@@ -62,9 +62,13 @@ _LANGUAGE_OF_OBJECTS: Final = 2.6
 _UUID: Final = lazy_re(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # What people put into passwords, and identifiers have not.
 _SIGNS: Final = lazy_re(rb"[A-Za-z][!@#$%^&*?]|[!@#%^&*?][A-Za-z]")
+_WITHOUT_BLANKS: Final = lazy_re(rb"(?:[\xe0\xe1\xe3-\xed][\x80-\xbf]{2}[\x00-\x7f]*){3}")
+"""Three characters of scripts whose prose has no blanks: Japanese, Chinese, Thai, Khmer."""
 _DIGITS: Final = b"0123456789"
 _SENTENCE_END: Final = b"?!:*."
 _SHORTEST_LONE: Final = 8
+_FAMILY: Final = 6
+_MANY_WORDS: Final = 3
 _RANDOM_LENGTH: Final = 16
 _SHORTEST_OF_LETTERS: Final = 10
 _RARE: Final = 2.0
@@ -157,7 +161,7 @@ def _is_no_literal(name: str, value: bytes, *, quoted: bool) -> bool:
         return True
     if _DOTTED.fullmatch(value) is not None and not (_is_made_of_parts(value) or _is_chosen(name, value)):
         return True
-    if not value.isascii() and (filters.lacks_digits(value) or not quoted):
+    if not value.isascii() and (filters.lacks_digits(value) or not quoted or _WITHOUT_BLANKS.search(value) is not None):
         return True
     return not quoted and _NO_PLAIN.search(value) is not None
 
@@ -167,6 +171,9 @@ def _is_made_of_parts(value: bytes) -> bool:
     random ones."""
     if _YEAR_END.search(value) is not None:
         return True
+    parts = _words_of(value.decode("latin-1"))
+    if len(parts) >= _MANY_WORDS and not words("secret_words").isdisjoint(parts):
+        return False  # `apigatewayv2.IntegrationCredentials`
     mixed = not filters.lacks_digits(value) and (value.count(b".") == 1 or letters_per_piece(value) < _RARE)
     return mixed and not (filters.lacks_mixed_case(value) and letters_per_piece(value) > _RARE)
 
@@ -235,7 +242,11 @@ def _lies_elsewhere(value: bytes) -> bool:
 
 
 def _repeats_name(name: str, value: bytes) -> bool:
-    """Also with another number behind it: `encryptionKey: encryptionKey2`."""
+    """Also with another number behind it: `encryptionKey: encryptionKey2`; or a sibling's name in a list of such:
+    `"com.acme.Token", "com.acme.Type"`."""
+    family = name.rpartition(".")[0]
+    if len(family) >= _FAMILY and value.startswith(family.encode("utf-8", "replace") + b"."):
+        return True
     name_bytes = name.lower().replace("-", "_").encode("utf-8", "replace").strip(b"_")
     return value.lower().replace(b"-", b"_").strip(filters.AROUND).rstrip(_DIGITS) == name_bytes.rstrip(_DIGITS)
 

@@ -23,8 +23,8 @@ from imgscan.model import Validity
 _PLACEHOLDER_WORDS: Final = lazy_re(
     rb"example|placeholder|change[_-]?me|change[_-]?this|changeit|replace[_-]?(?:me|this|with)|insert[_-]|redacted|"
     rb"your[_-]|[_-]your|my[_-]?(?:api|secret|token|password|access)[_-]?(?:key|token|secret|password)?[0-9]{0,2}$|not[_-]?a[_-]?real|"
-    rb"secret[_-]?here|goes[_-]?here|token[_-]?here|key[_-]?here|foobar|\*\*\*|\.\.\.|"
-    rb"^(?:key|token)[_-]12?3?4?5?6?$|"
+    rb"secret[_-]?here|goes[_-]?here|token[_-]?here|key[_-]?here|foobar|\*\*\*|\.\.\.|\xe2\x80\xa6|"
+    rb"^(?:key|token)[_-](?:[0-9]{1,4}|123456?)$|^my[_-]?(?:user(?:name)?|login|account)$|"
     rb"<[^>]{1,80}>|(?:^|[^a-z0-9])(?:dummy|fake|todo|fixme|lorem)(?:[^a-z0-9]|$)",
 )
 # These stand in names of environments too, so in a longer random text (`key_test_…`) they say nothing.

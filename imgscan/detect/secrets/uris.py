@@ -24,7 +24,7 @@ _SPECIMEN_HOST: Final = lazy_re(
     rb"(?:^|\.)(?:example|test|invalid|bogus)(?:\.(?:com|org|net|io|local))?$|(?:^|\.)example\.|^sha(?:256|512)$|"
     rb"^(?:host|hostname|server|servername|domain|address|ip|url|proxy|proxyhost|your[-_.].*|my[a-z]*\.com|"
     rb"my[-_.]?(?:host|server|proxy|domain).*|(?:foo|bar)(?:\.[a-z]+)?|"
-    rb"somewhere.*|some[-_].*|x{2,}.*|h|a\.b(?:\.c)?|\.+)$",
+    rb"somewhere.*|some[-_].*|x{2,}.*|h|[a-z]\.(?:com|org|net)|a\.b(?:\.c)?|\.+)$",
     re.IGNORECASE,
 )
 _LOCAL_HOST: Final = lazy_re(
@@ -61,7 +61,8 @@ def judge_uri(match: bytes) -> tuple[Severity, Confidence] | None:
     if scheme.lower() in _OF_NAMES or _is_specimen(user, password, host):
         return None
     if _SPECIMEN_HOST.search(host) is not None:
-        made_up = _is_weak(user, password) or filters.lacks_digits(password) or wording.is_one_word(password)
+        plain = unquote_to_bytes(password)
+        made_up = _is_weak(user, password) or filters.lacks_digits(plain) or wording.is_one_word(plain)
         return None if made_up or len(password) < _SHORTEST_RARE else (Severity.LOW, Confidence.LOW)
     local = _LOCAL_HOST.fullmatch(host) is not None
     if _is_weak(user, password):
@@ -82,8 +83,9 @@ def _plain(match: bytes) -> bytes:
 
 
 def _is_weak(user: bytes, password: bytes) -> bool:
-    last = unquote_to_bytes(password).rpartition(b" ")[2]  # Of `a%20secret` the word that says what it is.
-    if password.lower() == user.lower() or wording.is_weak_password(password):
+    plain = unquote_to_bytes(password)
+    last = plain.rpartition(b" ")[2]  # Of `a%20secret` the word that says what it is.
+    if password.lower() == user.lower() or wording.is_weak_password(plain):
         return True
     return filters.is_placeholder(password) or filters.is_placeholder(last)
 

@@ -104,6 +104,15 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
         ),
         pytest.param("app/.env", "BIN_LIST_API_KEY=BLANK", id="blank"),
         pytest.param("app/src/token.rs", 'AccessToken::new("ya29' + '.secret", 1);', id="words-by-a-rule-of-others"),
+        pytest.param("app/ja.json", '"pass": "1つのロール値のみ使用されています"', id="prose-without-blanks"),
+        pytest.param("app/a.js", "// https://user%3An%40me:p%40ss%3Aword@x.com/ becomes", id="address-of-a-letter"),
+        pytest.param("app/a.js", "KEY='dotenv://:key_78" + "90@dotenvx.com/vault'", id="a-numbered-key"),
+        pytest.param("app/a.ts", "KEY='dotenv://:rq7Zp2Lk…" + "@dotenvx.com/vault'", id="cut-off"),
+        pytest.param("app/a.ts", "SecretValue.unsafePlainText('myUsername')", id="my-user"),
+        pytest.param("app/a.json", r"var x: acme.HubOAuth2CredentialProviderProps = {\n", id="type-of-a-module"),
+        pytest.param("app/a.json", r"const hubOAuth2Credentials: acmev2.HubOAuth2Credentials = {\n", id="own-type"),
+        pytest.param("app/a.json", '"a-lib.acme_v2.Pass","a-lib.acme_v2.ResultWriterV2"', id="names-of-a-family"),
+        pytest.param("app/a.json", r"temp_password=Duration.days(3)\n", id="call-before-an-escape"),
         pytest.param(
             "app/user-data", "password: '$6$rounds=4096$packer$" + "QJl3rXXXN5L3T5qOKQRqW5" * 4 + ".'", id="crypt"
         ),
