@@ -157,3 +157,35 @@ def test_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     )
     assert done.stdout == "{\n"
     assert done.stderr == ""
+
+
+def test_rules_that_still_compile_are_not_waited_for() -> None:
+    """A command that fails in a first run says so at once, and nothing is taken apart under them."""
+    code = """
+import atexit, threading, time
+from imgscan.cli import main
+atexit.register(print, "in order")
+def fail(args):
+    threading.Thread(name="imgscan: compiling", target=time.sleep, args=(600,), daemon=True).start()
+    print("told", end="")
+    return 2
+main.run = fail
+main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "told", "")
+
+
+def test_other_threads_are_left_to_the_interpreter() -> None:
+    code = """
+import atexit, threading, time
+from imgscan.cli import main
+atexit.register(print, "in order")
+def end(args):
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    return 3
+main.run = end
+main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (3, "in order\n")

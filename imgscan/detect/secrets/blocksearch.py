@@ -124,10 +124,10 @@ class RuleSet:
     def begin(self) -> None:
         """Begin to make the matchers of all sets, beside each other and whatever goes on: where none are kept that
         takes a second, in which hyperscan leaves the interpreter to others. No process may be forked before `prepare`.
-        """
+        A command that ends earlier does not wait for them."""
         for each in self._together:
             if each._matcher is None and each._making is None:
-                each._making = Thread(target=each._make_beside)
+                each._making = Thread(name="imgscan: compiling", target=each._make_beside, daemon=True)
                 each._making.start()
 
     def _make_beside(self) -> None:

@@ -14,6 +14,7 @@ import platform
 import re
 import stat
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -42,6 +43,8 @@ _WORDS: Final = 4
 """A choice of more words than a few has hyperscan follow all of the pattern everywhere, in place of looking for words
 first: twice the time."""
 _KEPT: Final = 6
+_WRITING: Final = ".writing-"
+_ABANDONED_S: Final = 3600
 _LARGEST: Final = 64 * 1024 * 1024
 
 
@@ -208,7 +211,7 @@ def _write(cache: Path, key: str, database: Database, refused: tuple[int, ...]) 
     first, blob = b" ".join(str(i).encode() for i in refused) + b"\n", hyperscan.dumpb(database)
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", dir=cache)
+        handle, name = tempfile.mkstemp(prefix=_WRITING, dir=cache)
     except OSError:
         return
     try:
@@ -222,8 +225,12 @@ def _write(cache: Path, key: str, database: Database, refused: tuple[int, ...]) 
 
 
 def _forget_old(cache: Path) -> None:
-    """Remove all but the newest databases: each change of a rule or of the library makes another."""
+    """Remove all but the newest databases: each change of a rule or of the library makes another. And what somebody
+    began to write who was ended meanwhile."""
     with contextlib.suppress(OSError):
         ages = sorted((path.lstat().st_mtime_ns, path) for path in cache.glob("*.hsdb"))
         for _, path in ages[:-_KEPT]:
             path.unlink(missing_ok=True)
+        for path in cache.glob(f"{_WRITING}*"):
+            if path.lstat().st_mtime < time.time() - _ABANDONED_S:
+                path.unlink(missing_ok=True)

@@ -111,6 +111,15 @@ def test_only_the_newest_databases_are_kept(filled: Path) -> None:
     assert not first.exists()
 
 
+def test_what_was_abandoned_is_removed(filled: Path) -> None:
+    old, new = filled / ".writing-old", filled / ".writing-new"
+    old.write_bytes(b"half")
+    new.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    load_database([b"other"], filled)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
