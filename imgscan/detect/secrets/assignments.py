@@ -146,7 +146,7 @@ def judge_value(name: str, value: bytes, written: Written) -> tuple[Severity, Co
         return None if code else (Severity.LOW, Confidence.LOW)
     if filters.is_placeholder(value) or _repeats_name(name, value):
         return None
-    if filters.is_number(value) and len(value) < _RANDOM_LENGTH:
+    if filters.is_number(value) and (len(value) < _RANDOM_LENGTH or b"." in value):
         return None
     if code and (_is_no_literal(name, value, quoted=written is Written.QUOTED) or _is_name_of_secret(name, value)):
         return None

@@ -49,7 +49,9 @@ _REFERENCE: Final = lazy_re(
     re.IGNORECASE,
 )
 _PATH: Final = lazy_re(rb"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])[A-Za-z0-9_.@ /\\-]*")
-_NUMBER: Final = lazy_re(rb"[+-]?[0-9][0-9.,_]*(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%|n|u?l{0,2})?", re.IGNORECASE)
+_NUMBER: Final = lazy_re(
+    rb"[+-]?[0-9][0-9.,_]*(?:e[+-]?[0-9]{1,3})?(?:ms|s|m|h|d|k|kb|mb|gb|[kmg]i?b?|%|n|u?l{0,2})?", re.IGNORECASE
+)
 _SEALED: Final = lazy_re(rb"(?:Ag[A-D]|AQIAAA5mAAAApAAA)[A-Za-z0-9+/]{90,}={0,2}")
 _VERSION: Final = lazy_re(rb"[v^~<>=]{0,2}[0-9]+(?:\.[0-9A-Za-z]+){1,4}(?:[-+][0-9A-Za-z.]+)?")
 _EMBEDDED: Final = (

@@ -38,7 +38,7 @@ _TEST: Final = lazy_re(
 _DOCS: Final = lazy_re(
     r"(?:^|/)(?:docs?|documentation|examples?|samples?|demos?|tutorials?|man|javadoc|info)/|"
     r"(?:^|/)(?:readme|changelog|changes|history|news|contributing)(?:\.[a-z]{1,5})?$|\.(?:md|rst|adoc|txt\.gz)$|"
-    r"[.-](?:example|sample|template|dist|tpl)$|(?:^|[/_.-])example[_.-][^/]*$|[.-]examples\.[^/]*$",
+    r"[.-](?:example|sample|template|dist|tpl)$|(?:^|[/_.-])example[_.-][^/]*$|[.-]examples\.[^/]*$|\.d\.[cm]?ts$",
     re.IGNORECASE,
 )
 # Where package managers that leave no lists of files put what they fetched, their caches and stores among it.

@@ -105,6 +105,8 @@ def test_passwords_of_words(scanner: SecretScanner, path: str, text: str, severi
         pytest.param("app/.env", "BIN_LIST_API_KEY=BLANK", id="blank"),
         pytest.param("app/src/token.rs", 'AccessToken::new("ya29' + '.secret", 1);', id="words-by-a-rule-of-others"),
         pytest.param("app/ja.json", '"pass": "1つのロール値のみ使用されています"', id="prose-without-blanks"),
+        pytest.param("app/a.json", '"input_audio_token": 1.1428571428571428e-06,', id="number-with-an-exponent"),
+        pytest.param("app/a.json", '"output_cost_per_token": "per-1k-q7Zp2Lk9",', id="price"),
         pytest.param("app/a.js", "// https://user%3An%40me:p%40ss%3Aword@x.com/ becomes", id="address-of-a-letter"),
         pytest.param("app/a.js", "KEY='dotenv://:key_78" + "90@dotenvx.com/vault'", id="a-numbered-key"),
         pytest.param("app/a.ts", "KEY='dotenv://:rq7Zp2Lk…" + "@dotenvx.com/vault'", id="cut-off"),

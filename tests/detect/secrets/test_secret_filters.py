@@ -224,6 +224,8 @@ def test_defaults_are_literals(value: str, expected: str) -> None:
         pytest.param("srv/.env.example", Where.DOCS, id="example"),
         pytest.param("srv/rsa_example_key.der", Where.DOCS, id="example-by-name"),
         pytest.param("srv/iam-2010-05-08.examples.json", Where.DOCS, id="examples-by-name"),
+        pytest.param("srv/lib/wallet.d.ts", Where.DOCS, id="declarations"),
+        pytest.param("srv/lib/wallet.ts", Where.OWN, id="program"),
         pytest.param("srv/test.mjs", Where.TEST, id="test-alone"),
         pytest.param("srv/fake_private_key.cc", Where.TEST, id="fake"),
         pytest.param("srv/testkit/crypto/keys.py", Where.TEST, id="testkit"),
