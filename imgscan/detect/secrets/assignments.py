@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from imgscan.detect.secrets import filters, publishable, wording
@@ -134,9 +135,11 @@ class Written(Enum):
     PLAIN = "plain"
 
 
+@lru_cache(maxsize=1 << 13)
 def judge_value(name: str, value: bytes, written: Written) -> tuple[Severity, Confidence] | None:
     """How bad a literal value under a sensitive name is; None when it is no literal secret: but for values of an
-    environment, expressions and plain words are none."""
+    environment, expressions and plain words are none. Programs say the same again and again (`token: "operators"`): of
+    forty questions one is new."""
     value, code = value.strip(), written is not Written.LITERAL
     if not _SHORTEST <= len(value) <= _LONGEST or _lies_elsewhere(value):
         return None

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
@@ -42,12 +41,8 @@ _NEVER: Final = r"\z."
 _COUNTED: Final = lazy_re(r"\{([0-9]+),[0-9]*\}")
 
 
-class Form(Enum):
-    """How else than as it is a token may stand in a text."""
-
-    BASE64 = "base64"
-    HEX = "hexadecimal"
-    PACKED = "gzip in base64"
+_IN_BASE64, _IN_HEX, _PACKED = range(3)
+"""Forms of which a set finds beginnings, in `Found`'s order."""
 
 
 class Found(NamedTuple):
@@ -68,6 +63,7 @@ class RuleSet:
         self, rules: Sequence[SecretRule], *, encoded: bool, backend: str, cache: Path | None, together: list[RuleSet]
     ) -> None:
         self._rules = tuple(rules)
+        self._assigning = [rule for rule in rules if rule.id == ENV_ASSIGNMENT]
         self._entries = [
             (rule, rule.patterns if trigger not in rule.patterns else (trigger,))
             for rule in rules
@@ -77,11 +73,11 @@ class RuleSet:
         self._lengths = [rule.max_length for rule in rules for _ in rule.triggers]
         prefixes = [prefix for rule in rules for prefix in rule.prefixes] if encoded else []
         self._wide = wide_pattern(prefixes)
-        self._forms: dict[int, Form] = {}
+        self._forms: dict[int, int] = {}
         for form, pattern, size in (
-            (Form.BASE64, encoded_pattern(prefixes), _ENCODED_BYTES),
-            (Form.HEX, hex_pattern(prefixes), _ENCODED_BYTES),
-            (Form.PACKED, PACKED_PATTERN if encoded else b"", PACKED_BYTES),
+            (_IN_BASE64, encoded_pattern(prefixes), _ENCODED_BYTES),
+            (_IN_HEX, hex_pattern(prefixes), _ENCODED_BYTES),
+            (_PACKED, PACKED_PATTERN if encoded else b"", PACKED_BYTES),
         ):
             if pattern:
                 self._forms[len(self._patterns)] = form
@@ -99,12 +95,15 @@ class RuleSet:
 
     def in_tables(self, data: bytes, path: str, cut: Cut) -> list[Match]:
         """What stands in a table's column under a secret's name, as matches of the rule for assignments."""
-        assigning = (rule for rule in self._rules if rule.id == ENV_ASSIGNMENT)
-        return [match for rule in assigning for match in cell_matches(rule, data, path, cut)]
+        return [match for rule in self._assigning for match in cell_matches(rule, data, path, cut)]
 
     def has_rule_for(self, path: str) -> bool:
         """Whether any of the rules is for documents of this path and not for all."""
         return self._paths.search(path) is not None and any(rule.is_for(path) for rule in self._for_paths)
+
+    def rules_for_others(self, path: str) -> frozenset[str]:
+        """The ids of the rules that are for documents of other paths alone."""
+        return frozenset(rule.id for rule in self._for_paths if not rule.is_for(path))
 
     @cached_property
     def _for_paths(self) -> list[SecretRule]:
@@ -175,11 +174,11 @@ class RuleSet:
         block or behind an escape, and where token prefixes stand in another form."""
         found: list[Match] = []
         touching: list[Match] = []
-        forms: dict[Form, list[tuple[int, int]]] = {form: [] for form in Form}
+        forms: tuple[list[tuple[int, int]], ...] = ([], [], [])
         for index, low, high in self.matcher.regions(data):
             form = self._forms.get(index)
             if form is not None:
-                forms[form] += spans(self._patterns[index], data, low, high, cut=cut)
+                forms[form].extend(spans(self._patterns[index], data, low, high, cut=cut))
                 continue
             if index >= self._first_glued:
                 rule, pattern = self._glued[index - self._first_glued]
@@ -194,7 +193,7 @@ class RuleSet:
         if touching:
             apart = {(match.rule.id, match.start) for match in found}
             found += [match for match in touching if (match.rule.id, match.start) not in apart]
-        return Found(matches=found, in_base64=forms[Form.BASE64], in_hex=forms[Form.HEX], packed=forms[Form.PACKED])
+        return Found(found, *forms)
 
 
 def _uncounted(repetition: re.Match[str]) -> str:

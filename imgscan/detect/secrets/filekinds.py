@@ -40,9 +40,7 @@ def is_config_like(path: str, size: int | None) -> bool:
         return False
     folder, _, written = path.rpartition("/")
     name = written.lower()
-    if name in words("secret_names") or name.endswith(_SECRET_ENDS) or ("env" in name and _is_env_name(name)):
-        return True
-    if name in _SECRET_LAST and f"/{path}".endswith(_SECRET_PATHS):
+    if is_for_credentials(path, name):
         return True
     if is_other_peoples(folder):
         return False
@@ -55,6 +53,14 @@ def is_config_like(path: str, size: int | None) -> bool:
         or (is_bare(name) and not written.isupper() and (size or 0) <= SCRIPT_LIMIT_BYTES)
     )
     return known and not is_vendored(path)
+
+
+def is_for_credentials(path: str, name: str) -> bool:
+    """Whether a file of that `name`, the last part of its `path` in lower case, is there to hold credentials, wherever
+    it lies."""
+    if name in words("secret_names") or name.endswith(_SECRET_ENDS) or ("env" in name and _is_env_name(name)):
+        return True
+    return name in _SECRET_LAST and f"/{path}".endswith(_SECRET_PATHS)
 
 
 def is_bare(path: str) -> bool:

@@ -44,12 +44,12 @@ _NAMED_BY_ANY: Final = frozenset((assignments.ENV_ASSIGNMENT, generic.GENERIC))
 def judge(match: Match, data: bytes, path: str, *, line: int, offset: int, literal: bool = False) -> SecretHit | None:
     """The hit that a match in block `data` of document `path` is, None when it is no secret. `literal`: the document is
     image configuration or build instructions, so an assignment is an environment's."""
-    if publishable.is_no_secret(data, match.start, match.secret) or written.begins_in_escape(match, data):
-        return None
-    if match.name and written.is_next_name(match, data):
-        return None
     hit = _judge(match, data, path, line=line, offset=offset, literal=literal)
-    if hit is None or publishable.is_specimen(match.secret):
+    if hit is None or publishable.is_no_secret(data, match.start, match.secret):
+        return None
+    if written.begins_in_escape(match, data) or (match.name and written.is_next_name(match, data)):
+        return None
+    if publishable.is_specimen(match.secret):
         return None
     hit = _as_published(hit)
     if hit.proven or hit.severity is Severity.INFO:
@@ -200,12 +200,13 @@ def _judge_assignment(
     one that follows the `=` at once. Outside of an environment it is a hint, unless the value looks like nothing
     else."""
     _, env_file, settings = written.assigned_in(path)
-    if not written.is_literal(match, data, path) or written.names_no_variable(match, data):
+    # Asked first, as it is remembered: nearly all are none.
+    verdict = assignments.judge_value(match.name, match.secret, written.written_as(match, data, env_file=env_file))
+    if verdict is None or not written.is_literal(match, data, path) or written.names_no_variable(match, data):
         return None
     if not (env_file or literal) and written.is_element(match, data):
         return None
-    verdict = assignments.judge_value(match.name, match.secret, written.written_as(match, data, env_file=env_file))
-    if verdict is None or is_in_noise(data, match.match_start):
+    if is_in_noise(data, match.match_start):
         return None
     severity, confidence = verdict
     if not (env_file or literal):

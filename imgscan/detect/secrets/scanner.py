@@ -222,9 +222,12 @@ class SecretScanner:
 
     def has_rules_by_name(self, path: str, size: int | None) -> bool:
         """Whether a document's name alone says that there are rules for it."""
-        if (size is not None and size > WINDOW_BYTES) or is_other_peoples(path.rpartition("/")[0]):
+        if size is not None and size > WINDOW_BYTES:
             return False
-        return self.blocks.named.has_rule_for(path) and not is_vendored(path)
+        folder, _, name = path.rpartition("/")
+        if filekinds.is_for_credentials(path, name.lower()):
+            return self.blocks.named.has_rule_for(path)
+        return not is_other_peoples(folder) and self.blocks.named.has_rule_for(path) and not is_vendored(path)
 
     def may_hold(self, data: bytes) -> bool:
         """Whether bytes hold what any known token begins with, whatever stands around it."""
@@ -277,6 +280,7 @@ class _Search:
         self._path, self._size = path, size
         self._named = scanner.has_rules_by_name(path, size)
         self._config = literal or self._named or filekinds.is_config_like(path, size)
+        self._others = scanner.blocks.config.rules_for_others(path)
         self._literal = literal
         self._note = note
         self._see = see
@@ -295,7 +299,7 @@ class _Search:
                 self._config = self._literal
         if window.first and not self._literal:
             self._found += keystore_candidates(self._scanner.rules, window.data)
-        spent, cut = _spent(counts), self._cuts.setdefault
+        spent, cut = _spent(counts) | self._others, self._cuts.setdefault
         job = Job(
             path=self._path,
             config=self._config,
