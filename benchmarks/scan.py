@@ -100,8 +100,8 @@ def main(**params: Any) -> None:  # noqa: ANN401 - click's own values
 
     imgscan's first scan starts with nothing kept but its rules; the second scan, and the one of the image
     rebuilt with one source file edited, find what the first one kept. With an empty cache the rules are compiled, too,
-    as in a CI job that keeps none. `docker save IMAGE > /dev/null` is the floor of
-    whatever has to export. Nothing is asserted: figures of a machine at work are no test.
+    as in a CI job that keeps none. `docker save IMAGE > /dev/null` is the floor of whatever has to export. Nothing is
+    asserted: figures of a machine at work are no test.
 
     The bases are sample_images/bases/make.sh's (`make bench` sees to them). Packages come by npm, kingfisher by pip,
     gitleaks and trufflehog from Debian sid, once, into the cache folder. The images are removed at the end,

@@ -135,7 +135,7 @@ class Written(Enum):
     PLAIN = "plain"
 
 
-@lru_cache(maxsize=1 << 13)
+@lru_cache(maxsize=1 << 11)
 def judge_value(name: str, value: bytes, written: Written) -> tuple[Severity, Confidence] | None:
     """How bad a literal value under a sensitive name is; None when it is no literal secret: but for values of an
     environment, expressions and plain words are none. Programs say the same again and again (`token: "operators"`): of

@@ -436,3 +436,24 @@ def test_what_has_no_ending_and_no_known_size(scanner: SecretScanner, lines: int
     """As what a compressed file unpacks to: assignments count in a script, not in a dump."""
     data = b"echo all is well\n" * lines + b"password=q7Zp2Lk9Xw4Vt8Rb\n"
     assert len(scanner.scan(io.BytesIO(data).read, path="app/start", size=size)) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        pytest.param("root/.pgpass", ["secret-pgpass"], id="home"),
+        pytest.param("app/node_modules/x/.pgpass", ["secret-pgpass"], id="wherever-it-lies"),
+        pytest.param("root/.pgpass.txt", [], id="of-another-name"),
+    ],
+)
+def test_rules_for_files_of_a_name(scanner: SecretScanner, path: str, found: list[str]) -> None:
+    hits = scanner.scan_bytes(b"db.corp.io:5432:app:till:q7Zp2Lk9Xw4Vt8Rb\n", path=path)
+    assert [hit.rule.id for hit in hits] == found
+
+
+def test_a_rule_for_a_name_keeps_out_of_others(scanner: SecretScanner) -> None:
+    """One that stays among those for all configuration, since such files grow large."""
+    state = b'{"outputs": {"till_token": {"value": "q7Zp2Lk9Xw4Vt8Rb"}}, "admin_password": "Harbour-Wall-77"}'
+    ids = {hit.rule.id for hit in scanner.scan_bytes(state, path="app/terraform.tfstate")}
+    assert "secret-terraform-state" in ids
+    assert "secret-terraform-state" not in {hit.rule.id for hit in scanner.scan_bytes(state, path="app/state.json")}
