@@ -16,7 +16,7 @@ ALONE: Final = "text.unknown"
 """The path of a text of which nothing is known: none that rules for configuration, or for files of a name, are for."""
 _STRUCTURED: Final = frozenset({"yml", "yaml", "json", "toml", "xml"})
 CONFIG_LIMIT_BYTES: Final = 8 * 1024 * 1024
-SCRIPT_LIMIT_BYTES: Final = 64 * 1024
+_SCRIPT_LIMIT_BYTES: Final = 64 * 1024
 """What has no file name extension, as `start` and `.bashrc`, is a script, settings or a value, if it is small."""
 _SECRET_PATHS: Final = (
     "/.docker/config.json",
@@ -50,7 +50,7 @@ def is_config_like(path: str, size: int | None) -> bool:
         or is_shell(name)
         or name.partition(".")[0] in words("config_names")
         or f"/{folder}/".startswith("/etc/")
-        or (is_bare(name) and not written.isupper() and (size or 0) <= SCRIPT_LIMIT_BYTES)
+        or (is_bare(name) and not written.isupper() and (size or 0) <= _SCRIPT_LIMIT_BYTES)
     )
     return known and not is_vendored(path)
 

@@ -295,7 +295,11 @@ class _Search:
         counts = self._counts
         if window.first:
             self._glued = not self._literal and may_touch(window.data)
-            if filekinds.is_bare(self._path) and self._is_no_script(window.data):
+            if self._size is None:
+                # Nobody knew how much it is; now it is known what it is at least.
+                likely = filekinds.is_config_like(self._path, len(window.data))
+                self._config = self._literal or self._named or likely
+            if filekinds.is_bare(self._path) and is_binary(window.data) and not holds_utf16(window.data):
                 self._config = self._literal
         if window.first and not self._literal:
             self._found += keystore_candidates(self._scanner.rules, window.data)
@@ -316,11 +320,6 @@ class _Search:
             counts[rule_id] = counts.get(rule_id, 0) + 1
             if rule_id != _HARMLESS or counts[rule_id] <= MOST_MATCHES:
                 self._found.append(candidate)
-
-    def _is_no_script(self, data: bytes) -> bool:
-        """Whether a file without an extension turns out to be a program, or, of unknown size, too much for a script."""
-        too_much = self._size is None and len(data) > filekinds.SCRIPT_LIMIT_BYTES
-        return too_much or (is_binary(data) and not holds_utf16(data))
 
     def hits(self) -> list[SecretHit]:
         """What was found."""

@@ -425,17 +425,21 @@ def test_what_fails_beside_the_others_is_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("lines", "size", "found"),
+    ("path", "lines", "size", "found"),
     [
-        pytest.param(1, None, 1, id="short"),
-        pytest.param(9000, None, 0, id="more-than-a-script"),
-        pytest.param(1, 9 << 20, 0, id="known-to-be-more"),
+        pytest.param("app/start", 1, None, 1, id="short"),
+        pytest.param("app/start", 9000, None, 0, id="more-than-a-script"),
+        pytest.param("app/start", 1, 9 << 20, 0, id="known-to-be-more"),
+        pytest.param("root/.bash_history", 9000, None, 1, id="there-for-what-was-typed"),
+        pytest.param("etc/app/start", 9000, None, 1, id="configuration-by-its-folder"),
     ],
 )
-def test_what_has_no_ending_and_no_known_size(scanner: SecretScanner, lines: int, size: int | None, found: int) -> None:
+def test_what_has_no_ending_and_no_known_size(
+    scanner: SecretScanner, path: str, lines: int, size: int | None, found: int
+) -> None:
     """As what a compressed file unpacks to: assignments count in a script, not in a dump."""
     data = b"echo all is well\n" * lines + b"password=q7Zp2Lk9Xw4Vt8Rb\n"
-    assert len(scanner.scan(io.BytesIO(data).read, path="app/start", size=size)) == found
+    assert len(scanner.scan(io.BytesIO(data).read, path=path, size=size)) == found
 
 
 @pytest.mark.parametrize(
