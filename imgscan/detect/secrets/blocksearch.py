@@ -21,6 +21,7 @@ from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
 from imgscan.detect.secrets.glued import glued_patterns, is_behind_escape, is_binary, may_escape, may_touch
 from imgscan.detect.secrets.hexadecimal import hex_pattern, hex_runs
 from imgscan.detect.secrets.hits import Candidate, SecretHit, distinct, fold
+from imgscan.detect.secrets.jointly import searched
 from imgscan.detect.secrets.judging import judge
 from imgscan.detect.secrets.marks import mark_beside
 from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
@@ -64,13 +65,9 @@ class RuleSet:
     ) -> None:
         self._rules = tuple(rules)
         self._assigning = [rule for rule in rules if rule.id == ENV_ASSIGNMENT]
-        self._entries = [
-            (rule, rule.patterns if trigger not in rule.patterns else (trigger,))
-            for rule in rules
-            for trigger in rule.triggers
-        ]
-        self._patterns = [shortest(trigger) for rule in rules for trigger in rule.triggers]
-        self._lengths = [rule.max_length for rule in rules for _ in rule.triggers]
+        self._entries = [each for rule in rules for each in searched(rule)]
+        self._patterns = [each.pattern for each in self._entries]
+        self._lengths = [each.rule.max_length for each in self._entries]
         prefixes = [prefix for rule in rules for prefix in rule.prefixes] if encoded else []
         self._wide = wide_pattern(prefixes)
         self._forms: dict[int, int] = {}
@@ -134,8 +131,10 @@ class RuleSet:
             self._matcher = self._made()
 
     def _made(self) -> Matcher:
+        wholes = [each.confirming if each.within else () for each in self._entries]
+        few = not self._encoded
         return load_matcher(
-            self._patterns, self._lengths, backend=self._backend, cache=self._cache, for_few=not self._encoded
+            self._patterns, self._lengths, wholes=wholes, backend=self._backend, cache=self._cache, for_few=few
         )
 
     @property
@@ -186,7 +185,7 @@ class RuleSet:
                     close = matches(rule, pattern, data, low, high, cut=cut, glued=glued)
                     touching += [match for match in close if glued or is_behind_escape(data, match.match_start)]
                 continue
-            rule, patterns = self._entries[index]
+            rule, _, patterns, _ = self._entries[index]
             if rule.id not in spent:
                 for pattern in patterns:
                     found += matches(rule, pattern, data, low, high, cut=cut)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from blake3 import blake3
 
 from imgscan.cachedir import is_ours
-from imgscan.detect.secrets.patterntext import CLASS, in_parts, tokens
+from imgscan.detect.secrets.patterntext import in_parts, tokens, with_open_counts
 from imgscan.lazyre import lazy_re
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _MAGIC: Final = b"imgscan-db-2\n"
 _ESCAPE: Final = lazy_re(rb"\\.", re.DOTALL)
-_COUNT: Final = lazy_re(rb"(\\.|" + CLASS + rb")|\{([0-9]+),([0-9]+)\}", re.DOTALL)
 _SPACE: Final = rb"\t\n\f\r "
 _DIGEST_BYTES: Final = 32
 _FORM: Final = "re2-space-1 words-4 open-1"
@@ -79,20 +78,6 @@ def _with_re2_space(token: bytes) -> bytes:
     if token.startswith(b"[^"):
         return _ESCAPE.sub(lambda escape: _SPACE if escape[0] == b"\\s" else escape[0], token)
     return token
-
-
-def with_open_counts(pattern: bytes, open_from: int) -> bytes:
-    """A pattern without the upper bounds of what may be repeated `open_from` times more than it must: `[a-z]{4,512}` as
-    `[a-z]{4,}`. Which of its matches are too long is for `confirm` to say; to follow each count takes hyperscan a third
-    of the time that it compiles."""
-    if b"\\Q" in pattern:
-        return pattern
-
-    def opened(found: re.Match[bytes]) -> bytes:
-        is_open = found[1] is None and int(found[3]) - int(found[2]) >= open_from
-        return b"{%s,}" % found[2] if is_open else found[0]
-
-    return _COUNT.sub(opened, pattern)
 
 
 def _cache_key(patterns: Sequence[bytes], open_from: int) -> str:

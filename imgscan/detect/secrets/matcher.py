@@ -7,10 +7,12 @@ google-re2's `Filter`. Both give regions to confirm: (pattern index, from, to).
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from imgscan.detect.secrets.patterntext import widest
 from imgscan.lazyre import lazy_re
 
 if TYPE_CHECKING:
@@ -44,18 +46,20 @@ def load_matcher(
     patterns: Sequence[bytes],
     lengths: Sequence[int],
     *,
+    wholes: Sequence[Sequence[bytes]] = (),
     backend: str = "auto",
     cache: Path | None = None,
     for_few: bool = False,
 ) -> Matcher:
-    """A matcher for `patterns`; `lengths[i]` bounds a match of pattern i.
+    """A matcher for `patterns`; `lengths[i]` bounds a match of pattern i. `wholes[i]`, if there are any, are patterns
+    of which it has to find all matches, and finds each within it.
 
     `backend` is `hyperscan`, `re2`, or `auto`: hyperscan when it can be imported. `cache` is the directory for compiled
     databases, None for none. `for_few`: few files are searched with it, so it should be made fast rather than be fast.
     """
     if backend == "re2" or (backend == "auto" and not has_hyperscan()):
         return Re2Matcher(patterns)
-    return HyperscanMatcher(patterns, lengths, cache, for_few=for_few)
+    return HyperscanMatcher(patterns, lengths, cache, wholes=wholes, for_few=for_few)
 
 
 def has_hyperscan() -> bool:
@@ -108,14 +112,20 @@ class HyperscanMatcher:
     name = "hyperscan"
 
     def __init__(
-        self, patterns: Sequence[bytes], lengths: Sequence[int], cache: Path | None, *, for_few: bool = False
+        self,
+        patterns: Sequence[bytes],
+        lengths: Sequence[int],
+        cache: Path | None,
+        *,
+        wholes: Sequence[Sequence[bytes]] = (),
+        for_few: bool = False,
     ) -> None:
         from imgscan.detect.secrets.database import OPEN_FROM, OPEN_FROM_FOR_FEW, load_database
 
         database, refused = load_database(patterns, cache, open_from=OPEN_FROM_FOR_FEW if for_few else OPEN_FROM)
         self._database = database
         self._patterns = tuple(patterns)
-        self._lengths = tuple(lengths)
+        self._reach = lru_cache(maxsize=None)(partial(_reach, self._patterns, tuple(lengths), tuple(wholes)))
         self.refused = tuple(refused)
         self._refused_set = Re2Matcher([patterns[i] for i in refused]) if refused else None
         self._flood_set: Re2Matcher | None = None
@@ -130,7 +140,7 @@ class HyperscanMatcher:
             raw = collector.raw
             if not collector.collect(data):
                 return self._flooded(data)
-        found = merge_regions(raw, self._lengths, len(data)) if raw else []
+        found = merge_regions(raw, self._reach, len(data)) if raw else []
         if self._refused_set is not None:
             found += [(self.refused[i], low, high) for i, low, high in self._refused_set.regions(data)]
             found.sort()
@@ -194,12 +204,28 @@ def shortest(pattern: bytes) -> bytes:
     return pattern[: tail.start()] + (b"" if plus else b"{%s}" % least) + groups
 
 
-def merge_regions(raw: list[tuple[int, int]], lengths: Sequence[int], size: int) -> list[Region]:
-    """Match ends as regions that hold the whole matches, overlapping ones of one pattern merged."""
+def _reach(
+    patterns: Sequence[bytes], lengths: Sequence[int], wholes: Sequence[Sequence[bytes]], index: int
+) -> tuple[int, int]:
+    """How far before and behind the end that is reported of a pattern there may be something of the match."""
+    length, whole = lengths[index], wholes[index] if index < len(wholes) else ()
+    widths = [widest(each) for each in whole]
+    if not whole or None in widths:
+        return length + _SLACK, length + _SLACK
+    behind = min(length, max(width for width in widths if width is not None))
+    before = widest(patterns[index]) if [shortest(each) for each in whole] == [patterns[index]] else None
+    return (behind if before is None else min(before, length)) + _SLACK, behind + _SLACK
+
+
+def merge_regions(raw: list[tuple[int, int]], reach: Callable[[int], tuple[int, int]], size: int) -> list[Region]:
+    """Match ends as regions that hold the whole matches, overlapping ones of one pattern merged. `reach` says of a
+    pattern how far its matches may lie before and behind such an end."""
     regions: list[Region] = []
+    last, before, behind = -1, 0, 0
     for index, end in sorted(set(raw)):
-        reach = lengths[index] + _SLACK
-        low, high = max(end - reach, 0), min(end + reach, size)
+        if index != last:
+            last, (before, behind) = index, reach(index)
+        low, high = max(end - before, 0), min(end + behind, size)
         if regions and regions[-1][0] == index and low <= regions[-1][2]:
             regions[-1] = (index, regions[-1][1], high)
         else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Final
+from typing import Final, cast
 
 from imgscan.lazyre import lazy_re
 
@@ -11,6 +12,12 @@ CLASS: Final = rb"\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\]"
 """A class of characters: one that is not empty, since `]` is a member where it comes first."""
 _TOKEN: Final = lazy_re(rb"\\.|" + CLASS + rb"|\(\?[a-z-]*:|\(\?P?<\w+>|.", re.DOTALL)
 _WORDS: Final = lazy_re(rb"((?:\(\?[a-z]+\))?)\(\?:")
+_COUNT: Final = lazy_re(rb"(\\.|" + CLASS + rb")|\{([0-9]+),([0-9]+)\}", re.DOTALL)
+_FLAGS: Final = lazy_re(rb"\(\?[ims]+\)")
+_HARD_TO_TELL: Final = lazy_re(rb"\\Q|\(\?[a-zA-Z-]+\)")
+"""Quoted text, and what changes how the rest is read."""
+_NO_BYTE: Final = frozenset((b"^", b"$", rb"\b", rb"\B", rb"\A", rb"\z"))
+_REPEATED: Final = lazy_re(rb"(?:\?|([*+]|\{[0-9]+,\})|\{([0-9]+)(?:,([0-9]+))?\})?\??")
 _REPEATS: Final = (b"?", b"*", b"+", b"{")
 
 
@@ -65,3 +72,59 @@ def in_parts(pattern: bytes, words: int) -> list[bytes]:
         return [pattern]
     some = (b"|".join(choices[first : first + words]) for first in range(0, len(choices), words))
     return [begin[1] + b"(?:" + part + b")" + rest for part in some]
+
+
+def with_open_counts(pattern: bytes, open_from: int) -> bytes:
+    """A pattern without the upper bounds of what may be repeated `open_from` times more than it must: `[a-z]{4,512}` as
+    `[a-z]{4,}`. Which of its matches are too long is for `confirm` to say; to follow each count takes hyperscan a third
+    of the time that it compiles."""
+    if b"\\Q" in pattern:
+        return pattern
+
+    def opened(found: re.Match[bytes]) -> bytes:
+        is_open = found[1] is None and int(found[3]) - int(found[2]) >= open_from
+        return b"{%s,}" % found[2] if is_open else found[0]
+
+    return _COUNT.sub(opened, pattern)
+
+
+def widest(pattern: bytes) -> int | None:
+    """The most bytes that a match can have, None where there is no limit or it is not easily told."""
+    flags = _FLAGS.match(pattern)
+    text = pattern[flags.end() :] if flags is not None else pattern
+    if _HARD_TO_TELL.search(text):
+        return None
+    groups, at = [_Width()], 0
+    while at < len(text):
+        token = cast("re.Match[bytes]", _TOKEN.match(text, at))[0]
+        at += len(token)
+        if token.startswith(b"("):
+            groups.append(_Width())
+            continue
+        if token == b"|":
+            groups[-1].choose()
+            continue
+        if token == b")" and len(groups) == 1:
+            return None
+        width = groups.pop().choose() if token == b")" else token not in _NO_BYTE
+        repeated = cast("re.Match[bytes]", _REPEATED.match(text, at))
+        at = repeated.end()
+        groups[-1].add(width, repeated)
+    whole = groups[0].choose()
+    return int(whole) if len(groups) == 1 and whole < math.inf else None
+
+
+class _Width:
+    """Of a group that is read: of the widest choice so far, and of the one that is read now."""
+
+    def __init__(self) -> None:
+        self._most = self._now = 0.0
+
+    def add(self, width: float, repeated: re.Match[bytes]) -> None:
+        if width:
+            without_end, least, most = repeated.groups()
+            self._now += width * (math.inf if without_end is not None else int(most or least or 1))
+
+    def choose(self) -> float:
+        self._most, self._now = max(self._most, self._now), 0.0
+        return self._most

@@ -2,9 +2,9 @@ r"""Secret rules as data: `rules/secrets/*.yml` in, `SecretRule` records out.
 
 A pack is one YAML file: `family`, the family's `remedy`, `bad` and `good` texts, a list of rules and, where patterns
 have something in common, `parts` by name, taken in by `%{name}`. A rule's record has `id, title, severity, confidence,
-variable, grants, rotate, pattern | patterns` and, where they apply, `trigger, max_length, keywords, prefixes, scope,
-weight, entropy, validators, filters, reveal, path, source, examples, near_misses`. Patterns are RE2 (linear time) on
-bytes; `.` is any byte but a newline, `\b` and classes are ASCII.
+variable, grants, rotate, pattern | patterns` and, where they apply, `seldom, trigger, max_length, keywords, prefixes,
+scope, weight, entropy, validators, filters, reveal, path, source, examples, near_misses`. Patterns are RE2 (linear
+time) on bytes; `.` is any byte but a newline, `\b` and classes are ASCII.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class SecretRule:
 
     `patterns` confirm a hit; the secret is their group named `secret`, else their first group that took part, else (and
     with `whole`) the whole match; a group named `name` is what it is assigned to. `triggers` (the patterns, unless the
-    record has a `trigger`) are what the matcher looks for. `max_length` bounds a whole match, context included, in
+    record has a `trigger`) are what the matcher looks for, and instead of those of the patterns that are `seldom` met
+    what they have in common. `max_length` bounds a whole match, context included, in
     bytes. `prefixes` are literal beginnings that are looked for inside base64 too. `reveal` is False for passwords, of
     which an excerpt shows nothing. `quoted` says that the secret is the last quoted string of the match, `path` which
     files the rule is for, `file` the file in which its secrets mostly lie.
@@ -75,6 +76,7 @@ class SecretRule:
     about: Rule
     patterns: tuple[bytes, ...]
     triggers: tuple[bytes, ...]
+    seldom: tuple[bytes, ...] = ()
     whole: bool = False
     max_length: int = DEFAULT_MAX_LENGTH
     scope: Scope = Scope.EVERYWHERE
@@ -165,6 +167,7 @@ def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> Se
     patterns = tuple(_pattern(text, parts) for text in texts)
     trigger = record.get("trigger")
     triggers = patterns if trigger is None else tuple(_pattern(text, parts) for text in _listed(trigger))
+    seldom = tuple(_pattern(text, parts) for text in record.get("seldom", ()))
     weight = Weight[record.get("weight", "specific").upper()]
     filters = tuple(record.get("filters", ("placeholder",)))
     if weight >= Weight.CONTEXT and record["confidence"] == Confidence.HIGH:
@@ -173,8 +176,9 @@ def rule_from_record(record: Mapping[str, Any], family: Mapping[str, Any]) -> Se
         filters = tuple("stand-in" if name == "placeholder" else name for name in filters)
     return SecretRule(
         about=_about(record, family),
-        patterns=patterns,
+        patterns=patterns + seldom,
         triggers=triggers,
+        seldom=seldom,
         max_length=min(record.get("max_length", DEFAULT_MAX_LENGTH), LONGEST_MATCH),
         scope=Scope(record.get("scope", "everywhere")),
         weight=weight,

@@ -72,7 +72,7 @@ def test_re2_finds_patterns_without_any_literal() -> None:
     ],
 )
 def test_regions_are_merged(raw: list[tuple[int, int]], expected: list[tuple[int, int, int]]) -> None:
-    assert merge_regions(raw, [10, 20], 100) == expected
+    assert merge_regions(raw, [(12, 12), (22, 22)].__getitem__, 100) == expected
 
 
 def test_threads_may_share_a_scanner(scanner: SecretScanner, token: bytes) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgscan.detect.secrets.patterntext import has_alternatives, in_parts, tokens
+from imgscan.detect.secrets.patterntext import has_alternatives, in_parts, tokens, with_open_counts
 from imgscan.detect.secrets.rules import load_packs
 
 TRIGGERS = sorted({trigger for pack in load_packs(()) for rule in pack.rules for trigger in rule.triggers})
@@ -62,6 +62,40 @@ def test_parts_match_what_the_whole_matches(words: list[bytes], some: int, text:
     pattern = b"(?:" + b"|".join(words) + b")a"
     ends = {m for part in in_parts(pattern, some) for m in all_ends(part, text.encode())}
     assert ends == all_ends(pattern, text.encode())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "opened"),
+    [
+        pytest.param(b"key=[a-z]{4,512}", b"key=[a-z]{4,}", id="many"),
+        pytest.param(b"key=[a-z]{4,33}", b"key=[a-z]{4,33}", id="few"),
+        pytest.param(b"key=[a-z]{4,34}", b"key=[a-z]{4,}", id="just-as-many"),
+        pytest.param(b"key=[a-z]{40}", b"key=[a-z]{40}", id="a-fixed-number"),
+        pytest.param(b"key=[a-z]{40,}", b"key=[a-z]{40,}", id="open-before"),
+        pytest.param(b"a[^x]{0,300}?b{1,90}", b"a[^x]{0,}?b{1,}", id="two-one-of-them-lazy"),
+        pytest.param(rb"\{1,90}", rb"\{1,90}", id="a-brace-itself"),
+        pytest.param(rb"\\{1,90}", rb"\\{1,}", id="behind-a-backslash-itself"),
+        pytest.param(b"[{1,90}]", b"[{1,90}]", id="in-a-class"),
+        pytest.param(rb"\Q{1,90}\E", rb"\Q{1,90}\E", id="quoted"),
+    ],
+)
+def test_counts_are_left_open(pattern: bytes, opened: bytes) -> None:
+    assert with_open_counts(pattern, 30) == opened
+
+
+PIECES = st.sampled_from([b"a", b"[ab]", rb"\{", rb"\w", b"[^a{1,9}]", b"(?:ab|b)", b"{", b","])
+COUNTS = st.sampled_from([b"", b"", b"*", b"+", b"?", b"{2}", b"{0,3}", b"{1,9}?", b"{2,12}", b"{3,}"])
+
+
+@given(
+    st.lists(st.tuples(PIECES, COUNTS), min_size=1, max_size=5).map(
+        lambda parts: b"".join(piece + (b"" if piece == b"{" else count) for piece, count in parts)
+    ),
+    st.text("ab{,1", max_size=24).map(str.encode),
+)
+def test_what_matched_still_matches(pattern: bytes, text: bytes) -> None:
+    if re.fullmatch(pattern, text):
+        assert re.fullmatch(with_open_counts(pattern, 3), text)
 
 
 def all_ends(pattern: bytes, data: bytes) -> set[int]:
