@@ -141,26 +141,42 @@ def judge_value(name: str, value: bytes, written: Written) -> tuple[Severity, Co
     environment, expressions and plain words are none. Programs say the same again and again (`token: "operators"`): of
     forty questions one is new."""
     value, code = value.strip(), written is not Written.LITERAL
-    if not _SHORTEST <= len(value) <= _LONGEST or _lies_elsewhere(value):
+    if is_dull(value) if code else _is_nothing(value):
         return None
     if not is_sensitive_name(name) and not _may_be_password(name, value):
         return None
     if wording.is_weak_password(value):
-        return None if code else (Severity.LOW, Confidence.LOW)
-    if filters.is_placeholder(value) or _repeats_name(name, value):
-        return None
-    if filters.is_number(value) and (len(value) < _RANDOM_LENGTH or b"." in value):
+        return Severity.LOW, Confidence.LOW
+    if _repeats_name(name, value):
         return None
     if code and (_is_no_literal(name, value, quoted=written is Written.QUOTED) or _is_name_of_secret(name, value)):
         return None
-    if _looks_random(value):
-        return Severity.MEDIUM, Confidence.MEDIUM
-    return None if code and _is_language(value) else (Severity.MEDIUM, Confidence.LOW)
+    return Severity.MEDIUM, Confidence.MEDIUM if _looks_random(value) else Confidence.LOW
+
+
+@lru_cache(maxsize=1 << 11)
+def is_dull(value: bytes) -> bool:
+    """Whether a value is no secret under whatever name, but in an environment: an expression, a word."""
+    value = value.strip()
+    if _is_nothing(value) or wording.is_weak_password(value) or _NO_LITERAL.search(value) is not None:
+        return True
+    return not _looks_random(value) and _is_language(value)
+
+
+def _is_nothing(value: bytes) -> bool:
+    """Whether a value is no secret anywhere: too short, in another place, a placeholder, a number."""
+    if not _SHORTEST <= len(value) <= _LONGEST or _lies_elsewhere(value):
+        return True
+    if wording.is_weak_password(value):
+        return False
+    return filters.is_placeholder(value) or (
+        filters.is_number(value) and (len(value) < _RANDOM_LENGTH or b"." in value)
+    )
 
 
 def _is_no_literal(name: str, value: bytes, *, quoted: bool) -> bool:
-    """True for what stands for another value, and for prose."""
-    if _NO_LITERAL.search(value) is not None or (b" " in value and not _is_made_of_groups(value)):
+    """True for what stands for another value under its name, and for prose."""
+    if b" " in value and not _is_made_of_groups(value):
         return True
     if _DOTTED.fullmatch(value) is not None and not (_is_made_of_parts(value) or _is_chosen(name, value)):
         return True

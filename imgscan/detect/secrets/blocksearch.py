@@ -5,27 +5,29 @@ A block is a window of a document, or what that window is without its NULs or in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from imgscan.detect.secrets.assignments import ENV_ASSIGNMENT
 from imgscan.detect.secrets.beside import Neighbours, with_beside
 from imgscan.detect.secrets.confirm import Cut, Match, matches, spans
+from imgscan.detect.secrets.dull import dull_ends
 from imgscan.detect.secrets.encoded import decoded_runs, encoded_pattern
+from imgscan.detect.secrets.filekinds import is_env_file
 from imgscan.detect.secrets.glued import glued_patterns, is_behind_escape, is_binary, may_escape, may_touch
 from imgscan.detect.secrets.hexadecimal import hex_pattern, hex_runs
 from imgscan.detect.secrets.hits import Candidate, SecretHit, distinct, fold
 from imgscan.detect.secrets.jointly import searched
 from imgscan.detect.secrets.judging import judge
 from imgscan.detect.secrets.marks import mark_beside
-from imgscan.detect.secrets.matcher import Matcher, load_matcher, shortest
+from imgscan.detect.secrets.matcher import DullEnd, Matcher, load_matcher, shortest
 from imgscan.detect.secrets.packed import PACKED_BYTES, PACKED_PATTERN, Allowance, Unpacked, unpacked_runs
+from imgscan.detect.secrets.pathrules import PathRules
 from imgscan.detect.secrets.publickeys import SeenKey
 from imgscan.detect.secrets.rules import SecretRule, Weight
 from imgscan.detect.secrets.seenkeys import is_public_match, seen_key
@@ -33,13 +35,10 @@ from imgscan.detect.secrets.tables import cell_matches
 from imgscan.detect.secrets.wide import wide_pattern, wide_runs
 from imgscan.detect.secrets.windows import NulIndex, Window, holds_utf16, without_nuls
 from imgscan.frozen import frozen
-from imgscan.lazyre import lazy_re
 
 _ENCODED_BYTES: Final = 64
 _DEEPEST_BASE64: Final = 2
 _DEEPEST_PACKED: Final = 2
-_NEVER: Final = r"\z."
-_COUNTED: Final = lazy_re(r"\{([0-9]+),[0-9]*\}")
 
 
 _IN_BASE64, _IN_HEX, _PACKED = range(3)
@@ -94,28 +93,14 @@ class RuleSet:
         """What stands in a table's column under a secret's name, as matches of the rule for assignments."""
         return [match for rule in self._assigning for match in cell_matches(rule, data, path, cut)]
 
-    def has_rule_for(self, path: str) -> bool:
-        """Whether any of the rules is for documents of this path and not for all."""
-        return self._paths.search(path) is not None and any(rule.is_for(path) for rule in self._for_paths)
-
-    def rules_for_others(self, path: str) -> frozenset[str]:
-        """The ids of the rules that are for documents of other paths alone."""
-        return frozenset(rule.id for rule in self._for_paths if not rule.is_for(path))
+    @cached_property
+    def paths(self) -> PathRules:
+        """The rules that are for documents of some paths alone."""
+        return PathRules(self._rules)
 
     @cached_property
-    def _for_paths(self) -> list[SecretRule]:
-        return [rule for rule in self._rules if rule.path is not None]
-
-    @cached_property
-    def _paths(self) -> Any:  # noqa: ANN401 - a pattern of re2, which has no types
-        # All paths in one pattern that fits a few more: each that a part may be repeated makes a program longer, and
-        # most files are for none of the rules.
-        import re2
-
-        options = re2.Options()
-        options.case_sensitive = False
-        paths = [_COUNTED.sub(_uncounted, cast("re.Pattern[str]", rule.path).pattern) for rule in self._for_paths]
-        return re2.compile("|".join(paths) if paths else _NEVER, options)
+    def _dull(self) -> dict[int, DullEnd]:
+        return dull_ends(self._entries)
 
     def begin(self) -> None:
         """Begin to make the matchers of all sets, beside each other and whatever goes on: where none are kept that
@@ -168,13 +153,14 @@ class RuleSet:
             for hit in spans(self._wide, data, low, high, cut=cut)
         ]
 
-    def find(self, data: bytes, spent: frozenset[str], cut: Cut, *, glued: bool = False) -> Found:
+    def find(self, data: bytes, spent: frozenset[str], cut: Cut, *, glued: bool = False, skim: bool = False) -> Found:
         """Confirmed matches of rules that are not `spent`, those that touch what stands beside them also in a `glued`
-        block or behind an escape, and where token prefixes stand in another form."""
+        block or behind an escape, and where token prefixes stand in another form. `skim`: without most of those that
+        would be judged to be nothing, in a document that is no environment."""
         found: list[Match] = []
         touching: list[Match] = []
         forms: tuple[list[tuple[int, int]], ...] = ([], [], [])
-        for index, low, high in self.matcher.regions(data):
+        for index, low, high in self.matcher.regions(data, self._dull if skim else {}):
             form = self._forms.get(index)
             if form is not None:
                 forms[form].extend(spans(self._patterns[index], data, low, high, cut=cut))
@@ -187,16 +173,14 @@ class RuleSet:
                 continue
             rule, _, patterns, _ = self._entries[index]
             if rule.id not in spent:
+                # Of what goes on behind its region the own hit was skimmed.
+                whole = high if skim and high < len(data) else len(data) + 1
                 for pattern in patterns:
-                    found += matches(rule, pattern, data, low, high, cut=cut)
+                    found += [m for m in matches(rule, pattern, data, low, high, cut=cut) if m.match_end < whole]
         if touching:
             apart = {(match.rule.id, match.start) for match in found}
             found += [match for match in touching if (match.rule.id, match.start) not in apart]
         return Found(found, *forms)
-
-
-def _uncounted(repetition: re.Match[str]) -> str:
-    return "*" if repetition[1] == "0" else "+"
 
 
 @frozen
@@ -295,7 +279,7 @@ class BlockSearch:
         raw = self.everywhere.find(data, job.spent, job.cut, glued=job.glued)
         found = raw.matches
         if job.config:
-            found += self.config.find(data, job.spent, job.cut).matches
+            found += self.config.find(data, job.spent, job.cut, skim=not is_env_file(job.path)).matches
         if job.config and window.first:
             found += self.config.in_tables(data, job.path, job.cut)
         if job.named:

@@ -7,6 +7,7 @@ value is not (a reference, a path, a digest, a word), and by how unlike language
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from imgscan.detect.secrets import filters
@@ -43,12 +44,24 @@ _DIGEST_LENGTHS: Final = frozenset({32, 40, 56, 64, 96, 128})
 
 def is_generic_secret(name: str, value: bytes) -> bool:
     """Whether a value under a name is worth a hint."""
-    if len(value) < _SHORTEST or _is_known_shape(value) or not _hints(name):
+    if is_dull(value) or not _hints(name):
         return False
-    if filters.is_hex(value) or _UUID.fullmatch(value) is not None:
-        # Digests and identifiers look the same; only a name that promises a secret tells them apart.
-        return is_sensitive_name(name) and (len(value) in _DIGEST_LENGTHS or b"-" in value)
-    return shannon_bits(value) >= _LEAST_BITS and letters_per_piece(value) < _RARE
+    if not _is_identifier(value):
+        return True
+    # Digests and identifiers look the same; only a name that promises a secret tells them apart.
+    return is_sensitive_name(name) and (len(value) in _DIGEST_LENGTHS or b"-" in value)
+
+
+@lru_cache(maxsize=1 << 11)
+def is_dull(value: bytes) -> bool:
+    """Whether a value is worth no hint under whatever name: of a known shape, or like language."""
+    if len(value) < _SHORTEST or _is_known_shape(value):
+        return True
+    return not _is_identifier(value) and (shannon_bits(value) < _LEAST_BITS or letters_per_piece(value) >= _RARE)
+
+
+def _is_identifier(value: bytes) -> bool:
+    return filters.is_hex(value) or _UUID.fullmatch(value) is not None
 
 
 def is_service_secret(name: str, value: bytes) -> bool:

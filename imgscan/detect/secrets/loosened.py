@@ -23,6 +23,7 @@ _TAIL: Final = lazy_re(rb"(" + CLASS + rb")\{([1-9][0-9]*),([0-9]+)\}(?:(" + CLA
 _FLAGS: Final = lazy_re(rb"\(\?[ims]+\)")
 _OTHERWISE: Final = lazy_re(rb"\(\?[a-zA-Z]*-?[a-zA-Z]*[:)]|\\Q")
 """What makes a pattern mean something else from there on; `(?:` does not."""
+_SECRET: Final = b"(?P<secret>"
 _ALL_BYTES: Final = bytes(range(256))
 
 
@@ -69,6 +70,21 @@ def loosen(pattern: bytes, options: Any) -> Loosened:  # noqa: ANN401 - RE2's op
         before, most_before = _members(flags + head[2], options), int(head[3])
         pattern = head[1] + pattern[head.end() :]
     return Loosened(pattern=pattern, before=before, most_before=most_before, after=after)
+
+
+def last_run(pattern: bytes, options: Any) -> tuple[int, re.Pattern[bytes]] | None:  # noqa: ANN401 - as above
+    """The run of one class of characters that a pattern ends with and that all of its group `secret` is: the least
+    that there must be of it, and what matches as much of it as may be. None for a pattern without such an end."""
+    begin = _FLAGS.match(pattern)
+    flags = begin[0] if begin is not None else b""
+    tail = _TAIL.search(pattern)
+    if tail is None or not pattern.endswith(_SECRET, 0, tail.start()) or tail[4] is not None:
+        return None
+    if any(found != b"(?:" for found in _OTHERWISE.findall(pattern, len(flags))) or ends_in_choice(
+        pattern[: tail.start() - len(_SECRET)]
+    ):
+        return None
+    return int(tail[2]), re.compile(_run(flags + tail[1], int(tail[3]), options), re.DOTALL)
 
 
 def _run(of: bytes, most: int, options: Any) -> bytes:  # noqa: ANN401 - as above

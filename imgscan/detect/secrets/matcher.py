@@ -7,7 +7,7 @@ google-re2's `Filter`. Both give regions to confirm: (pattern index, from, to).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 MATCHERS: Final = ("auto", "hyperscan", "re2")
 """What IMGSCAN_MATCHER and `load_matcher` may be told."""
+DullEnd = Callable[[bytes, int], bool]
+"""Whether what ends at an offset of a block can be left out."""
 Region = tuple[int, int, int]
 """Pattern index, and the stretch of the block in which its match lies."""
+
+_NONE_DULL: Final[Mapping[int, DullEnd]] = {}
 
 # More raw hits than this in one block and the block is hostile or a dictionary: one callback each would cost more
 # than asking RE2, whose cost does not depend on the number of matches.
@@ -37,8 +41,9 @@ class Matcher(Protocol):
 
     name: str
 
-    def regions(self, data: bytes) -> list[Region]:
-        """Regions to confirm, sorted, those of one pattern not overlapping."""
+    def regions(self, data: bytes, dull: Mapping[int, DullEnd] = _NONE_DULL) -> list[Region]:
+        """Regions to confirm, sorted, those of one pattern not overlapping. Hits that are `dull`, by the number of the
+        pattern, need no region."""
         ...
 
 
@@ -89,7 +94,7 @@ class Re2Matcher:
         if not self._empty:
             self._filter.Compile()
 
-    def regions(self, data: bytes) -> list[Region]:
+    def regions(self, data: bytes, dull: Mapping[int, DullEnd] = _NONE_DULL) -> list[Region]:
         if self._empty:
             return []
         return [(index, 0, len(data)) for index in sorted(self._filter.Match(data, potential=True) or ())]
@@ -131,7 +136,7 @@ class HyperscanMatcher:
         self._flood_set: Re2Matcher | None = None
         self._local = _Local()
 
-    def regions(self, data: bytes) -> list[Region]:
+    def regions(self, data: bytes, dull: Mapping[int, DullEnd] = _NONE_DULL) -> list[Region]:
         raw: list[tuple[int, int]] = []
         if self._database is not None:
             collector = self._local.collector
@@ -140,6 +145,8 @@ class HyperscanMatcher:
             raw = collector.raw
             if not collector.collect(data):
                 return self._flooded(data)
+        if dull:
+            raw = [hit for hit in raw if hit[0] not in dull or not dull[hit[0]](data, hit[1])]
         found = merge_regions(raw, self._reach, len(data)) if raw else []
         if self._refused_set is not None:
             found += [(self.refused[i], low, high) for i, low, high in self._refused_set.regions(data)]

@@ -226,8 +226,8 @@ class SecretScanner:
             return False
         folder, _, name = path.rpartition("/")
         if filekinds.is_for_credentials(path, name.lower()):
-            return self.blocks.named.has_rule_for(path)
-        return not is_other_peoples(folder) and self.blocks.named.has_rule_for(path) and not is_vendored(path)
+            return self.blocks.named.paths.has_one_for(path)
+        return not is_other_peoples(folder) and self.blocks.named.paths.has_one_for(path) and not is_vendored(path)
 
     def may_hold(self, data: bytes) -> bool:
         """Whether bytes hold what any known token begins with, whatever stands around it."""
@@ -280,7 +280,7 @@ class _Search:
         self._path, self._size = path, size
         self._named = scanner.has_rules_by_name(path, size)
         self._config = literal or self._named or filekinds.is_config_like(path, size)
-        self._others = scanner.blocks.config.rules_for_others(path)
+        self._others = scanner.blocks.config.paths.ids_for_others(path)
         self._literal = literal
         self._note = note
         self._see = see

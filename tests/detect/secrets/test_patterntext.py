@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgscan.detect.secrets.patterntext import has_alternatives, in_parts, tokens, with_open_counts
+from imgscan.detect.secrets.patterntext import has_alternatives, in_parts, tokens, widest, with_open_counts
 from imgscan.detect.secrets.rules import load_packs
 
 TRIGGERS = sorted({trigger for pack in load_packs(()) for rule in pack.rules for trigger in rule.triggers})
@@ -106,3 +107,38 @@ def all_ends(pattern: bytes, data: bytes) -> set[int]:
         for end in range(start, len(data) + 1)
         if re.fullmatch(pattern, data[start:end])
     }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "width"),
+    [
+        pytest.param(rb"abc", 3, id="bytes"),
+        pytest.param(rb"(?im)^a\b[bc]\.$\z", 3, id="places-have-no-width"),
+        pytest.param(rb"a{3}b{2,5}c?d??", 10, id="counts"),
+        pytest.param(rb"a{0}", 0, id="none"),
+        pytest.param(rb"(?:ab|c{4}|)x", 5, id="the-widest-choice"),
+        pytest.param(rb"(?P<x>(?:ab){2,3}|[(|)]{9}){2}", 18, id="groups"),
+        pytest.param(rb"a{b", 3, id="a-brace"),
+        pytest.param(rb"(?i:a|bc)(?-i:d)", 3, id="groups-with-flags"),
+        pytest.param(rb"a+", None, id="open"),
+        pytest.param(rb"(?:ab*)?c", None, id="open-within"),
+        pytest.param(rb"a{4,}", None, id="open-from-a-count"),
+        pytest.param(rb"(?:\b)*a", 1, id="nothing-again-and-again"),
+        pytest.param(rb"\Qa{9}\E", None, id="quoted"),
+        pytest.param(rb"a(?i)b", None, id="flags-on-the-way"),
+        pytest.param(rb"a)b", None, id="closed-too-often"),
+        pytest.param(rb"(a", None, id="not-closed"),
+    ],
+)
+def test_widest(pattern: bytes, width: int | None) -> None:
+    assert widest(pattern) == width
+
+
+@pytest.mark.parametrize("pattern", TRIGGERS)
+def test_widest_is_what_python_says(pattern: bytes) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        most = re._parser.parse(pattern.replace(rb"\z", rb"\Z")).getwidth()[1]  # type: ignore[attr-defined]
+    found = widest(pattern)
+    assert found is None or found >= most
+    assert found is not None or most >= re._parser.MAXREPEAT or rb"(?-i)" in pattern  # type: ignore[attr-defined]
