@@ -23,6 +23,9 @@ from imgscan.model import Confidence, Severity
 ENV_ASSIGNMENT: Final = "secret-env-assignment"
 _SHORTEST: Final = 4
 _LONGEST: Final = 4096
+_LONGEST_MARKED: Final = 200
+"""With blanks, quotes or commas in it; what is longer is a text or data."""
+_MARKS: Final = lazy_re(rb"[\s\"'`,;<>]")
 _LONGEST_NAME: Final = 100
 # Names whose only word is one of these mean something else: a directory, a pass, a path, a cooking recipe.
 _ALONE_HARMLESS: Final = frozenset({"pwd", "pw", "oldpwd", "pass", "pat", "salt", "pepper", "tokens"})
@@ -159,6 +162,8 @@ def is_dull(value: bytes) -> bool:
     """Whether a value is no secret under whatever name, but in an environment: an expression, a word."""
     value = value.strip()
     if _is_nothing(value) or wording.is_weak_password(value) or _NO_LITERAL.search(value) is not None:
+        return True
+    if len(value) > _LONGEST_MARKED and _MARKS.search(value) is not None:
         return True
     return not _looks_random(value) and _is_language(value)
 

@@ -29,7 +29,7 @@ _NONE_DULL: Final[Mapping[int, DullEnd]] = {}
 
 # More raw hits than this in one block and the block is hostile or a dictionary: one callback each would cost more
 # than asking RE2, whose cost does not depend on the number of matches.
-_FLOOD: Final = 20_000
+_FLOOD: Final = 60_000
 _SLACK: Final = 2
 _OPTIONAL_TAIL: Final = lazy_re(rb"(?<!\\)(?:=|\[[^\[\]\\]+\])(?:\{0,[0-9]*\}|\?|\*)(\)*)$")
 _TAIL_ENDS: Final = (b"}", b"?", b"*", b"+")
