@@ -36,7 +36,7 @@ _FORM: Final = "re2-space-1 words-4 open-1"
 """Of what is made of a pattern before it is compiled; another one where that changes."""
 OPEN_FROM: Final = 200
 """Where fewer counts than this are left open, too, some patterns make the search itself slower by a tenth."""
-OPEN_FROM_FOR_FEW: Final = 30
+OPEN_FROM_FOR_FEW: Final = 25
 """For patterns that are looked for in few files."""
 _WORDS: Final = 4
 """A choice of more words than a few has hyperscan follow all of the pattern everywhere, in place of looking for words
