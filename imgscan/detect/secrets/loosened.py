@@ -54,13 +54,12 @@ class Loosened:
 
 def loosen(pattern: bytes, options: Any) -> Loosened:  # noqa: ANN401 - RE2's options have no types
     """The pattern loosened at both ends, as far as it has such ends."""
-    begin = _FLAGS.match(pattern)
-    flags = begin[0] if begin is not None else b""
-    if any(found != b"(?:" for found in _OTHERWISE.findall(pattern, len(flags))):
+    flags = _flags(pattern)
+    if flags is None:
         return Loosened(pattern=pattern)
     before, most_before, after = b"", 0, None
-    tail = _TAIL.search(pattern)
-    if tail is not None and not ends_in_choice(pattern[: tail.start()]):
+    tail = _tail(pattern)
+    if tail is not None:
         members, least, most, others, more = tail.groups()
         pattern = pattern[: tail.start()] + members + b"{%s})" % least
         runs = [(members, int(most) - int(least))] + ([(others, int(more))] if others is not None else [])
@@ -75,16 +74,23 @@ def loosen(pattern: bytes, options: Any) -> Loosened:  # noqa: ANN401 - RE2's op
 def last_run(pattern: bytes, options: Any) -> tuple[int, re.Pattern[bytes]] | None:  # noqa: ANN401 - as above
     """The run of one class of characters that a pattern ends with and that all of its group `secret` is: the least
     that there must be of it, and what matches as much of it as may be. None for a pattern without such an end."""
-    begin = _FLAGS.match(pattern)
-    flags = begin[0] if begin is not None else b""
-    tail = _TAIL.search(pattern)
-    if tail is None or not pattern.endswith(_SECRET, 0, tail.start()) or tail[4] is not None:
-        return None
-    if any(found != b"(?:" for found in _OTHERWISE.findall(pattern, len(flags))) or ends_in_choice(
-        pattern[: tail.start() - len(_SECRET)]
-    ):
+    flags, tail = _flags(pattern), _tail(pattern)
+    if flags is None or tail is None or not pattern.endswith(_SECRET, 0, tail.start()) or tail[4] is not None:
         return None
     return int(tail[2]), re.compile(_run(flags + tail[1], int(tail[3]), options), re.DOTALL)
+
+
+def _flags(pattern: bytes) -> bytes | None:
+    """What a pattern begins with that says how to read it, None where it says so on its way, too."""
+    begin = _FLAGS.match(pattern)
+    flags = begin[0] if begin is not None else b""
+    return None if any(found != b"(?:" for found in _OTHERWISE.findall(pattern, len(flags))) else flags
+
+
+def _tail(pattern: bytes) -> re.Match[bytes] | None:
+    """The run that the last group of a pattern ends with, if there is no other way to its end."""
+    tail = _TAIL.search(pattern)
+    return None if tail is None or ends_in_choice(pattern[: tail.start()]) else tail
 
 
 def _run(of: bytes, most: int, options: Any) -> bytes:  # noqa: ANN401 - as above

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from imgscan.detect.secrets.confirm import matches
 from imgscan.detect.secrets.examples import examples_of
-from imgscan.detect.secrets.loosened import loosen
+from imgscan.detect.secrets.loosened import last_run, loosen
 from imgscan.detect.secrets.matcher import re2_options
 from imgscan.detect.secrets.rules import Weight, load_packs
 from imgscan.detect.secrets.userpatterns import checked_pattern
@@ -180,3 +180,25 @@ def test_a_run_as_long_as_a_file_is_looked_at_once() -> None:
     data = b"token=" * 1000
     assert whole.end_of(data, 10, len(data)) == 6 + 512
     assert whole.start_of(b"\xc5my" + b"X" * 60 + b"token=", 63, 0) == 13
+
+
+@pytest.mark.parametrize(
+    ("pattern", "least", "all_of_it"),
+    [
+        pytest.param(rb"(?i)key=(?P<secret>[a-c]{2,4})", 2, b"abCb", id="run"),
+        pytest.param(rb"key=(?P<secret>[^\s]{1,9})", 1, b"abCb\v,abc", id="blanks-of-re2"),
+        pytest.param(rb"key=(?P<secret>[a-c]{2,4}={0,2})", None, b"", id="two-classes"),
+        pytest.param(rb"key=(?P<secret>x[a-c]{2,4})", None, b"", id="not-all-of-the-secret"),
+        pytest.param(rb"key=([a-c]{2,4})", None, b"", id="another-group"),
+        pytest.param(rb"key=(?P<secret>[a-c]{2,4});", None, b"", id="not-at-the-end"),
+        pytest.param(rb"key=(?:x|(?P<secret>[a-c]{2,4}))", None, b"", id="in-a-choice"),
+        pytest.param(rb"key=(?i:k)(?P<secret>[a-c]{2,4})", None, b"", id="flags-on-the-way"),
+    ],
+)
+def test_the_last_run(pattern: bytes, least: int | None, all_of_it: bytes) -> None:
+    found = last_run(pattern, re2_options())
+    assert (found[0] if found is not None else None) == least
+    if found is not None:
+        whole = found[1].match(b"abCb\v,abc d")
+        assert whole is not None
+        assert whole[0] == all_of_it
