@@ -8,7 +8,6 @@ than one; which of them it was is asked where it was any.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -24,6 +23,8 @@ _NAME: Final = b"(?P<name>"
 _RUN: Final = lazy_re(CLASS + rb"\{0,[0-9]+\}(?!\?)")
 _REPEATS: Final = (b"?", b"*", b"+", b"{")
 _GROUP: Final = b"(?P<"
+_HARD: Final = lazy_re(rb"\(\?[a-z-]+[:)]|\(\?P<name>|\\Q")
+"""What changes how the rest is read, and another name."""
 
 
 class _Named(NamedTuple):
@@ -57,10 +58,11 @@ def searched(rule: SecretRule) -> Iterator[Searched]:
 def jointly(patterns: Sequence[bytes]) -> list[tuple[bytes, tuple[bytes, ...]]]:
     """The patterns with the same names in groups of a few: a pattern that ends wherever one of them can, and they. A
     pattern without a name, or that has another way than through it, is a group for itself."""
+    known: dict[bytes, bytes] = {}
     groups: dict[tuple[bool, bytes], list[tuple[bytes, _Named]]] = {}
     found: list[tuple[bytes, tuple[bytes, ...]]] = []
     for pattern in patterns:
-        named = _named(pattern)
+        named = _named(pattern, known)
         if named is None:
             found.append((shortest(pattern), (pattern,)))
         else:
@@ -79,21 +81,21 @@ def _joined(some: Sequence[_Named]) -> bytes:
     return (b"(?%s)" % flags if flags else b"") + with_open_counts(b"(?:%s)(?:%s)" % (some[0].name, choice), 1)
 
 
-def _named(pattern: bytes) -> _Named | None:
+def _named(pattern: bytes, known: dict[bytes, bytes]) -> _Named | None:
+    """A pattern taken apart, None where it has no name that is always there. `known` are names that were met, as they
+    stand and as they are searched for: they are long, and most patterns have the same."""
     begin = _FLAGS.match(pattern)
     flags, text = (begin[1], pattern[begin.end() :]) if begin is not None else (b"", pattern)
-    if text.count(_NAME) != 1 or b"\\Q" in text or has_alternatives(text) or re.search(rb"\(\?[a-z-]+[:)]", text):
-        return None
     before, _, behind = text.partition(_NAME)
-    end = _end_of_group(behind)
-    rest = behind[end + 1 :]
-    if _depth(before) or not rest or rest.startswith(_REPEATS):
+    raw = next((each for each in known if behind.startswith(each + b")")), None) or behind[: _end_of_group(behind)]
+    rest = behind[len(raw) + 1 :]
+    around = before + b"()" + rest
+    if _depth(before) or not rest or rest.startswith(_REPEATS) or has_alternatives(around) or _HARD.search(around):
         return None
-    name = behind[:end]
-    run = _RUN.match(name)
-    if run is not None and not has_alternatives(name):
-        name = name[run.end() :]
-    return _Named(flags, _unnamed(name), _unnamed(rest))
+    if raw not in known:
+        run = _RUN.match(raw)
+        known[raw] = _unnamed(raw[run.end() :] if run is not None and not has_alternatives(raw) else raw)
+    return _Named(flags, known[raw], _unnamed(rest))
 
 
 def _end_of_group(text: bytes) -> int:
