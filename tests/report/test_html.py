@@ -365,11 +365,13 @@ def test_filters_and_search(browser: Browser, tmp_path: Path) -> None:
 
 @pytest.mark.tools
 def test_a_link_opens_its_finding(browser: Browser, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
     shown = report(risks=(risk(evidence=(finding().fingerprint,)),))
     browser.show(render(shown, "html"), tmp_path)
     browser.page.click("td details summary")
     browser.page.click(f"a[href='#{finding().fingerprint}']")
-    assert browser.page.locator(f"details[id='{finding().fingerprint}'][open]").count() == 1
+    expect(browser.page.locator(f"details[id='{finding().fingerprint}'][open]")).to_have_count(1)
 
 
 @pytest.mark.tools
