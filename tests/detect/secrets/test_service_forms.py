@@ -100,3 +100,21 @@ def test_what_a_program_takes_from_elsewhere(scanner: SecretScanner, value: str,
     token = assemble([some("base62", 40)], "element").decode()
     hits = scanner.scan_bytes(f"s3_key = {value.format(token=token)}\n".encode(), path="app/store.py")
     assert ([hit.rule.id for hit in hits] == ["secret-cloud-service-key"]) is found
+
+
+@pytest.mark.parametrize(
+    ("name", "cloudflares"),
+    [
+        ("CF_API_TOKEN", True),
+        ("cfApiToken", True),
+        ("cf.dns.token", True),
+        ("CLOUDFLARE_TOKEN", True),
+        ("cfg.apiToken", False),
+        ("cfgKey", False),
+        ("cfile_token", False),
+    ],
+)
+def test_what_begins_like_cloudflares(scanner: SecretScanner, name: str, cloudflares: bool) -> None:
+    text = assemble([f'{name} = "', some("base62", 40), '"\n'], name)
+    hits = scanner.scan_bytes(text, path="app/settings.py")
+    assert ("secret-cloudflare-token" in [hit.rule.id for hit in hits]) is cloudflares
