@@ -12,16 +12,23 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from imgscan.detect.secrets.matcher import shortest
-from imgscan.detect.secrets.patterntext import CLASS, has_alternatives, tokens, with_open_counts
+from imgscan.detect.secrets.patterntext import (
+    CLASS,
+    FLAGS,
+    REPEATS,
+    end_of_group,
+    has_alternatives,
+    open_groups,
+    tokens,
+    with_open_counts,
+)
 from imgscan.detect.secrets.rules import SecretRule
 from imgscan.lazyre import lazy_re
 
 _AT_A_TIME: Final = 6
 """With more of them hyperscan takes longer, not shorter, and what is found is asked of more patterns."""
-_FLAGS: Final = lazy_re(rb"\(\?([im]+)\)")
 _NAME: Final = b"(?P<name>"
 _RUN: Final = lazy_re(CLASS + rb"\{0,[0-9]+\}(?!\?)")
-_REPEATS: Final = (b"?", b"*", b"+", b"{")
 _GROUP: Final = b"(?P<"
 _HARD: Final = lazy_re(rb"\(\?[a-z-]+[:)]|\(\?P<name>|\\Q")
 """What changes how the rest is read, and another name."""
@@ -59,14 +66,14 @@ def jointly(patterns: Sequence[bytes]) -> list[tuple[bytes, tuple[bytes, ...]]]:
     """The patterns with the same names in groups of a few: a pattern that ends wherever one of them can, and they. A
     pattern without a name, or that has another way than through it, is a group for itself."""
     known: dict[bytes, bytes] = {}
-    groups: dict[tuple[bool, bytes], list[tuple[bytes, _Named]]] = {}
+    groups: dict[tuple[bytes, bytes], list[tuple[bytes, _Named]]] = {}
     found: list[tuple[bytes, tuple[bytes, ...]]] = []
     for pattern in patterns:
         named = _named(pattern, known)
         if named is None:
             found.append((shortest(pattern), (pattern,)))
         else:
-            groups.setdefault((b"i" in named.flags, named.name), []).append((pattern, named))
+            groups.setdefault((named.flags.replace(b"m", b""), named.name), []).append((pattern, named))
     for group in groups.values():
         for first in range(0, len(group), _AT_A_TIME):
             some = group[first : first + _AT_A_TIME]
@@ -84,33 +91,18 @@ def _joined(some: Sequence[_Named]) -> bytes:
 def _named(pattern: bytes, known: dict[bytes, bytes]) -> _Named | None:
     """A pattern taken apart, None where it has no name that is always there. `known` are names that were met, as they
     stand and as they are searched for: they are long, and most patterns have the same."""
-    begin = _FLAGS.match(pattern)
+    begin = FLAGS.match(pattern)
     flags, text = (begin[1], pattern[begin.end() :]) if begin is not None else (b"", pattern)
     before, _, behind = text.partition(_NAME)
-    raw = next((each for each in known if behind.startswith(each + b")")), None) or behind[: _end_of_group(behind)]
+    raw = next((each for each in known if behind.startswith(each + b")")), None) or behind[: end_of_group(behind)]
     rest = behind[len(raw) + 1 :]
     around = before + b"()" + rest
-    if _depth(before) or not rest or rest.startswith(_REPEATS) or has_alternatives(around) or _HARD.search(around):
+    if open_groups(before) or not rest or rest.startswith(REPEATS) or has_alternatives(around) or _HARD.search(around):
         return None
     if raw not in known:
         run = _RUN.match(raw)
         known[raw] = _unnamed(raw[run.end() :] if run is not None and not has_alternatives(raw) else raw)
     return _Named(flags, known[raw], _unnamed(rest))
-
-
-def _end_of_group(text: bytes) -> int:
-    """Where the parenthesis closes that was open before `text`."""
-    depth, at = 1, 0
-    for token in tokens(text):
-        depth += token.startswith(b"(") - (token == b")")
-        if not depth:
-            return at
-        at += len(token)
-    return at
-
-
-def _depth(text: bytes) -> int:
-    return sum(token.startswith(b"(") - (token == b")") for token in tokens(text))
 
 
 def _unnamed(text: bytes) -> bytes:

@@ -14,13 +14,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from imgscan.detect.secrets.patterntext import CLASS, ends_in_choice, has_alternatives
+from imgscan.detect.secrets.patterntext import CLASS, FLAGS, ends_in_choice, has_alternatives
 from imgscan.frozen import frozen
 from imgscan.lazyre import lazy_re
 
 _HEAD: Final = lazy_re(rb"((?:\(\?[a-z]+\))?\(\?P<name>)(" + CLASS + rb")\{0,([0-9]+)\}(?![?+*{)\[.\\])")
 _TAIL: Final = lazy_re(rb"(" + CLASS + rb")\{([1-9][0-9]*),([0-9]+)\}(?:(" + CLASS + rb")\{0,([0-9]+)\})?\)$")
-_FLAGS: Final = lazy_re(rb"\(\?[ims]+\)")
 _OTHERWISE: Final = lazy_re(rb"\(\?[a-zA-Z]*-?[a-zA-Z]*[:)]|\\Q")
 """What makes a pattern mean something else from there on; `(?:` does not."""
 _SECRET: Final = b"(?P<secret>"
@@ -82,7 +81,7 @@ def last_run(pattern: bytes, options: Any) -> tuple[int, re.Pattern[bytes]] | No
 
 def _flags(pattern: bytes) -> bytes | None:
     """What a pattern begins with that says how to read it, None where it says so on its way, too."""
-    begin = _FLAGS.match(pattern)
+    begin = FLAGS.match(pattern)
     flags = begin[0] if begin is not None else b""
     return None if any(found != b"(?:" for found in _OTHERWISE.findall(pattern, len(flags))) else flags
 

@@ -13,12 +13,14 @@ CLASS: Final = rb"\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\]"
 _TOKEN: Final = lazy_re(rb"\\.|" + CLASS + rb"|\(\?[a-z-]*:|\(\?P?<\w+>|.", re.DOTALL)
 _WORDS: Final = lazy_re(rb"((?:\(\?[a-z]+\))?)\(\?:")
 _COUNT: Final = lazy_re(rb"(\\.|" + CLASS + rb")|\{([0-9]+),([0-9]+)\}", re.DOTALL)
-_FLAGS: Final = lazy_re(rb"\(\?[ims]+\)")
+FLAGS: Final = lazy_re(rb"\(\?([ims]+)\)")
+"""What a pattern may begin with that says how to read it."""
 _HARD_TO_TELL: Final = lazy_re(rb"\\Q|\(\?[a-zA-Z-]+\)")
 """Quoted text, and what changes how the rest is read."""
 _NO_BYTE: Final = frozenset((b"^", b"$", rb"\b", rb"\B", rb"\A", rb"\z"))
 _REPEATED: Final = lazy_re(rb"(?:\?|([*+]|\{[0-9]+,\})|\{([0-9]+)(?:,([0-9]+))?\})?\??")
-_REPEATS: Final = (b"?", b"*", b"+", b"{")
+REPEATS: Final = (b"?", b"*", b"+", b"{")
+"""What says of something how often it is there begins with one of these."""
 
 
 def tokens(pattern: bytes) -> list[bytes]:
@@ -52,6 +54,22 @@ def ends_in_choice(before: bytes) -> bool:
     return any(choices)
 
 
+def open_groups(text: bytes) -> int:
+    """How many more groups are opened than closed in a stretch of a pattern."""
+    return sum(token.startswith(b"(") - (token == b")") for token in tokens(text))
+
+
+def end_of_group(text: bytes) -> int:
+    """Where the group is closed that was opened before `text`, or the end of it."""
+    level, at = 1, 0
+    for token in tokens(text):
+        level += token.startswith(b"(") - (token == b")")
+        if not level:
+            return at
+        at += len(token)
+    return at
+
+
 def in_parts(pattern: bytes, words: int) -> list[bytes]:
     """Patterns that together match what one does that begins with a choice of many words, each with a few of them."""
     begin = _WORDS.match(pattern)
@@ -68,7 +86,7 @@ def in_parts(pattern: bytes, words: int) -> list[bytes]:
         else:
             choices[-1] += token
     rest = pattern[at:]
-    if depth or rest.startswith(_REPEATS) or has_alternatives(rest) or len(choices) <= words:
+    if depth or rest.startswith(REPEATS) or has_alternatives(rest) or len(choices) <= words:
         return [pattern]
     some = (b"|".join(choices[first : first + words]) for first in range(0, len(choices), words))
     return [begin[1] + b"(?:" + part + b")" + rest for part in some]
@@ -90,7 +108,7 @@ def with_open_counts(pattern: bytes, open_from: int) -> bytes:
 
 def widest(pattern: bytes) -> int | None:
     """The most bytes that a match can have, None where there is no limit or it is not easily told."""
-    flags = _FLAGS.match(pattern)
+    flags = FLAGS.match(pattern)
     text = pattern[flags.end() :] if flags is not None else pattern
     if _HARD_TO_TELL.search(text):
         return None
